@@ -1,0 +1,262 @@
+/**
+ * Reading and writing bytes in the Kafka protocol's own encodings: big-endian integers, unsigned
+ * varints, and zigzag varints (the record format's).
+ *
+ * A `Reader` never reads past its end: it throws `frame-invalid`, which a connection answers by closing.
+ * 64-bit integers are JavaScript numbers: offsets, ids and timestamps stay below 2^53 for centuries,
+ * and a hostile value above it is merely out of range wherever it is used.
+ */
+import { HeadwaterError } from './errors.ts'
+
+const utf8 = new TextDecoder()
+const utf8Encoder = new TextEncoder()
+const twoTo32 = 0x1_0000_0000
+
+/** UTF-8 bytes of a string. */
+export function utf8Bytes(text: string): Uint8Array {
+  return utf8Encoder.encode(text)
+}
+
+/** The string in UTF-8 bytes; invalid sequences become U+FFFD. */
+export function utf8String(bytes: Uint8Array): string {
+  return utf8.decode(bytes)
+}
+
+/** All of `chunks` as one array; the only chunk itself when there is one. */
+export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
+  if (chunks.length === 1) return chunks[0]!
+  let length = 0
+  for (const chunk of chunks) length += chunk.length
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  return whole
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+export class Reader {
+  readonly bytes: Uint8Array
+  readonly end: number
+  at: number
+  readonly #view: DataView
+
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+    this.bytes = bytes
+    this.at = start
+    this.end = end
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  get remaining(): number {
+    return this.end - this.at
+  }
+
+  /** Moves on by `count` bytes and says where they began. */
+  skip(count: number): number {
+    const start = this.at
+    if (count < 0 || count > this.end - start) throw truncated(count, this.end - start)
+    this.at = start + count
+    return start
+  }
+
+  int8(): number {
+    return this.#view.getInt8(this.skip(1))
+  }
+
+  uint8(): number {
+    return this.bytes[this.skip(1)]!
+  }
+
+  int16(): number {
+    return this.#view.getInt16(this.skip(2))
+  }
+
+  uint16(): number {
+    return this.#view.getUint16(this.skip(2))
+  }
+
+  int32(): number {
+    return this.#view.getInt32(this.skip(4))
+  }
+
+  uint32(): number {
+    return this.#view.getUint32(this.skip(4))
+  }
+
+  int64(): number {
+    const at = this.skip(8)
+    return this.#view.getInt32(at) * twoTo32 + this.#view.getUint32(at + 4)
+  }
+
+  float64(): number {
+    return this.#view.getFloat64(this.skip(8))
+  }
+
+  /** Unsigned LEB128 of at most 32 bits. */
+  uvarint(): number {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.uint8()
+      value += (byte & 0x7f) * 2 ** shift
+      if (byte < 0x80) return value
+    }
+    throw new HeadwaterError('frame-invalid', 'a varint is longer than five bytes')
+  }
+
+  /** Zigzag varint of at most 32 bits. */
+  varint(): number {
+    const raw = this.uvarint() >>> 0
+    return (raw >>> 1) ^ -(raw & 1)
+  }
+
+  /** Zigzag varint of at most 64 bits. */
+  varlong(): number {
+    let low = 0
+    let high = 0
+    for (let shift = 0; shift < 70; shift += 7) {
+      const byte = this.uint8()
+      if (shift < 28) low += (byte & 0x7f) * 2 ** shift
+      else high += (byte & 0x7f) * 2 ** (shift - 28)
+      if (byte < 0x80) return unzigzag(low, high)
+    }
+    throw new HeadwaterError('frame-invalid', 'a varint is longer than ten bytes')
+  }
+
+  /** A view, not a copy, of the next `count` bytes. */
+  slice(count: number): Uint8Array {
+    const start = this.skip(count)
+    return this.bytes.subarray(start, start + count)
+  }
+
+  string(count: number): string {
+    const start = this.skip(count)
+    return utf8.decode(this.bytes.subarray(start, start + count))
+  }
+}
+
+/** Halves `high * 2^28 + low` without losing bits that a double would round away. */
+function unzigzag(low: number, high: number): number {
+  const negative = low % 2 === 1
+  const magnitude = high * 0x8000000 + Math.floor(low / 2)
+  return negative ? -magnitude - 1 : magnitude
+}
+
+/** Grows as it is written to; `finish` gives a view of what was written. */
+export class Writer {
+  at = 0
+  bytes: Uint8Array
+  #view: DataView
+
+  constructor(capacity = 256) {
+    this.bytes = new Uint8Array(capacity)
+    this.#view = new DataView(this.bytes.buffer)
+  }
+
+  /** Makes room for `count` bytes, claims them and says where they begin. */
+  claim(count: number): number {
+    const start = this.at
+    const end = start + count
+    if (end > this.bytes.length) this.#grow(end)
+    this.at = end
+    return start
+  }
+
+  #grow(least: number): void {
+    const larger = new Uint8Array(Math.max(least, this.bytes.length * 2))
+    larger.set(this.bytes)
+    this.bytes = larger
+    this.#view = new DataView(larger.buffer)
+  }
+
+  int8(value: number): void {
+    this.#view.setInt8(this.claim(1), value)
+  }
+
+  uint8(value: number): void {
+    this.bytes[this.claim(1)] = value
+  }
+
+  int16(value: number): void {
+    this.#view.setInt16(this.claim(2), value)
+  }
+
+  uint16(value: number): void {
+    this.#view.setUint16(this.claim(2), value)
+  }
+
+  int32(value: number): void {
+    this.#view.setInt32(this.claim(4), value)
+  }
+
+  uint32(value: number): void {
+    this.#view.setUint32(this.claim(4), value)
+  }
+
+  int64(value: number): void {
+    const at = this.claim(8)
+    this.#view.setInt32(at, Math.floor(value / twoTo32))
+    this.#view.setUint32(at + 4, value >>> 0)
+  }
+
+  float64(value: number): void {
+    this.#view.setFloat64(this.claim(8), value)
+  }
+
+  uvarint(value: number): void {
+    while (value >= 0x80) {
+      this.uint8((value & 0x7f) | 0x80)
+      value = value >= 0x8000_0000 ? Math.floor(value / 128) : value >>> 7
+    }
+    this.uint8(value)
+  }
+
+  varint(value: number): void {
+    this.uvarint(((value << 1) ^ (value >> 31)) >>> 0)
+  }
+
+  varlong(value: number): void {
+    if (value >= -0x4000_0000 && value < 0x4000_0000) return this.varint(value)
+    const magnitude = value < 0 ? -value - 1 : value
+    let high = Math.floor(magnitude / 64)
+    this.uint8(((magnitude % 64) * 2 + (value < 0 ? 1 : 0)) | 0x80)
+    while (high >= 0x80) {
+      this.uint8((high % 128) | 0x80)
+      high = Math.floor(high / 128)
+    }
+    this.uint8(high)
+  }
+
+  append(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.claim(bytes.length))
+  }
+
+  /** The text's UTF-8 bytes, without a length before them. */
+  string(text: string): void {
+    this.append(utf8Encoder.encode(text))
+  }
+
+  /** Overwrites four bytes written before: a length or checksum known only now. */
+  setInt32(at: number, value: number): void {
+    this.#view.setInt32(at, value)
+  }
+
+  /** What was written, as a view. The writer must not be written to afterwards. */
+  finish(): Uint8Array {
+    return this.bytes.subarray(0, this.at)
+  }
+}
+
+function truncated(wanted: number, left: number): HeadwaterError {
+  return new HeadwaterError(
+    'frame-invalid',
+    `the message ends early: ${wanted} bytes wanted, ${left} left`,
+  )
+}
