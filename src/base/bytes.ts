@@ -149,7 +149,10 @@ function unzigzag(low: number, high: number): number {
   return negative ? -magnitude - 1 : magnitude
 }
 
-/** Grows as it is written to; `finish` gives a view of what was written. */
+/**
+ * Grows as it is written to; `finish` gives a view of what was written. Room is claimed before the array
+ * is touched, because growing replaces it.
+ */
 export class Writer {
   at = 0
   bytes: Uint8Array
@@ -177,27 +180,33 @@ export class Writer {
   }
 
   int8(value: number): void {
-    this.#view.setInt8(this.claim(1), value)
+    const at = this.claim(1)
+    this.#view.setInt8(at, value)
   }
 
   uint8(value: number): void {
-    this.bytes[this.claim(1)] = value
+    const at = this.claim(1)
+    this.bytes[at] = value
   }
 
   int16(value: number): void {
-    this.#view.setInt16(this.claim(2), value)
+    const at = this.claim(2)
+    this.#view.setInt16(at, value)
   }
 
   uint16(value: number): void {
-    this.#view.setUint16(this.claim(2), value)
+    const at = this.claim(2)
+    this.#view.setUint16(at, value)
   }
 
   int32(value: number): void {
-    this.#view.setInt32(this.claim(4), value)
+    const at = this.claim(4)
+    this.#view.setInt32(at, value)
   }
 
   uint32(value: number): void {
-    this.#view.setUint32(this.claim(4), value)
+    const at = this.claim(4)
+    this.#view.setUint32(at, value)
   }
 
   int64(value: number): void {
@@ -207,7 +216,8 @@ export class Writer {
   }
 
   float64(value: number): void {
-    this.#view.setFloat64(this.claim(8), value)
+    const at = this.claim(8)
+    this.#view.setFloat64(at, value)
   }
 
   uvarint(value: number): void {
@@ -235,7 +245,8 @@ export class Writer {
   }
 
   append(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.claim(bytes.length))
+    const at = this.claim(bytes.length)
+    this.bytes.set(bytes, at)
   }
 
   /** The text's UTF-8 bytes, without a length before them. */

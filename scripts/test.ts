@@ -1,0 +1,29 @@
+/**
+ * `npm test`: every test that needs nothing but npm. Arguments narrow it to files or folders:
+ * `npm test -- test/unit/log`. What needs Java or Kafka runs with `npm run test:kafka` and `test:tools`.
+ */
+import { spawn } from 'node:child_process'
+import { globSync, statSync } from 'node:fs'
+
+const rooms = ['unit', 'types', 'scenes', 'simulation', 'conformance', 'airline']
+const wanted = process.argv.slice(2)
+const patterns =
+  wanted.length > 0 ? wanted.map(asPattern) : rooms.map((room) => `test/${room}/**/*.test.ts`)
+const files = patterns.flatMap((pattern) => globSync(pattern)).toSorted()
+
+if (files.length === 0) {
+  console.error(`No test file matches ${patterns.join(', ')}.`)
+  process.exit(1)
+}
+
+const child = spawn(
+  process.execPath,
+  ['--test', '--test-concurrency=2', '--test-timeout=300000', ...files],
+  { stdio: 'inherit' },
+)
+child.on('close', (code) => (process.exitCode = code ?? 1))
+
+function asPattern(argument: string): string {
+  const isFolder = statSync(argument, { throwIfNoEntry: false })?.isDirectory() ?? false
+  return isFolder ? `${argument}/**/*.test.ts` : argument
+}
