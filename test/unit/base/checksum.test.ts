@@ -13,6 +13,17 @@ describe('crc32c', () => {
     assert.equal(crc32c(utf8Bytes('123456789')), 0xe3069283)
   })
 
+  it('is the same wherever the bytes lie in memory', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(7), (bytes, shift) => {
+        const moved = new Uint8Array(shift + bytes.length)
+        moved.set(bytes, shift)
+        assert.equal(crc32c(moved, shift), crc32c(bytes))
+        assert.equal(crc32c(moved.subarray(shift)), crc32c(bytes))
+      }),
+    )
+  })
+
   it('goes on from the checksum of the bytes before', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(100), (bytes, cut) => {
