@@ -1,0 +1,148 @@
+/**
+ * TCP as a `Network`, on `node:net`.
+ *
+ * Nagle's delay is off: requests are written whole, and a commit must not wait for a full packet.
+ * Bytes leave in one `writev` per `write` call. A connection that errors is closed; its reader is told
+ * once, by `onClose`. This file knows nothing of frames.
+ */
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { HeadwaterError } from '../base/errors.ts'
+import type { Duplex, Network } from './ports.ts'
+
+/** How long a connection attempt may take. */
+const connectTimeoutMs = 10_000
+/** Connections the kernel may hold that were not accepted yet. */
+const backlog = 511
+
+export const nodeNetwork: Network = {
+  listen: async (host, port, accept) => {
+    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+      accept(new SocketDuplex(socket))
+    })
+    await startListening(server, host, port)
+    const address = server.address()
+    const bound = typeof address === 'object' && address !== null ? address.port : port
+    return { host, port: bound, close: async () => void server.close() }
+  },
+  connect: (host, port) =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ host, port, noDelay: true, keepAlive: true })
+      const refuse = (reason: string, cause?: unknown): void => {
+        socket.destroy()
+        reject(
+          new HeadwaterError(
+            'connection-failed',
+            `cannot connect to ${host}:${port} (${reason}): check the address and that a broker runs there`,
+            { retriable: true, cause },
+          ),
+        )
+      }
+      const fail = (error: NodeJS.ErrnoException): void =>
+        refuse(error.code ?? error.message, error)
+      socket.once('error', fail)
+      socket.setTimeout(connectTimeoutMs, () => refuse(`no answer in ${connectTimeoutMs} ms`))
+      socket.once('connect', () => {
+        socket.off('error', fail)
+        socket.setTimeout(0)
+        resolve(new SocketDuplex(socket))
+      })
+    }),
+}
+
+class SocketDuplex implements Duplex {
+  readonly remote: string
+  readonly local: { readonly host: string; readonly port: number }
+  readonly #socket: Socket
+  #closed = false
+  #error: Error | undefined
+  #closeCallback: ((error?: Error) => void) | undefined
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.remote = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
+    this.local = { host: plainHost(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
+    socket.on('error', (error) => {
+      this.#error = error
+    })
+    socket.on('close', () => {
+      this.#closed = true
+      this.#closeCallback?.(this.#error)
+    })
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    const socket = this.#socket
+    if (this.#closed || !socket.writable) return true
+    if (chunks.length === 1) return socket.write(chunks[0]!)
+    socket.cork()
+    for (const chunk of chunks) socket.write(chunk)
+    socket.uncork()
+    return !socket.writableNeedDrain
+  }
+
+  drained(): Promise<void> {
+    const socket = this.#socket
+    if (this.#closed || !socket.writableNeedDrain) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = (): void => {
+        socket.off('drain', done)
+        socket.off('close', done)
+        resolve()
+      }
+      socket.on('drain', done)
+      socket.on('close', done)
+    })
+  }
+
+  onBytes(reader: (chunk: Uint8Array) => void): void {
+    this.#socket.on('data', reader)
+  }
+
+  onClose(callback: (error?: Error) => void): void {
+    this.#closeCallback = callback
+    if (this.#closed) queueMicrotask(() => callback(this.#error))
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  close(): void {
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+/** IPv4 addresses arrive as `::ffff:127.0.0.1` on a dual-stack listener. */
+function plainHost(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address
+}
+
+function startListening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.on('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
+    server.listen({ host, port, backlog }, () => resolve())
+  })
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): HeadwaterError {
+  if (error.code === 'EADDRINUSE') {
+    return new HeadwaterError(
+      'port-in-use',
+      `port ${port} on ${host} is in use by another process: stop it, or choose another port (0 takes a free one)`,
+      { cause: error },
+    )
+  }
+  return new HeadwaterError(
+    'connection-failed',
+    `cannot listen on ${host}:${port} (${error.code ?? error.message}): choose an address of this machine and a port you may use`,
+    { cause: error },
+  )
+}
