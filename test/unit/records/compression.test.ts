@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { compressSync } from 'snappy'
+import { compress, decompress } from '../../../src/records/compression.ts'
+
+const text = new TextEncoder().encode('the quick brown fox jumps over the lazy dog. '.repeat(4000))
+
+test('each compression shrinks repeated text and gives it back', () => {
+  for (const compression of ['gzip', 'snappy', 'lz4', 'zstd'] as const) {
+    const small = compress(compression, text)
+    assert.ok(small.length < text.length / 5, compression)
+    assert.deepEqual(new Uint8Array(decompress(compression, small)), text, compression)
+  }
+})
+
+test('snappy is written in the framing of snappy-java and read with or without it', () => {
+  const framed = compress('snappy', text)
+  assert.equal(Buffer.from(framed.subarray(1, 7)).toString(), 'SNAPPY')
+  assert.deepEqual(new Uint8Array(decompress('snappy', compressSync(text))), text)
+})
+
+test('lz4 is a frame with independent blocks, the only kind the Java client reads', () => {
+  const framed = compress('lz4', text)
+  assert.equal(Buffer.from(framed.subarray(0, 4)).toString('hex'), '04224d18')
+  assert.equal(framed[4]! >> 6, 1, 'version')
+  assert.ok(framed[4]! & 0x20, 'block independence')
+})
+
+test('a raw snappy block that claims gigabytes is refused before they are allocated', () => {
+  const claim = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0)
+  assert.throws(() => decompress('snappy', claim), { code: 'record-invalid' })
+})
+
+test('an empty batch body goes through each compression', () => {
+  for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
+    const none = new Uint8Array(0)
+    assert.equal(decompress(compression, compress(compression, none)).length, 0, compression)
+  }
+})
