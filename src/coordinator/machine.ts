@@ -1,0 +1,58 @@
+/**
+ * What a coordinator is: a pure machine that decides, and a state that follows from its changes alone.
+ *
+ *     command ──▶ decide(state, command, now) ──▶ changes ──▶ log ──▶ apply(state, change)
+ *                                             ├─▶ replies   (leave once the changes are stored)
+ *                                             ├─▶ effects   (run once the changes are stored)
+ *                                             └─▶ wakeAt    (the host then sends { type: 'wake' })
+ *
+ * `decide` never changes the state it is given; `apply` never refuses; neither waits, reads a clock,
+ * draws a random number or does I/O, so a state is exactly the fold of its changes. What must be
+ * fresh (time, random ids) comes with the command. The host stores what `encode` gives for a change;
+ * a change it gives nothing for is volatile: applied like any other, and forgotten by a restart.
+ *
+ * What a host owes a machine: one command at a time; all changes of a decision in one atomic append,
+ * applied in order at once; replies and effects in the order of the log; effects run again after a
+ * replay, so they are idempotent. It keeps the earliest `wakeAt` asked for until it has sent that wake;
+ * a wake that comes too early does no harm. If an append fails, every reply that waits fails as
+ * retriable and the state is built anew from the log.
+ */
+
+/** The answer to the command that came with token `to`: a wire response body, or a named type. */
+export interface Reply {
+  readonly to: string
+  readonly response: unknown
+}
+
+export interface Decision<Change, Effect> {
+  readonly changes: readonly Change[]
+  readonly replies: readonly Reply[]
+  readonly effects: readonly Effect[]
+  /** Wall clock, in milliseconds, at which the machine wants a `wake` at the latest. */
+  readonly wakeAt?: number
+}
+
+export interface Machine<State, Command, Change, Effect> {
+  readonly name: string
+  initial(): State
+  decide(state: State, command: Command, now: number): Decision<Change, Effect>
+  apply(state: State, change: Change): void
+  /** The bytes to store; nothing for a volatile change. */
+  encode(change: Change): Uint8Array | undefined
+  decode(bytes: Uint8Array): Change
+  /** The fewest stored changes that build this state from the initial one, without what is volatile.
+   * The host writes them into a fresh log when the old one has grown long. */
+  dump(state: State): Change[]
+  /** Commands to decide first after a replay: unfinished effects, fresh timeouts. */
+  afterReplay(state: State, now: number): readonly Command[]
+}
+
+/** The state that stored changes add up to. */
+export function replay<State, Command, Change, Effect>(
+  machine: Machine<State, Command, Change, Effect>,
+  stored: Iterable<Uint8Array>,
+): State {
+  const state = machine.initial()
+  for (const bytes of stored) machine.apply(state, machine.decode(bytes))
+  return state
+}
