@@ -89,8 +89,7 @@ export interface EventType<
 }
 
 /** Any event, whatever its contract. */
-// oxlint-disable-next-line no-explicit-any -- messages are both read and written, so only `any` fits all
-export type AnyEvent = EventType<EventKind, string, any, any, string>
+export type AnyEvent = EventType<EventKind, string, DescMessage, AnyKeyspace | null, string>
 
 /** The message an event's value is. */
 export type ValueOf<E extends AnyEvent> = MessageShape<E['schema']>
