@@ -1,0 +1,97 @@
+/**
+ * The typed client of the query server: `connect<typeof board>('http://127.0.0.1:8092/v1/board')` has one
+ * view for each table the service returned, with its key and value types, from a type import alone.
+ *
+ * Values come in the lossless encoding and are the same objects the service holds: messages with their
+ * bigints and bytes, plain values as they were.
+ */
+import { utf8Bytes } from '../base/bytes.ts'
+import { HeadwaterError } from '../base/errors.ts'
+import type { Queries } from '../streams/builder.ts'
+import { jsonCodec } from '../streams/serde.ts'
+import type { ScanOptions, Views, WindowEntry } from '../streams/views.ts'
+import { listLimitMax } from './parameters.ts'
+import { losslessType } from './server.ts'
+
+/**
+ * The views of the service at `url`, which ends in `/v1/<service>`. Nothing is asked until a view is read.
+ * A read rejects with `query-failed` when the server refuses it and `connection-failed` when there is none.
+ */
+export function connect<S extends { readonly queries?: Queries }>(url: string): Views<S> {
+  const base = url.replace(/\/+$/, '')
+  return new Proxy({} as Views<S>, {
+    get: (_target, name) =>
+      typeof name === 'string' ? view(`${base}/${encode(name)}`) : undefined,
+  })
+}
+
+function view(url: string) {
+  return {
+    get: (key: string | bigint, at?: Date) => {
+      const path = `${url}/${encode(String(key))}`
+      return fetchValue(at === undefined ? path : `${path}?window=${at.toISOString()}`)
+    },
+    async *scan({ prefix = '', limit = listLimitMax }: ScanOptions = {}) {
+      const query = `prefix=${encode(prefix)}&limit=${limit}`
+      const listed = (await fetchValue(`${url}?${query}`)) as Listed | undefined
+      for (const { key, value } of listed?.entries ?? []) yield [key, value]
+    },
+    async *range(key: string | bigint, from: Date, to: Date): AsyncGenerator<WindowEntry<unknown>> {
+      const query = `from=${from.toISOString()}&to=${to.toISOString()}`
+      const listed = (await fetchValue(`${url}/${encode(String(key))}?${query}`)) as
+        | Listed
+        | undefined
+      for (const { start, end, value } of listed?.entries ?? []) {
+        yield { start: new Date(start!), end: new Date(end!), value }
+      }
+    },
+  }
+}
+
+interface Listed {
+  readonly entries: readonly {
+    readonly key: string | bigint
+    readonly start?: string
+    readonly end?: string
+    readonly value: unknown
+  }[]
+}
+
+const encode = encodeURIComponent
+
+/** The decoded answer; undefined when the key holds nothing. */
+async function fetchValue(url: string): Promise<unknown> {
+  const response = await request(url)
+  const body = await response.text()
+  if (response.ok) {
+    const bytes = utf8Bytes(body)
+    return jsonCodec.decode(bytes, 0, bytes.length)
+  }
+  const error = readError(body)
+  if (response.status === 404 && error?.code === 'no-value') return undefined
+  throw new HeadwaterError(
+    'query-failed',
+    `${url} answered ${response.status}: ${error?.message ?? body}`,
+    { retriable: response.status === 503 },
+  )
+}
+
+async function request(url: string): Promise<Response> {
+  try {
+    return await fetch(url, { headers: { accept: losslessType } })
+  } catch (cause) {
+    throw new HeadwaterError(
+      'connection-failed',
+      `no query server answers at ${url}: start one with \`headwater start\` or \`headwater run\`, or correct the URL`,
+      { retriable: true, cause },
+    )
+  }
+}
+
+function readError(body: string): { code: string; message: string } | undefined {
+  try {
+    return (JSON.parse(body) as { error?: { code: string; message: string } }).error
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, describe, it } from 'node:test'
+import { create } from '@bufbuild/protobuf'
+import type { board } from '../../../examples/airline/board.ts'
+import { AirportDaySchema } from '../../../examples/airline/gen/airline/punctuality/v1/airport_day_pb.ts'
+import { FlightSchema } from '../../../examples/airline/gen/airline/operations/v1/flight_pb.ts'
+import { isHeadwaterError } from '../../../src/base/errors.ts'
+import { connect } from '../../../src/query/client.ts'
+import { serveQueries } from '../../../src/query/listen.ts'
+import type { QueryServer } from '../../../src/query/listen.ts'
+import type { QueryService, QueryView, ViewKey } from '../../../src/query/view.ts'
+import type { WindowTable } from '../../../src/streams/builder.ts'
+import type { Keyspace } from '../../../src/events/event.ts'
+
+const hour = 3_600_000
+const first = Date.UTC(2001, 0, 1)
+
+const days = ['ATL:2001-01-01', 'ORD:2001-01-01', 'ORD:2001-01-02', 'ORD:2001-01-03'].map((id, i) =>
+  create(AirportDaySchema, {
+    id,
+    airport: id.slice(0, 3),
+    flights: 10 + i,
+    late: i,
+    delayTotal: -i,
+  }),
+)
+const flight = create(FlightSchema, {
+  row: 7,
+  origin: 'ORD',
+  date: { seconds: BigInt(first / 1000), nanos: 0 },
+})
+let boardReady = true
+
+const services: QueryService[] = [
+  {
+    name: 'board',
+    ready: () => boardReady,
+    views: {
+      airportDays: table(AirportDaySchema, new Map(days.map((day) => [day.id, day]))),
+      totals: table(undefined, new Map([['x/y z', { total: 12n, at: new Date(first) }]])),
+    },
+  },
+  {
+    name: 'traffic',
+    ready: () => true,
+    views: {
+      byNumber: { ...table(FlightSchema, new Map([[42n, flight]])), keyType: 'int64' },
+      perHour: windows(
+        new Map([
+          [first, 3],
+          [first + 2 * hour, 5],
+        ]),
+      ),
+    },
+  },
+]
+
+let server: QueryServer
+before(async () => {
+  server = await serveQueries({ host: '127.0.0.1', port: 0, services: () => services })
+})
+after(() => server.close())
+
+describe('the query server', () => {
+  it('says at / what is here and where', async () => {
+    const { status, body } = await get('/')
+    assert.equal(status, 200)
+    assert.deepEqual(body.services[0], {
+      name: 'board',
+      ready: true,
+      views: [
+        {
+          name: 'airportDays',
+          entries: 4,
+          key: 'string',
+          value: 'airline.punctuality.v1.AirportDay',
+          get: '/v1/board/airportDays/{key}',
+          list: '/v1/board/airportDays?prefix={prefix}&limit={limit}',
+        },
+        {
+          name: 'totals',
+          entries: 1,
+          key: 'string',
+          value: 'JSON',
+          get: '/v1/board/totals/{key}',
+          list: '/v1/board/totals?prefix={prefix}&limit={limit}',
+        },
+      ],
+    })
+    assert.equal(body.services[1].views[1].windowMs, hour)
+    assert.deepEqual((await get('/v1/board')).body, body.services[0])
+  })
+
+  it("answers a key with its message in Protocol Buffers' JSON, zeros written out", async () => {
+    assert.deepEqual(await get('/v1/board/airportDays/ATL:2001-01-01'), {
+      status: 200,
+      body: {
+        id: 'ATL:2001-01-01',
+        airport: 'ATL',
+        day: '',
+        flights: 10,
+        late: 0,
+        delayTotal: 0,
+        meanDelay: 0,
+      },
+    })
+  })
+
+  it('answers whole-number keys and timestamps', async () => {
+    const { body } = await get('/v1/traffic/byNumber/42')
+    assert.equal(body.date, '2001-01-01T00:00:00Z')
+    assert.equal((await get('/v1/traffic/byNumber/43')).status, 404)
+    const { status, body: refused } = await get('/v1/traffic/byNumber/forty')
+    assert.equal(status, 400)
+    assert.match(refused.error.message, /'forty' is not a key of this view/)
+  })
+
+  it('answers 404 with what is missing and what there is', async () => {
+    for (const [path, code, message] of [
+      ['/v1/board/airportDays/XXX', 'no-value', /nothing is stored under XXX/],
+      ['/v1/board/nope/XXX', 'not-found', /no view 'nope'.*airportDays, totals/],
+      ['/v1/board/toString/XXX', 'not-found', /no view 'toString'/],
+      ['/v1/nope/airportDays', 'not-found', /no service 'nope'.*board, traffic/],
+      ['/v1/nope', 'not-found', /no service 'nope'/],
+      ['/v2', 'not-found', /nothing is at \/v2/],
+    ] as const) {
+      const { status, body } = await get(path)
+      assert.equal(status, 404, path)
+      assert.equal(body.error.code, code)
+      assert.match(body.error.message, message)
+    }
+  })
+
+  it('lists entries by prefix, up to a limit, and says whether there are more', async () => {
+    const { body } = await get('/v1/board/airportDays?prefix=ORD:&limit=2')
+    assert.deepEqual(
+      body.entries.map((entry: { key: string; value: { flights: number } }) => [
+        entry.key,
+        entry.value.flights,
+      ]),
+      [
+        ['ORD:2001-01-01', 11],
+        ['ORD:2001-01-02', 12],
+      ],
+    )
+    assert.equal(body.more, true)
+    assert.equal((await get('/v1/board/airportDays?prefix=ORD:&limit=3')).body.more, false)
+    assert.equal((await get('/v1/board/airportDays')).body.entries.length, 4)
+  })
+
+  it('refuses a limit that is none', async () => {
+    for (const limit of ['0', '-1', 'ten', '10001', '1.5', '']) {
+      const { status, body } = await get(`/v1/board/airportDays?limit=${limit}`)
+      assert.equal(status, 400, limit)
+      assert.match(body.error.message, /from 1 to 10000/)
+    }
+  })
+
+  it('answers the window that holds a time, and the windows of a range', async () => {
+    const at = '2001-01-01T02:59:59Z'
+    assert.deepEqual(await get(`/v1/traffic/perHour/ORD?window=${at}`), { status: 200, body: 5 })
+    assert.equal((await get('/v1/traffic/perHour/ORD?window=2001-01-01T01:00:00Z')).status, 404)
+    const { body } = await get(
+      '/v1/traffic/perHour/ORD?from=2001-01-01T00:30:00Z&to=2001-01-01T03:00:00Z',
+    )
+    assert.deepEqual(body.entries, [
+      {
+        key: 'ORD',
+        start: '2001-01-01T00:00:00.000Z',
+        end: '2001-01-01T01:00:00.000Z',
+        value: 3,
+      },
+      {
+        key: 'ORD',
+        start: '2001-01-01T02:00:00.000Z',
+        end: '2001-01-01T03:00:00.000Z',
+        value: 5,
+      },
+    ])
+  })
+
+  it('refuses a windowed get without a time, a wrong time and an endless range', async () => {
+    for (const [query, message] of [
+      ['', /add \?window=/],
+      ['?window=noon', /window is 'noon'/],
+      ['?from=2001-01-01T00:00:00Z', /to is ''/],
+      ['?from=0&to=8640000000000000', /at most 10000/],
+    ] as const) {
+      const { status, body } = await get(`/v1/traffic/perHour/ORD${query}`)
+      assert.equal(status, 400)
+      assert.match(body.error.message, message)
+    }
+  })
+
+  it('answers 503 while a service restores its tables', async () => {
+    boardReady = false
+    try {
+      const { status, body } = await get('/v1/board/airportDays/ATL:2001-01-01')
+      assert.equal(status, 503)
+      assert.equal(body.error.code, 'not-ready')
+      assert.equal((await get('/')).body.services[0].views[0].entries, null)
+    } finally {
+      boardReady = true
+    }
+  })
+
+  it('names the port and the fix when another program has it', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const { port } = other.address() as AddressInfo
+    await assert.rejects(
+      serveQueries({ host: '127.0.0.1', port, services: () => [] }),
+      (error: unknown) =>
+        isHeadwaterError(error, 'port-in-use') &&
+        error.message.includes(String(port)) &&
+        error.message.includes('--query-port'),
+    )
+    other.close()
+  })
+})
+
+describe('the typed client', () => {
+  interface Traffic {
+    readonly queries?: { perHour: WindowTable<Keyspace<'Code', string>, number> }
+  }
+
+  it('reads the messages a service holds, and undefined where there is none', async () => {
+    const views = connect<typeof board>(`${server.url}/v1/board`)
+    assert.deepEqual(await views.airportDays.get('ORD:2001-01-02'), days[2])
+    assert.equal(await views.airportDays.get('ORD:1999-01-01'), undefined)
+  })
+
+  it('keeps what plain JSON loses', async () => {
+    const response = await fetch(`${server.url}/v1/traffic/byNumber/42`, {
+      headers: { accept: 'application/vnd.headwater.v1+json' },
+    })
+    assert.deepEqual(((await response.json()) as { date: unknown }).date, {
+      $typeName: 'google.protobuf.Timestamp',
+      seconds: { $bigint: String(first / 1000) },
+      nanos: 0,
+    })
+  })
+
+  it('scans by prefix', async () => {
+    const { airportDays } = connect<typeof board>(`${server.url}/v1/board/`)
+    const keys: string[] = []
+    for await (const [key, day] of airportDays.scan({ prefix: 'ORD', limit: 2 })) {
+      keys.push(`${key} ${day.flights}`)
+    }
+    assert.deepEqual(keys, ['ORD:2001-01-01 11', 'ORD:2001-01-02 12'])
+  })
+
+  it('reads one window and a range of them', async () => {
+    const { perHour } = connect<Traffic>(`${server.url}/v1/traffic`)
+    assert.equal(await perHour.get('ORD', new Date(first + 5)), 3)
+    const found = []
+    for await (const entry of perHour.range('ORD', new Date(first), new Date(first + 3 * hour))) {
+      found.push([entry.start.getTime(), entry.end.getTime(), entry.value])
+    }
+    assert.deepEqual(found, [
+      [first, first + hour, 3],
+      [first + 2 * hour, first + 3 * hour, 5],
+    ])
+  })
+
+  it('rejects with what the server said, and with the address when there is none', async () => {
+    const wrong = connect<Traffic>(`${server.url}/v1/nope`)
+    await assert.rejects(wrong.perHour.get('x', new Date(0)), {
+      code: 'query-failed',
+      message: /answered 404: there is no service 'nope'/,
+    })
+    const nobody = connect<typeof board>('http://127.0.0.1:9/v1/board')
+    await assert.rejects(nobody.airportDays.get('x'), {
+      code: 'connection-failed',
+      message: /no query server answers at http:\/\/127.0.0.1:9/,
+    })
+  })
+})
+
+async function get(path: string) {
+  const response = await fetch(server.url + path)
+  assert.match(response.headers.get('content-type')!, /^application\/json/)
+  // oxlint-disable-next-line no-explicit-any -- the shape is what the tests check
+  return { status: response.status, body: (await response.json()) as any }
+}
+
+function table(schema: QueryView['schema'], rows: ReadonlyMap<ViewKey, unknown>): QueryView {
+  return {
+    keyType: 'string',
+    schema,
+    windowMs: undefined,
+    size: () => rows.size,
+    get: (key) => rows.get(key),
+    getWindow: () => undefined,
+    scan: (prefix, limit) =>
+      [...rows]
+        .filter(([key]) => String(key).startsWith(prefix))
+        .slice(0, limit)
+        .map(([key, value]) => ({ key, value })),
+  }
+}
+
+function windows(values: ReadonlyMap<number, number>): QueryView {
+  return {
+    keyType: 'string',
+    schema: undefined,
+    windowMs: hour,
+    size: () => values.size,
+    get: () => undefined,
+    getWindow: (key, start) => (key === 'ORD' ? values.get(start) : undefined),
+    scan: () => [...values].map(([windowStart, value]) => ({ key: 'ORD', windowStart, value })),
+  }
+}
