@@ -78,6 +78,11 @@ export function since<T>(version: number, of: Declared<T>, byDefault?: NoInfer<T
   return { member: { ...member, from: version, byDefault: value } }
 }
 
+/** When left out, it is `byDefault`. */
+export function withDefault<T>(of: Declared<T>, byDefault: NoInfer<T>): Field<T> {
+  return { member: { ...memberOf(of), byDefault } }
+}
+
 /** In versions up to `version`, that one included. */
 export function until<T>(version: number, of: Declared<T>): Field<T> {
   return { member: { ...memberOf(of), to: version } }

@@ -37,9 +37,9 @@ const DescribedConfig = struct({
       1,
       array(
         struct({
-          name: since(1, string),
-          value: since(1, nullable(string)),
-          source: since(1, int8),
+          name: string,
+          value: nullable(string),
+          source: int8,
         }),
       ),
     ),
@@ -81,7 +81,7 @@ export const AlterConfigsRequest = struct({
 })
 
 export const AlterConfigsResponse = struct({
-  throttleTimeMs: ignorable(int32),
+  throttleTimeMs: int32,
   responses: array(AlteredResource),
 })
 
@@ -98,7 +98,7 @@ export const IncrementalAlterConfigsRequest = struct({
 })
 
 export const IncrementalAlterConfigsResponse = struct({
-  throttleTimeMs: ignorable(int32),
+  throttleTimeMs: int32,
   responses: array(AlteredResource),
 })
 
@@ -106,7 +106,7 @@ export const IncrementalAlterConfigsResponse = struct({
 export const ListConfigResourcesRequest = struct({ resourceTypes: since(1, array(int8)) })
 
 export const ListConfigResourcesResponse = struct({
-  throttleTimeMs: ignorable(int32),
+  throttleTimeMs: int32,
   errorCode: int16,
   configResources: array(
     struct({ resourceName: string, resourceType: ignorable(since(1, int8, 16)) }),
@@ -126,7 +126,7 @@ const LogDirPartition = struct({
 })
 
 export const DescribeLogDirsResponse = struct({
-  throttleTimeMs: ignorable(int32),
+  throttleTimeMs: int32,
   errorCode: ignorable(since(3, int16)),
   results: array(
     struct({

@@ -12,6 +12,7 @@ import {
   struct,
   until,
   uuid,
+  withDefault,
 } from '../schema.ts'
 
 /** OffsetCommit · v6 has leader epochs, v7 static members, v10 topic ids. */
@@ -52,32 +53,21 @@ export const OffsetCommitResponse = struct({
  * many groups (KIP-709); v9 members of new-style groups; v10 topic ids. */
 export const OffsetFetchRequest = struct({
   groupId: until(7, string),
-  topics: until(
-    7,
-    nullable(
-      array(struct({ name: until(7, string), partitionIndexes: until(7, array(int32)) })),
-      2,
-      7,
-    ),
-  ),
+  topics: until(7, nullable(array(struct({ name: string, partitionIndexes: array(int32) })), 2, 7)),
   groups: since(
     8,
     array(
       struct({
-        groupId: since(8, string),
+        groupId: string,
         memberId: ignorable(since(9, nullable(string, 9), null)),
         memberEpoch: ignorable(since(9, int32, -1)),
-        topics: since(
-          8,
-          nullable(
-            array(
-              struct({
-                name: ignorable(since(8, until(9, string))),
-                topicId: ignorable(since(10, uuid)),
-                partitionIndexes: since(8, array(int32)),
-              }),
-            ),
-            8,
+        topics: nullable(
+          array(
+            struct({
+              name: ignorable(until(9, string)),
+              topicId: ignorable(since(10, uuid)),
+              partitionIndexes: array(int32),
+            }),
           ),
         ),
       }),
@@ -87,44 +77,38 @@ export const OffsetFetchRequest = struct({
 })
 
 const FetchedOffset = struct({
-  partitionIndex: until(7, int32),
-  committedOffset: until(7, int64),
-  committedLeaderEpoch: ignorable(since(5, until(7, int32), -1)),
-  metadata: until(7, nullable(string, 0, 7)),
-  errorCode: until(7, int16),
+  partitionIndex: int32,
+  committedOffset: int64,
+  committedLeaderEpoch: ignorable(since(5, int32, -1)),
+  metadata: nullable(string),
+  errorCode: int16,
 })
 
 const FetchedGroupOffset = struct({
-  partitionIndex: since(8, int32),
-  committedOffset: since(8, int64),
-  committedLeaderEpoch: ignorable(since(8, int32, -1)),
-  metadata: since(8, nullable(string, 8)),
-  errorCode: since(8, int16),
+  partitionIndex: int32,
+  committedOffset: int64,
+  committedLeaderEpoch: ignorable(withDefault(int32, -1)),
+  metadata: nullable(string),
+  errorCode: int16,
 })
 
 export const OffsetFetchResponse = struct({
   throttleTimeMs: ignorable(since(3, int32)),
-  topics: until(
-    7,
-    array(struct({ name: until(7, string), partitions: until(7, array(FetchedOffset)) })),
-  ),
+  topics: until(7, array(struct({ name: string, partitions: array(FetchedOffset) }))),
   errorCode: ignorable(since(2, until(7, int16))),
   groups: since(
     8,
     array(
       struct({
-        groupId: since(8, string),
-        topics: since(
-          8,
-          array(
-            struct({
-              name: ignorable(since(8, until(9, string))),
-              topicId: ignorable(since(10, uuid)),
-              partitions: since(8, array(FetchedGroupOffset)),
-            }),
-          ),
+        groupId: string,
+        topics: array(
+          struct({
+            name: ignorable(until(9, string)),
+            topicId: ignorable(since(10, uuid)),
+            partitions: array(FetchedGroupOffset),
+          }),
         ),
-        errorCode: since(8, int16),
+        errorCode: int16,
       }),
     ),
   ),

@@ -14,6 +14,7 @@ import {
   tagged,
   until,
   uuid,
+  withDefault,
 } from '../schema.ts'
 
 /** The largest 64-bit integer, as near as a number comes. */
@@ -33,7 +34,7 @@ const FetchPartition = struct({
 /** Fetch · v4 has isolation levels, v7 sessions (KIP-227), v11 racks (KIP-392), v13 topic ids. */
 export const FetchRequest = struct({
   clusterId: ignorable(tagged(0, 12, nullable(string, 12), null)),
-  replicaId: since(0, until(14, int32), -1),
+  replicaId: withDefault(until(14, int32), -1),
   replicaState: tagged(
     1,
     15,
@@ -42,7 +43,7 @@ export const FetchRequest = struct({
   maxWaitMs: int32,
   minBytes: int32,
   maxBytes: ignorable(since(3, int32, 0x7fff_ffff)),
-  isolationLevel: since(4, int8),
+  isolationLevel: ignorable(since(4, int8)),
   sessionId: ignorable(since(7, int32)),
   sessionEpoch: ignorable(since(7, int32, -1)),
   topics: array(
@@ -56,9 +57,9 @@ export const FetchRequest = struct({
     7,
     array(
       struct({
-        topic: ignorable(since(7, until(12, string))),
+        topic: ignorable(until(12, string)),
         topicId: ignorable(since(13, uuid)),
-        partitions: since(7, array(int32)),
+        partitions: array(int32),
       }),
     ),
   ),
@@ -71,20 +72,23 @@ const FetchedPartition = struct({
   highWatermark: int64,
   lastStableOffset: ignorable(since(4, int64, -1)),
   logStartOffset: ignorable(since(5, int64, -1)),
-  divergingEpoch: ignorable(
-    tagged(0, 12, struct({ epoch: since(12, int32, -1), endOffset: since(12, int64, -1) })),
+  divergingEpoch: tagged(
+    0,
+    12,
+    struct({ epoch: withDefault(int32, -1), endOffset: withDefault(int64, -1) }),
   ),
-  currentLeader: ignorable(
-    tagged(1, 12, struct({ leaderId: since(12, int32, -1), leaderEpoch: since(12, int32, -1) })),
+  currentLeader: tagged(
+    1,
+    12,
+    struct({ leaderId: withDefault(int32, -1), leaderEpoch: withDefault(int32, -1) }),
   ),
-  snapshotId: ignorable(
-    tagged(2, 12, struct({ endOffset: since(0, int64, -1), epoch: since(0, int32, -1) })),
+  snapshotId: tagged(
+    2,
+    12,
+    struct({ endOffset: withDefault(int64, -1), epoch: withDefault(int32, -1) }),
   ),
   abortedTransactions: ignorable(
-    since(
-      4,
-      nullable(array(struct({ producerId: since(4, int64), firstOffset: since(4, int64) })), 4),
-    ),
+    since(4, nullable(array(struct({ producerId: int64, firstOffset: int64 })))),
   ),
   preferredReadReplica: since(11, int32, -1),
   records: nullable(records),
@@ -101,18 +105,16 @@ export const FetchResponse = struct({
       partitions: array(FetchedPartition),
     }),
   ),
-  nodeEndpoints: ignorable(
-    tagged(
-      0,
-      16,
-      array(
-        struct({
-          nodeId: int32,
-          host: string,
-          port: int32,
-          rack: since(0, nullable(string), null),
-        }),
-      ),
+  nodeEndpoints: tagged(
+    0,
+    16,
+    array(
+      struct({
+        nodeId: int32,
+        host: string,
+        port: int32,
+        rack: withDefault(nullable(string), null),
+      }),
     ),
   ),
 })

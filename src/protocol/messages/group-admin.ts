@@ -33,7 +33,7 @@ export const DescribeGroupsResponse = struct({
   groups: array(
     struct({
       errorCode: int16,
-      errorMessage: ignorable(since(6, nullable(string, 6), null)),
+      errorMessage: since(6, nullable(string, 6), null),
       groupId: string,
       groupState: string,
       protocolType: string,

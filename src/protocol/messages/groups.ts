@@ -11,6 +11,7 @@ import {
   string,
   struct,
   until,
+  withDefault,
 } from '../schema.ts'
 
 /** JoinGroup · v4 asks newcomers to come back with an id (KIP-394); v5 has static members (KIP-345). */
@@ -28,7 +29,7 @@ export const JoinGroupRequest = struct({
 export const JoinGroupResponse = struct({
   throttleTimeMs: ignorable(since(2, int32)),
   errorCode: int16,
-  generationId: since(0, int32, -1),
+  generationId: withDefault(int32, -1),
   protocolType: ignorable(since(7, nullable(string, 7), null)),
   protocolName: nullable(string, 7),
   leader: string,
@@ -83,8 +84,8 @@ export const LeaveGroupRequest = struct({
     3,
     array(
       struct({
-        memberId: since(3, string),
-        groupInstanceId: since(3, nullable(string, 3), null),
+        memberId: string,
+        groupInstanceId: withDefault(nullable(string), null),
         reason: ignorable(since(5, nullable(string, 5), null)),
       }),
     ),
@@ -98,9 +99,9 @@ export const LeaveGroupResponse = struct({
     3,
     array(
       struct({
-        memberId: since(3, string),
-        groupInstanceId: since(3, nullable(string, 3)),
-        errorCode: since(3, int16),
+        memberId: string,
+        groupInstanceId: nullable(string),
+        errorCode: int16,
       }),
     ),
   ),

@@ -12,6 +12,7 @@ import {
   struct,
   until,
   uuid,
+  withDefault,
 } from '../schema.ts'
 
 /** "No such set was asked for", where a set of authorized operations is wanted. */
@@ -61,7 +62,7 @@ export const MetadataResponse = struct({
     }),
   ),
   clusterAuthorizedOperations: since(8, until(10, int32), operationsUnknown),
-  errorCode: since(13, int16),
+  errorCode: ignorable(since(13, int16)),
 })
 
 /** FindCoordinator · v1 has key types, v4 takes many keys (KIP-699), v6 share groups. */
@@ -73,11 +74,11 @@ export const FindCoordinatorRequest = struct({
 
 export const FindCoordinatorResponse = struct({
   throttleTimeMs: ignorable(since(1, int32)),
-  errorCode: ignorable(until(3, int16)),
+  errorCode: until(3, int16),
   errorMessage: ignorable(since(1, until(3, nullable(string, 1, 3)))),
-  nodeId: ignorable(until(3, int32)),
-  host: ignorable(until(3, string)),
-  port: ignorable(until(3, int32)),
+  nodeId: until(3, int32),
+  host: until(3, string),
+  port: until(3, int32),
   coordinators: since(
     4,
     array(
@@ -103,38 +104,38 @@ export const DescribeClusterRequest = struct({
 export const DescribeClusterResponse = struct({
   throttleTimeMs: int32,
   errorCode: int16,
-  errorMessage: since(0, nullable(string), null),
+  errorMessage: withDefault(nullable(string), null),
   endpointType: since(1, int8, 1),
   clusterId: string,
-  controllerId: since(0, int32, -1),
+  controllerId: withDefault(int32, -1),
   brokers: array(
     struct({
       brokerId: int32,
       host: string,
       port: int32,
-      rack: since(0, nullable(string), null),
+      rack: withDefault(nullable(string), null),
       isFenced: since(2, bool),
     }),
   ),
-  clusterAuthorizedOperations: since(0, int32, operationsUnknown),
+  clusterAuthorizedOperations: withDefault(int32, operationsUnknown),
 })
 
 /** DescribeTopicPartitions · KIP-966: a large topic in pages. */
 export const DescribeTopicPartitionsRequest = struct({
   topics: array(struct({ name: string })),
-  responsePartitionLimit: since(0, int32, 2000),
-  cursor: since(0, nullable(struct({ topicName: string, partitionIndex: int32 })), null),
+  responsePartitionLimit: withDefault(int32, 2000),
+  cursor: withDefault(nullable(struct({ topicName: string, partitionIndex: int32 })), null),
 })
 
 const DescribedPartition = struct({
   errorCode: int16,
   partitionIndex: int32,
   leaderId: int32,
-  leaderEpoch: ignorable(since(0, int32, -1)),
+  leaderEpoch: ignorable(withDefault(int32, -1)),
   replicaNodes: array(int32),
   isrNodes: array(int32),
-  eligibleLeaderReplicas: since(0, nullable(array(int32)), null),
-  lastKnownElr: since(0, nullable(array(int32)), null),
+  eligibleLeaderReplicas: withDefault(nullable(array(int32)), null),
+  lastKnownElr: withDefault(nullable(array(int32)), null),
   offlineReplicas: ignorable(array(int32)),
 })
 
@@ -147,10 +148,8 @@ export const DescribeTopicPartitionsResponse = struct({
       topicId: ignorable(uuid),
       isInternal: ignorable(bool),
       partitions: array(DescribedPartition),
-      topicAuthorizedOperations: since(0, int32, operationsUnknown),
+      topicAuthorizedOperations: withDefault(int32, operationsUnknown),
     }),
   ),
-  nextCursor: ignorable(
-    since(0, nullable(struct({ topicName: string, partitionIndex: int32 })), null),
-  ),
+  nextCursor: withDefault(nullable(struct({ topicName: string, partitionIndex: int32 })), null),
 })

@@ -1,5 +1,16 @@
 /** Where a log begins and ends, and what lies at a time or an epoch. */
-import { array, ignorable, int16, int32, int64, int8, since, string, struct } from '../schema.ts'
+import {
+  array,
+  ignorable,
+  int16,
+  int32,
+  int64,
+  int8,
+  since,
+  string,
+  struct,
+  withDefault,
+} from '../schema.ts'
 
 /** ListOffsets · KIP-79. v2 has isolation, v4 leader epochs, v7 to v11 more special timestamps. */
 export const ListOffsetsRequest = struct({
@@ -65,7 +76,7 @@ export const OffsetForLeaderEpochResponse = struct({
           errorCode: int16,
           partition: int32,
           leaderEpoch: ignorable(since(1, int32, -1)),
-          endOffset: since(0, int64, -1),
+          endOffset: withDefault(int64, -1),
         }),
       ),
     }),

@@ -13,6 +13,7 @@ import {
   tagged,
   until,
   uuid,
+  withDefault,
 } from '../schema.ts'
 
 /** Produce · v3 is the first with today's record format; v12 adds partitions to a transaction by itself
@@ -42,14 +43,16 @@ const PartitionProduceResponse = struct({
       array(
         struct({
           batchIndex: int32,
-          batchIndexErrorMessage: since(8, nullable(string, 8), null),
+          batchIndexErrorMessage: withDefault(nullable(string), null),
         }),
       ),
     ),
   ),
   errorMessage: ignorable(since(8, nullable(string, 8), null)),
-  currentLeader: ignorable(
-    tagged(0, 10, struct({ leaderId: since(0, int32, -1), leaderEpoch: since(0, int32, -1) })),
+  currentLeader: tagged(
+    0,
+    10,
+    struct({ leaderId: withDefault(int32, -1), leaderEpoch: withDefault(int32, -1) }),
   ),
 })
 
@@ -62,18 +65,16 @@ export const ProduceResponse = struct({
     }),
   ),
   throttleTimeMs: ignorable(since(1, int32)),
-  nodeEndpoints: ignorable(
-    tagged(
-      0,
-      10,
-      array(
-        struct({
-          nodeId: int32,
-          host: string,
-          port: int32,
-          rack: since(0, nullable(string), null),
-        }),
-      ),
+  nodeEndpoints: tagged(
+    0,
+    10,
+    array(
+      struct({
+        nodeId: int32,
+        host: string,
+        port: int32,
+        rack: withDefault(nullable(string), null),
+      }),
     ),
   ),
 })
@@ -89,7 +90,7 @@ export const InitProducerIdRequest = struct({
 export const InitProducerIdResponse = struct({
   throttleTimeMs: ignorable(int32),
   errorCode: int16,
-  producerId: since(0, int64, -1),
+  producerId: withDefault(int64, -1),
   producerEpoch: int16,
 })
 
@@ -122,14 +123,14 @@ export const DescribeProducersRequest = struct({
 const ActiveProducer = struct({
   producerId: int64,
   producerEpoch: int32,
-  lastSequence: since(0, int32, -1),
-  lastTimestamp: since(0, int64, -1),
+  lastSequence: withDefault(int32, -1),
+  lastTimestamp: withDefault(int64, -1),
   coordinatorEpoch: int32,
-  currentTxnStartOffset: since(0, int64, -1),
+  currentTxnStartOffset: withDefault(int64, -1),
 })
 
 export const DescribeProducersResponse = struct({
-  throttleTimeMs: ignorable(int32),
+  throttleTimeMs: int32,
   topics: array(
     struct({
       name: string,
@@ -137,7 +138,7 @@ export const DescribeProducersResponse = struct({
         struct({
           partitionIndex: int32,
           errorCode: int16,
-          errorMessage: since(0, nullable(string), null),
+          errorMessage: withDefault(nullable(string), null),
           activeProducers: array(ActiveProducer),
         }),
       ),

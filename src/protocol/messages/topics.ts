@@ -13,6 +13,7 @@ import {
   tagged,
   until,
   uuid,
+  withDefault,
 } from '../schema.ts'
 
 /** CreateTopics · KIP-4. v4 takes −1 for the broker's defaults; v5 answers with the configs. */
@@ -26,16 +27,16 @@ export const CreateTopicsRequest = struct({
       configs: array(struct({ name: string, value: nullable(string) })),
     }),
   ),
-  timeoutMs: since(0, int32, 60_000),
+  timeoutMs: withDefault(int32, 60_000),
   validateOnly: since(1, bool),
 })
 
 const CreatedTopicConfig = struct({
-  name: since(5, string),
-  value: since(5, nullable(string, 5)),
-  readOnly: since(5, bool),
-  configSource: ignorable(since(5, int8, -1)),
-  isSensitive: since(5, bool),
+  name: string,
+  value: nullable(string),
+  readOnly: bool,
+  configSource: ignorable(withDefault(int8, -1)),
+  isSensitive: bool,
 })
 
 export const CreateTopicsResponse = struct({
@@ -56,10 +57,7 @@ export const CreateTopicsResponse = struct({
 
 /** DeleteTopics · v6 also takes topic ids (KIP-516). */
 export const DeleteTopicsRequest = struct({
-  topics: since(
-    6,
-    array(struct({ name: since(6, nullable(string, 6), null), topicId: since(6, uuid) })),
-  ),
+  topics: since(6, array(struct({ name: withDefault(nullable(string), null), topicId: uuid }))),
   topicNames: ignorable(until(5, array(string))),
   timeoutMs: int32,
 })
@@ -90,12 +88,12 @@ export const CreatePartitionsRequest = struct({
 })
 
 export const CreatePartitionsResponse = struct({
-  throttleTimeMs: ignorable(int32),
+  throttleTimeMs: int32,
   results: array(
     struct({
       name: string,
       errorCode: int16,
-      errorMessage: since(0, nullable(string), null),
+      errorMessage: withDefault(nullable(string), null),
     }),
   ),
 })

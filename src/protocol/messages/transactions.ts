@@ -21,11 +21,11 @@ export const AddPartitionsToTxnRequest = struct({
     4,
     array(
       struct({
-        transactionalId: since(4, string),
-        producerId: since(4, int64),
-        producerEpoch: since(4, int16),
-        verifyOnly: since(4, bool),
-        topics: since(4, array(TransactionTopic)),
+        transactionalId: string,
+        producerId: int64,
+        producerEpoch: int16,
+        verifyOnly: bool,
+        topics: array(TransactionTopic),
       }),
     ),
   ),
@@ -47,8 +47,8 @@ export const AddPartitionsToTxnResponse = struct({
     4,
     array(
       struct({
-        transactionalId: since(4, string),
-        topicResults: since(4, array(TransactionTopicResult)),
+        transactionalId: string,
+        topicResults: array(TransactionTopicResult),
       }),
     ),
   ),
@@ -118,7 +118,7 @@ export const TxnOffsetCommitResponse = struct({
 export const DescribeTransactionsRequest = struct({ transactionalIds: array(string) })
 
 export const DescribeTransactionsResponse = struct({
-  throttleTimeMs: ignorable(int32),
+  throttleTimeMs: int32,
   transactionStates: array(
     struct({
       errorCode: int16,
@@ -142,7 +142,7 @@ export const ListTransactionsRequest = struct({
 })
 
 export const ListTransactionsResponse = struct({
-  throttleTimeMs: ignorable(int32),
+  throttleTimeMs: int32,
   errorCode: int16,
   unknownStateFilters: array(string),
   transactionStates: array(
