@@ -25,6 +25,7 @@ export type HeadwaterErrorCode =
   | 'input-invalid'
   | 'input-missing'
   | 'not-found'
+  | 'operator-failed'
   | 'port-in-use'
   | 'protocol-error'
   | 'query-failed'

@@ -75,7 +75,7 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
   /** Writes each value to a stream this service owns; `f` may be left out when the values already fit. */
   to<E extends AnyEvent>(
     event: Emittable<E, K, W>,
-    ...f: V extends MessageInitShape<E['schema']>
+    ...f: [V] extends [MessageInitShape<E['schema']>]
       ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>]
       : [f: (value: V, key: KeyOf<K>) => InitOf<E>]
   ): void
@@ -89,7 +89,7 @@ export interface Table<K extends AnyKeyspace | null, V, W extends string = strin
   /** Writes the last value of each changed key to an entity stream, once per commit; deletions, too. */
   to<E extends AnyEvent>(
     event: EmittableEntity<E, K, W>,
-    ...f: V extends MessageInitShape<E['schema']>
+    ...f: [V] extends [MessageInitShape<E['schema']>]
       ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>]
       : [f: (value: V, key: KeyOf<K>) => InitOf<E>]
   ): void

@@ -1,0 +1,38 @@
+/**
+ * A stream joined with a table: each value meets the row its key has at that moment.
+ *
+ * Only the stream side triggers; a change of the table joins nothing again. The result carries the
+ * stream record's timestamp. A value without a key matches nothing: an inner join drops it, a left join
+ * keeps it.
+ */
+import type { Key } from '../serde.ts'
+import type { JoinNode } from '../topology.ts'
+import { operatorFailed } from './operator.ts'
+import type { OperatorCounts, Push } from './operator.ts'
+
+/** What a join needs of a table; undefined where there is no row. */
+export interface JoinedTable {
+  get(key: Key): unknown
+}
+
+export function joinTable(
+  { id, f, left }: JoinNode,
+  table: JoinedTable,
+  counts: OperatorCounts,
+  next: Push,
+): Push {
+  return (key, value, timestamp) => {
+    const row = key === null ? undefined : table.get(key)
+    if (row === undefined && !left) {
+      if (key === null) counts.dropped++
+      return
+    }
+    let joined: unknown
+    try {
+      joined = f(value, row, key)
+    } catch (error) {
+      throw operatorFailed(`join ${id}`, error)
+    }
+    next(key, joined, timestamp)
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Runs one service's topology without a broker: same plan, same tasks, same operators, with topics as
+ * arrays. Everything happens inside the call, so a test needs no waiting.
+ *
+ * Topics have their real partitions. `settle` processes what was sent until nothing moves, and commits:
+ * tables are written out then, the last value of each changed key once. `restart` forgets all state and
+ * rebuilds it from the topics as a new process would. Rebalances and crashes between two writes are left
+ * to tests with a broker.
+ */
+import { HeadwaterError } from '../base/errors.ts'
+import type { AnyEvent, InitOf, ValueOf } from '../events/event.ts'
+import { stampBatch } from '../records/batch.ts'
+import { BatchBuilder, forEachRecord } from '../records/record.ts'
+import type { Service } from '../service/service.ts'
+import { messageWriter } from '../streams/operators/stateless.ts'
+import type { Emit, OperatorContext } from '../streams/operators/operator.ts'
+import { planTopology } from '../streams/plan.ts'
+import type { Plan } from '../streams/plan.ts'
+import { keyCodecs } from '../streams/serde.ts'
+import type { Key } from '../streams/serde.ts'
+import type { ReadableStore } from '../streams/stores/store.ts'
+import { Task } from '../streams/task.ts'
+import type { TaskStart } from '../streams/task.ts'
+
+/** Records a task takes, or rows it writes, before the driver looks again. */
+const stepRecords = 1024
+
+export class TopologyDriver {
+  readonly #plan: Plan
+  readonly #context: OperatorContext
+  readonly #topics = new Map<string, Partition[]>()
+  readonly #positions = new Map<string, { offset: number; metadata: string }>()
+  #tasks: Task[] = []
+  #now = 0
+
+  constructor(service: Service) {
+    this.#plan = planTopology(service.build())
+    for (const { name, partitions } of this.#plan.topics) {
+      this.#topics.set(
+        name,
+        Array.from({ length: partitions }, () => new Partition()),
+      )
+    }
+    const emit: Emit = {
+      append: (topic, partition, timestamp, key, value) => {
+        this.#topics.get(topic)![partition]!.append(timestamp, key, value)
+      },
+    }
+    const counts = { dropped: 0, late: 0, emitted: 0 }
+    this.#context = { partition: 0, keys: keyCodecs(), emit, counts }
+    this.restart()
+  }
+
+  /** Records dropped by rule so far: `dropped` lacked a key or a value, `late` came after their window. */
+  get counts(): { readonly dropped: number; readonly late: number } {
+    return this.#context.counts
+  }
+
+  /**
+   * Writes an event to its topic.
+   * @param at milliseconds since 1970, for a contract without a time of its own; else one more than before
+   */
+  send<E extends AnyEvent>(event: E, message: InitOf<E>, at?: number): void {
+    this.#write(event, null, message, at)
+  }
+
+  /** Writes a deletion to an entity stream. */
+  delete(event: AnyEvent, key: Key, at?: number): void {
+    this.#write(event, key, null, at)
+  }
+
+  #write(event: AnyEvent, key: Key | null, message: unknown, at: number | undefined): void {
+    if (!this.#topics.has(event.name)) throw this.#unknown(`stream '${event.name}'`)
+    this.#now = at ?? this.#now + 1
+    messageWriter(event, this.#context)(key, message, this.#now)
+  }
+
+  /** Processes everything that was sent and everything that follows from it, and commits. */
+  settle(): void {
+    let moved = true
+    while (moved) {
+      moved = false
+      for (const task of this.#tasks) {
+        this.#deliver(task)
+        if (task.process(stepRecords) > 0) moved = true
+        while (task.waiting() > 0) {
+          moved = true
+          task.flush(stepRecords)
+        }
+      }
+    }
+    for (const task of this.#tasks) {
+      task.flush(stepRecords)
+      const offsets = task.offsets()
+      for (const { topic, partition, offset, metadata } of offsets) {
+        this.#positions.set(`${topic}/${partition}`, { offset, metadata })
+      }
+      task.committed(offsets)
+    }
+  }
+
+  /** Starts the service anew on the same topics. */
+  restart(): void {
+    this.#tasks = []
+    const { keys, emit, counts } = this.#context
+    for (const subTopology of this.#plan.subTopologies) {
+      for (let partition = 0; partition < subTopology.partitions; partition++) {
+        const task = new Task({ plan: this.#plan, keys, emit, counts }, subTopology, partition)
+        for (const topic of task.pipeline.restored.keys()) {
+          const until = this.#positions.get(`${topic}/${partition}`)?.offset
+          const isSource = subTopology.sources.some((source) => source.topic === topic)
+          this.#restore(task, topic, isSource ? (until ?? 0) : Infinity)
+        }
+        task.start(this.#starts(task))
+        this.#tasks.push(task)
+      }
+    }
+  }
+
+  #starts(task: Task): TaskStart[] {
+    return task.subTopology.sources.flatMap(({ topic }) => {
+      const log = this.#topics.get(topic)![task.partition]
+      const committed = this.#positions.get(`${topic}/${task.partition}`)
+      if (log === undefined) return []
+      const { offset: position, metadata } = committed ?? { offset: 0, metadata: '' }
+      return [{ topic, position, endOffset: log.end, metadata }]
+    })
+  }
+
+  #restore(task: Task, topic: string, until: number): void {
+    const log = this.#topics.get(topic)![task.partition]!
+    for (const batch of log.from(0)) {
+      forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
+        if (offset >= until) return
+        task.restore(topic, { bytes, keyStart, keyEnd, valueStart, valueEnd, timestamp })
+      })
+    }
+  }
+
+  #deliver(task: Task): void {
+    for (const { source, fetchedTo } of task.queues) {
+      const log = this.#topics.get(source.topic)![task.partition]!
+      const batches = log.from(fetchedTo)
+      if (batches.length === 0) continue
+      task.deliver({
+        topic: source.topic,
+        partition: task.partition,
+        batches,
+        nextOffset: log.end,
+        lastStableOffset: log.end,
+      })
+    }
+  }
+
+  /** Every event of a stream the service reads or writes, partition by partition. */
+  read<E extends AnyEvent>(event: E): ValueOf<E>[] {
+    const partitions = this.#topics.get(event.name)
+    if (partitions === undefined) throw this.#unknown(`stream '${event.name}'`)
+    const values: ValueOf<E>[] = []
+    for (const partition of partitions) {
+      for (const batch of partition.from(0)) {
+        forEachRecord(batch, (_offset, _timestamp, bytes, _key, _keyEnd, start, end) => {
+          if (end >= 0) values.push(event.codec.decode(bytes, start, end) as ValueOf<E>)
+        })
+      }
+    }
+    return values
+  }
+
+  /** The row of a table the topology returned; `start` names the window of a windowed one. */
+  get(view: string, key: Key, start?: Date): unknown {
+    for (const store of this.#stores(view)) {
+      const value = start ? store.getWindow(key, start.getTime()) : store.get(key)
+      if (value !== undefined) return value
+    }
+    return undefined
+  }
+
+  /** All rows of a table the topology returned. */
+  rows(view: string): { key: Key; start: number | undefined; value: unknown }[] {
+    return this.#stores(view).flatMap((store) => [...store.rows()])
+  }
+
+  #stores(view: string): ReadableStore[] {
+    const node = this.#plan.topology.views[view]
+    if (node === undefined) throw this.#unknown(`table '${view}'`)
+    return this.#tasks.flatMap(({ pipeline }) => {
+      const store = pipeline.tables.get(node) ?? pipeline.aggregates.get(node)
+      return store === undefined ? [] : [store]
+    })
+  }
+
+  #unknown(what: string): HeadwaterError {
+    const { service } = this.#plan.topology
+    return new HeadwaterError('not-found', `service '${service}' has no ${what}`)
+  }
+}
+
+/** One partition of a topic: batches that are complete, and records that will be the next one. */
+class Partition {
+  readonly #batches: { base: number; batch: Uint8Array }[] = []
+  #open = new BatchBuilder()
+  #openedAt = 0
+
+  get end(): number {
+    return this.#openedAt + this.#open.count
+  }
+
+  append(timestamp: number, key: Uint8Array | null, value: Uint8Array | null): void {
+    this.#open.append(timestamp, key, value)
+  }
+
+  /** The batches that begin at `offset` or later, or hold it. */
+  from(offset: number): Uint8Array[] {
+    this.#close()
+    const last = this.#batches.findLastIndex(({ base }) => base <= offset)
+    return this.end <= offset
+      ? []
+      : this.#batches.slice(Math.max(0, last)).map(({ batch }) => batch)
+  }
+
+  #close(): void {
+    if (this.#open.count === 0) return
+    const end = this.end
+    const batch = this.#open.finish()
+    stampBatch(batch, this.#openedAt, 0)
+    this.#batches.push({ base: this.#openedAt, batch })
+    this.#open = new BatchBuilder()
+    this.#openedAt = end
+  }
+}

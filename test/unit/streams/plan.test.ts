@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { isHeadwaterError } from '../../../src/base/errors.ts'
+import { entity, keyed, keyspace } from '../../../src/events/event.ts'
+import { service } from '../../../src/service/service.ts'
+import { planTopology } from '../../../src/streams/plan.ts'
+import type { Topology } from '../../../src/streams/topology.ts'
+import { OrderSchema, PaymentSchema } from '../../gen/shop/v1/shop_pb.ts'
+import { CustomerId, Orders, Payments, shipping } from '../../types/shop.ts'
+
+describe('a plan', () => {
+  const plan = planTopology(shipping.build())
+
+  it('cuts the topology where keys change, and only there', () => {
+    assert.deepEqual(
+      plan.subTopologies.map(({ id, partitions }) => ({ id, partitions })),
+      [
+        { id: 'orders+payments', partitions: 12 },
+        { id: 'shipping-by-customer-repartition', partitions: 12 },
+      ],
+    )
+  })
+
+  it('names every topic the service needs, with partitions and cleanup', () => {
+    const all = { 'cleanup.policy': 'delete', 'retention.ms': '-1' }
+    const last = { 'cleanup.policy': 'compact' }
+    assert.deepEqual(plan.topics, [
+      { name: 'customer-windows', partitions: 12, configs: last },
+      { name: 'orders', partitions: 12, configs: last },
+      { name: 'payments', partitions: 12, configs: all },
+      { name: 'shipments', partitions: 12, configs: last },
+      { name: 'shipping-by-customer-repartition', partitions: 12, configs: all },
+      { name: 'shipping-payments-5m-changelog', partitions: 12, configs: last },
+    ])
+  })
+
+  it('rebuilds a table from its stream and an aggregate from its changelog', () => {
+    const stores = plan.subTopologies.flatMap((part) => part.stores)
+    assert.deepEqual(
+      stores.map(({ kind, topic }) => ({ kind, topic })),
+      [
+        { kind: 'table', topic: 'orders' },
+        { kind: 'aggregate', topic: 'shipping-payments-5m-changelog' },
+      ],
+    )
+  })
+
+  it('keeps the windows of a table that can be queried for ever', () => {
+    const [, windowed] = plan.subTopologies.flatMap((part) => part.stores)
+    assert.equal(windowed!.window!.retentionMs, Infinity)
+  })
+
+  it('does not change when an operator is put before others (rule 36)', () => {
+    const wider = service('shipping', {
+      reads: [Orders, Payments],
+      writes: [],
+      topology: (s) => {
+        const extra = s
+          .stream(Payments)
+          .filter(() => true)
+          .count('extra')
+        const orders = s.table(Orders)
+        const perCustomer = s
+          .stream(Payments)
+          .join(orders, (_payment, order) => order)
+          .rekey('by-customer', CustomerId, (order) => order.customerId)
+          .count('payments-5m')
+        return { extra, orders, perCustomer }
+      },
+    })
+    assert.deepEqual(
+      planTopology(wider.build()).subTopologies.map(({ id }) => id),
+      plan.subTopologies.map(({ id }) => id),
+    )
+  })
+
+  it('refuses to join streams with different numbers of partitions (rule 24)', () => {
+    const four = entity('orders', OrderSchema, {
+      key: keyspace.string('Id', { partitions: 4 }),
+      by: 'orderId',
+      owner: 'checkout',
+    })
+    const eight = keyed('payments', PaymentSchema, {
+      key: keyspace.string('Id', { partitions: 8 }),
+      by: 'orderId',
+      owner: 'billing',
+    })
+    const topology: Topology = {
+      service: 'shipping',
+      nodes: [
+        { id: 0, kind: 'table', event: four, store: 'orders', startup: 'bootstrap' },
+        { id: 1, kind: 'source', event: eight },
+        { id: 2, kind: 'join', from: 1, table: 0, left: false, f: (value) => value },
+      ],
+      views: { orders: 0 },
+    }
+    assert.throws(
+      () => planTopology(topology),
+      (error: Error) =>
+        isHeadwaterError(error, 'topology-invalid') &&
+        /'orders' with 4 partitions and 'payments' with 8/.test(error.message),
+    )
+  })
+
+  it('gives an input a topic for its position', () => {
+    const billing = service('billing', {
+      reads: [],
+      writes: [Payments],
+      topology: (s) => {
+        s.input('bank', Payments, async function* () {})
+        return {}
+      },
+    })
+    const { inputs, topics, subTopologies } = planTopology(billing.build())
+    assert.equal(subTopologies.length, 0)
+    assert.equal(inputs[0]!.positionTopic, 'billing-bank-position')
+    assert.deepEqual(
+      topics.map(({ name, partitions }) => `${name} ${partitions}`),
+      ['billing-bank-position 1', 'payments 12'],
+    )
+  })
+})

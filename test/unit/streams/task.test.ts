@@ -1,0 +1,262 @@
+/** What a task does with batches: which record is next, what it commits, and how it fails. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Writer, utf8Bytes } from '../../../src/base/bytes.ts'
+import { isHeadwaterError } from '../../../src/base/errors.ts'
+import type { AnyEvent } from '../../../src/events/event.ts'
+import { stampBatch } from '../../../src/records/batch.ts'
+import { BatchBuilder } from '../../../src/records/record.ts'
+import { service } from '../../../src/service/service.ts'
+import type { Service } from '../../../src/service/service.ts'
+import { planTopology } from '../../../src/streams/plan.ts'
+import { keyCodecs } from '../../../src/streams/serde.ts'
+import { Task } from '../../../src/streams/task.ts'
+import type { TaskStart } from '../../../src/streams/task.ts'
+import { Orders, Payments, Shipments } from '../../types/shop.ts'
+
+describe('a task with two inputs', () => {
+  it('takes the record with the lowest timestamp at a head, and keeps each partition in order', () => {
+    const seen: string[] = []
+    const task = startTask(watching(seen), [at('orders'), at('payments')])
+    task.deliver(
+      batch(
+        'payments',
+        0,
+        [
+          ['p10', 10],
+          ['p30', 30],
+          ['p5', 5],
+        ],
+        payment,
+      ),
+    )
+    task.deliver(
+      batch(
+        'orders',
+        0,
+        [
+          ['o20', 20],
+          ['o15', 15],
+          ['o40', 40],
+        ],
+        order,
+      ),
+    )
+    assert.equal(task.process(100), 6)
+    assert.deepEqual(seen, ['p10', 'o20', 'o15', 'p30', 'p5', 'o40'])
+  })
+
+  it('waits for an input that is known to hold more', () => {
+    const seen: string[] = []
+    const task = startTask(watching(seen), [at('orders', 1), at('payments')])
+    task.deliver(batch('payments', 0, [['p10', 10]], payment))
+    assert.equal(task.process(100), 0)
+    task.deliver(batch('orders', 0, [['o5', 5]], order))
+    assert.equal(task.process(100), 2)
+    assert.deepEqual(seen, ['o5', 'p10'])
+  })
+
+  it('does not wait for an input that is at its end', () => {
+    const seen: string[] = []
+    const task = startTask(watching(seen), [at('orders'), at('payments')])
+    task.deliver(batch('payments', 0, [['p10', 10]], payment))
+    assert.equal(task.process(100), 1)
+  })
+
+  it('stops after as many records as it is told', () => {
+    const task = startTask(watching([]), [at('orders'), at('payments')])
+    task.deliver(
+      batch(
+        'payments',
+        0,
+        [
+          ['a', 1],
+          ['b', 2],
+          ['c', 3],
+        ],
+        payment,
+      ),
+    )
+    assert.deepEqual([task.process(2), task.process(2), task.process(2)], [2, 1, 0])
+  })
+})
+
+describe('a committed position', () => {
+  it('is the next record’s offset while records wait', () => {
+    const task = startTask(watching([]), [at('orders'), at('payments')])
+    task.deliver(
+      batch(
+        'payments',
+        7,
+        [
+          ['a', 1],
+          ['b', 2],
+          ['c', 3],
+        ],
+        payment,
+      ),
+    )
+    task.process(2)
+    assert.deepEqual(positions(task), ['payments 9'])
+  })
+
+  it('is where the consumer goes on when none waits: behind control records and gaps', () => {
+    const task = startTask(watching([]), [at('orders'), at('payments')])
+    task.deliver({ ...batch('payments', 7, [['a', 1]], payment), nextOffset: 12 })
+    task.process(10)
+    assert.deepEqual(positions(task), ['payments 12'])
+  })
+
+  it('moves over batches without any record of ours', () => {
+    const task = startTask(watching([]), [at('orders'), at('payments')])
+    task.deliver({ ...batch('payments', 0, [], payment), batches: [], nextOffset: 3 })
+    assert.deepEqual(positions(task), ['payments 3'])
+  })
+
+  it('is not told again until it moves', () => {
+    const task = startTask(watching([]), [at('orders'), at('payments')])
+    task.deliver(batch('payments', 0, [['a', 1]], payment))
+    task.process(10)
+    task.committed(task.offsets())
+    assert.deepEqual(task.offsets(), [])
+  })
+
+  it('inside a batch starts at that record, not at the batch’s first', () => {
+    const seen: string[] = []
+    const task = startTask(watching(seen), [at('orders'), { ...at('payments'), position: 8 }])
+    task.deliver(
+      batch(
+        'payments',
+        7,
+        [
+          ['a', 1],
+          ['b', 2],
+        ],
+        payment,
+      ),
+    )
+    assert.equal(task.process(10), 1)
+    assert.deepEqual(seen, ['b'])
+  })
+})
+
+describe('a record that cannot be processed', () => {
+  it('is named when its value does not decode', () => {
+    const task = startTask(watching([]), [at('orders'), at('payments')])
+    const poison = new BatchBuilder()
+    poison.append(1, utf8Bytes('o1'), new Uint8Array([0xff, 0xff]))
+    const delivery = batch('payments', 0, [], payment)
+    task.deliver({ ...delivery, batches: [stamped(poison, 41)], nextOffset: 42 })
+    assert.throws(
+      () => task.process(10),
+      (error: Error) =>
+        isHeadwaterError(error, 'record-invalid') &&
+        /service 'shipping' stopped at record 41 of partition 0 of topic 'payments'/.test(
+          error.message,
+        ),
+    )
+  })
+
+  it('is named, with the operator, when a function of the service throws', () => {
+    const failing = service('shipping', {
+      reads: [Payments],
+      writes: [Shipments],
+      topology: (s) => {
+        s.stream(Payments)
+          .map(({ orderId }) => {
+            if (orderId === 'b') throw new RangeError('no such order')
+            return { orderId }
+          })
+          .to(Shipments)
+        return {}
+      },
+    })
+    const task = startTask(failing, [at('payments')])
+    task.deliver(
+      batch(
+        'payments',
+        5,
+        [
+          ['a', 1],
+          ['b', 2],
+          ['c', 3],
+        ],
+        payment,
+      ),
+    )
+    assert.throws(
+      () => task.process(10),
+      (error: Error) =>
+        isHeadwaterError(error, 'operator-failed') &&
+        /record 6 of partition 0 of topic 'payments': map 1 threw: no such order/.test(
+          error.message,
+        ) &&
+        error.cause instanceof RangeError,
+    )
+    assert.deepEqual(positions(task), ['payments 6'])
+  })
+})
+
+/** A service that notes which records pass, by their first field. */
+function watching(seen: string[]): Service {
+  return service('shipping', {
+    reads: [Orders, Payments],
+    writes: [Shipments],
+    topology: (s) => {
+      const orders = s.stream(Orders).map(({ orderId }) => ({ orderId }))
+      const payments = s.stream(Payments).map(({ orderId }) => ({ orderId }))
+      orders
+        .merge(payments)
+        .filter(({ orderId }) => seen.push(orderId) > 0)
+        .to(Shipments)
+      return {}
+    },
+  })
+}
+
+function startTask(declared: Service, starts: readonly TaskStart[]): Task {
+  const plan = planTopology(declared.build())
+  const emit = { append: () => undefined }
+  const counts = { dropped: 0, late: 0, emitted: 0 }
+  const task = new Task({ plan, keys: keyCodecs(), emit, counts }, plan.subTopologies[0]!, 0)
+  task.start(starts)
+  return task
+}
+
+function at(topic: string, endOffset = 0): TaskStart {
+  return { topic, position: 0, endOffset, metadata: '' }
+}
+
+function positions(task: Task): string[] {
+  return task.offsets().map(({ topic, offset }) => `${topic} ${offset}`)
+}
+
+type Rows = readonly (readonly [id: string, timestamp: number])[]
+
+function batch(topic: string, base: number, rows: Rows, encode: (id: string) => Uint8Array) {
+  const builder = new BatchBuilder()
+  for (const [id, timestamp] of rows) builder.append(timestamp, utf8Bytes(id), encode(id))
+  const nextOffset = base + rows.length
+  const batches = rows.length === 0 ? [] : [stamped(builder, base)]
+  return { topic, partition: 0, batches, nextOffset, lastStableOffset: nextOffset }
+}
+
+function stamped(builder: BatchBuilder, base: number): Uint8Array {
+  const bytes = builder.finish()
+  stampBatch(bytes, base, 0)
+  return bytes
+}
+
+function payment(orderId: string): Uint8Array {
+  return encoded(Payments, { orderId })
+}
+
+function order(orderId: string): Uint8Array {
+  return encoded(Orders, { orderId })
+}
+
+function encoded(event: AnyEvent, message: object): Uint8Array {
+  const writer = new Writer()
+  event.codec.encode(message as Record<string, unknown>, writer)
+  return writer.finish()
+}
