@@ -1,8 +1,20 @@
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+/**
+ * Protobuf bytes of messages, and back: our own codec, compiled once per descriptor to closures.
+ *
+ * It works on the same message objects as protobuf-es, which stays the library for everything else
+ * (types, reflection, JSON). It exists because a stream decodes and encodes every record, and because
+ * bytes of another schema version must never stop a service: a field with another wire type than its own
+ * is an unknown field here, and unknown fields are kept. Bytes that are no message at all, and values
+ * that a field cannot hold, are `record-invalid`.
+ */
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import type { Writer } from '../base/bytes.ts'
+import { decoderOf } from './decoder.ts'
+import { encoderOf } from './encoder.ts'
+import type { Fields } from './local-form.ts'
+import { Cursor } from './wire.ts'
 
-/** Protobuf bytes of messages of one type, and back. */
+/** Reads and writes messages of one type. */
 export interface Codec<S extends DescMessage = DescMessage> {
   /** Appends the message's bytes. Fields that an initializer leaves out take their default. */
   encode(message: MessageInitShape<S>, writer: Writer): void
@@ -10,10 +22,17 @@ export interface Codec<S extends DescMessage = DescMessage> {
   decode(bytes: Uint8Array, start?: number, end?: number): MessageShape<S>
 }
 
+/** The codec of a message type. Compiling is cached, so calling it again costs little. */
 export function compileCodec<S extends DescMessage>(message: S): Codec<S> {
-  return {
-    encode: (value, writer) => writer.append(toBinary(message, create(message, value))),
-    decode: (bytes, start = 0, end = bytes.length) =>
-      fromBinary(message, bytes.subarray(start, end)),
-  }
+  const encoder = encoderOf(message)
+  const decoder = decoderOf(message)
+  const { typeName } = message
+  return Object.freeze({
+    encode: (value: MessageInitShape<S>, writer: Writer) => encoder.write(value as Fields, writer),
+    decode: (bytes: Uint8Array, start = 0, end = bytes.length) => {
+      const decoded = decoder.create()
+      decoder.read(decoded, new Cursor(bytes, start, end, typeName))
+      return decoded as MessageShape<S>
+    },
+  })
 }
