@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { concatBytes } from '../../../src/base/bytes.ts'
+import { isHeadwaterError } from '../../../src/base/errors.ts'
+import {
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+  FrameSplitter,
+} from '../../../src/protocol/frame.ts'
+
+test('frames come out whole however the stream was cut', () => {
+  const bodies = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 })
+  const cuts = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 10 })
+  fc.assert(
+    fc.property(bodies, cuts, (wanted, sizes) => {
+      const stream = concatBytes([new Uint8Array(0), ...wanted.map(framed)])
+      const splitter = new FrameSplitter(40)
+      const frames: Uint8Array[] = []
+      for (let at = 0, turn = 0; at < stream.length; turn++) {
+        const size = sizes[turn % sizes.length]!
+        frames.push(...splitter.push(stream.slice(at, at + size)))
+        at += size
+      }
+      assert.deepEqual(frames, wanted)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('a frame inside one chunk is a view of the chunk', () => {
+  const chunk = framed(Uint8Array.of(1, 2, 3))
+  const [frame] = new FrameSplitter(10).push(chunk)
+  assert.equal(frame?.buffer, chunk.buffer)
+})
+
+test('an oversized frame is refused as soon as its length is there', () => {
+  const splitter = new FrameSplitter(1000)
+  assert.throws(
+    () => splitter.push(Uint8Array.of(0, 0, 3, 233)),
+    (error) => isHeadwaterError(error, 'frame-too-large') && /1001/.test(String(error)),
+  )
+  const bytewise = new FrameSplitter(1000)
+  assert.throws(
+    () => [0x47, 0x45, 0x54, 0x20].map((byte) => bytewise.push(Uint8Array.of(byte))),
+    (error) => isHeadwaterError(error, 'frame-too-large'),
+  )
+})
+
+test('a negative length is refused', () => {
+  assert.throws(
+    () => new FrameSplitter(1000).push(Uint8Array.of(255, 255, 255, 255)),
+    (error) => isHeadwaterError(error, 'frame-invalid'),
+  )
+})
+
+test('an API or version not spoken is reported with what the answer needs', () => {
+  for (const [key, version] of [
+    [9999, 0],
+    [0, 2],
+    [18, 99],
+    [-1, -1],
+  ] as const) {
+    const frame = new Uint8Array(12)
+    const view = new DataView(frame.buffer)
+    view.setInt16(0, key)
+    view.setInt16(2, version)
+    view.setInt32(4, 77)
+    const unsupported = { key, version, correlationId: 77 }
+    assert.deepEqual(decodeRequest(frame), { unsupported })
+  }
+})
+
+test('large record slices leave as the chunks they came in', () => {
+  const records = [new Uint8Array(4000).fill(1), new Uint8Array(2000).fill(2)]
+  const topicData = [{ name: 't', partitionData: [{ index: 0, records }] }]
+  const chunks = encodeRequest('Produce', 9, 1, null, { acks: -1, topicData })
+  assert.ok(records.every((slice) => chunks.includes(slice)))
+  const decoded = decodeRequest(concatBytes(chunks).subarray(4))
+  assert.ok('body' in decoded)
+  const body = decoded.body as { topicData: { partitionData: { records: Uint8Array }[] }[] }
+  assert.deepEqual(body.topicData[0]!.partitionData[0]!.records, concatBytes(records))
+})
+
+test('the answer to ApiVersions has no tags in its header in any version', () => {
+  for (const version of [0, 1, 2, 3, 4]) {
+    const frame = concatBytes(encodeResponse('ApiVersions', version, 5, { errorCode: 35 }))
+    assert.deepEqual([...frame.subarray(4, 10)], [0, 0, 0, 5, 0, 35])
+  }
+})
+
+test('bytes after the end of a message are refused', () => {
+  const heartbeat = concatBytes(encodeRequest('Heartbeat', 4, 1, 'c', { groupId: 'g' }))
+  const longer = concatBytes([heartbeat.subarray(4), new Uint8Array(1)])
+  assert.throws(
+    () => decodeRequest(longer),
+    (error) => isHeadwaterError(error, 'frame-invalid'),
+  )
+})
+
+test('a version outside the table is refused before anything is written', () => {
+  assert.throws(
+    () => encodeRequest('Fetch', 3, 1, null, {}),
+    (error) => isHeadwaterError(error, 'unsupported-version') && /4 to 18/.test(String(error)),
+  )
+  assert.throws(
+    () => decodeResponse('Fetch', 19, new Uint8Array(20)),
+    (error) => isHeadwaterError(error, 'unsupported-version'),
+  )
+})
+
+function framed(body: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(body.length + 4)
+  new DataView(frame.buffer).setInt32(0, body.length)
+  frame.set(body, 4)
+  return frame
+}
