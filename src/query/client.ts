@@ -61,24 +61,37 @@ const encode = encodeURIComponent
 
 /** The decoded answer; undefined when the key holds nothing. */
 async function fetchValue(url: string): Promise<unknown> {
-  const response = await request(url)
-  const body = await response.text()
-  if (response.ok) {
-    const bytes = utf8Bytes(body)
-    return jsonCodec.decode(bytes, 0, bytes.length)
-  }
-  const error = readError(body)
-  if (response.status === 404 && error?.code === 'no-value') return undefined
-  throw new HeadwaterError(
-    'query-failed',
-    `${url} answered ${response.status}: ${error?.message ?? body}`,
-    { retriable: response.status === 503 },
-  )
+  const answer = await askQuery(url, losslessType)
+  if (answer.failure?.code === 'no-value') return undefined
+  if (answer.failure) throw answer.failure.error
+  const bytes = utf8Bytes(answer.body)
+  return jsonCodec.decode(bytes, 0, bytes.length)
 }
 
-async function request(url: string): Promise<Response> {
+/** What a query server answered: a body, and in `failure` why it is not a value. */
+export interface QueryAnswer {
+  readonly body: string
+  readonly failure: { readonly code: string; readonly error: HeadwaterError } | undefined
+}
+
+/** Asks for `url` in the media type `accept`. Rejects with `connection-failed` when nobody answers. */
+export async function askQuery(url: string, accept: string): Promise<QueryAnswer> {
+  const response = await request(url, accept)
+  const body = await response.text()
+  if (response.ok) return { body, failure: undefined }
+  const { code, message } = readError(body)
+  const retriable = response.status === 503
+  const error = new HeadwaterError(
+    'query-failed',
+    `${url} answered ${response.status}: ${message}`,
+    { retriable },
+  )
+  return { body, failure: { code, error } }
+}
+
+async function request(url: string, accept: string): Promise<Response> {
   try {
-    return await fetch(url, { headers: { accept: losslessType } })
+    return await fetch(url, { headers: { accept } })
   } catch (cause) {
     throw new HeadwaterError(
       'connection-failed',
@@ -88,10 +101,11 @@ async function request(url: string): Promise<Response> {
   }
 }
 
-function readError(body: string): { code: string; message: string } | undefined {
+function readError(body: string): { code: string; message: string } {
   try {
-    return (JSON.parse(body) as { error?: { code: string; message: string } }).error
+    const { error } = JSON.parse(body) as { error: { code: string; message: string } }
+    return { code: String(error.code), message: String(error.message) }
   } catch {
-    return undefined
+    return { code: 'unknown', message: body }
   }
 }

@@ -1,0 +1,54 @@
+/** `headwater broker`: the broker alone, until Ctrl-C. */
+import { Broker } from '../broker/broker.ts'
+import type { BrokerOptions } from '../broker/broker.ts'
+import { nodeClock, nodeRandom } from '../io/node-clock.ts'
+import { nodeDisk } from '../io/node-disk.ts'
+import { nodeNetwork } from '../io/node-network.ts'
+import type { Durability } from '../log/log-store.ts'
+import { Lifetime } from './lifetime.ts'
+import { print, printJson } from './output.ts'
+
+export interface BrokerCommandOptions {
+  readonly dir: string
+  readonly host: string
+  readonly port: number
+  readonly durability: Durability
+  readonly json?: boolean
+}
+
+export async function runBroker(options: BrokerCommandOptions): Promise<void> {
+  using lifetime = new Lifetime()
+  await using broker = await openBroker(options)
+  const { host, port } = broker.address!
+  if (options.json) {
+    printJson({ host, port, clusterId: broker.clusterId, dir: options.dir })
+  } else {
+    print(`Kafka clients: ${host}:${port}`)
+    print(`data: ${options.dir}, acknowledged when ${acknowledged[options.durability]}`)
+    print('Ctrl-C stops it.')
+  }
+  await lifetime.over
+}
+
+const acknowledged: Readonly<Record<Durability, string>> = {
+  disk: 'on disk',
+  os: 'with the operating system: a power cut can lose records',
+  memory: 'in memory: a crash can lose records',
+}
+
+/** A broker on this machine's disk and network. */
+export function openBroker(
+  o: Pick<BrokerCommandOptions, 'dir' | 'host' | 'port' | 'durability'>,
+): Promise<Broker> {
+  const options: BrokerOptions = {
+    disk: nodeDisk,
+    clock: nodeClock,
+    random: nodeRandom,
+    network: nodeNetwork,
+    directory: o.dir,
+    host: o.host,
+    port: o.port,
+    durability: o.durability,
+  }
+  return Broker.open(options)
+}
