@@ -32,8 +32,8 @@ export function form<T>(kind: number, version: number, fields: Type<T>): Form<T>
 
 export interface ChangeCodec<C> {
   /** Nothing for a change without a form: it is volatile. */
-  encode(change: { readonly type: string }): Uint8Array | undefined
-  decode(stored: Uint8Array): C
+  readonly encode: (change: { readonly type: string }) => Uint8Array | undefined
+  readonly decode: (stored: Uint8Array) => C
 }
 
 /** The codec of the changes in `forms`; `log` names the coordinator in errors. */
