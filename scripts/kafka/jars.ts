@@ -15,6 +15,10 @@ const cache = join(import.meta.dirname, '../../.cache/kafka')
 const javaVersionMin = 17
 const downloadTimeoutMs = 10 * 60_000
 
+const { JAVA_HOME: javaHome } = process.env
+/** The `java` of JAVA_HOME when that is set, else the one on the PATH. */
+export const java: string = javaHome ? join(javaHome, 'bin/java') : 'java'
+
 /** The version of Apache Kafka the project is compared with. */
 export const kafkaVersion: string = /<kafka\.version>([\d.]+)</.exec(readFileSync(pom, 'utf8'))![1]!
 
@@ -41,8 +45,8 @@ export async function kafkaJars(): Promise<string> {
 
 async function requireJava(): Promise<void> {
   const fix = `install a Java ${javaVersionMin} runtime (Debian: openjdk-17-jre-headless)`
-  const { stderr } = await run('java', ['-version']).catch((error: unknown) => {
-    throw new Error(`Apache Kafka needs Java and 'java' cannot be run: ${fix}`, { cause: error })
+  const { stderr } = await run(java, ['-version']).catch((error: unknown) => {
+    throw new Error(`Apache Kafka needs Java and '${java}' cannot be run: ${fix}`, { cause: error })
   })
   const version = Number(/version "(\d+)/.exec(stderr)?.[1])
   if (!(version >= javaVersionMin)) {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { kafkaJars } from './jars.ts'
+import { java, kafkaJars } from './jars.ts'
 
 /** The tools by the names of Kafka's scripts. */
 export const kafkaTools = {
@@ -37,7 +37,7 @@ export async function runKafkaTool(
   const jars = await kafkaJars()
   const named: Readonly<Record<string, string>> = kafkaTools
   const child = spawn(
-    'java',
+    java,
     ['-Xmx512m', '-cp', join(jars, '*'), named[mainClass] ?? mainClass, ...args],
     { stdio: 'pipe', timeout: o.timeoutMs ?? 120_000, killSignal: 'SIGKILL' },
   )

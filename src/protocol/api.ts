@@ -18,14 +18,14 @@ import * as topics from './messages/topics.ts'
 import * as transactions from './messages/transactions.ts'
 import type { Infer, Input, Type } from './schema.ts'
 
-/** One API. */
-export interface Api {
+/** One API: its name, and the types of its messages. */
+interface Api<N extends string, Q, R> {
   readonly key: number
-  readonly name: string
+  readonly name: N
   readonly versions: readonly [min: number, max: number]
   readonly flexibleFrom: number
-  readonly request: Type<unknown>
-  readonly response: Type<unknown>
+  readonly request: Type<Q>
+  readonly response: Type<R>
 }
 
 /** OffsetDelete has no flexible version. */
@@ -316,13 +316,6 @@ function api<const N extends string, Q, R>(
   flexibleFrom: number,
   request: Type<Q>,
   response: Type<R>,
-): {
-  readonly key: number
-  readonly name: N
-  readonly versions: readonly [min: number, max: number]
-  readonly flexibleFrom: number
-  readonly request: Type<Q>
-  readonly response: Type<R>
-} {
+): Api<N, Q, R> {
   return { key, name, versions, flexibleFrom, request, response }
 }

@@ -143,7 +143,7 @@ export const ErrorCode = {
   SHARE_SESSION_LIMIT_REACHED: 133,
 } as const
 
-export type ErrorName = keyof typeof ErrorCode
+type ErrorName = keyof typeof ErrorCode
 
 const namesByCode = new Map<number, ErrorName>(
   (Object.keys(ErrorCode) as ErrorName[]).map((name) => [ErrorCode[name], name]),

@@ -14,7 +14,7 @@ import { utf8Bytes, Writer, type Reader } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
 
 /** Slices of at least this many bytes are sent as they are; shorter ones are cheaper to copy. */
-export const spliceBytesMin = 1024
+const spliceBytesMin = 1024
 
 interface Splice {
   readonly at: number

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { java } from '../../scripts/kafka/jars.ts'
 import { ErrorCode, isRetriable } from '../../src/protocol/errors.ts'
 
 const program = `
@@ -27,7 +28,7 @@ test('error codes are Kafka’s, and the same ones are retriable', async () => {
   try {
     const source = join(directory, 'Print.java')
     writeFileSync(source, program)
-    const { stdout } = await promisify(execFile)('java', ['-cp', join(jars, '*'), source])
+    const { stdout } = await promisify(execFile)(java, ['-cp', join(jars, '*'), source])
     const ours = Object.entries(ErrorCode).map(
       ([name, code]) => `${code} ${name} ${isRetriable(code)}`,
     )
