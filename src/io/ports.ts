@@ -50,7 +50,7 @@ export interface Disk {
   /** Names in a directory, sorted; empty when the directory is missing. */
   list(directory: string): Promise<string[]>
   exists(path: string): Promise<boolean>
-  /** Makes the directory and its parents. */
+  /** Makes the directory and its parents; the names it made are durable when it returns. */
   makeDirectory(path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** Removes a file, or a directory with everything in it; nothing when it is missing. */

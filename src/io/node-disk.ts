@@ -1,0 +1,231 @@
+/**
+ * The real disk: `Disk` on `node:fs`, with fdatasync for contents and fsync for directories.
+ *
+ * Every failure becomes a `HeadwaterError` that names the path, the cause and the fix: no space is
+ * `disk-full`, a missing name is `not-found`, all else is `disk-failed`. The lock is SQLite's exclusive
+ * lock on an empty database file: the operating system takes it back when the process ends, however it
+ * ends, so there is nothing stale to clear away. A file beside it says who has it, for the error text.
+ */
+import { constants } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { HeadwaterError } from '../base/errors.ts'
+import type { Disk, DiskFile } from './ports.ts'
+
+/** Buffers handed to one `writev`; the system takes 1024. */
+const writeChunksMax = 1024
+
+const openFlags = {
+  read: constants.O_RDONLY,
+  write: constants.O_RDWR,
+  create: constants.O_RDWR | constants.O_CREAT,
+} as const
+
+export const nodeDisk: Disk = {
+  open: (path, mode) =>
+    attempt('open', path, async () => new NodeFile(path, await fs.open(path, openFlags[mode]))),
+  list: (directory) =>
+    attempt('list', directory, async () => {
+      try {
+        return (await fs.readdir(directory)).sort()
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return []
+        throw error
+      }
+    }),
+  exists: (path) =>
+    attempt('look at', path, async () => {
+      try {
+        await fs.access(path)
+        return true
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return false
+        throw error
+      }
+    }),
+  makeDirectory: (path) => attempt('make the directory', path, () => makeDirectory(path)),
+  rename: (from, to) => attempt('rename', from, () => fs.rename(from, to)),
+  remove: (path) => attempt('remove', path, () => fs.rm(path, { recursive: true, force: true })),
+  syncDirectory: (path) => attempt('sync the directory', path, () => syncDirectory(path)),
+  lock: (path) => attempt('lock', path, () => lock(path)),
+}
+
+class NodeFile implements DiskFile {
+  readonly #path: string
+  readonly #handle: fs.FileHandle
+
+  constructor(path: string, handle: fs.FileHandle) {
+    this.#path = path
+    this.#handle = handle
+  }
+
+  read(position: number, count: number): Promise<Uint8Array> {
+    return attempt('read', this.#path, async () => {
+      const bytes = new Uint8Array(count)
+      let length = 0
+      while (length < count) {
+        const { bytesRead } = await this.#handle.read(
+          bytes,
+          length,
+          count - length,
+          position + length,
+        )
+        if (bytesRead === 0) break
+        length += bytesRead
+      }
+      return length === count ? bytes : bytes.subarray(0, length)
+    })
+  }
+
+  write(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    return attempt('write', this.#path, async () => {
+      let at = position
+      for (let from = 0; from < chunks.length; from += writeChunksMax) {
+        at = await this.#writeAll(chunks.slice(from, from + writeChunksMax), at)
+      }
+    })
+  }
+
+  sync(): Promise<void> {
+    return attempt('sync', this.#path, () => this.#handle.datasync())
+  }
+
+  truncate(size: number): Promise<void> {
+    return attempt('truncate', this.#path, () => this.#handle.truncate(size))
+  }
+
+  size(): Promise<number> {
+    return attempt('look at', this.#path, async () => (await this.#handle.stat()).size)
+  }
+
+  close(): Promise<void> {
+    return attempt('close', this.#path, () => this.#handle.close())
+  }
+
+  /** Writes until nothing is left: the system may take less than it was given, on a nearly full disk. */
+  async #writeAll(chunks: Uint8Array[], position: number): Promise<number> {
+    let at = position
+    let left = chunks
+    while (left.length > 0) {
+      const { bytesWritten } = await this.#handle.writev(left, at)
+      at += bytesWritten
+      left = withoutFirst(left, bytesWritten)
+    }
+    return at
+  }
+}
+
+/** What follows the first `count` bytes of `chunks`. */
+function withoutFirst(chunks: Uint8Array[], count: number): Uint8Array[] {
+  let left = count
+  for (const [at, chunk] of chunks.entries()) {
+    if (left < chunk.length) return [chunk.subarray(left), ...chunks.slice(at + 1)]
+    left -= chunk.length
+  }
+  return []
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  const first = await fs.mkdir(path, { recursive: true })
+  if (first === undefined) return
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    await syncDirectory(dirname(made))
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await fs.open(path, constants.O_RDONLY)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+async function lock(path: string): Promise<{ release(): Promise<void> }> {
+  const holderPath = `${path}.pid`
+  const database = new DatabaseSync(path, { timeout: 0 })
+  try {
+    database.exec('PRAGMA journal_mode = MEMORY')
+    database.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    if (!isBusy(error)) throw error
+    const holder = await fs.readFile(holderPath, 'utf8').catch(() => '')
+    const who = /^\d+$/.test(holder) ? `process ${holder}` : 'another process'
+    throw new HeadwaterError(
+      'data-dir-locked',
+      `${dirname(path)} is in use by ${who}: stop it, or choose another data directory`,
+      { cause: error },
+    )
+  }
+  await fs.writeFile(holderPath, String(process.pid))
+  return {
+    release: async () => {
+      await fs.rm(holderPath, { force: true })
+      database.close()
+    },
+  }
+}
+
+/** SQLite's SQLITE_BUSY and SQLITE_LOCKED. */
+function isBusy(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number }
+  return errcode !== undefined && [5, 6].includes(errcode & 0xff)
+}
+
+async function attempt<T>(verb: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw error instanceof HeadwaterError ? error : diskError(verb, path, error)
+  }
+}
+
+function diskError(verb: string, path: string, cause: unknown): HeadwaterError {
+  const code = codeOf(cause)
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new HeadwaterError(
+      'disk-full',
+      `cannot ${verb} ${path}: the disk is full. Nothing acknowledged is lost: free space, then start again`,
+      { cause },
+    )
+  }
+  if (code === 'ENOENT') {
+    return new HeadwaterError(
+      'not-found',
+      `cannot ${verb} ${path}: there is no such file or directory`,
+      { cause },
+    )
+  }
+  return new HeadwaterError(
+    'disk-failed',
+    `cannot ${verb} ${path}: ${reasonText(code, cause)}. Nothing acknowledged is lost`,
+    { cause },
+  )
+}
+
+function reasonText(code: string | undefined, cause: unknown): string {
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission is denied; give this user the right to read and write it'
+    case 'EROFS':
+      return 'the file system is read-only; choose a directory that can be written to'
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return 'a file stands where a directory is needed; choose another directory'
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'too many files are open; raise the limit (ulimit -n) and start again'
+    case 'EIO':
+      return 'the device reports an error (EIO); check the disk, then start again'
+    default:
+      return cause instanceof Error ? cause.message : String(cause)
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string }).code
+}

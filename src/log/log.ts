@@ -1,0 +1,396 @@
+/**
+ * One log: a partition, or the changes of a coordinator. Batches in, batches out, by offset.
+ *
+ *   start offset ≤ last stable offset ≤ high watermark ≤ end offset
+ *                                       written offset ≤ end offset
+ *
+ * `append` takes effect in memory at once and is acknowledged by its group of the journal; readers see
+ * nothing past the high watermark, which moves when the group is as durable as the store promises. So
+ * no one acts on bytes that a power cut could take back. Batches travel from memory to segment files
+ * later, behind the journal; a read finds them in memory while they are young.
+ *
+ * The log trusts that a batch was checked, and knows nothing of topics, acknowledgement levels or
+ * Kafka's error codes.
+ */
+import { assert } from '../base/errors.ts'
+import {
+  nextOffsetOf,
+  readBatchHeader,
+  stampBatch,
+  stampLogAppendTime,
+  type BatchHeader,
+} from '../records/batch.ts'
+import { decodeRecords } from '../records/record.ts'
+import type { LogCheckpoint, LogConfig } from './checkpoint.ts'
+import type { EpochEnd } from './epochs.ts'
+import type { LogState, Moment } from './log-state.ts'
+import type { Producer, Refusal } from './producers.ts'
+import type { Segments } from './segments.ts'
+import { Tail } from './tail.ts'
+import type { AbortedTransaction } from './transaction-index.ts'
+
+export type AppendResult =
+  | {
+      readonly kind: 'appended' | 'duplicate'
+      readonly baseOffset: number
+      readonly lastOffset: number
+      /** Resolves when the batch is as durable as the store promises; rejects when it never will be. */
+      readonly durable: Promise<void>
+    }
+  | { readonly kind: 'refused'; readonly reason: Refusal }
+
+export interface RecordPosition {
+  readonly offset: number
+  readonly timestamp: number
+  readonly leaderEpoch: number
+}
+
+/** What a log needs of its store. */
+export interface LogHost {
+  readonly leaderEpoch: number
+  /** True when an append counts at once: durability `memory`. */
+  readonly acceptedIsDurable: boolean
+  now(): number
+  /** Throws when the store takes nothing more: closed, or its disk failed. */
+  assertWritable(): void
+  /** Queues a batch for the journal. */
+  submit(log: Log, batch: Uint8Array, header: BatchHeader, baseOffset: number): Promise<void>
+  /** Settles when all that was submitted so far is durable. */
+  settled(): Promise<void>
+  /** More of the log is in the journal; its listeners are told with the group. */
+  journaled(log: Log): void
+  /** The high watermark moved outside a group; listeners are to be told soon. */
+  advanced(log: Log): void
+  /** Bytes of the log up to `nextOffset` are in segment files. */
+  written(log: Log, nextOffset: number, bytes: number): void
+  /** Makes a new start offset durable and then removes what lies before it. */
+  submitStart(log: Log, offset: number): Promise<void>
+}
+
+const settledAlready: Promise<void> = Promise.resolve()
+
+export class Log {
+  readonly name: string
+  readonly number: number
+  readonly config: LogConfig
+  readonly #host: LogHost
+  readonly #segments: Segments
+  readonly #state: LogState
+  readonly #tail: Tail
+  readonly #listeners = new Set<() => void>()
+  /** Below: in the journal. */
+  #journaledOffset: number
+  /** Below: in segment files. */
+  #writtenOffset: number
+  #highWatermark: number
+  #unwrittenBytes = 0
+  #deleted = false
+
+  constructor(
+    host: LogHost,
+    identity: { name: string; number: number; config: LogConfig },
+    segments: Segments,
+    state: LogState,
+    writtenOffset: number,
+  ) {
+    this.#host = host
+    this.name = identity.name
+    this.number = identity.number
+    this.config = identity.config
+    this.#segments = segments
+    this.#state = state
+    this.#tail = new Tail(writtenOffset)
+    this.#journaledOffset = writtenOffset
+    this.#writtenOffset = writtenOffset
+    this.#highWatermark = writtenOffset
+  }
+
+  /** The first offset that can be read. */
+  get startOffset(): number {
+    return this.#state.startOffset
+  }
+
+  /** The offset of the next batch; batches before it may not be durable yet. */
+  get endOffset(): number {
+    return this.#tail.endOffset
+  }
+
+  /** Readers see nothing at or past it. */
+  get highWatermark(): number {
+    return this.#highWatermark
+  }
+
+  /** `read_committed` readers see nothing at or past it: the first transaction still undecided. */
+  get lastStableOffset(): number {
+    const { transactions, startOffset } = this.#state
+    const first = transactions.firstUnstable(this.#highWatermark)
+    return Math.max(startOffset, Math.min(first, this.#highWatermark))
+  }
+
+  get leaderEpoch(): number {
+    return this.#host.leaderEpoch
+  }
+
+  get sizeBytes(): number {
+    return this.config.volatile === true
+      ? this.#tail.sizeBytes
+      : this.#segments.sizeBytes + this.#unwrittenBytes
+  }
+
+  get isDeleted(): boolean {
+    return this.#deleted
+  }
+
+  /**
+   * Takes one checked batch, whose bytes are the log's from now on. Synchronous: sequence check, offset,
+   * queue. Throws when the store cannot take it (`disk-full`, `disk-failed`, `broker-closed`).
+   */
+  append(batch: Uint8Array, o: { logAppendTime?: number } = {}): AppendResult {
+    this.#host.assertWritable()
+    assert(!this.#deleted, `append to ${this.name}, which was deleted`)
+    let header = readBatchHeader(batch)
+    const verdict = this.#state.producers.judge(header)
+    if (typeof verdict === 'object') {
+      const durable = verdict.lastOffset < this.#highWatermark
+      return {
+        kind: 'duplicate',
+        baseOffset: verdict.firstOffset,
+        lastOffset: verdict.lastOffset,
+        durable: durable ? settledAlready : this.#host.settled(),
+      }
+    }
+    if (verdict !== 'accept') return { kind: 'refused', reason: verdict }
+    if (o.logAppendTime !== undefined) {
+      stampLogAppendTime(batch, o.logAppendTime)
+      header = readBatchHeader(batch)
+    }
+    const baseOffset = this.endOffset
+    const leaderEpoch = this.#host.leaderEpoch
+    stampBatch(batch, baseOffset, leaderEpoch)
+    this.#take(batch, header, baseOffset, { appendedAt: this.#host.now(), leaderEpoch })
+    const durable = this.#store(batch, header, baseOffset)
+    return {
+      kind: 'appended',
+      baseOffset,
+      lastOffset: baseOffset + header.lastOffsetDelta,
+      durable,
+    }
+  }
+
+  /**
+   * Whole stored batches from the one that holds `from`, begun before `upTo`, of at most `maxBytes`;
+   * the first is given even if larger when `minOneBatch`. The bytes must not be changed. From memory at
+   * once, else from disk. `data-corrupt` when stored bytes are damaged.
+   */
+  read(
+    from: number,
+    o: { maxBytes: number; upTo: number; minOneBatch: boolean },
+  ): Promise<Uint8Array[]> | Uint8Array[] {
+    const upTo = Math.min(o.upTo, this.#highWatermark)
+    if (from >= upTo || from < this.startOffset) return []
+    if (from >= this.#tail.startOffset) {
+      return this.#tail.read(from, upTo, o.maxBytes, o.minOneBatch)
+    }
+    return this.#segments.read(from, upTo, o.maxBytes, o.minOneBatch)
+  }
+
+  /** The first record, by offset, whose timestamp is at least `timestamp` (ms). */
+  async offsetForTimestamp(timestamp: number): Promise<RecordPosition | undefined> {
+    const upTo = this.#highWatermark
+    const pick = (batch: Uint8Array): RecordPosition | undefined =>
+      this.#firstRecordSince(batch, timestamp)
+    const inMemoryFrom = Math.max(this.#tail.startOffset, this.startOffset)
+    if (inMemoryFrom > this.startOffset) {
+      const stored = await this.#segments.findSince(timestamp, this.startOffset, upTo, pick)
+      if (stored !== undefined) return stored
+    }
+    for (const batch of this.#tail.between(inMemoryFrom, upTo)) {
+      if (batch.maxTimestamp < timestamp) continue
+      const found = pick(batch.bytes)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  /** The first record with the largest timestamp; undefined when nothing can be read. */
+  async maxTimestamp(): Promise<RecordPosition | undefined> {
+    let largest = this.#segments.maxTimestamp
+    for (const batch of this.#tail.between(this.#writtenOffset, this.#highWatermark)) {
+      largest = Math.max(largest, batch.maxTimestamp)
+    }
+    return await this.offsetForTimestamp(largest)
+  }
+
+  /** Moves the start up to `offset`, which is at most the high watermark, durably. */
+  async deleteBefore(offset: number): Promise<void> {
+    this.#host.assertWritable()
+    assert(offset <= this.#highWatermark, `delete past the high watermark of ${this.name}`)
+    if (offset <= this.startOffset) return
+    this.#setStart(offset)
+    await this.#host.submitStart(this, offset)
+  }
+
+  /** Where a leader epoch ended: OffsetForLeaderEpoch's answer, -1 and -1 when unknown. */
+  epochEnd(leaderEpoch: number): EpochEnd {
+    return this.#state.epochs.endOf(leaderEpoch, this.leaderEpoch, this.#highWatermark)
+  }
+
+  get openTransactions(): readonly AbortedTransaction[] {
+    return this.#state.transactions.open()
+  }
+
+  /** Aborted transactions with batches in `[from, to)`. */
+  abortedBetween(from: number, to: number): readonly AbortedTransaction[] {
+    return this.#state.transactions.abortedBetween(from, to)
+  }
+
+  producerState(producerId: number): Readonly<Producer> | undefined {
+    return this.#state.producers.get(producerId)
+  }
+
+  producerStates(): readonly Readonly<Producer>[] {
+    return [...this.#state.producers.all()]
+  }
+
+  hasOpenTransaction(producerId: number, producerEpoch: number): boolean {
+    const producer = this.#state.producers.get(producerId)
+    return producer?.epoch === producerEpoch && producer.transactionStart !== -1
+  }
+
+  /** Calls `listener` whenever the high watermark or the last stable offset moved, until the returned
+   * function is called. */
+  onAdvance(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Reads and checks every stored batch; throws `data-corrupt` at the first bad one. */
+  async verify(): Promise<void> {
+    await this.#segments.verify()
+  }
+
+  // The store's side: called by `log-store.ts` and `recovery.ts` only.
+
+  /** Bytes that are not in segment files yet. */
+  get unwrittenBytes(): number {
+    return this.#unwrittenBytes
+  }
+
+  /** The journal holds everything before `nextOffset`. */
+  journaled(nextOffset: number): void {
+    this.#journaledOffset = nextOffset
+    if (!this.#host.acceptedIsDurable) this.#advance(nextOffset)
+    if (!this.#deleted) this.#host.journaled(this)
+  }
+
+  tellListeners(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** Writes what the journal holds to segment files. One call at a time. */
+  async writeOut(): Promise<void> {
+    if (this.#deleted || this.#journaledOffset <= this.#writtenOffset) return
+    const batches = this.#tail.between(this.#writtenOffset, this.#journaledOffset)
+    await this.#segments.append(batches, (nextOffset, bytes) => {
+      this.#writtenOffset = nextOffset
+      this.#unwrittenBytes -= bytes
+      this.#host.written(this, nextOffset, bytes)
+    })
+  }
+
+  /** Gives up the memory of written batches before `offset`. */
+  forgetBefore(offset: number): void {
+    this.#tail.forgetBefore(Math.min(offset, this.#writtenOffset))
+  }
+
+  /** The state now, to be stored once everything appended so far is durable. */
+  captureState(usedBefore: number): Uint8Array {
+    this.#state.producers.expire(usedBefore)
+    return this.#state.encode()
+  }
+
+  /** Syncs what is in segment files; the line of the checkpoint that speaks for it. */
+  async syncSegments(state: Uint8Array): Promise<LogCheckpoint> {
+    const { name, number, config } = this
+    const writtenOffset = this.#writtenOffset
+    const extents = this.#segments.extents
+    await this.#segments.sync()
+    return { name, number, config, state, writtenOffset, extents }
+  }
+
+  async dropSegments(): Promise<void> {
+    await this.#segments.dropBefore(this.startOffset)
+  }
+
+  async removeFiles(): Promise<void> {
+    await this.#segments.remove()
+  }
+
+  /** From now on the log takes and writes nothing. */
+  markDeleted(): void {
+    this.#deleted = true
+  }
+
+  /** Takes a batch from the journal after a restart, unless segments or checkpoint have it already. */
+  replay(batch: Uint8Array, header: BatchHeader, appendedAt: number): void {
+    const moment = { appendedAt, leaderEpoch: header.partitionLeaderEpoch }
+    if (header.baseOffset >= this.endOffset) {
+      assert(header.baseOffset === this.endOffset, `a hole in the journal of ${this.name}`)
+      this.#tail.push(batch, header.baseOffset, nextOffsetOf(header), header.maxTimestamp)
+      this.#unwrittenBytes += batch.length
+      this.#journaledOffset = this.endOffset
+    }
+    if (header.baseOffset >= this.#state.endOffset) {
+      this.#state.apply(batch, header, header.baseOffset, moment)
+    }
+    this.#advance(this.endOffset)
+  }
+
+  replayStart(offset: number): void {
+    if (offset > this.startOffset) this.#setStart(offset)
+  }
+
+  #take(batch: Uint8Array, header: BatchHeader, baseOffset: number, moment: Moment): void {
+    const nextOffset = baseOffset + header.lastOffsetDelta + 1
+    this.#state.apply(batch, header, baseOffset, moment)
+    this.#tail.push(batch, baseOffset, nextOffset, header.maxTimestamp)
+  }
+
+  #store(batch: Uint8Array, header: BatchHeader, baseOffset: number): Promise<void> {
+    if (this.config.volatile === true) {
+      this.#advance(this.endOffset)
+      this.#host.advanced(this)
+      return settledAlready
+    }
+    this.#unwrittenBytes += batch.length
+    const durable = this.#host.submit(this, batch, header, baseOffset)
+    if (!this.#host.acceptedIsDurable) return durable
+    this.#advance(this.endOffset)
+    this.#host.advanced(this)
+    return settledAlready
+  }
+
+  #advance(highWatermark: number): void {
+    this.#highWatermark = highWatermark
+    if (!this.#state.transactions.isEmpty) this.#state.transactions.settle(highWatermark)
+  }
+
+  #setStart(offset: number): void {
+    this.#state.startOffset = offset
+    this.#state.transactions.forgetBefore(offset)
+    if (this.config.volatile === true) this.#tail.forgetBefore(offset)
+  }
+
+  #firstRecordSince(batch: Uint8Array, timestamp: number): RecordPosition | undefined {
+    const { partitionLeaderEpoch } = readBatchHeader(batch)
+    for (const record of decodeRecords(batch)) {
+      if (record.timestamp < timestamp || record.offset < this.startOffset) continue
+      return {
+        offset: record.offset,
+        timestamp: record.timestamp,
+        leaderEpoch: partitionLeaderEpoch,
+      }
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Keeps the number of open segment files of a store bounded: the one used longest ago gives its
+ * descriptor and index back first. Segments in use, or with bytes that wait for a sync, stay open.
+ */
+import type { Segment } from './segment.ts'
+
+/** Open segment files of a store, but for those that cannot be closed yet. */
+const openSegmentsMax = 256
+
+export class SegmentPool {
+  /** In the order of their last use. */
+  readonly #open = new Set<Segment>()
+
+  touch(segment: Segment): void {
+    this.#open.delete(segment)
+    this.#open.add(segment)
+    if (this.#open.size > openSegmentsMax) void this.#releaseOne(segment)
+  }
+
+  forget(segment: Segment): void {
+    this.#open.delete(segment)
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#open].map((segment) => segment.abandon()))
+    this.#open.clear()
+  }
+
+  async #releaseOne(except: Segment): Promise<void> {
+    for (const segment of this.#open) {
+      if (segment === except || segment.dirty) continue
+      this.#open.delete(segment)
+      if (await segment.release()) return
+      this.#open.add(segment)
+      return
+    }
+  }
+}

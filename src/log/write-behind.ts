@@ -1,0 +1,114 @@
+/**
+ * Brings batches from memory into segment files behind the journal, and keeps count of the memory.
+ *
+ * Backlog: accepted and not yet in a segment file, so held in memory; past its bound producers have to
+ * wait. Cache: in a segment file and still in memory, for readers that keep up; the oldest stretch goes
+ * first. Everything that touches segment files runs here, in one lane, one piece after the other, so a
+ * segment is never removed under a write.
+ */
+import type { Log } from './log.ts'
+
+export interface WriteBehindLimits {
+  readonly cacheBytes: number
+  readonly backlogBytesMax: number
+  readonly writeBehindBytes: number
+}
+
+export class WriteBehind {
+  readonly #limits: WriteBehindLimits
+  readonly #onFailure: (error: unknown) => void
+  /** Logs with batches in the journal that are not in segment files. */
+  #unwritten = new Set<Log>()
+  #backlogBytes = 0
+  #waiting: (() => void)[] = []
+  /** Stretches of written batches still in memory, oldest first. */
+  readonly #cached: { log: Log; nextOffset: number; bytes: number }[] = []
+  #cachedBytes = 0
+  #lane: Promise<void> = Promise.resolve()
+  #writing = false
+
+  constructor(limits: WriteBehindLimits, onFailure: (error: unknown) => void) {
+    this.#limits = limits
+    this.#onFailure = onFailure
+  }
+
+  get backlogBytes(): number {
+    return this.#backlogBytes
+  }
+
+  get congested(): boolean {
+    return this.#backlogBytes > this.#limits.backlogBytesMax
+  }
+
+  /** Resolves when no longer congested, or released. */
+  drained(): Promise<void> {
+    if (!this.congested) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Lets all who wait go on. */
+  release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  accepted(bytes: number): void {
+    this.#backlogBytes += bytes
+  }
+
+  journaled(log: Log): void {
+    this.#unwritten.add(log)
+  }
+
+  /** Starts a round of writing when there is enough for large writes. */
+  poke(queuedBytes: number): void {
+    if (this.#writing || this.#backlogBytes - queuedBytes < this.#limits.writeBehindBytes) return
+    this.#writing = true
+    void this.inLane(() => this.writeAll())
+      .catch(this.#onFailure)
+      .finally(() => (this.#writing = false))
+  }
+
+  /** Writes out what the journal holds now. Only within the lane. */
+  async writeAll(): Promise<void> {
+    const logs = this.#unwritten
+    this.#unwritten = new Set()
+    for (const log of logs) await log.writeOut()
+  }
+
+  /** A stretch of a log is in its segment file. */
+  written(log: Log, nextOffset: number, bytes: number): void {
+    this.#cached.push({ log, nextOffset, bytes })
+    this.#cachedBytes += bytes
+    let dropped = 0
+    while (this.#cachedBytes > this.#limits.cacheBytes) {
+      const oldest = this.#cached[dropped++]!
+      oldest.log.forgetBefore(oldest.nextOffset)
+      this.#cachedBytes -= oldest.bytes
+    }
+    this.#cached.splice(0, dropped)
+    if (!log.isDeleted) this.#lessen(bytes)
+  }
+
+  /** A deleted log's bytes will not be written. */
+  forget(log: Log): void {
+    this.#unwritten.delete(log)
+    this.#lessen(log.unwrittenBytes)
+  }
+
+  /** Runs `work` after all that was put in the lane before; its failure is the caller's. */
+  inLane(work: () => Promise<void>): Promise<void> {
+    const done = this.#lane.then(work)
+    this.#lane = done.catch(() => undefined)
+    return done
+  }
+
+  /** Settles when the lane is empty. */
+  idle(): Promise<void> {
+    return this.#lane
+  }
+
+  #lessen(bytes: number): void {
+    this.#backlogBytes -= bytes
+    if (!this.congested) this.release()
+  }
+}
