@@ -151,19 +151,16 @@ export function unkeyed<const N extends string, S extends DescMessage, const O e
 /** What a program says about a keyed stream. */
 interface Keyed<S extends DescMessage, KN extends string, T, O extends string> {
   key: Keyspace<KN, T>
-  by: PropertiesOf<S, T>
+  /** One of the message's properties of type `T`; spelt out here so that errors list them. */
+  by: {
+    [P in keyof MessageShape<S> & string]-?: P extends `$${string}`
+      ? never
+      : MessageShape<S>[P] extends T
+        ? P
+        : never
+  }[keyof MessageShape<S> & string]
   owner: O
 }
-
-/** The message's properties whose values are of type `T`. */
-type PropertiesOf<S extends DescMessage, T> = {
-  [P in keyof MessageShape<S>]-?: P extends `$${string}`
-    ? never
-    : MessageShape<S>[P] extends T
-      ? P
-      : never
-}[keyof MessageShape<S>] &
-  string
 
 function declareKeyed<
   K extends 'keyed' | 'entity',

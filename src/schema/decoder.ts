@@ -154,12 +154,7 @@ function compileField(field: DescField): FieldReader {
   }
 }
 
-function reader(
-  wire: number,
-  read: Read,
-  otherWire = -1,
-  readOther: Read | undefined = undefined,
-): FieldReader {
+function reader(wire: number, read: Read, otherWire = -1, readOther?: Read): FieldReader {
   return { wire, read, otherWire, readOther }
 }
 
@@ -303,8 +298,8 @@ function compileMap(field: DescField & { fieldKind: 'map' }): FieldReader {
 interface MapValue {
   readonly wire: number
   /** @param before the value when the entry has had one already: messages merge */
-  read(cursor: Cursor, before: unknown): unknown
-  zero(): unknown
+  readonly read: (cursor: Cursor, before: unknown) => unknown
+  readonly zero: () => unknown
 }
 
 function compileMapValue(field: DescField & { fieldKind: 'map' }): MapValue {

@@ -52,9 +52,9 @@ class MessageEncoder implements Encoder {
   }
 
   write(message: Fields, writer: Writer): void {
-    const type = message['$typeName']
+    const type = message['$typeName'] as string | undefined
     if (type !== this.#typeName && type !== undefined) {
-      throw invalid(`a message ${String(type)} was given where ${this.#typeName} is wanted`)
+      throw invalid(`a message ${type} was given where ${this.#typeName} is wanted`)
     }
     const { fields } = this
     for (let i = 0; i < fields.length; i++) fields[i]!(message, writer)
@@ -74,14 +74,9 @@ interface UnknownField {
 }
 
 function compileField(field: DescField): WriteField {
-  switch (field.fieldKind) {
-    case 'list':
-      return compileList(field)
-    case 'map':
-      return compileMap(field)
-    default:
-      return field.oneof ? compileCase(field, field.oneof) : compileSingular(field)
-  }
+  if (field.fieldKind === 'list') return compileList(field)
+  if (field.fieldKind === 'map') return compileMap(field)
+  return field.oneof ? compileCase(field, field.oneof) : compileSingular(field)
 }
 
 type SingularField = Extract<DescField, { fieldKind: 'scalar' | 'enum' | 'message' }>
@@ -148,7 +143,7 @@ function compileChild(
   return (writer, value) => {
     const message = form ? form.toMessage(value) : value
     if (typeof message !== 'object' || message === null) {
-      throw invalid(`field ${name} is ${String(value)}, which is no ${field.message.typeName}`)
+      throw invalid(`field ${name} is a ${typeof value}, which is no ${field.message.typeName}`)
     }
     writeVarint32(writer, open)
     if (grouped) {
@@ -234,7 +229,7 @@ function listIn(message: Fields, name: string, field: DescField): readonly unkno
   const items = message[name]
   if (items === undefined || items === null) return nothing
   if (Array.isArray(items)) return items
-  throw invalid(`field ${nameOf(field)} is ${String(items)}, which is no array`)
+  throw invalid(`field ${nameOf(field)} is a ${typeof items}, which is no array`)
 }
 
 const nothing: readonly unknown[] = []

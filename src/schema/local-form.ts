@@ -28,7 +28,7 @@ export function localForm(field: DescField & { message: DescMessage }): LocalFor
   if (field.fieldKind !== 'message' || field.oneof || !isWrapperDesc(field.message)) {
     return undefined
   }
-  const name = field.message.fields[0]!.localName
+  const name = field.message.fields[0].localName
   return {
     toMessage: (local) => ({ [name]: local }),
     toLocal: (message) => message[name],
@@ -68,22 +68,13 @@ function toValue(json: unknown): Fields {
 }
 
 function toKind(json: unknown): Kind {
-  switch (typeof json) {
-    case 'number':
-      return { case: 'numberValue', value: json }
-    case 'string':
-      return { case: 'stringValue', value: json }
-    case 'boolean':
-      return { case: 'boolValue', value: json }
-    case 'object':
-      if (json === null) return { case: 'nullValue', value: 0 }
-      if (Array.isArray(json)) {
-        return { case: 'listValue', value: { values: json.map(toValue) } }
-      }
-      return { case: 'structValue', value: toStruct(json) }
-    default:
-      return { case: undefined }
-  }
+  if (typeof json === 'number') return { case: 'numberValue', value: json }
+  if (typeof json === 'string') return { case: 'stringValue', value: json }
+  if (typeof json === 'boolean') return { case: 'boolValue', value: json }
+  if (json === null) return { case: 'nullValue', value: 0 }
+  if (Array.isArray(json)) return { case: 'listValue', value: { values: json.map(toValue) } }
+  if (typeof json === 'object') return { case: 'structValue', value: toStruct(json) }
+  return { case: undefined }
 }
 
 function fromStruct(struct: Fields): Fields {

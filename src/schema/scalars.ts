@@ -14,12 +14,12 @@ import { Wire, writeFixed32, writeText, writeVarint32, writeVarint64 } from './w
 
 export interface Scalar {
   readonly wire: number
-  read(cursor: Cursor): unknown
-  write(writer: Writer, value: unknown, field: string): void
+  readonly read: (cursor: Cursor) => unknown
+  readonly write: (writer: Writer, value: unknown, field: string) => void
   /** Whether a field without presence is left out when it holds `value`. */
-  isZero(value: unknown): boolean
+  readonly isZero: (value: unknown) => boolean
   /** A new zero: byte arrays are not shared. */
-  zero(): unknown
+  readonly zero: () => unknown
 }
 
 /** The codec of one scalar type. @param strictUtf8 whether a string must be valid UTF-8 to be read */
@@ -148,14 +148,14 @@ const scalars: Readonly<Record<ScalarType, Scalar>> = {
 
 function checkInt32(value: unknown, field: string): number {
   if (((value as number) | 0) !== value) throw refuse(field, value, 'a whole number of 32 bits')
-  return value as number
+  return value
 }
 
 function checkUint32(value: unknown, field: string): number {
   if ((value as number) >>> 0 !== value) {
     throw refuse(field, value, 'a whole number from 0 of 32 bits')
   }
-  return value as number
+  return value
 }
 
 type WriteHalves = (writer: Writer, low: number, high: number) => void

@@ -54,8 +54,7 @@ export function service<
     context: checkContext(name, writes),
     reads,
     writes,
-    build: () =>
-      buildTopology(scope, declared.topology as unknown as (s: Builder<never, never>) => Q),
+    build: () => buildTopology(scope, declared.topology),
   })
 }
 

@@ -85,7 +85,7 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
 export interface Table<K extends AnyKeyspace | null, V, W extends string = string> {
   readonly of: 'table'
   /** Never there: it only carries the types. */
-  readonly holds?: readonly [K, V]
+  readonly holds?: readonly [K, V] | undefined
   /** Writes the last value of each changed key to an entity stream, once per commit; deletions, too. */
   to<E extends AnyEvent>(
     event: EmittableEntity<E, K, W>,
@@ -109,7 +109,7 @@ export interface Windowed<K extends AnyKeyspace | null, V, W extends string> {
 export interface WindowTable<K extends AnyKeyspace | null, V, W extends string = string> {
   readonly of: 'window table'
   /** Never there: it only carries the types. */
-  readonly holds?: readonly [K, V]
+  readonly holds?: readonly [K, V] | undefined
   /**
    * Writes the last value of each changed key and window to an entity stream, once per commit. The
    * record's key is the one inside the message, so the entity may have a keyspace of its own.
@@ -181,6 +181,6 @@ type Grouped<K extends AnyKeyspace | null> = K extends null
   ? 'these values have no key to group by: rekey them first'
   : unknown
 
-type NameOf<K> = K extends AnyKeyspace ? `keyspace '${K['name']}'` : 'nothing'
+type NameOf<K> = K extends AnyKeyspace ? `keyspace '${K['name']}'` : 'no key'
 
 type Article<Kind extends string> = Kind extends 'unkeyed' ? 'an unkeyed' : `a ${Kind}`

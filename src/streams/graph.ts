@@ -124,31 +124,15 @@ export class Graph {
 
 /** Ids of the nodes that a node takes its values from. */
 export function upstreamOf(node: TopologyNode): readonly number[] {
-  switch (node.kind) {
-    case 'source':
-    case 'table':
-    case 'input':
-      return []
-    case 'merge':
-      return node.from
-    case 'join':
-      return [node.from, node.table]
-    default:
-      return [node.from]
-  }
+  if (node.kind === 'merge') return node.from
+  if (node.kind === 'join') return [node.from, node.table]
+  return 'from' in node ? [node.from] : []
 }
 
 function describe(node: TopologyNode): string {
-  switch (node.kind) {
-    case 'source':
-      return `the stream '${node.event.name}'`
-    case 'table':
-      return `the table of '${node.event.name}'`
-    case 'aggregate':
-      return `the table '${node.name}'`
-    case 'rekey':
-      return `the result of rekey '${node.name}'`
-    default:
-      return `the result of a ${node.kind}`
-  }
+  if (node.kind === 'source') return `the stream '${node.event.name}'`
+  if (node.kind === 'table') return `the table of '${node.event.name}'`
+  if (node.kind === 'aggregate') return `the table '${node.name}'`
+  if (node.kind === 'rekey') return `the result of rekey '${node.name}'`
+  return `the result of a ${node.kind}`
 }

@@ -1,0 +1,168 @@
+/**
+ * What must not compile. Each directive carries the sentence that the compiler has to print for the line
+ * after it: the type check of the repository proves that every line is refused, and `refused.test.ts`
+ * that the refusal says why. Nothing here is ever run.
+ */
+import { entity, keyed, unkeyed } from '../../src/events/event.ts'
+import { service } from '../../src/service/service.ts'
+import type { Views } from '../../src/streams/views.ts'
+import { tumbling } from '../../src/streams/windows.ts'
+import { OrderSchema, PaymentSchema, VisitSchema } from '../gen/shop/v1/shop_pb.ts'
+import {
+  Accounts,
+  CustomerId,
+  CustomerWindows,
+  OrderId,
+  Orders,
+  Payments,
+  Shipments,
+  Visits,
+  type shipping,
+} from './shop.ts'
+
+// @ts-expect-error: stream 'payments' is owned by 'billing', so 'shipping' may not write it
+service('shipping', { reads: [Orders], writes: [Payments], topology: () => ({}) })
+
+// @ts-expect-error: stream 'orders' is owned by 'checkout', so 'shipping' may not write it
+service('shipping', { reads: [], writes: [Shipments, Orders], topology: () => ({}) })
+
+// @ts-expect-error: Type '"total"' is not assignable to type '"address" | "customerId" | "orderId"'
+entity('orders', OrderSchema, { key: OrderId, by: 'total', owner: 'checkout' })
+
+// @ts-expect-error: Type '"weight"' is not assignable to type
+keyed('payments', PaymentSchema, { key: OrderId, by: 'weight', owner: 'billing' })
+
+// @ts-expect-error: 'by' does not exist in type '{ owner: "web"; }'
+unkeyed('visits', VisitSchema, { owner: 'web', by: 'path' })
+
+// @ts-expect-error: Expected 2 arguments, but got 1
+tumbling('5m')
+
+// @ts-expect-error: Type '"5 minutes"' is not assignable to type
+tumbling('5m', { grace: '5 minutes' })
+
+service('shipping', {
+  reads: [Orders, Payments, Visits, Accounts],
+  writes: [Shipments, CustomerWindows],
+  topology: (s) => {
+    const orders = s.table(Orders)
+    const payments = s.stream(Payments)
+    const visits = s.stream(Visits)
+    const byCustomer = payments.rekey('by-customer', CustomerId, (payment) => payment.paymentId)
+    const day = tumbling('1d', { grace: '0ms' })
+
+    // @ts-expect-error: stream 'shipments' is not in this service's reads: add it there to read it
+    s.stream(Shipments)
+
+    // @ts-expect-error: stream 'shipments' is not in this service's reads: add it there to read it
+    s.table(Shipments)
+
+    // @ts-expect-error: 'payments' is a keyed stream: only an entity stream can be a table
+    s.table(Payments)
+
+    // @ts-expect-error: 'visits' is an unkeyed stream: only an entity stream can be a table
+    s.table(Visits)
+
+    // @ts-expect-error: Type '"later"' is not assignable to type 'Startup | undefined'
+    s.table(Accounts, { startup: 'later' })
+
+    // @ts-expect-error: stream 'orders' is not in this service's writes: add it there to write it
+    s.input('orders-file', Orders, async function* () {})
+
+    // @ts-expect-error: is not assignable to type 'AsyncIterable<InputBatch<MessageInit<Shipment>, number>>'
+    s.input('shipments-file', Shipments, (row: number = 0) => rows({ amount: 'many' }, row))
+
+    // @ts-expect-error: Type 'Position | undefined' is not assignable to type 'Date | undefined'
+    s.input('shipments-database', Shipments, (since: Date | undefined) => rows({}, since))
+
+    // @ts-expect-error: stream 'orders' is not in this service's writes: add it there to write it
+    payments.to(Orders, (payment) => ({ orderId: payment.orderId }))
+
+    // @ts-expect-error: stream 'shipments' is keyed by keyspace 'OrderId', these values by keyspace 'CustomerId': rekey them first
+    byCustomer.to(Shipments, (payment) => ({ orderId: payment.orderId }))
+
+    // @ts-expect-error: stream 'shipments' is keyed by keyspace 'OrderId', these values by no key: rekey them first
+    visits.to(Shipments, (visit) => ({ orderId: visit.path }))
+
+    // @ts-expect-error: Type 'number' is not assignable to type 'string'
+    payments.to(Shipments, (payment) => ({ orderId: payment.orderId, address: 42 }))
+
+    // @ts-expect-error: Expected 2 arguments, but got 1
+    payments.map((payment) => payment.amount).to(Shipments)
+
+    // @ts-expect-error: these values are keyed by keyspace 'CustomerId', the table by keyspace 'OrderId': rekey them first
+    byCustomer.join(orders, (_, order) => order)
+
+    // @ts-expect-error: these values are keyed by keyspace 'CustomerId', the table by keyspace 'OrderId': rekey them first
+    byCustomer.leftJoin(orders, (_, order) => order)
+
+    // @ts-expect-error: these values have no key to join by: rekey them first
+    visits.join(orders, (_, order) => order)
+
+    // @ts-expect-error: 'order' is possibly 'undefined'
+    payments.leftJoin(orders, (_, order) => order.address)
+
+    // @ts-expect-error: these values are keyed by keyspace 'OrderId', the others by keyspace 'CustomerId': rekey one of them first
+    payments.merge(byCustomer)
+
+    // @ts-expect-error: these values have no key to group by: rekey them first
+    visits.count('visits')
+
+    // @ts-expect-error: these values have no key to group by: rekey them first
+    visits.reduce('visits', zero, add)
+
+    // @ts-expect-error: these values have no key to group by: rekey them first
+    visits.window(day)
+
+    // @ts-expect-error: Type 'number' is not assignable to type 'string'
+    payments.rekey('by-amount', CustomerId, (payment) => payment.amount)
+
+    // @ts-expect-error: Expected 1 arguments, but got 0
+    payments.window(day).count()
+
+    // @ts-expect-error: Expected 3 arguments, but got 2
+    payments.reduce(zero, add)
+
+    // @ts-expect-error: Type '"window table"' is not assignable to type '"table"'
+    byCustomer.join(byCustomer.window(day).count('daily'), (_, count) => count)
+
+    // @ts-expect-error: stream 'shipments' is keyed by keyspace 'OrderId', these values by keyspace 'CustomerId': rekey them first
+    byCustomer.count('payments').to(Shipments, (amount, id) => ({ orderId: id, amount }))
+
+    // @ts-expect-error: stream 'visits' is not in this service's writes: add it there to write it
+    orders.to(Visits, (order) => ({ path: order.address }))
+
+    const daily = byCustomer.window(day).count('daily')
+    // @ts-expect-error: Type 'WindowSpan' is not assignable to type 'string'
+    daily.to(CustomerWindows, (_, customer) => ({ id: customer }))
+
+    return {}
+  },
+})
+
+// @ts-expect-error: Type 'Stream<Keyspace<"OrderId", string>, Order, never>' is not assignable to type 'Table<
+service('audit', { reads: [Orders], writes: [], topology: (s) => ({ o: s.stream(Orders) }) })
+
+service('web', {
+  reads: [Orders],
+  writes: [Visits],
+  topology: (s) => {
+    // @ts-expect-error: 'visits' is an unkeyed stream: a table can only be written to an entity stream
+    s.table(Orders).to(Visits, (order) => ({ path: order.address }))
+    return {}
+  },
+})
+
+declare function rows<V, P>(event: V, position?: P): AsyncIterable<{ events: V[]; position: P }>
+declare function zero(): number
+declare function add(sum: number): number
+declare const query: Views<typeof shipping>
+
+// @ts-expect-error: Property 'customers' does not exist
+void query.customers
+
+// @ts-expect-error: Expected 2 arguments, but got 1
+void query.perCustomer.get('c-1')
+
+// @ts-expect-error: Argument of type 'number' is not assignable to parameter of type 'string'
+void query.orders.get(7)
