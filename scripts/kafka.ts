@@ -16,7 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { concatBytes } from '../src/base/bytes.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../src/protocol/api.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../src/protocol/frame.ts'
-import { java, kafkaJars, kafkaVersion } from './kafka/jars.ts'
+import { java, kafkaJars, kafkaVersion, logOption } from './kafka/jars.ts'
 
 const readyTimeoutMs = 60_000
 const stopTimeoutMs = 20_000
@@ -127,7 +127,7 @@ async function freePorts(): Promise<[number, number]> {
 
 function startJava(jars: string, output: string, args: readonly string[]): ChildProcess {
   const file = openSync(output, 'a')
-  const child = spawn(java, ['-cp', join(jars, '*'), ...args], {
+  const child = spawn(java, [logOption, '-cp', join(jars, '*'), ...args], {
     stdio: ['ignore', file, file],
   })
   closeSync(file)

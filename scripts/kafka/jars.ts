@@ -2,15 +2,18 @@
  * Apache Kafka's jars, taken from Maven Central into the project's cache at the first use.
  *
  * Which jars is said by pom.xml beside this file; the version there is the only place that names it.
- * A half-filled cache is never seen: Maven copies into a directory of its own, renamed when complete.
+ * A half-filled cache is never seen: Maven copies into a directory of its own, renamed when complete,
+ * and a changed pom.xml has another directory.
  */
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const pom = join(import.meta.dirname, 'pom.xml')
+const pomText = readFileSync(pom, 'utf8')
 const cache = join(import.meta.dirname, '../../.cache/kafka')
 const javaVersionMin = 17
 const downloadTimeoutMs = 10 * 60_000
@@ -20,12 +23,16 @@ const { JAVA_HOME: javaHome } = process.env
 export const java: string = javaHome ? join(javaHome, 'bin/java') : 'java'
 
 /** The version of Apache Kafka the project is compared with. */
-export const kafkaVersion: string = /<kafka\.version>([\d.]+)</.exec(readFileSync(pom, 'utf8'))![1]!
+export const kafkaVersion: string = /<kafka\.version>([\d.]+)</.exec(pomText)![1]!
+
+/** What every Java process here is told about its log. */
+export const logOption = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`
 
 /** The directory that holds the jars; filled first when it is not there. */
 export async function kafkaJars(): Promise<string> {
   await requireJava()
-  const jars = join(cache, kafkaVersion, 'jars')
+  const pomHash = createHash('sha256').update(pomText).digest('hex').slice(0, 8)
+  const jars = join(cache, `${kafkaVersion}-${pomHash}`)
   if (existsSync(jars)) return jars
   const incoming = `${jars}.${process.pid}`
   mkdirSync(incoming, { recursive: true })

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { java, kafkaJars } from './jars.ts'
+import { java, kafkaJars, logOption } from './jars.ts'
 
 /** The tools by the names of Kafka's scripts. */
 export const kafkaTools = {
@@ -38,7 +38,7 @@ export async function runKafkaTool(
   const named: Readonly<Record<string, string>> = kafkaTools
   const child = spawn(
     java,
-    ['-Xmx512m', '-cp', join(jars, '*'), named[mainClass] ?? mainClass, ...args],
+    ['-Xmx512m', logOption, '-cp', join(jars, '*'), named[mainClass] ?? mainClass, ...args],
     { stdio: 'pipe', timeout: o.timeoutMs ?? 120_000, killSignal: 'SIGKILL' },
   )
   // A tool may end without reading; what it says then matters more than the broken pipe.
