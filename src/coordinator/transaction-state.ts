@@ -1,0 +1,101 @@
+/**
+ * Transactions as they are: one record a transactional id, with the producer id and epoch it goes by.
+ *
+ *     Empty ──▶ Ongoing ──▶ PrepareCommit ──▶ CompleteCommit ──▶ Ongoing ...
+ *       │           └─────▶ PrepareAbort ───▶ CompleteAbort  ──▶ Ongoing ...
+ *       └─ an abort of nothing (KIP-890) ─▶ PrepareAbort
+ *
+ * From *Prepare* on the outcome is decided: it survives a crash, and markers are written until all stand.
+ *
+ * Invariants: a producer id belongs to one transactional id and is never given out twice; for one producer
+ * id the epoch never falls; `Prepare` and `Ongoing` alone hold partitions or groups.
+ */
+import type { TransactionsCommand } from './commands.ts'
+
+export interface TransactionsState {
+  /** Every id below was given out. */
+  nextProducerId: number
+  readonly transactions: Map<string, Transaction>
+  /** Requests that wait for a transaction's markers, by transactional id. Forgotten by a restart. */
+  readonly waiting: Map<string, readonly TransactionsCommand[]>
+}
+
+export type TransactionPhase =
+  | 'Empty'
+  | 'Ongoing'
+  | 'PrepareCommit'
+  | 'PrepareAbort'
+  | 'CompleteCommit'
+  | 'CompleteAbort'
+
+export interface Transaction {
+  readonly transactionalId: string
+  readonly state: TransactionPhase
+  readonly producerId: number
+  readonly producerEpoch: number
+  /** The epoch before, if a retry that still carries it may be answered; −1 if none. */
+  readonly lastProducerEpoch: number
+  /** The producer id before the last change of it, −1 if none. */
+  readonly previousProducerId: number
+  /** The producer id to go by once the markers stand, when the epochs of this one are used up; else −1. */
+  readonly nextProducerId: number
+  readonly timeoutMs: number
+  /** By topic. */
+  readonly partitions: ReadonlyMap<string, ReadonlySet<number>>
+  readonly groups: ReadonlySet<string>
+  /** −1 when no transaction was ever open. */
+  readonly startedAt: number
+  readonly updatedAt: number
+}
+
+export interface TransactionsOptions {
+  /** The longest timeout a producer may ask for: Kafka's `transaction.max.timeout.ms`. */
+  readonly timeoutMsMax: number
+  /** How long a transactional id may idle before it is forgotten. */
+  readonly transactionalIdExpirationMs: number
+  /** Requests that may wait for the markers of one transaction. */
+  readonly waitingMax: number
+}
+
+export const transactionsDefaults: TransactionsOptions = {
+  timeoutMsMax: 900_000,
+  transactionalIdExpirationMs: 604_800_000,
+  waitingMax: 1_000,
+}
+
+/** The last epoch a producer may use; one more is kept back to fence it. */
+export const producerEpochMax = 32_766
+
+/** Whether the coordinator has to change the producer id before it can give out another epoch. */
+export function isExhausted({ producerEpoch }: Transaction): boolean {
+  return producerEpoch >= producerEpochMax
+}
+
+/** Whether the outcome is decided, and markers are still to be written. */
+export function isPrepared({ state }: Transaction): boolean {
+  return state === 'PrepareCommit' || state === 'PrepareAbort'
+}
+
+/**
+ * Whether a transactional write to the partition may go ahead as it is: the hot path of Produce, which
+ * needs no command once a partition is in the transaction.
+ */
+export function coversPartition(
+  state: TransactionsState,
+  write: {
+    readonly transactionalId: string
+    readonly producerId: number
+    readonly producerEpoch: number
+  },
+  topic: string,
+  partition: number,
+): boolean {
+  const transaction = state.transactions.get(write.transactionalId)
+  return (
+    transaction !== undefined &&
+    transaction.state === 'Ongoing' &&
+    transaction.producerId === write.producerId &&
+    transaction.producerEpoch === write.producerEpoch &&
+    transaction.partitions.get(topic)?.has(partition) === true
+  )
+}
