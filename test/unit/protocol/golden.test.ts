@@ -1,0 +1,67 @@
+/** Frames of clients and a broker we did not write, recorded by scripts/record-frames.ts. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { concatBytes } from '../../../src/base/bytes.ts'
+import type { ApiName } from '../../../src/protocol/api.ts'
+import {
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+} from '../../../src/protocol/frame.ts'
+
+const golden = join(import.meta.dirname, '../../golden')
+
+for (const file of readdirSync(golden)) {
+  describe(`the frames of ${file}`, () => {
+    for (const { side, api, version, frame } of framesOf(file)) {
+      test(`${side} ${api} ${version} is read and written again to the same bytes`, () => {
+        const again = side === '>' ? requestAgain(frame) : responseAgain(api, version, frame)
+        assert.equal(hex(again), hex(frame))
+      })
+    }
+  })
+}
+
+test('frames of three clients are there', () => {
+  assert.deepEqual(readdirSync(golden), ['java.hex', 'kafkajs.hex', 'platformatic.hex'])
+})
+
+interface Recorded {
+  readonly side: string
+  readonly api: ApiName
+  readonly version: number
+  readonly frame: Uint8Array
+}
+
+function framesOf(file: string): Recorded[] {
+  const sections = readFileSync(join(golden, file), 'utf8').split('\n\n').slice(1)
+  return sections.map((section) => {
+    const [head, ...lines] = section.trim().split('\n')
+    const [side, api, version] = head!.split(' ')
+    const frame = Uint8Array.from(Buffer.from(lines.join(''), 'hex'))
+    return { side: side!, api: api as ApiName, version: Number(version), frame }
+  })
+}
+
+function requestAgain(frame: Uint8Array): Uint8Array {
+  const request = decodeRequest(frame)
+  assert.ok('api' in request)
+  const { api, version, correlationId, clientId, body } = request
+  return withoutLength(encodeRequest(api, version, correlationId, clientId, body as object))
+}
+
+function responseAgain(api: ApiName, version: number, frame: Uint8Array): Uint8Array {
+  const { correlationId, body } = decodeResponse(api, version, frame)
+  return withoutLength(encodeResponse(api, version, correlationId, body))
+}
+
+function withoutLength(chunks: readonly Uint8Array[]): Uint8Array {
+  return concatBytes(chunks).subarray(4)
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
