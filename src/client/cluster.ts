@@ -56,6 +56,8 @@ export interface ClusterRequestOptions extends SendOptions {
   /** Error codes that also mean "try again", beside those of a role that moved. */
   readonly retryCodes?: readonly number[]
   readonly retryTimeoutMs?: number
+  /** Asked before each repetition: false ends them with what came last. */
+  readonly isWanted?: () => boolean
 }
 
 interface Lane {
@@ -120,7 +122,8 @@ export class Cluster {
       }
       this.#forget(target)
       const pauseMs = backoffMs(attempt, this.random)
-      if (this.clock.monotonic() + pauseMs < deadline) await sleep(this.clock, pauseMs)
+      const isWanted = o.isWanted?.() ?? true
+      if (isWanted && this.clock.monotonic() + pauseMs < deadline) await sleep(this.clock, pauseMs)
       else if (response !== undefined) return response
       else throw failure!
     }

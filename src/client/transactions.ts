@@ -12,7 +12,7 @@
  */
 import { ErrorCode } from '../protocol/errors.ts'
 import type { Cluster, Target } from './cluster.ts'
-import type { GroupMetadata } from './group-member.ts'
+import type { GroupMetadata } from './group-metadata.ts'
 import type { CommitOffset, TopicPartition } from './topic-partition.ts'
 import { byTopic } from './topic-partition.ts'
 import { staleMemberError, throwOnError, wireError } from './wire-error.ts'
