@@ -1,0 +1,218 @@
+/**
+ * The broker: one data directory, its coordinators, and everyone who is connected.
+ *
+ * Clients come over TCP, when there is a network, and through `dial` from inside the process; both meet
+ * the same connection code. Opening recovers what the directory holds before anyone may connect. When
+ * the disk fails the broker stops at once (fail-stop): after a failed sync nobody knows what is on disk,
+ * and the next start finds out.
+ */
+import { HeadwaterError } from '../base/errors.ts'
+import { pipe } from '../io/pipe.ts'
+import type { Clock, Dial, Disk, Duplex, Listener, Network, Random } from '../io/ports.ts'
+import { LogStore, type Durability } from '../log/log-store.ts'
+import { Catalog } from './catalog.ts'
+import { brokerDefaults, fixedConfigs, type BrokerConfig } from './config.ts'
+import { Connection } from './connection.ts'
+import { randomUuid, type BrokerParts } from './context.ts'
+import { openCoordinators } from './coordinators.ts'
+import { dispatch } from './dispatch.ts'
+import { FetchSessions } from './fetch-sessions.ts'
+import { isMachineLog } from './machine-host.ts'
+import { WaitingRoom } from './waiting.ts'
+
+/** Something an operator may want to read. */
+export type BrokerEvent =
+  /** The broker ended a connection for a fault of the client's: garbage, too much, too many. */
+  | { readonly type: 'connection-refused'; readonly remote: string; readonly reason: string }
+  /** The disk failed and the broker stopped; what was acknowledged is safe. */
+  | { readonly type: 'broker-failed'; readonly error: HeadwaterError }
+
+export interface BrokerOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  /** Without one the broker can be reached by `dial` only. */
+  readonly network?: Network
+  readonly directory: string
+  /** Where to listen; 127.0.0.1 unless given. */
+  readonly host?: string
+  /** 0, the default, takes a free port. */
+  readonly port?: number
+  readonly durability?: Durability
+  /** Bounds and defaults that differ from `brokerDefaults`. */
+  readonly config?: Partial<BrokerConfig>
+  readonly report?: (event: BrokerEvent) => void
+}
+
+export class Broker {
+  readonly clusterId: string
+  readonly recovered: LogStore['recovered']
+  /** Connects from inside the process; any address is this broker's, and is what it then advertises. */
+  readonly dial: Dial
+  readonly #store: LogStore
+  readonly #parts: BrokerParts
+  readonly #report: (event: BrokerEvent) => void
+  readonly #connections = new Set<Connection>()
+  #listener: Listener | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor(store: LogStore, parts: BrokerParts, report: (event: BrokerEvent) => void) {
+    this.#store = store
+    this.#parts = parts
+    this.#report = report
+    this.clusterId = parts.clusterId
+    this.recovered = store.recovered
+    this.dial = async (host, port) => this.#dial(host, port)
+  }
+
+  /** Throws `data-dir-locked`, `data-dir-version`, `data-corrupt`, `disk-failed` or `port-in-use`. */
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const { disk, clock, random, directory, durability } = options
+    const config = { ...brokerDefaults, ...options.config }
+    const report = options.report ?? (() => {})
+    let broker: Broker | undefined
+    const store = await LogStore.open({
+      disk,
+      clock,
+      directory,
+      clusterId: randomUuid(random),
+      ...(durability === undefined ? {} : { durability }),
+      onFailure: (error) => {
+        if (broker !== undefined) broker.#fail(error)
+      },
+    })
+    try {
+      const parts = await openParts(store, options, config)
+      broker = new Broker(store, parts, report)
+      await broker.#listen(options)
+      return broker
+    } catch (error) {
+      await (broker ?? store).close()
+      throw error
+    }
+  }
+
+  /** Where TCP clients connect; undefined without a network. */
+  get address(): { readonly host: string; readonly port: number } | undefined {
+    return this.#listener && { host: this.#listener.host, port: this.#listener.port }
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** Ends connections, stores what is under way and marks the directory clean. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#disconnect(new HeadwaterError('broker-closed', 'the broker was closed'))
+    await this.#store.close()
+  }
+
+  async #disconnect(error: HeadwaterError): Promise<void> {
+    const { waiting, topics, groups, transactions } = this.#parts
+    const listener = this.#listener
+    for (const connection of this.#connections) connection.close()
+    waiting.close()
+    for (const host of [topics, groups, transactions]) host.close(error)
+    await listener?.close()
+  }
+
+  #fail(error: HeadwaterError): void {
+    this.#report({ type: 'broker-failed', error })
+    this.#closing ??= this.#disconnect(error).then(() => this.#store.close())
+    this.#closing.catch(() => {})
+  }
+
+  async #listen({ network, host = '127.0.0.1', port = 0 }: BrokerOptions): Promise<void> {
+    this.#listener = await network?.listen(host, port, (duplex) => this.#accept(duplex))
+  }
+
+  #dial(host: string, port: number): Duplex {
+    if (this.#closing !== undefined) {
+      throw new HeadwaterError(
+        'connection-failed',
+        `the broker in this process was closed: open it again before dialling ${host}:${port}`,
+      )
+    }
+    const { clock, config } = this.#parts
+    const [ours, theirs] = pipe({
+      address: { host, port },
+      bufferBytesMax: config.pipeBytesMax,
+      soon: (callback) => clock.soon(callback),
+    })
+    this.#accept(ours)
+    return theirs
+  }
+
+  #accept(duplex: Duplex): void {
+    const { config } = this.#parts
+    if (this.#closing !== undefined || this.#connections.size >= config.connectionsMax) {
+      duplex.destroy()
+      const reason = `there are ${this.#connections.size} connections: raise connectionsMax if that many are wanted`
+      if (this.#closing === undefined) {
+        this.#report({ type: 'connection-refused', remote: duplex.remote, reason })
+      }
+      return
+    }
+    this.#connections.add(
+      new Connection(duplex, {
+        frameBytesMax: config.frameBytesMax,
+        requestsInFlightMax: config.requestsInFlightMax,
+        requestBytesInFlightMax: config.requestBytesInFlightMax,
+        dispatch: (frame, peer) => dispatch(frame, peer, this.#parts),
+        onClosed: (connection, reason) => {
+          this.#connections.delete(connection)
+          if (reason === undefined || this.#closing !== undefined) return
+          this.#report({ type: 'connection-refused', remote: connection.remote, reason })
+        },
+      }),
+    )
+  }
+}
+
+async function openParts(
+  store: LogStore,
+  { clock, random, directory }: BrokerOptions,
+  config: BrokerConfig,
+): Promise<BrokerParts> {
+  const catalog = new Catalog(store)
+  const coordinators = await openCoordinators({
+    store,
+    catalog,
+    clock,
+    config,
+    fixedConfigs: fixedConfigs(config, directory),
+  })
+  await deleteStrayLogs(store, catalog)
+  return {
+    ...coordinators,
+    clusterId: store.clusterId,
+    directory,
+    config,
+    clock,
+    random,
+    store,
+    catalog,
+    waiting: new WaitingRoom(clock),
+    sessions: new FetchSessions(random, config.fetchSessionsMax, config.fetchSessionPartitionsMax),
+  }
+}
+
+/** A crash may have come between the end of a topic and that of its logs. */
+async function deleteStrayLogs(store: LogStore, catalog: Catalog): Promise<void> {
+  const known = new Set<string>()
+  for (const { partitions } of catalog.topics()) {
+    for (const partition of partitions) if (partition !== undefined) known.add(partition.log.name)
+  }
+  for (const name of store.names()) {
+    if (!known.has(name) && !isMachineLog(name)) await store.delete(name)
+  }
+}

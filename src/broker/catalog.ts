@@ -1,0 +1,115 @@
+/**
+ * The partitions this broker serves, by topic name and by topic id.
+ *
+ * What topics exist is decided by the topics machine; the catalog makes it so: it creates, configures and
+ * deletes logs as that machine's effects ask, and a partition can be found here once its log is open. An
+ * effect that ran before a crash runs again after it, so each is a no-op on what is there already.
+ */
+import type { LogPlan, TopicsEffect } from '../coordinator/commands.ts'
+import type { LogConfig } from '../log/checkpoint.ts'
+import type { LogStore } from '../log/log-store.ts'
+import { Partition } from './partition.ts'
+
+export interface Topic {
+  readonly name: string
+  readonly topicId: string
+  /** By partition index; a hole while its log is being made. */
+  readonly partitions: (Partition | undefined)[]
+}
+
+export class Catalog {
+  readonly #store: LogStore
+  readonly #byName = new Map<string, Topic>()
+  readonly #byId = new Map<string, Topic>()
+  /** Effects change the store one after the other. */
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(store: LogStore) {
+    this.#store = store
+  }
+
+  topics(): Iterable<Topic> {
+    return this.#byName.values()
+  }
+
+  byName(name: string): Topic | undefined {
+    return this.#byName.get(name)
+  }
+
+  byId(topicId: string): Topic | undefined {
+    return this.#byId.get(topicId)
+  }
+
+  partition(topic: string, index: number): Partition | undefined {
+    return this.#byName.get(topic)?.partitions[index]
+  }
+
+  /** Runs one effect of the topics machine that is about logs; resolves when it is done. */
+  run(effect: Exclude<TopicsEffect, { readonly type: 'configure-broker' }>): Promise<void> {
+    const done = this.#work.then(() => this.#run(effect))
+    this.#work = done.catch(() => {})
+    return done
+  }
+
+  /** Resolves when every effect run so far is done. */
+  settled(): Promise<void> {
+    return this.#work
+  }
+
+  async #run(effect: Parameters<Catalog['run']>[0]): Promise<void> {
+    switch (effect.type) {
+      case 'create-logs':
+        await Promise.all(effect.logs.map((plan) => this.#create(plan)))
+        return
+      case 'delete-logs':
+        for (const name of effect.topics) this.#forget(name, effect.logNames)
+        await Promise.all(effect.logNames.map((logName) => this.#store.delete(logName)))
+        return
+      case 'configure-logs':
+        for (const plan of effect.logs) this.#configure(plan)
+    }
+  }
+
+  async #create(plan: LogPlan): Promise<void> {
+    const log =
+      this.#store.get(plan.logName) ??
+      (await this.#store.create(plan.logName, logConfig(plan.configs)))
+    const topic = this.#topic(plan)
+    topic.partitions[plan.partition] = new Partition(
+      plan.topic,
+      plan.topicId,
+      plan.partition,
+      log,
+      plan.configs,
+    )
+  }
+
+  #topic(plan: LogPlan): Topic {
+    const known = this.#byId.get(plan.topicId)
+    if (known !== undefined) return known
+    const topic: Topic = { name: plan.topic, topicId: plan.topicId, partitions: [] }
+    this.#byName.set(plan.topic, topic)
+    this.#byId.set(plan.topicId, topic)
+    return topic
+  }
+
+  #configure(plan: LogPlan): void {
+    this.partition(plan.topic, plan.partition)?.configure(plan.configs)
+  }
+
+  /** A topic made again under the same name has another id, and must not be forgotten with the old one. */
+  #forget(name: string, logNames: readonly string[]): void {
+    const topic = this.#byName.get(name)
+    if (topic === undefined) return
+    if (!topic.partitions.some((each) => each !== undefined && logNames.includes(each.log.name)))
+      return
+    this.#byName.delete(name)
+    this.#byId.delete(topic.topicId)
+  }
+}
+
+/** What the log itself has to know; it keeps to it from its making on. */
+function logConfig(configs: ReadonlyMap<string, string>): LogConfig {
+  const segmentBytes = configs.get('segment.bytes')
+  return segmentBytes === undefined ? {} : { segmentBytes: Number(segmentBytes) }
+}

@@ -1,0 +1,85 @@
+/**
+ * Every bound and every default of the broker, by name.
+ *
+ * A bound that is hit refuses early with a wire code or closes one connection; none of them loses data.
+ * Where a default differs from Apache Kafka's, `docs/protocol.md` says so and why.
+ * Topic settings and the broker-wide ones behind them are the topics machine's (`topic-configs.ts`).
+ */
+import { groupsDefaults, type GroupsOptions } from '../coordinator/group-draft.ts'
+import { transactionsDefaults, type TransactionsOptions } from '../coordinator/transaction-state.ts'
+import { frameBytesMaxDefault } from '../protocol/frame.ts'
+
+export interface BrokerConfig {
+  /** This broker's id: it is the whole cluster, its controller and every coordinator. */
+  readonly nodeId: number
+  /** Whether Metadata creates a topic it is asked for, when the client allows it too. */
+  readonly autoCreateTopics: boolean
+  /** Partitions of a topic that does not say how many. */
+  readonly partitionCountDefault: number
+  /** Partitions all topics may have together. */
+  readonly partitionsMax: number
+  readonly frameBytesMax: number
+  /** Connections beyond this are closed as they come. */
+  readonly connectionsMax: number
+  /** Requests of one connection that are begun and not answered. */
+  readonly requestsInFlightMax: number
+  /** Bytes of those requests; one frame more may be begun. */
+  readonly requestBytesInFlightMax: number
+  /** Bytes of records in one fetch response, whatever the client asks for. */
+  readonly fetchBytesMax: number
+  /** How long a fetch waits at most, whatever the client asks for. */
+  readonly fetchWaitMsMax: number
+  /** Fetch sessions kept; the one unused longest makes room (KIP-227). */
+  readonly fetchSessionsMax: number
+  /** Partitions all fetch sessions may remember together. */
+  readonly fetchSessionPartitionsMax: number
+  readonly groups: GroupsOptions
+  readonly transactions: TransactionsOptions
+  /** A coordinator's log with more bytes than this is shortened at the next start. */
+  readonly coordinatorLogBytesMax: number
+  /** What a connection may hold unread in process before its writer waits. */
+  readonly pipeBytesMax: number
+}
+
+export const brokerDefaults: BrokerConfig = {
+  nodeId: 1,
+  autoCreateTopics: true,
+  partitionCountDefault: 4,
+  partitionsMax: 20_000,
+  frameBytesMax: frameBytesMaxDefault,
+  connectionsMax: 4096,
+  requestsInFlightMax: 32,
+  requestBytesInFlightMax: 32 * 1024 * 1024,
+  fetchBytesMax: 55 * 1024 * 1024,
+  fetchWaitMsMax: 60_000,
+  fetchSessionsMax: 1000,
+  fetchSessionPartitionsMax: 100_000,
+  groups: groupsDefaults,
+  transactions: transactionsDefaults,
+  coordinatorLogBytesMax: 4 * 1024 * 1024,
+  pipeBytesMax: 4 * 1024 * 1024,
+}
+
+/** The version Kafka's tools take this broker for. */
+const metadataVersion = '4.3-IV0'
+
+/** Broker settings as DescribeConfigs shows them: fixed while the broker runs, under Kafka's names. */
+export function fixedConfigs(config: BrokerConfig, directory: string): ReadonlyMap<string, string> {
+  return new Map([
+    ['auto.create.topics.enable', `${config.autoCreateTopics}`],
+    ['broker.id', `${config.nodeId}`],
+    ['default.replication.factor', '1'],
+    ['delete.topic.enable', 'true'],
+    ['fetch.max.bytes', `${config.fetchBytesMax}`],
+    ['group.initial.rebalance.delay.ms', '0'],
+    ['inter.broker.protocol.version', metadataVersion],
+    ['log.dir', directory],
+    ['log.dirs', directory],
+    ['max.connections', `${config.connectionsMax}`],
+    ['max.incremental.fetch.session.cache.slots', `${config.fetchSessionsMax}`],
+    ['node.id', `${config.nodeId}`],
+    ['num.partitions', `${config.partitionCountDefault}`],
+    ['process.roles', 'broker,controller'],
+    ['socket.request.max.bytes', `${config.frameBytesMax}`],
+  ])
+}

@@ -1,0 +1,84 @@
+/**
+ * What handlers work with: the broker's parts, the request at hand, and the shape of a handler.
+ *
+ * A handler is a function from a request body to a response body. It does everything that must keep the
+ * order of requests before it first waits: two produce requests of one connection are appended in the
+ * order they came although both wait for the disk. It returns codes and throws only what should end the
+ * connection.
+ */
+import type { Call } from '../coordinator/commands.ts'
+import type { Clock, Random } from '../io/ports.ts'
+import type { LogStore } from '../log/log-store.ts'
+import type { ApiName, RequestOf, ResponseOf } from '../protocol/api.ts'
+import type { Input } from '../protocol/schema.ts'
+import { uuidText } from '../base/units.ts'
+import type { Catalog } from './catalog.ts'
+import type { BrokerConfig } from './config.ts'
+import type { Peer } from './connection.ts'
+import type { Coordinators } from './coordinators.ts'
+import type { FetchSessions } from './fetch-sessions.ts'
+import type { WaitingRoom } from './waiting.ts'
+
+export interface BrokerParts extends Coordinators {
+  readonly clusterId: string
+  /** The data directory, as people know it. */
+  readonly directory: string
+  readonly config: BrokerConfig
+  readonly clock: Clock
+  readonly random: Random
+  readonly store: LogStore
+  readonly catalog: Catalog
+  readonly waiting: WaitingRoom
+  readonly sessions: FetchSessions
+}
+
+export interface RequestContext extends BrokerParts {
+  readonly peer: Peer
+  readonly version: number
+  readonly clientId: string | null
+}
+
+/** Undefined: the client wants no response. */
+export type Response<N extends ApiName> = Input<ResponseOf<N>> | undefined
+
+export type Handler<N extends ApiName> = (
+  request: RequestOf<N>,
+  context: RequestContext,
+) => Response<N> | Promise<Response<N>>
+
+export type Handlers = { readonly [N in ApiName]?: Handler<N> }
+
+/** A request as a command of the machine that answers it. */
+export function callOf<N extends ApiName>(
+  type: N,
+  token: string,
+  request: RequestOf<N>,
+  context: RequestContext,
+): Call<N> {
+  const { version, clientId, peer } = context
+  return { type, token, version, clientId, clientHost: `/${hostOf(peer.remote)}`, request }
+}
+
+/** Has the machine answer that owns the API. */
+export function forward<N extends ApiName>(
+  host: { call(make: (token: string) => Call<NoInfer<N>>): Promise<unknown> },
+  type: N,
+  request: RequestOf<NoInfer<N>>,
+  context: RequestContext,
+): Promise<ResponseOf<N>> {
+  const answer = host.call((token) => callOf(type, token, request, context))
+  return answer as Promise<ResponseOf<N>>
+}
+
+/** A random id as Kafka makes them: never one that a command line takes for an option. */
+export function randomUuid(random: Random): string {
+  for (;;) {
+    const text = uuidText(random.bytes(16))
+    if (!text.startsWith('-')) return text
+  }
+}
+
+function hostOf(remote: string): string {
+  const colon = remote.lastIndexOf(':')
+  return colon < 0 ? remote : remote.slice(0, colon)
+}

@@ -1,0 +1,246 @@
+/**
+ * Reading records: bounds, long polls, and stored bytes sent as they are.
+ *
+ * A fetch is answered as soon as `minBytes` can be read, something is wrong with one of its partitions,
+ * or its time is over. Whole stored batches are returned, the first one even when it is larger than
+ * every limit, so that a consumer always gets on. The batches are never copied here.
+ */
+import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
+import { ErrorCode } from '../../protocol/errors.ts'
+import { readBatchHeader, splitBatches } from '../../records/batch.ts'
+import type { Handlers, RequestContext } from '../context.ts'
+import type { FetchSession, FetchTarget, SessionChoice } from '../fetch-sessions.ts'
+import type { Partition } from '../partition.ts'
+
+type FetchRequest = RequestOf<'Fetch'>
+type TopicResponse = NonNullable<ResponseInput<'Fetch'>['responses']>[number]
+type PartitionResponse = NonNullable<TopicResponse['partitions']>[number]
+
+/** Topics are named by id from this version on (KIP-516). */
+const topicIdVersion = 13
+
+export const fetchHandlers: Handlers = {
+  Fetch: (request, context) => {
+    const asked = request.topics.flatMap((topic) => targetsOf(topic))
+    const choice = context.sessions.choose(request.sessionId, request.sessionEpoch, asked.length)
+    if (choice.kind === 'refused') return { errorCode: choice.errorCode }
+    return fetch(new Reading(choice, asked, request, context), request, context)
+  },
+}
+
+async function fetch(
+  reading: Reading,
+  request: FetchRequest,
+  { clock, config, peer, waiting }: RequestContext,
+): Promise<ResponseInput<'Fetch'>> {
+  await reading.read()
+  const deadline = clock.monotonic() + Math.min(request.maxWaitMs, config.fetchWaitMsMax)
+  const satisfied = (): boolean => reading.hasAdvanced()
+  while (!reading.failed && reading.bytes < request.minBytes) {
+    const maxWaitMs = deadline - clock.monotonic()
+    await waiting.wait({ logs: reading.logs(), maxWaitMs, peer, satisfied })
+    if (!satisfied()) break
+    await reading.read()
+  }
+  return reading.response()
+}
+
+interface Item {
+  readonly target: FetchTarget
+  readonly partition: Partition | undefined
+  errorCode: number
+  /** Where this reader's view ended when it was last read. */
+  readableEnd: number
+  batches: readonly Uint8Array[]
+  bytes: number
+}
+
+/** One fetch request while it is being answered; read again each time a log it waits for advances. */
+class Reading {
+  bytes = 0
+  failed = false
+  readonly #items: Item[]
+  readonly #readCommitted: boolean
+  readonly #bytesMax: number
+  readonly #choice: SessionChoice
+  readonly #version: number
+
+  constructor(
+    choice: SessionChoice,
+    asked: readonly FetchTarget[],
+    request: FetchRequest,
+    context: RequestContext,
+  ) {
+    this.#choice = choice
+    this.#readCommitted = request.isolationLevel === 1
+    this.#bytesMax = Math.min(request.maxBytes, context.config.fetchBytesMax)
+    this.#version = context.version
+    const session = sessionOf(choice)
+    session?.update(
+      asked,
+      request.forgottenTopicsData.flatMap((topic) => forgottenTargets(topic)),
+    )
+    const targets =
+      session === undefined ? asked : Array.from(session.targets.values(), ({ target }) => target)
+    this.#items = targets.map((target) => ({
+      target,
+      partition: partitionOf(target, context),
+      errorCode: ErrorCode.NONE,
+      readableEnd: -1,
+      batches: [],
+      bytes: 0,
+    }))
+  }
+
+  *logs(): Iterable<Partition['log']> {
+    for (const { partition } of this.#items) if (partition !== undefined) yield partition.log
+  }
+
+  /** Whether a partition can be read further than when it was last read. */
+  hasAdvanced(): boolean {
+    return this.#items.some(
+      ({ partition, readableEnd }) =>
+        partition !== undefined && partition.readableEnd(this.#readCommitted) > readableEnd,
+    )
+  }
+
+  async read(): Promise<void> {
+    this.bytes = 0
+    for (const item of this.#items) {
+      item.batches = []
+      item.bytes = 0
+      item.errorCode = this.#check(item)
+      if (item.errorCode !== ErrorCode.NONE) this.failed = true
+      else {
+        // Recent records come without a promise; do not give the turn away for them.
+        const reading = this.#readItem(item)
+        if (reading !== undefined) await reading
+      }
+    }
+  }
+
+  #check({ target, partition }: Item): number {
+    if (partition === undefined) {
+      return this.#version >= topicIdVersion
+        ? ErrorCode.UNKNOWN_TOPIC_ID
+        : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    }
+    const { fetchOffset, currentLeaderEpoch } = target
+    const epochError = partition.checkLeaderEpoch(currentLeaderEpoch)
+    if (epochError !== ErrorCode.NONE) return epochError
+    const { startOffset, endOffset } = partition.log
+    const inRange = fetchOffset >= startOffset && fetchOffset <= endOffset
+    return inRange ? ErrorCode.NONE : ErrorCode.OFFSET_OUT_OF_RANGE
+  }
+
+  #readItem(item: Item): Promise<void> | undefined {
+    const { target, partition } = item
+    const upTo = partition!.readableEnd(this.#readCommitted)
+    item.readableEnd = upTo
+    if (this.#diverges(item)) {
+      this.failed = true
+      return undefined
+    }
+    const left = this.#bytesMax - this.bytes
+    if (target.fetchOffset >= upTo || (this.bytes > 0 && left <= 0)) return undefined
+    const read = partition!.log.read(target.fetchOffset, {
+      maxBytes: Math.max(0, Math.min(target.partitionMaxBytes, left)),
+      upTo,
+      minOneBatch: this.bytes === 0,
+    })
+    if (read instanceof Promise) return read.then((batches) => this.#take(item, batches))
+    this.#take(item, read)
+    return undefined
+  }
+
+  #take(item: Item, batches: readonly Uint8Array[]): void {
+    item.batches = batches
+    for (const batch of batches) item.bytes += batch.length
+    this.bytes += item.bytes
+  }
+
+  /** KIP-595: whether the client's last epoch ended before the offset it asks for. */
+  #diverges({ target, partition }: Item): boolean {
+    if (target.lastFetchedEpoch < 0) return false
+    const { epoch, endOffset } = partition!.log.epochEnd(target.lastFetchedEpoch)
+    return epoch < target.lastFetchedEpoch || endOffset < target.fetchOffset
+  }
+
+  response(): ResponseInput<'Fetch'> {
+    const session = sessionOf(this.#choice)
+    const topics = new Map<
+      string,
+      { topic: string; topicId: string; partitions: PartitionResponse[] }
+    >()
+    for (const item of this.#items) {
+      const partition = this.#present(item)
+      const news = session?.hasNews(item.target, partition, item.bytes) ?? true
+      if (this.#choice.kind === 'incremental' && !news && partition.divergingEpoch === undefined)
+        continue
+      const { topic, topicId } = item.target
+      const key = `${topicId}/${topic}`
+      const group = topics.get(key)
+      if (group === undefined) topics.set(key, { topic, topicId, partitions: [partition] })
+      else group.partitions.push(partition)
+    }
+    return { sessionId: session?.id ?? 0, responses: [...topics.values()] }
+  }
+
+  #present(item: Item) {
+    const { target, partition, errorCode } = item
+    const log = partition?.log
+    return {
+      partitionIndex: target.partition,
+      errorCode,
+      highWatermark: log?.highWatermark ?? -1,
+      lastStableOffset: log?.lastStableOffset ?? -1,
+      logStartOffset: log?.startOffset ?? -1,
+      abortedTransactions: this.#readCommitted ? abortedIn(item) : null,
+      divergingEpoch:
+        log !== undefined && errorCode === ErrorCode.NONE && this.#diverges(item)
+          ? log.epochEnd(target.lastFetchedEpoch)
+          : undefined,
+      records: item.batches,
+    }
+  }
+}
+
+/** Aborted transactions that overlap what is returned; a client drops their records. */
+function abortedIn({ target, partition, batches }: Item) {
+  const last = batches.at(-1)
+  if (partition === undefined || last === undefined) return []
+  const { baseOffset, lastOffsetDelta } = readBatchHeader(splitBatches(last).at(-1)!)
+  return partition.log.abortedBetween(target.fetchOffset, baseOffset + lastOffsetDelta + 1)
+}
+
+function sessionOf(choice: SessionChoice): FetchSession | undefined {
+  return 'session' in choice ? choice.session : undefined
+}
+
+function partitionOf(
+  { topic, topicId, partition }: FetchTarget,
+  { catalog, version }: RequestContext,
+): Partition | undefined {
+  const found = version >= topicIdVersion ? catalog.byId(topicId) : catalog.byName(topic)
+  return found?.partitions[partition]
+}
+
+function targetsOf({ topic, topicId, partitions }: FetchRequest['topics'][number]): FetchTarget[] {
+  return partitions.map((each) => ({ ...each, topic, topicId }))
+}
+
+function forgottenTargets({
+  topic,
+  topicId,
+  partitions,
+}: FetchRequest['forgottenTopicsData'][number]): FetchTarget[] {
+  return partitions.map((partition) => ({
+    topic,
+    topicId,
+    partition,
+    fetchOffset: 0,
+    partitionMaxBytes: 0,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+  }))
+}

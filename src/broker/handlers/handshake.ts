@@ -1,0 +1,48 @@
+/** ApiVersions: what a client asks first, in whatever version it happens to know. */
+import { announcedVersions, apiNames, apis, type ResponseInput } from '../../protocol/api.ts'
+import { ErrorCode } from '../../protocol/errors.ts'
+import type { Handlers } from '../context.ts'
+
+/** KIP-511: names that are fit to stand in a metric. */
+const softwarePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
+
+/** Features that decide what clients do: transaction.version 2 makes them use KIP-890. */
+const features = [{ name: 'transaction.version', minVersion: 0, maxVersion: 2 }] as const
+
+export const handshakeHandlers: Handlers = {
+  ApiVersions: (request, { version }) => {
+    const named =
+      softwarePattern.test(request.clientSoftwareName) &&
+      softwarePattern.test(request.clientSoftwareVersion)
+    if (version >= 3 && !named) return { errorCode: ErrorCode.INVALID_REQUEST }
+    return {
+      errorCode: ErrorCode.NONE,
+      apiKeys,
+      // Clients before version 4 cannot read a feature whose lowest version is 0 (KAFKA-17011).
+      supportedFeatures: version >= 4 ? features : [],
+      finalizedFeaturesEpoch: 0,
+      finalizedFeatures: features.map(({ name, maxVersion }) => ({
+        name,
+        maxVersionLevel: maxVersion,
+        minVersionLevel: maxVersion,
+      })),
+    }
+  },
+}
+
+/** The answer to an ApiVersions of a version not spoken here: always readable, in version 0. */
+export const unsupportedApiVersions: ResponseInput<'ApiVersions'> = {
+  errorCode: ErrorCode.UNSUPPORTED_VERSION,
+  apiKeys: [
+    {
+      apiKey: apis.ApiVersions.key,
+      minVersion: apis.ApiVersions.versions[0],
+      maxVersion: apis.ApiVersions.versions[1],
+    },
+  ],
+}
+
+const apiKeys = apiNames.map((name) => {
+  const [minVersion, maxVersion] = announcedVersions(name)
+  return { apiKey: apis[name].key, minVersion, maxVersion }
+})

@@ -1,0 +1,217 @@
+/**
+ * Where things are. There is one broker: it leads every partition, controls the cluster and coordinates
+ * every group and transaction. It advertises the address each client dialled, so no listener has to be
+ * configured for a client behind another name.
+ */
+import { zeroUuid } from '../../base/units.ts'
+import type { AutoCreated } from '../../coordinator/commands.ts'
+import { ErrorCode } from '../../protocol/errors.ts'
+import type { ResponseInput } from '../../protocol/api.ts'
+import { operationsUnknown } from '../../protocol/messages/metadata.ts'
+import type { Topic } from '../catalog.ts'
+import { randomUuid, type Handlers, type RequestContext } from '../context.ts'
+import { clusterOperations, topicOperations } from '../operations.ts'
+import type { Partition } from '../partition.ts'
+
+type MetadataTopic = NonNullable<ResponseInput<'Metadata'>['topics']>[number]
+type DescribedTopic = NonNullable<ResponseInput<'DescribeTopicPartitions'>['topics']>[number]
+
+/** FindCoordinator's key types. Share groups (2) are not spoken here. */
+const groupKey = 0
+const transactionKey = 1
+/** DescribeCluster's endpoint types. */
+const brokerEndpoint = 1
+
+export const metadataHandlers: Handlers = {
+  Metadata: async (request, context) => {
+    const { topics, includeTopicAuthorizedOperations } = request
+    const all = topics === null || (context.version === 0 && topics.length === 0)
+    const wanted = all ? allTopics(context) : await findTopics(topics, request, context)
+    const operations = includeTopicAuthorizedOperations ? topicOperations : operationsUnknown
+    return {
+      brokers: [brokerOf(context)],
+      clusterId: context.clusterId,
+      controllerId: context.config.nodeId,
+      topics: wanted.map((topic) => ({ ...topic, topicAuthorizedOperations: operations })),
+      clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+        ? clusterOperations
+        : operationsUnknown,
+    }
+  },
+
+  FindCoordinator: (request, context) => {
+    const { nodeId, host, port } = brokerOf(context)
+    const known = request.keyType === groupKey || request.keyType === transactionKey
+    const errorCode = known ? ErrorCode.NONE : ErrorCode.INVALID_REQUEST
+    const errorMessage = known ? null : `key type ${request.keyType} is not spoken here`
+    const where = known ? { nodeId, host, port } : { nodeId: -1, host: '', port: -1 }
+    if (context.version < 4) return { errorCode, errorMessage, ...where }
+    return {
+      coordinators: request.coordinatorKeys.map((key) => ({
+        key,
+        errorCode,
+        errorMessage,
+        ...where,
+      })),
+    }
+  },
+
+  DescribeCluster: (request, context) => {
+    if (request.endpointType !== brokerEndpoint) {
+      return {
+        errorCode: ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+        errorMessage: 'controllers have no endpoints of their own here: ask for brokers',
+        endpointType: request.endpointType,
+      }
+    }
+    const { nodeId, host, port } = brokerOf(context)
+    return {
+      clusterId: context.clusterId,
+      controllerId: nodeId,
+      brokers: [{ brokerId: nodeId, host, port }],
+      clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+        ? clusterOperations
+        : operationsUnknown,
+    }
+  },
+
+  DescribeTopicPartitions: (request, context) => {
+    const names =
+      request.topics.length === 0
+        ? [...context.catalog.topics()].map(({ name }) => name)
+        : request.topics.map(({ name }) => name)
+    const { cursor } = request
+    const from = cursor?.topicName ?? ''
+    const topics: DescribedTopic[] = []
+    let room = Math.min(Math.max(request.responsePartitionLimit, 1), describedPartitionsMax)
+    for (const name of [...new Set(names)].toSorted().filter((each) => each >= from)) {
+      const first = name === cursor?.topicName ? cursor.partitionIndex : 0
+      const topic = context.catalog.byName(name)
+      if (room === 0) return { topics, nextCursor: { topicName: name, partitionIndex: first } }
+      topics.push(describeTopic(name, topic, first, first + room, context))
+      const left = (topic?.partitions.length ?? 0) - first
+      if (left > room) {
+        return { topics, nextCursor: { topicName: name, partitionIndex: first + room } }
+      }
+      room -= Math.max(left, 0)
+    }
+    return { topics, nextCursor: null }
+  },
+}
+
+/** Partitions in one answer of DescribeTopicPartitions; Kafka's `max.request.partition.size.limit`. */
+const describedPartitionsMax = 2000
+
+function brokerOf({ peer, config }: RequestContext): {
+  nodeId: number
+  host: string
+  port: number
+} {
+  return { nodeId: config.nodeId, host: peer.local.host, port: peer.local.port }
+}
+
+function allTopics(context: RequestContext): MetadataTopic[] {
+  return Array.from(context.catalog.topics(), (topic) => presentTopic(topic, context))
+}
+
+async function findTopics(
+  asked: readonly { readonly topicId: string; readonly name: string | null }[],
+  request: { readonly allowAutoTopicCreation: boolean },
+  context: RequestContext,
+): Promise<MetadataTopic[]> {
+  const { catalog, config } = context
+  const missing = asked.flatMap(({ name }) =>
+    name !== null && catalog.byName(name) === undefined ? [name] : [],
+  )
+  const mayCreate = request.allowAutoTopicCreation && config.autoCreateTopics
+  const refused =
+    missing.length > 0 && mayCreate ? await createMissing(missing, context) : new Map()
+  return asked.map(({ topicId, name }) => {
+    if (name === null) {
+      const topic = catalog.byId(topicId)
+      if (topic !== undefined) return presentTopic(topic, context)
+      // Before version 12 the name of an unknown id cannot be null.
+      const nothing = context.version >= 12 ? null : ''
+      return { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, name: nothing, topicId }
+    }
+    const topic = catalog.byName(name)
+    if (topic !== undefined) return presentTopic(topic, context)
+    const errorCode = refused.get(name) ?? nameError(name)
+    return { errorCode, name, topicId: zeroUuid }
+  })
+}
+
+async function createMissing(
+  names: readonly string[],
+  { topics, random }: RequestContext,
+): Promise<ReadonlyMap<string, number>> {
+  const unique = [...new Set(names)]
+  const topicIds = unique.map(() => randomUuid(random))
+  const created = (await topics.call((token) => ({
+    type: 'auto-create',
+    token,
+    names: unique,
+    topicIds,
+  }))) as AutoCreated
+  return new Map(
+    created.topics
+      .filter(({ errorCode }) => errorCode !== ErrorCode.NONE)
+      .map(({ name, errorCode }) => [name, errorCode]),
+  )
+}
+
+function nameError(name: string): number {
+  return /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..'
+    ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    : ErrorCode.INVALID_TOPIC_EXCEPTION
+}
+
+function presentTopic(topic: Topic, context: RequestContext): MetadataTopic {
+  return {
+    errorCode: ErrorCode.NONE,
+    name: topic.name,
+    topicId: topic.topicId,
+    partitions: Array.from(topic.partitions, (partition, index) =>
+      presentPartition(partition, index, context),
+    ),
+  }
+}
+
+function presentPartition(
+  partition: Partition | undefined,
+  partitionIndex: number,
+  { config }: RequestContext,
+) {
+  const replicaNodes = [config.nodeId]
+  if (partition === undefined) {
+    const errorCode = ErrorCode.LEADER_NOT_AVAILABLE
+    return { errorCode, partitionIndex, leaderId: -1, replicaNodes, isrNodes: replicaNodes }
+  }
+  return {
+    errorCode: ErrorCode.NONE,
+    partitionIndex,
+    leaderId: config.nodeId,
+    leaderEpoch: partition.log.leaderEpoch,
+    replicaNodes,
+    isrNodes: replicaNodes,
+  }
+}
+
+function describeTopic(
+  name: string,
+  topic: Topic | undefined,
+  from: number,
+  to: number,
+  context: RequestContext,
+): DescribedTopic {
+  if (topic === undefined) return { errorCode: nameError(name), name, topicId: zeroUuid }
+  return {
+    ...presentTopic(topic, context),
+    partitions: Array.from(topic.partitions, (partition, index) => ({
+      ...presentPartition(partition, index, context),
+      eligibleLeaderReplicas: [],
+      lastKnownElr: [],
+    })).slice(from, to),
+    topicAuthorizedOperations: topicOperations,
+  }
+}

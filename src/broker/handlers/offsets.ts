@@ -1,0 +1,94 @@
+/** Where a log begins and ends, and what lies at a time or an epoch. */
+import type { RequestOf } from '../../protocol/api.ts'
+import { ErrorCode } from '../../protocol/errors.ts'
+import type { Handlers } from '../context.ts'
+import type { Partition } from '../partition.ts'
+
+type AskedPartition = RequestOf<'ListOffsets'>['topics'][number]['partitions'][number]
+
+/** Timestamps that mean something else. Nothing is tiered, so the earliest offset is a local one, and
+ * nothing is in a tier or on the way to one. */
+const latest = -1
+const earliest = -2
+const largestTimestamp = -3
+const earliestLocal = -4
+const latestTiered = -5
+const earliestPendingUpload = -6
+
+/** ListOffsets tells the leader epoch from this version on (KIP-320). */
+const leaderEpochVersion = 4
+
+export const offsetsHandlers: Handlers = {
+  ListOffsets: async (request, { catalog, version }) => ({
+    topics: await Promise.all(
+      request.topics.map(async ({ name, partitions }) => ({
+        name,
+        partitions: await Promise.all(
+          partitions.map(async (asked) => {
+            const { partitionIndex } = asked
+            const partition = catalog.partition(name, partitionIndex)
+            const readCommitted = request.isolationLevel === 1
+            const listed = await listOffset(partition, asked, readCommitted)
+            return version >= leaderEpochVersion
+              ? { partitionIndex, ...listed }
+              : { partitionIndex, ...listed, leaderEpoch: undefined }
+          }),
+        ),
+      })),
+    ),
+  }),
+
+  OffsetForLeaderEpoch: (request, { catalog }) => ({
+    topics: request.topics.map(({ topic, partitions }) => ({
+      topic,
+      partitions: partitions.map(({ partition: index, currentLeaderEpoch, leaderEpoch }) => {
+        const partition = catalog.partition(topic, index)
+        const errorCode =
+          partition === undefined
+            ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            : partition.checkLeaderEpoch(currentLeaderEpoch)
+        if (partition === undefined || errorCode !== ErrorCode.NONE) {
+          return { partition: index, errorCode }
+        }
+        const { epoch, endOffset } = partition.log.epochEnd(leaderEpoch)
+        return { partition: index, errorCode, leaderEpoch: epoch, endOffset }
+      }),
+    })),
+  }),
+}
+
+interface ListedOffset {
+  readonly errorCode: number
+  readonly timestamp?: number
+  readonly offset?: number
+  readonly leaderEpoch?: number
+}
+
+async function listOffset(
+  partition: Partition | undefined,
+  { currentLeaderEpoch, timestamp }: AskedPartition,
+  readCommitted: boolean,
+): Promise<ListedOffset> {
+  if (partition === undefined) return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }
+  const errorCode = partition.checkLeaderEpoch(currentLeaderEpoch)
+  if (errorCode !== ErrorCode.NONE) return { errorCode }
+  const { log } = partition
+  const end = partition.readableEnd(readCommitted)
+  switch (timestamp) {
+    case latest:
+      return { errorCode, offset: end, leaderEpoch: log.leaderEpoch }
+    case earliest:
+    case earliestLocal:
+      return { errorCode, offset: log.startOffset, leaderEpoch: log.leaderEpoch }
+    case latestTiered:
+    case earliestPendingUpload:
+      return { errorCode }
+    default: {
+      const found =
+        timestamp === largestTimestamp
+          ? await log.maxTimestamp()
+          : await log.offsetForTimestamp(timestamp)
+      return found === undefined || found.offset >= end ? { errorCode } : { errorCode, ...found }
+    }
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * Writing records, and what is close to it.
+ *
+ * A produce request is handled in one go: every batch is checked and appended before anything is waited
+ * for, so requests of a connection are appended in the order they came. Then it waits, once, for the
+ * group commit that makes all of them durable; acks 1 and all mean the same on one replica, and both mean
+ * "on disk". With acks=0 nothing is answered at all.
+ */
+import { HeadwaterError } from '../../base/errors.ts'
+import type { Entered } from '../../coordinator/commands.ts'
+import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
+import { ErrorCode, errorName, errorText } from '../../protocol/errors.ts'
+import { isTransactional, readBatchHeader } from '../../records/batch.ts'
+import { forward, type Handlers, type RequestContext } from '../context.ts'
+import type { Partition, Produced } from '../partition.ts'
+
+type ProduceRequest = RequestOf<'Produce'>
+type TopicResponse = NonNullable<ResponseInput<'Produce'>['responses']>[number]
+type PartitionResponse = NonNullable<TopicResponse['partitionResponses']>[number]
+
+/** From this version on a transactional produce adds its partition to the transaction (KIP-890). */
+const implicitAddVersion = 12
+
+export const produceHandlers: Handlers = {
+  Produce: (request, context) => {
+    if (![-1, 0, 1].includes(request.acks)) {
+      return refuseAll(request, ErrorCode.INVALID_REQUIRED_ACKS)
+    }
+    const durable: Promise<void>[] = []
+    const responses = request.topicData.map((data) => {
+      const topic =
+        context.version >= 13
+          ? context.catalog.byId(data.topicId)
+          : context.catalog.byName(data.name)
+      const unknown =
+        context.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      return {
+        name: data.name,
+        topicId: data.topicId,
+        partitionResponses: data.partitionData.map(({ index, records }) => {
+          const partition = topic?.partitions[index]
+          if (partition === undefined) return { index, errorCode: unknown, baseOffset: -1 }
+          const produced = produce(partition, records, request, context)
+          if (produced.errorCode === 0 && 'durable' in produced) addOnce(durable, produced.durable)
+          return present(partition, produced)
+        }),
+      }
+    })
+    if (request.acks === 0) return answerNothing(responses, durable, context)
+    const settled = durable.length === 1 ? durable[0]! : Promise.all(durable)
+    return settled.then(
+      () => whenDrained({ responses }, context),
+      () => refuseAll(request, ErrorCode.KAFKA_STORAGE_ERROR),
+    )
+  },
+
+  InitProducerId: (request, context) =>
+    forward(context.transactions, 'InitProducerId', request, context),
+
+  DeleteRecords: async (request, { catalog }) => ({
+    topics: await Promise.all(
+      request.topics.map(async ({ name, partitions }) => ({
+        name,
+        partitions: await Promise.all(
+          partitions.map(({ partitionIndex, offset }) =>
+            deleteRecords(catalog.partition(name, partitionIndex), partitionIndex, offset),
+          ),
+        ),
+      })),
+    ),
+  }),
+
+  DescribeProducers: (request, { catalog }) => ({
+    topics: request.topics.map(({ name, partitionIndexes }) => ({
+      name,
+      partitions: partitionIndexes.map((partitionIndex) => {
+        const log = catalog.partition(name, partitionIndex)?.log
+        if (log === undefined) {
+          const errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+          return { partitionIndex, errorCode, errorMessage: errorText(errorCode) }
+        }
+        const activeProducers = log.producerStates().map((producer) => ({
+          producerId: producer.producerId,
+          producerEpoch: producer.epoch,
+          lastSequence: producer.batches.at(-1)?.lastSequence ?? -1,
+          lastTimestamp: producer.usedAt,
+          coordinatorEpoch: 0,
+          currentTxnStartOffset: producer.transactionStart,
+        }))
+        return { partitionIndex, activeProducers }
+      }),
+    })),
+  }),
+}
+
+function produce(
+  partition: Partition,
+  records: Uint8Array | null,
+  request: ProduceRequest,
+  context: RequestContext,
+): Produced {
+  const now = context.clock.now()
+  const refusal = partition.refusal(records ?? new Uint8Array(0), context.version, now)
+  if (refusal !== undefined) return refusal
+  const header = readBatchHeader(records!)
+  if (isTransactional(header.attributes)) {
+    const errorCode = enterTransaction(partition, header, request.transactionalId, context)
+    if (errorCode !== ErrorCode.NONE) return { errorCode, message: errorText(errorCode) }
+  }
+  return partition.append(records!, now)
+}
+
+/** A late write of a transaction that has ended would hold back its readers for ever. The answer is used
+ * before it is durable: it lies before the batch in the journal, so the batch never survives without it. */
+function enterTransaction(
+  { topic, index }: Partition,
+  { producerId, producerEpoch }: { readonly producerId: number; readonly producerEpoch: number },
+  transactionalId: string | null,
+  { transactions, version }: RequestContext,
+): number {
+  if (transactionalId === null) return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+  const { response } = transactions.ask((token) => ({
+    type: 'enter-transaction',
+    token,
+    transactionalId,
+    producerId,
+    producerEpoch,
+    partitions: [{ topic, partition: index }],
+    add: version >= implicitAddVersion,
+  }))
+  return produceCode((response as Entered).errorCode, version)
+}
+
+/** What a producer is told: old ones do not retry on CONCURRENT_TRANSACTIONS, and treat PRODUCER_FENCED
+ * from a partition as fatal where the epoch alone is out of date. */
+function produceCode(errorCode: number, version: number): number {
+  if (errorCode === ErrorCode.PRODUCER_FENCED) return ErrorCode.INVALID_PRODUCER_EPOCH
+  if (errorCode === ErrorCode.CONCURRENT_TRANSACTIONS && version < implicitAddVersion) {
+    return ErrorCode.NOT_ENOUGH_REPLICAS
+  }
+  return errorCode
+}
+
+function present({ index, log }: Partition, produced: Produced): PartitionResponse {
+  if ('durable' in produced) {
+    return {
+      index,
+      errorCode: ErrorCode.NONE,
+      baseOffset: produced.baseOffset,
+      logAppendTimeMs: produced.logAppendTimeMs,
+      logStartOffset: log.startOffset,
+    }
+  }
+  return {
+    index,
+    errorCode: produced.errorCode,
+    baseOffset: -1,
+    recordErrors: (produced.unkeyed ?? []).map((batchIndex) => ({
+      batchIndex,
+      batchIndexErrorMessage: produced.message,
+    })),
+    errorMessage: produced.message,
+  }
+}
+
+function refuseAll(
+  request: ProduceRequest,
+  errorCode: number,
+): ResponseInput<'Produce'> | undefined {
+  if (request.acks === 0) return undefined
+  return {
+    responses: request.topicData.map(({ name, topicId, partitionData }) => ({
+      name,
+      topicId,
+      partitionResponses: partitionData.map(({ index }) => ({ index, errorCode, baseOffset: -1 })),
+    })),
+  }
+}
+
+/** With acks=0 nobody reads an error, but a client whose connection ends asks for new metadata. */
+function answerNothing(
+  responses: readonly TopicResponse[],
+  durable: readonly Promise<void>[],
+  context: RequestContext,
+): undefined | Promise<undefined> {
+  for (const promise of durable) promise.catch(() => {})
+  for (const { partitionResponses } of responses) {
+    const failed = partitionResponses?.find(({ errorCode }) => errorCode !== ErrorCode.NONE)
+    if (failed === undefined) continue
+    throw new HeadwaterError(
+      'protocol-error',
+      `a produce request without acknowledgement failed with ${errorName(failed.errorCode ?? 0)}: produce with acks=1 or all to see errors`,
+    )
+  }
+  return whenDrained(undefined, context)
+}
+
+/** When the disk falls behind, answers are what can be held back. */
+function whenDrained<T>(response: T, { store }: RequestContext): T | Promise<T> {
+  return store.congested ? store.drained().then(() => response) : response
+}
+
+/** Appends of one turn mostly share one group commit, and so one promise. */
+function addOnce(promises: Promise<void>[], promise: Promise<void>): void {
+  if (!promises.includes(promise)) promises.push(promise)
+}
+
+async function deleteRecords(
+  partition: Partition | undefined,
+  partitionIndex: number,
+  offset: number,
+): Promise<{ partitionIndex: number; lowWatermark: number; errorCode: number }> {
+  const refuse = (errorCode: number) => ({ partitionIndex, lowWatermark: -1, errorCode })
+  if (partition === undefined) return refuse(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+  const { log } = partition
+  const before = offset === -1 ? log.highWatermark : offset
+  if (before < 0 || before > log.highWatermark) return refuse(ErrorCode.OFFSET_OUT_OF_RANGE)
+  if (before > log.startOffset) await log.deleteBefore(before)
+  return { partitionIndex, lowWatermark: log.startOffset, errorCode: ErrorCode.NONE }
+}

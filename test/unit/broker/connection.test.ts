@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HeadwaterError } from '../../../src/base/errors.ts'
+import { Connection, type Answer, type ConnectionOptions } from '../../../src/broker/connection.ts'
+import type { Duplex } from '../../../src/io/ports.ts'
+import { pipe, type PipeOptions } from '../../../src/io/pipe.ts'
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** A frame with one byte in it. */
+function frame(value: number): Uint8Array {
+  return Uint8Array.of(0, 0, 0, 1, value)
+}
+
+interface Client {
+  readonly duplex: Duplex
+  readonly received: number[]
+  readonly closed: (string | undefined)[]
+  readonly connection: Connection
+}
+
+function connect(
+  dispatch: (value: number) => Answer | Promise<Answer>,
+  options: Partial<ConnectionOptions> & { pipe?: PipeOptions } = {},
+): Client {
+  const [ours, theirs] = pipe(options.pipe)
+  const received: number[] = []
+  const closed: (string | undefined)[] = []
+  theirs.onBytes((chunk) => received.push(...chunk))
+  const connection = new Connection(ours, {
+    frameBytesMax: 1000,
+    requestsInFlightMax: 4,
+    requestBytesInFlightMax: 1000,
+    onClosed: (_connection, reason) => closed.push(reason),
+    ...options,
+    dispatch: (bytes) => dispatch(bytes[0]!),
+  })
+  return { duplex: theirs, received, closed, connection }
+}
+
+test('answers leave in the order of the requests, whatever order they are ready in', async () => {
+  const slow = Promise.withResolvers<Answer>()
+  const { duplex, received } = connect((value) =>
+    value === 1 ? slow.promise : [Uint8Array.of(value)],
+  )
+  duplex.write([frame(1), frame(2), frame(3)])
+  await turn()
+  assert.deepEqual(received, [])
+  slow.resolve([Uint8Array.of(1)])
+  await turn()
+  assert.deepEqual(received, [1, 2, 3])
+})
+
+test('a request that wants no answer gets none and holds nobody up', async () => {
+  const { duplex, received } = connect((value) =>
+    value === 1 ? undefined : [Uint8Array.of(value)],
+  )
+  duplex.write([frame(1), frame(2)])
+  await turn()
+  assert.deepEqual(received, [2])
+})
+
+test('no more requests are begun than the bound allows, and the rest follow', async () => {
+  const waiting: ((answer: Answer) => void)[] = []
+  const { duplex, received, connection } = connect(
+    (value) => new Promise((resolve) => waiting.push(() => resolve([Uint8Array.of(value)]))),
+    { requestsInFlightMax: 2 },
+  )
+  duplex.write([1, 2, 3, 4, 5].map(frame))
+  await turn()
+  assert.equal(waiting.length, 2)
+  assert.equal(connection.requestsInFlight, 2)
+  while (waiting.length > 0) {
+    for (const release of waiting.splice(0)) release(undefined)
+    await turn()
+    await turn()
+    assert.ok(connection.requestsInFlight <= 2)
+  }
+  assert.deepEqual(received, [1, 2, 3, 4, 5])
+})
+
+test('a client that does not read its answers gets no more of them made', async () => {
+  let begun = 0
+  const { duplex } = connect(
+    () => {
+      begun++
+      return [new Uint8Array(100)]
+    },
+    { pipe: { bufferBytesMax: 150 } },
+  )
+  duplex.pause()
+  for (let i = 0; i < 50; i++) {
+    duplex.write([frame(i)])
+    await turn()
+  }
+  assert.ok(begun <= 3, `${begun} requests were begun for a client that reads nothing`)
+  duplex.resume()
+  for (let i = 0; i < 200 && begun < 50; i++) await turn()
+  assert.equal(begun, 50)
+})
+
+test('a frame that announces too much closes the connection with a reason', async () => {
+  const { duplex, closed } = connect(() => [])
+  duplex.write([Uint8Array.of(0x7f, 0xff, 0xff, 0xff, 1, 2, 3)])
+  await turn()
+  assert.equal(closed.length, 1)
+  assert.match(closed[0] ?? '', /announces 2147483647 bytes/)
+})
+
+test('half a frame and a hang-up is a close like any other', async () => {
+  const { duplex, closed } = connect(() => [])
+  duplex.write([Uint8Array.of(0, 0, 0, 9, 1, 2)])
+  duplex.close()
+  await turn()
+  await turn()
+  assert.deepEqual(closed, [undefined])
+})
+
+test('what a handler throws or rejects with closes the connection and is reported', async () => {
+  for (const late of [false, true]) {
+    const { duplex, closed } = connect(() => {
+      const error = new HeadwaterError('frame-invalid', 'the message ends early')
+      if (!late) throw error
+      return Promise.reject(error)
+    })
+    duplex.write([frame(1)])
+    await turn()
+    assert.deepEqual(closed, ['the message ends early'])
+  }
+})
+
+test('whoever waits for a client hears that it is gone', async () => {
+  const { duplex, connection } = connect(() => undefined)
+  const gone: string[] = []
+  connection.onGone(() => gone.push('first'))
+  const off = connection.onGone(() => gone.push('second'))
+  off()
+  duplex.destroy()
+  await turn()
+  assert.deepEqual(gone, ['first'])
+})
