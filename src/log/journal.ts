@@ -35,7 +35,7 @@ export interface JournalOptions {
   readonly disk: Disk
   readonly clock: Clock
   readonly directory: string
-  /** Whether a group is synced before its waiters go on. */
+  /** Whether every group is synced before its waiters go on. */
   readonly sync: boolean
   /** Start of every checksum. */
   readonly seed: number
@@ -57,6 +57,7 @@ interface Group {
   readonly targets: JournalTarget[]
   readonly ends: number[]
   payloadBytes: number
+  mustSync: boolean
   readonly done: Promise<void>
   readonly resolve: () => void
   readonly reject: (error: HeadwaterError) => void
@@ -124,7 +125,10 @@ export class Journal {
     }
   }
 
-  /** Queues an entry; the promise is its group's and settles when that is durable or never will be. */
+  /**
+   * Queues an entry; the promise is its group's and settles when that is durable or never will be.
+   * Only batches have a target; what has none is synced in every mode, since files come and go by it.
+   */
   append(entry: JournalEntry, payload?: Uint8Array, target?: JournalTarget): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     let group = this.#groups.at(-1)
@@ -139,7 +143,9 @@ export class Journal {
       group.payloadBytes += payload.length
       this.#queuedBytes += payload.length
     }
-    if (target !== undefined) {
+    if (target === undefined) {
+      group.mustSync = true
+    } else {
       group.targets.push(target)
       group.ends.push(entry.offset + entry.lastOffsetDelta + 1)
     }
@@ -172,6 +178,11 @@ export class Journal {
         await disk.remove(`${directory}/${name}`)
       }
     }
+  }
+
+  /** Returns when every group written so far is on the device, whatever the mode. */
+  async sync(): Promise<void> {
+    if (!this.#options.sync) await this.#file.sync()
   }
 
   async close(): Promise<void> {
@@ -229,7 +240,7 @@ export class Journal {
     )
     await this.#file.write([table, ...group.payloads], this.#sizeBytes)
     this.#sizeBytes += table.length + group.payloadBytes
-    if (this.#options.sync) {
+    if (this.#options.sync || group.mustSync) {
       await this.#file.sync()
       this.#syncedSequence = sequence
     }
@@ -265,6 +276,7 @@ function newGroup(): Group {
     targets: [],
     ends: [],
     payloadBytes: 0,
+    mustSync: false,
     done: promise,
     resolve,
     reject,

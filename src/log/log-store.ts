@@ -340,6 +340,8 @@ export class LogStore {
       for (const { log, state } of captured) {
         if (!log.isDeleted) logs.push(await log.syncSegments(state))
       }
+      // Nothing the checkpoint speaks of may be taken back by a power cut.
+      await this.#journal.sync()
       const firstSequence = nextSequence
       const checkpoint = { fileNumber, firstSequence, nextLogNumber, leaderEpoch, logs }
       await writeCheckpoint(disk, this.#directory.path, checkpoint)
