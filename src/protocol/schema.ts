@@ -175,7 +175,12 @@ function compileShape(shape: Shape, target: Target, path: string, canBeNull: boo
     case 'bytes':
     case 'records':
       return bytesCodec(target, path, canBeNull)
-    default:
+    case 'bool':
+    case 'uuid':
+    case 'int8':
+    case 'int16':
+    case 'int32':
+    case 'int64':
       return scalars[shape.kind]
   }
 }

@@ -56,7 +56,10 @@ function blankOf(shape: Shape): unknown {
       return false
     case 'uuid':
       return zeroUuid
-    default:
+    case 'int8':
+    case 'int16':
+    case 'int32':
+    case 'int64':
       return 0
   }
 }
@@ -80,7 +83,13 @@ export function isDefault(shape: Shape, byDefault: unknown, value: unknown): boo
           (value as Readonly<Record<string, unknown>>)[name],
         ),
       )
-    default:
+    case 'string':
+    case 'bool':
+    case 'uuid':
+    case 'int8':
+    case 'int16':
+    case 'int32':
+    case 'int64':
       return false
   }
 }

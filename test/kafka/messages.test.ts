@@ -23,7 +23,7 @@ interface KafkaField {
   readonly nullableVersions?: string
   readonly taggedVersions?: string
   readonly tag?: number
-  readonly default?: unknown
+  readonly default?: string | number | boolean | null
   readonly ignorable?: boolean
   readonly fields?: readonly KafkaField[]
 }
@@ -143,7 +143,8 @@ function differences(theirs: KafkaMessage, ours: Shape, min: number, max: number
     versions: readonly number[],
   ) => {
     const expect = (what: string, theirs: unknown, ours: unknown) => {
-      if (!Object.is(theirs, ours)) found.push(`${path}: ${what} is ${theirs}, not ${ours}`)
+      if (Object.is(theirs, ours)) return
+      found.push(`${path}: ${what} is ${String(theirs)}, not ${String(ours)}`)
     }
     const { shape } = member
     for (const version of versions) {

@@ -52,9 +52,9 @@ export const encodeAssignment = assignment.encode
 export const decodeAssignment = assignment.decode
 
 function versioned<T>(type: Type<T>): {
-  encode(value: Input<T>): Uint8Array
+  readonly encode: (value: Input<T>) => Uint8Array
   /** Throws `frame-invalid` when the bytes are no such message. */
-  decode(encoded: Uint8Array): T
+  readonly decode: (encoded: Uint8Array) => T
 } {
   const codecs = Array.from({ length: consumerProtocolVersion + 1 }, (_, version) =>
     compile(struct({ version: int16, body: type }), version, false, 'consumer protocol'),

@@ -34,7 +34,9 @@ export function valueOf(shape: Shape, version: number): fc.Arbitrary<unknown> {
       return fc.uint8Array({ minLength: 16, maxLength: 16 }).map(uuidText)
     case 'int64':
       return fc.maxSafeInteger()
-    default:
+    case 'int8':
+    case 'int16':
+    case 'int32':
       return integer(Number(shape.kind.slice(3)))
   }
 }
