@@ -213,8 +213,10 @@ class Compiler {
       }
       case 'to':
         return to(node, context)
-      default:
-        return assert(false, `a ${node.kind} follows no other node`) as never
+      case 'source':
+      case 'table':
+      case 'input':
+        throw new TypeError(`a ${node.kind} follows no other node`)
     }
   }
 }

@@ -140,6 +140,14 @@ export class Task {
     return this.pipeline.flush(limit)
   }
 
+  /** Whether a position has moved since the last commit. */
+  get hasMoved(): boolean {
+    for (const { source, position } of this.#queues) {
+      if (position !== this.#committed.get(source.topic)) return true
+    }
+    return false
+  }
+
   /** Positions that moved since the last commit. */
   offsets(): TaskOffset[] {
     const moved = this.#queues.filter(

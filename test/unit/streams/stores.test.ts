@@ -101,7 +101,7 @@ function set(store: AggregateStore, key: string, start: number, value: unknown):
 function written(store: AggregateStore, emit: Emit): string[] {
   const rows: string[] = []
   while (store.dirtyCount > 0) {
-    store.write(emit, 0, 10, ({ key, start, value }) => rows.push(`${key} ${start} ${value}`))
+    store.write(emit, 0, 10, ({ key, start, value }) => rows.push([key, start, value].join(' ')))
   }
   return rows
 }
