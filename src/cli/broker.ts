@@ -1,6 +1,6 @@
 /** `headwater broker`: the broker alone, until Ctrl-C. */
 import { Broker } from '../broker/broker.ts'
-import type { BrokerOptions } from '../broker/broker.ts'
+import type { HeadwaterError } from '../base/errors.ts'
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import { nodeDisk } from '../io/node-disk.ts'
 import { nodeNetwork } from '../io/node-network.ts'
@@ -18,7 +18,8 @@ export interface BrokerCommandOptions {
 
 export async function runBroker(options: BrokerCommandOptions): Promise<void> {
   using lifetime = new Lifetime()
-  await using broker = await openBroker(options)
+  const failed = Promise.withResolvers<never>()
+  await using broker = await openBroker({ ...options, onFailure: failed.reject })
   const { host, port } = broker.address!
   if (options.json) {
     printJson({ host, port, clusterId: broker.clusterId, dir: options.dir })
@@ -27,7 +28,7 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
     print(`data: ${options.dir}, acknowledged when ${acknowledged[options.durability]}`)
     print('Ctrl-C stops it.')
   }
-  await lifetime.over
+  await Promise.race([lifetime.over, failed.promise])
 }
 
 const acknowledged: Readonly<Record<Durability, string>> = {
@@ -36,11 +37,16 @@ const acknowledged: Readonly<Record<Durability, string>> = {
   memory: 'in memory: a crash can lose records',
 }
 
-/** A broker on this machine's disk and network. */
+/**
+ * A broker on this machine's disk and network.
+ * @param o.onFailure called when the disk fails and the broker has stopped
+ */
 export function openBroker(
-  o: Pick<BrokerCommandOptions, 'dir' | 'host' | 'port' | 'durability'>,
+  o: Pick<BrokerCommandOptions, 'dir' | 'host' | 'port' | 'durability'> & {
+    readonly onFailure: (error: HeadwaterError) => void
+  },
 ): Promise<Broker> {
-  const options: BrokerOptions = {
+  return Broker.open({
     disk: nodeDisk,
     clock: nodeClock,
     random: nodeRandom,
@@ -49,6 +55,8 @@ export function openBroker(
     host: o.host,
     port: o.port,
     durability: o.durability,
-  }
-  return Broker.open(options)
+    report: (event) => {
+      if (event.type === 'broker-failed') o.onFailure(event.error)
+    },
+  })
 }

@@ -2,12 +2,18 @@
  * What commands print: results on standard output, progress and errors on standard error.
  *
  * An operating error is one line that names the cause and the fix, never a stack trace; only a bug of ours
- * shows where it happened. Exit codes: 0 done, 1 an operating error, 2 a wrong command line, 70 a bug.
+ * shows where it happened. Exit codes: 0 done, 1 an operating error, 2 a wrong command line, 70 a bug,
+ * 130 stopped by Ctrl-C before it was done.
  */
 import { styleText } from 'node:util'
 import { isHeadwaterError } from '../base/errors.ts'
 
-export const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70, interruptedTwice: 130 } as const
+export const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70, interrupted: 130 } as const
+
+/** The command was asked to stop before it was done. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
 
 /** One line of text, or one JSON value with `json`, on standard output. */
 export function print(text: string): void {
@@ -24,6 +30,12 @@ export function printJson(value: unknown): void {
 
 /** Says on standard error what went wrong and gives the exit code for it. */
 export function printError(error: unknown, json: boolean): number {
+  if (error instanceof Interrupted) {
+    process.stderr.write(
+      'headwater: stopped before it was done; the next start goes on from there\n',
+    )
+    return exitCodes.interrupted
+  }
   const known = describeError(error)
   if (json) {
     const { code, message } = known ?? { code: 'bug', message: bugText(error) }

@@ -38,7 +38,7 @@ const plainLineMs = 2_000
 const rateMs = 2_000
 const barWidth = 40
 
-/** Draws what `look` sees until it is stopped. */
+/** Draws what `look` sees until it is disposed of. */
 export class Progress {
   readonly #look: () => Snapshot
   readonly #rates = new Rates()
@@ -56,7 +56,7 @@ export class Progress {
   }
 
   /** Draws the last state for good and gives the terminal back. */
-  stop(): void {
+  [Symbol.dispose](): void {
     clearInterval(this.#timer)
     if (!this.#live) return
     this.#redraw()
@@ -148,5 +148,5 @@ const colourCode = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g')
 
 function cut(line: string, columns: number): string {
   const plain = line.replaceAll(colourCode, '')
-  return plain.length <= columns || columns < 1 ? line : plain.slice(0, columns)
+  return plain.length <= columns || columns < 2 ? line : plain.slice(0, columns)
 }

@@ -11,9 +11,11 @@ import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { Writer, utf8String } from '../base/bytes.ts'
 import { jsonCodec } from '../streams/serde.ts'
+import type { Key } from '../streams/serde.ts'
+import type { ViewReader, ViewRow } from '../streams/view-reader.ts'
 import { listParameters, parseKey, parseRange, parseWindow, refusal } from './parameters.ts'
 import type { Refusal } from './parameters.ts'
-import type { QueryService, QueryView, ViewEntry, ViewKey } from './view.ts'
+import type { QueryService } from './view.ts'
 
 /** The media type of values in the encoding that loses nothing; JSON with `$`-marked types. */
 export const losslessType = 'application/vnd.headwater.v1+json'
@@ -96,7 +98,7 @@ function findView(
   services: readonly QueryService[],
   serviceName: string,
   viewName: string,
-): QueryView | Refusal {
+): ViewReader | Refusal {
   const service = findService(services, serviceName)
   if ('error' in service) return service
   const view = Object.hasOwn(service.views, viewName) ? service.views[viewName] : undefined
@@ -113,7 +115,7 @@ function findView(
   return view
 }
 
-function list(context: Context, view: QueryView): Response {
+function list(context: Context, view: ViewReader): Response {
   const parameters = listParameters(context.req.query())
   if ('error' in parameters) return refuse(context, parameters)
   const { prefix, limit } = parameters
@@ -126,7 +128,7 @@ function list(context: Context, view: QueryView): Response {
   }))
 }
 
-function position(view: QueryView, { key, windowStart }: ViewEntry, name: Naming) {
+function position(view: ViewReader, { key, windowStart }: ViewRow, name: Naming) {
   if (windowStart === undefined || view.windowMs === undefined) return { key: name(key) }
   return { key: name(key), ...windowBounds(windowStart, view.windowMs) }
 }
@@ -135,7 +137,7 @@ function windowBounds(start: number, windowMs: number) {
   return { start: new Date(start).toISOString(), end: new Date(start + windowMs).toISOString() }
 }
 
-function lookUp(context: Context, view: QueryView, text: string): Response {
+function lookUp(context: Context, view: ViewReader, text: string): Response {
   const key = parseKey(text, view.keyType)
   if (typeof key === 'object') return refuse(context, key)
   const query = context.req.query()
@@ -147,12 +149,12 @@ function lookUp(context: Context, view: QueryView, text: string): Response {
   return found(context, view, view.getWindow(key, start), where)
 }
 
-function found(context: Context, view: QueryView, value: unknown, where: string): Response {
+function found(context: Context, view: ViewReader, value: unknown, where: string): Response {
   if (value !== undefined) return answer(context, view, (plain) => plain(value))
   return refuse(context, refusal('no-value', `nothing is stored under ${where}`))
 }
 
-function range(context: Context, view: QueryView, windowMs: number, key: ViewKey): Response {
+function range(context: Context, view: ViewReader, windowMs: number, key: Key): Response {
   const bounds = parseRange(context.req.query(), windowMs)
   if ('error' in bounds) return refuse(context, bounds)
   const windows: { start: number; value: unknown }[] = []
@@ -170,13 +172,13 @@ function range(context: Context, view: QueryView, windowMs: number, key: ViewKey
   }))
 }
 
-type Naming = (key: ViewKey) => ViewKey
+type Naming = (key: Key) => Key
 type Plain = (value: unknown) => unknown
 
 /** Writes what `compose` makes of the view's values and keys, in the encoding the request accepts. */
 function answer(
   context: Context,
-  view: QueryView,
+  view: ViewReader,
   compose: (plain: Plain, name: Naming) => unknown,
 ): Response {
   if (context.req.header('accept')?.includes(losslessType)) {

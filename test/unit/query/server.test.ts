@@ -10,7 +10,9 @@ import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { connect } from '../../../src/query/client.ts'
 import { serveQueries } from '../../../src/query/listen.ts'
 import type { QueryServer } from '../../../src/query/listen.ts'
-import type { QueryService, QueryView, ViewKey } from '../../../src/query/view.ts'
+import type { QueryService } from '../../../src/query/view.ts'
+import type { Key } from '../../../src/streams/serde.ts'
+import type { ViewReader } from '../../../src/streams/view-reader.ts'
 import type { WindowTable } from '../../../src/streams/builder.ts'
 import type { Keyspace } from '../../../src/events/event.ts'
 
@@ -286,7 +288,7 @@ async function get(path: string) {
   return { status: response.status, body: (await response.json()) as any }
 }
 
-function table(schema: QueryView['schema'], rows: ReadonlyMap<ViewKey, unknown>): QueryView {
+function table(schema: ViewReader['schema'], rows: ReadonlyMap<Key, unknown>): ViewReader {
   return {
     keyType: 'string',
     schema,
@@ -302,7 +304,7 @@ function table(schema: QueryView['schema'], rows: ReadonlyMap<ViewKey, unknown>)
   }
 }
 
-function windows(values: ReadonlyMap<number, number>): QueryView {
+function windows(values: ReadonlyMap<number, number>): ViewReader {
   return {
     keyType: 'string',
     schema: undefined,

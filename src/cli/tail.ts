@@ -1,0 +1,126 @@
+/**
+ * `headwater tail`: prints the committed records of a topic, to its present end or, with `--follow`, until
+ * Ctrl-C. It joins no consumer group and leaves no trace.
+ */
+import { HeadwaterError } from '../base/errors.ts'
+import { Consumer } from '../client/consumer.ts'
+import type { FetchedBatches } from '../client/consumer.ts'
+import type { Cluster } from '../client/cluster.ts'
+import { earliestTimestamp, latestTimestamp, listOffsets } from '../client/list-offsets.ts'
+import type { AnyEvent } from '../events/event.ts'
+import { decodeRecords } from '../records/record.ts'
+import type { HostAndPort, StartingPoint } from './arguments.ts'
+import { withCluster } from './connect.ts'
+import { Lifetime } from './lifetime.ts'
+import { loadEvent } from './modules.ts'
+import { print, printJson } from './output.ts'
+import { recordJson, recordLine } from './record-text.ts'
+
+export interface TailOptions {
+  readonly broker: HostAndPort
+  readonly from: StartingPoint
+  readonly partition?: number
+  readonly key?: string
+  readonly limit?: number
+  readonly contracts?: string
+  readonly follow?: boolean
+  readonly json?: boolean
+}
+
+/** How long one poll waits for records, and so how late Ctrl-C may be noticed. */
+const pollMs = 250
+
+export async function tail(topic: string, options: TailOptions): Promise<void> {
+  using lifetime = new Lifetime()
+  const event =
+    options.contracts === undefined ? undefined : await loadEvent(options.contracts, topic)
+  await withCluster(options.broker, async (cluster) => {
+    const ranges = await rangesOf(cluster, topic, options)
+    const consumer = new Consumer(cluster, { isolation: 'read_committed' })
+    try {
+      consumer.assign(ranges.map(({ partition, start }) => ({ topic, partition, offset: start })))
+      await printRecords(consumer, { topic, event, ranges, options, lifetime })
+    } finally {
+      await consumer.close()
+    }
+  })
+}
+
+/** What is to be read of one partition: offsets `[start, end)`. */
+interface Range {
+  readonly partition: number
+  readonly start: number
+  readonly end: number
+}
+
+async function rangesOf(cluster: Cluster, topic: string, options: TailOptions): Promise<Range[]> {
+  const count = await cluster.partitionCount(topic)
+  const { partition: only, from } = options
+  if (only !== undefined && only >= count) {
+    throw new HeadwaterError(
+      'not-found',
+      `topic '${topic}' has no partition ${only}: it has ${count}, from 0 on`,
+    )
+  }
+  const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition })).filter(
+    ({ partition }) => only === undefined || partition === only,
+  )
+  const [begins, ends] = await Promise.all(
+    [earliestTimestamp, latestTimestamp].map((at) =>
+      listOffsets(cluster, partitions, at, 'read_committed'),
+    ),
+  )
+  return partitions.map(({ partition }, i) => {
+    const begin = begins![i]!.offset
+    const end = ends![i]!.offset
+    return { partition, start: Math.min(end, Math.max(begin, startOf(from, begin, end))), end }
+  })
+}
+
+function startOf(from: StartingPoint, begin: number, end: number): number {
+  if (from === 'beginning') return begin
+  if (from === 'latest') return end
+  return from < 0 ? end + from : from
+}
+
+interface Tailing {
+  readonly topic: string
+  readonly event: AnyEvent | undefined
+  readonly ranges: readonly Range[]
+  readonly options: TailOptions
+  readonly lifetime: Lifetime
+}
+
+async function printRecords(consumer: Consumer, tailing: Tailing): Promise<void> {
+  const { ranges, options, lifetime } = tailing
+  const unread = new Set(ranges.filter(({ start, end }) => start < end).map((r) => r.partition))
+  let left = options.limit ?? Infinity
+  while (!lifetime.isOver && left > 0 && (options.follow || unread.size > 0)) {
+    for (const fetched of await consumer.poll(pollMs)) {
+      left = printFetched(fetched, tailing, left)
+      const { end } = ranges.find(({ partition }) => partition === fetched.partition)!
+      if (fetched.nextOffset >= end) unread.delete(fetched.partition)
+    }
+  }
+}
+
+/** Prints up to `left` records and says how many may still come. */
+function printFetched(fetched: FetchedBatches, tailing: Tailing, left: number): number {
+  const { topic, event, ranges, options } = tailing
+  const { partition } = fetched
+  const { start, end } = ranges.find((range) => range.partition === partition)!
+  for (const record of fetched.batches.flatMap((batch) => decodeRecords(batch))) {
+    if (left === 0) break
+    if (record.offset < start || (!options.follow && record.offset >= end)) continue
+    if (options.key !== undefined && !hasKey(record.key, options.key)) continue
+    const placed = { ...record, topic, partition }
+    if (options.json) printJson(recordJson(placed, event))
+    else print(recordLine(placed, event))
+    left--
+  }
+  return left
+}
+
+function hasKey(key: Uint8Array | null, text: string): boolean {
+  return key !== null && Buffer.from(text).equals(key)
+}
