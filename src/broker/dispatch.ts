@@ -44,7 +44,7 @@ export function dispatch(
   const decoded = decodeRequest(frame)
   if ('unsupported' in decoded) return refuse(decoded.unsupported)
   const { api, version, clientId, body } = decoded
-  const handler = handlers[api] as Handler<ApiName> | undefined
+  const handler: Handler<ApiName> | undefined = handlers[api]
   if (handler === undefined) return refuse({ ...decoded, key: apis[api].key })
   const response = handler(body as never, { ...parts, peer, version, clientId })
   if (response instanceof Promise) return response.then((late) => encode(decoded, late))

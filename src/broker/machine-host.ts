@@ -108,10 +108,9 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     return { response: own.response, durable }
   }
 
-  /** Gives a command whose answer, if any, goes to whoever waits for its token.
-   * Returns what to wait for before its changes are durable. */
-  tell(command: Command): Promise<void> | undefined {
-    return this.#execute(command).durable
+  /** Gives a command whose answer, if any, goes to whoever waits for its token. */
+  tell(command: Command): void {
+    this.#execute(command)
   }
 
   /** Fails what still waits, and every later command. */
@@ -168,7 +167,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   ): void {
     if (durable === undefined && running.length === 0) return this.#deliver(replies)
     const all = running.length === 0 ? durable! : Promise.all([durable, ...running])
-    all.then(
+    void all.then(
       () => this.#deliver(replies),
       (error: unknown) => this.#refuse(replies, error),
     )

@@ -36,7 +36,7 @@ class PipeEnd implements Duplex {
   readonly local: { readonly host: string; readonly port: number }
   readonly #bufferBytesMax: number
   readonly #soon: (callback: () => void) => void
-  #other!: PipeEnd
+  #other: PipeEnd = this
   #inbox: Uint8Array[] = []
   #inboxBytes = 0
   #endOfInput = false
@@ -61,7 +61,8 @@ class PipeEnd implements Duplex {
 
   write(chunks: readonly Uint8Array[]): boolean {
     if (this.#closed) return true
-    return this.#other.#take(chunks)
+    const other = this.#other
+    return other.#take(chunks)
   }
 
   drained(): Promise<void> {

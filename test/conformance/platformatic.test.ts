@@ -27,12 +27,12 @@ after(async () => {
 
 type Text = Message<string, string, string, string>
 
-function newProducer(options: Partial<ConstructorParameters<typeof Producer>[0]> = {}) {
+function newProducer(options: object = {}) {
   return new Producer({
     clientId: 'plt-producer',
     bootstrapBrokers: [running.address],
     serializers: stringSerializers,
-    ...(options as object),
+    ...options,
   })
 }
 
@@ -53,7 +53,7 @@ async function newConsumer(groupId: string, topics: string[], seen: Text[]) {
     fallbackMode: 'earliest',
     isolationLevel: 1,
   })
-  stream.on('data', (message) => seen.push(message as Text))
+  stream.on('data', (message) => seen.push(message))
   return {
     close: async () => {
       await stream.close()
@@ -148,7 +148,7 @@ describe('@platformatic/kafka', () => {
       idempotent: true,
       producerId: -1n,
       producerEpoch: -1,
-    } as object)
+    })
     for (const [value, commit] of [
       ['kept', true],
       ['dropped', false],

@@ -1,0 +1,68 @@
+/**
+ * A broker in this process, on this machine's disk and network: what `embedded(directory)` opens.
+ *
+ * It is a broker address as services want one, whose `dial` stays inside the process, and it listens for
+ * Kafka clients from outside. Services share it by being given the same value; it closes with the scope
+ * that opened it, after them.
+ */
+import { nodeClock, nodeRandom } from '../io/node-clock.ts'
+import { nodeDisk } from '../io/node-disk.ts'
+import { nodeNetwork } from '../io/node-network.ts'
+import type { Dial } from '../io/ports.ts'
+import type { Durability } from '../log/log-store.ts'
+import { Broker } from './broker.ts'
+import type { BrokerConfig } from './config.ts'
+
+export interface EmbeddedOptions {
+  /** Where Kafka clients connect: 127.0.0.1 and a free port when left out. */
+  readonly host?: string
+  readonly port?: number
+  /** When a record counts as acknowledged; `disk` when left out. */
+  readonly durability?: Durability
+  /** Bounds and defaults that differ from `brokerDefaults`. */
+  readonly config?: Partial<BrokerConfig>
+}
+
+export interface EmbeddedBroker {
+  /** Where Kafka clients outside the process connect. */
+  readonly bootstrap: readonly [{ readonly host: string; readonly port: number }]
+  /** Connects from inside the process, without a socket. */
+  readonly dial: Dial
+  /** Rejects when the disk failed and the broker has stopped; never resolves. */
+  readonly failed: Promise<never>
+  /** Ends connections, stores what is under way and marks the directory clean. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Opens a durable broker with its data in `directory`, which is made when it is missing.
+ * Throws `data-dir-locked`, `data-dir-version`, `data-corrupt`, `disk-failed` or `port-in-use`.
+ */
+export async function embedded(
+  directory: string,
+  options: EmbeddedOptions = {},
+): Promise<EmbeddedBroker> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  // Whoever waits sees it; that nobody happens to wait is no fault.
+  promise.catch(() => {})
+  const broker = await Broker.open({
+    ...options,
+    disk: nodeDisk,
+    clock: nodeClock,
+    random: nodeRandom,
+    network: nodeNetwork,
+    directory,
+    report: (event) => {
+      if (event.type === 'broker-failed') reject(event.error)
+    },
+  })
+  const close = (): Promise<void> => broker.close()
+  return {
+    bootstrap: [broker.address!],
+    dial: broker.dial,
+    failed: promise,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
