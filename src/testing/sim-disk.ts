@@ -13,8 +13,10 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { Disk, DiskFile } from '../io/ports.ts'
 
 const sectorBytes = 512
+const quickTurns = 4
+const slowTurns = 200
 
-/** What a planned failure does: an error and nothing else, or, for a sync, the bytes are lost too. */
+/** The error of a planned failure. A write is done in part; after a failed sync the bytes are lost. */
 export type SimFault = 'disk-failed' | 'disk-full'
 
 export interface SimDiskOptions {
@@ -253,7 +255,7 @@ export class SimDisk implements Disk {
   ): Promise<T> {
     this.#refuseWhenCrashed()
     const call = ++this.#calls
-    for (let turns = this.#draw() * 4; turns > 0; turns--) await undefined
+    for (let turns = this.#turns(); turns > 0; turns--) await undefined
     this.#refuseWhenCrashed()
     if (call === this.#options.crashAt) {
       if (this.#draw() < 0.5) work()
@@ -268,6 +270,11 @@ export class SimDisk implements Disk {
       throw simulated(fault)
     }
     return work()
+  }
+
+  /** How long a call takes, in turns of the microtask queue: mostly short, now and then very long. */
+  #turns(): number {
+    return this.#draw() * (this.#draw() < 0.05 ? slowTurns : quickTurns)
   }
 
   #refuseWhenCrashed(): void {
