@@ -6,13 +6,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
 import { Broker } from '../../src/broker/broker.ts'
-import type { AirlineResult } from '../../src/cli/result.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
 import { nodeDisk } from '../../src/io/node-disk.ts'
-import { Command, runAirline } from './command.ts'
+import { runAirline, startAirline } from './command.ts'
 import { expectedTables } from './expected.ts'
 import type { ExpectedTables } from './expected.ts'
-import { assertStored } from './read-back.ts'
+import { assertResult, assertStored } from './read-back.ts'
 
 const flights = 60_000
 const moreFlights = 90_000
@@ -48,25 +47,27 @@ describe('the airline example', () => {
 
   it('ends with the same tables when it was killed at any moment', async (test) => {
     const dir = join(root, 'killed')
-    const args = ['--dir', dir, '--flights', String(flights)]
-    const kills: number[] = []
-    for (let round = 0; round < 6; round++) {
-      const command = new Command(['start', '--exit', '--port', '0', '--query-port', '0', ...args])
-      const afterMs = randomInt(250, 1800)
-      kills.push(afterMs)
-      await Promise.race([sleep(afterMs), command.ended])
+    const kills: string[] = []
+    const rounds = 6
+    for (let round = 1; round <= rounds; round++) {
+      // Each round has more to load than the last one, so that there is something to be killed in.
+      const target = String((moreFlights / rounds) * round)
+      const command = startAirline(['--dir', dir, '--flights', target])
+      const afterMs = randomInt(300, 1500)
+      const isKilled = await Promise.race([sleep(afterMs, true), command.ended.then(() => false)])
+      kills.push(isKilled ? `killed after ${afterMs} ms` : 'done before')
       command.process.kill('SIGKILL')
       await command.ended
     }
-    test.diagnostic(`killed after ${kills.join(', ')} ms`)
-    assertResult(await runAirline(args), expected)
-    await assertDirectory(dir, expected)
+    test.diagnostic(kills.join(', '))
+    assertResult(await runAirline(['--dir', dir, '--flights', String(moreFlights)]), expectedOfMore)
+    await assertDirectory(dir, expectedOfMore)
   })
 
   it('stops cleanly at Ctrl-C in the middle, and goes on from there', async () => {
     const dir = join(root, 'interrupted')
     const args = ['--dir', dir, '--flights', String(flights)]
-    const command = new Command(['start', '--exit', '--port', '0', '--query-port', '0', ...args])
+    const command = startAirline(args)
     await sleep(900)
     command.process.kill('SIGINT')
     const { code, stderr } = await command.ended
@@ -76,14 +77,6 @@ describe('the airline example', () => {
     await assertDirectory(dir, expected)
   })
 })
-
-function assertResult(result: AirlineResult, tables: ExpectedTables): void {
-  assert.equal(result.flights, tables.flights)
-  assert.equal(result.disruptions, tables.disruptions.length)
-  assert.equal(result.airportDays, tables.airportDays.length)
-  assert.ok(result.seconds > 0)
-  assert.deepEqual(result.worst, tables.worst)
-}
 
 /** Opens the directory with a broker of the test's own and compares all that is in it. */
 async function assertDirectory(directory: string, tables: ExpectedTables): Promise<void> {

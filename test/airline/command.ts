@@ -56,18 +56,15 @@ export function runCommand(args: readonly string[]): Promise<CommandRun> {
   return new Command(args).ended
 }
 
-/** `headwater start` on free ports, to the end of its input. */
-export async function runAirline(args: readonly string[]): Promise<AirlineResult> {
+/** `headwater start` on free ports, until the end of its input. */
+export function startAirline(args: readonly string[]): Command {
   const ports = args.includes('--broker') ? [] : ['--port', '0']
-  const { code, stdout, stderr } = await runCommand([
-    'start',
-    '--exit',
-    '--json',
-    '--query-port',
-    '0',
-    ...ports,
-    ...args,
-  ])
+  return new Command(['start', '--exit', '--json', '--query-port', '0', ...ports, ...args])
+}
+
+/** What `headwater start` printed at the end of its input. */
+export async function runAirline(args: readonly string[]): Promise<AirlineResult> {
+  const { code, stdout, stderr } = await startAirline(args).ended
   if (code !== 0) throw new Error(`headwater start ended with ${code}: ${stderr}`)
   return JSON.parse(stdout) as AirlineResult
 }

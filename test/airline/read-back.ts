@@ -10,6 +10,7 @@ import { FlightDisruptedSchema } from '../../examples/airline/gen/airline/disrup
 import { AirportSchema } from '../../examples/airline/gen/airline/network/v1/airport_pb.ts'
 import { FlightSchema } from '../../examples/airline/gen/airline/operations/v1/flight_pb.ts'
 import { AirportDaySchema } from '../../examples/airline/gen/airline/punctuality/v1/airport_day_pb.ts'
+import type { AirlineResult } from '../../src/cli/result.ts'
 import { Cluster } from '../../src/client/cluster.ts'
 import { Consumer } from '../../src/client/consumer.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
@@ -23,6 +24,15 @@ export interface BrokerAt {
   readonly host: string
   readonly port: number
   readonly dial?: Dial
+}
+
+/** Compares what `headwater start` printed. */
+export function assertResult(result: AirlineResult, tables: ExpectedTables): void {
+  assert.equal(result.flights, tables.flights)
+  assert.equal(result.disruptions, tables.disruptions.length)
+  assert.equal(result.airportDays, tables.airportDays.length)
+  assert.ok(result.seconds > 0)
+  assert.deepEqual(result.worst, tables.worst)
 }
 
 /** Compares all four topics with the expected tables: nothing missing, nothing twice, nothing else. */
