@@ -4,18 +4,23 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { startKafka } from './kafka.ts'
+import { startKafka, type KafkaNode } from './kafka.ts'
 
 const files = process.argv.slice(2)
-const node = await startKafka()
+const tests = files.length > 0 ? files : ['test/kafka/**/*.test.ts']
+let node: KafkaNode | undefined
+
 try {
-  const tests = files.length > 0 ? files : ['test/kafka/**/*.test.ts']
+  node = await startKafka()
   const child = spawn(process.execPath, ['--test', ...tests], {
     stdio: 'inherit',
     env: { ...process.env, KAFKA_BOOTSTRAP: `127.0.0.1:${node.port}`, KAFKA_JARS: node.jars },
   })
   const [code] = (await once(child, 'exit')) as [number | null]
   process.exitCode = code ?? 1
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
 } finally {
-  await node.stop()
+  await node?.stop()
 }
