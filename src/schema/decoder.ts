@@ -16,7 +16,7 @@ import { Wire } from './wire.ts'
 import type { Cursor } from './wire.ts'
 
 /** Reads messages of one type. */
-export interface Decoder {
+interface Decoder {
   /** A message with every field at its default, as protobuf-es makes it. */
   create(): Fields
   /** Reads fields into `message` up to the cursor's end. */

@@ -17,7 +17,7 @@ import { HeadwaterError } from '../base/errors.ts'
 export const Wire = { varint: 0, bit64: 1, bytes: 2, groupStart: 3, groupEnd: 4, bit32: 5 } as const
 
 /** How deep messages may nest, as in every implementation of protobuf. */
-export const depthMax = 100
+const depthMax = 100
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const looseUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })

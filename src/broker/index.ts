@@ -1,0 +1,12 @@
+/** The door to the broker: embedded with everything of this machine, or opened on ports of one's own. */
+export { nodeClock, nodeRandom } from '../io/node-clock.ts'
+export { nodeDisk } from '../io/node-disk.ts'
+export { nodeNetwork } from '../io/node-network.ts'
+export type * from '../io/ports.ts'
+export type { Durability } from '../log/log-store.ts'
+export { Broker } from './broker.ts'
+export type { BrokerEvent, BrokerOptions } from './broker.ts'
+export { brokerDefaults } from './config.ts'
+export type { BrokerConfig } from './config.ts'
+export { embedded } from './embedded.ts'
+export type { EmbeddedBroker, EmbeddedOptions } from './embedded.ts'
