@@ -66,7 +66,7 @@ export class Transactions {
         ...(bump ? { producerId: this.#producerId, producerEpoch: this.#producerEpoch } : {}),
       },
       this.#coordinator(),
-      { retryCodes: concurrent },
+      { retryCodes: [...concurrent, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS] },
     )
     throwOnError(response.errorCode, `start producer ${this.#name()}`)
     this.#producerId = response.producerId
