@@ -73,8 +73,13 @@ export interface AutoCreated {
  * read "created" may write at once.
  */
 export type TopicsEffect =
-  /** Make these logs, or keep those that are there. */
-  | { readonly type: 'create-logs'; readonly logs: readonly LogPlan[] }
+  /** Make these logs, or keep those that are there. After a restart they are `complete`: the log of any
+   * other partition is left over from a deletion that a crash interrupted. */
+  | {
+      readonly type: 'create-logs'
+      readonly logs: readonly LogPlan[]
+      readonly complete?: boolean
+    }
   /** Remove these logs if they are there, and tell the groups machine `topics-deleted`. */
   | {
       readonly type: 'delete-logs'

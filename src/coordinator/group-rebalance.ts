@@ -108,22 +108,22 @@ export function dropMember(draft: GroupDraft, member: Member): void {
   record(draft, { type: 'member-left', groupId: draft.group.groupId, memberId })
 }
 
-/** What members leaving means for the others. */
+/** What members that left, and issued ids that lapsed, mean for the others. */
 export function afterDeparture(draft: GroupDraft): void {
   const { state } = draft.group
-  if (state === 'Stable' || state === 'CompletingRebalance') startRebalance(draft)
-  else if (state === 'PreparingRebalance') tryCompleteJoin(draft)
+  const isSettled = state === 'Stable' || state === 'CompletingRebalance'
+  const hasLeft = draft.changes.some(({ type }) => type === 'member-left')
+  if (isSettled && hasLeft) startRebalance(draft)
+  else tryCompleteJoin(draft)
 }
 
 /** Everything of this group that has run out. */
 export function expireGroup(draft: GroupDraft): void {
   const { group, sessions, now } = draft
   const { groupId } = group
-  let departed = false
   for (const [memberId, deadlineMs] of sessions.issuedIds) {
     if (deadlineMs > now) continue
     recordVolatile(draft, { type: 'member-id-dropped', groupId, memberId })
-    departed = true
   }
   const { syncDeadlineMs } = sessions.timers
   for (const member of group.members.values()) {
@@ -131,10 +131,9 @@ export function expireGroup(draft: GroupDraft): void {
     const silent = !isExcused(session) && session.deadlineMs <= now
     if (!silent && !(session.syncPending && syncDeadlineMs <= now)) continue
     dropMember(draft, member)
-    departed = true
   }
   if (syncDeadlineMs <= now) setTimers(draft, { syncDeadlineMs: Infinity })
-  if (departed) afterDeparture(draft)
+  afterDeparture(draft)
   if (group.state === 'PreparingRebalance' && sessions.timers.joinDeadlineMs <= now) {
     completeJoin(draft)
   }
