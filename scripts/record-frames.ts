@@ -1,9 +1,11 @@
 /**
  * `node scripts/record-frames.ts`: writes test/golden/*.hex, frames that clients and a broker we did not
  * write exchange, one of each API, version and direction. Tests decode them and encode them again.
+ * Needs Java, Maven and kcat.
  *
  * A real Kafka node advertises the address of a proxy here, which passes bytes on and cuts them into frames.
  */
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
@@ -35,6 +37,7 @@ kafkaPort = node.port
 try {
   await record('java', `the Java clients of Apache Kafka ${kafkaVersion}`, runJavaTools)
   await record('kafkajs', 'kafkajs', runKafkaJs)
+  await record('kcat', 'kcat', runKcat)
   await record('platformatic', '@platformatic/kafka', runPlatformatic)
 } finally {
   await node.stop()
@@ -150,6 +153,23 @@ async function runKafkaJs(): Promise<void> {
   await admin.deleteGroups(['kafkajs'])
   await admin.deleteTopics({ topics: ['kafkajs'] })
   await admin.disconnect()
+}
+
+async function runKcat(): Promise<void> {
+  const to = ['-b', `127.0.0.1:${port}`]
+  const transactional = ['-X', 'transactional.id=kcat', '-X', 'enable.idempotence=true']
+  await kcat('one\ntwo\n', ...to, '-P', '-t', 'kcat', '-z', 'gzip', ...transactional)
+  await kcat('', ...to, '-L')
+  await kcat('', ...to, '-Q', '-t', 'kcat:0:-1')
+  const group = ['-G', 'cats', 'kcat', '-X', 'auto.offset.reset=earliest']
+  await kcat('', ...to, ...group, '-c', '2', '-q')
+}
+
+async function kcat(stdin: string, ...args: readonly string[]): Promise<void> {
+  const child = spawn('kcat', args, { stdio: ['pipe', 'ignore', 'inherit'], timeout: 30_000 })
+  child.stdin.end(stdin)
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`kcat ${args.join(' ')} ended with ${code}`)
 }
 
 async function runPlatformatic(): Promise<void> {

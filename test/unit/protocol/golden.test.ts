@@ -25,8 +25,9 @@ for (const file of readdirSync(golden)) {
   })
 }
 
-test('frames of three clients are there', () => {
-  assert.deepEqual(readdirSync(golden), ['java.hex', 'kafkajs.hex', 'platformatic.hex'])
+test('frames of four clients are there', () => {
+  const files = ['java.hex', 'kafkajs.hex', 'kcat.hex', 'platformatic.hex']
+  assert.deepEqual(readdirSync(golden).toSorted(), files)
 })
 
 interface Recorded {
