@@ -22,16 +22,16 @@ export interface Call<N extends ApiName> {
 }
 
 /** Time has come: see `Decision.wakeAt`. */
-export interface Wake {
+interface Wake {
   readonly type: 'wake'
 }
 
 /** The first command after a replay. */
-export interface Restart {
+interface Restart {
   readonly type: 'restart'
 }
 
-export interface TopicPartition {
+interface TopicPartition {
   readonly topic: string
   readonly partition: number
 }

@@ -54,7 +54,7 @@ export function tryCompleteJoin(draft: GroupDraft): void {
 }
 
 /** Forms the generation from those who have joined. */
-export function completeJoin(draft: GroupDraft): void {
+function completeJoin(draft: GroupDraft): void {
   const { group, now } = draft
   const { groupId } = group
   for (const member of group.members.values()) {

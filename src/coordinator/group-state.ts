@@ -53,7 +53,7 @@ export interface CommittedOffset {
   readonly metadata: string
 }
 
-export interface PendingOffset extends CommittedOffset {
+interface PendingOffset extends CommittedOffset {
   readonly producerId: number
   readonly producerEpoch: number
 }
@@ -97,7 +97,7 @@ export interface GroupSessions {
   timers: GroupTimers
 }
 
-export const noTimers: GroupTimers = {
+const noTimers: GroupTimers = {
   joinDeadlineMs: Infinity,
   syncDeadlineMs: Infinity,
   emptyDeadlineMs: Infinity,

@@ -77,7 +77,7 @@ export function initProducerId(
 }
 
 /** The change that gives out the next producer id. */
-export function allocation({ nextProducerId }: TransactionsState): TransactionsChange {
+function allocation({ nextProducerId }: TransactionsState): TransactionsChange {
   return { type: 'producer-id-allocated', producerId: nextProducerId }
 }
 

@@ -39,7 +39,7 @@ interface Refusal {
 }
 
 /** Why a topic cannot have this name; nothing when it can. */
-export function topicNameFault(name: string): string | undefined {
+function topicNameFault(name: string): string | undefined {
   if (name === '') return 'Topic name is invalid: the empty string is not allowed'
   if (name === '.' || name === '..') return `Topic name is invalid: '${name}' is not allowed`
   if (name.length > topicNameCharactersMax) {

@@ -17,7 +17,7 @@ export const configTypes = {
   double: 6,
   list: 7,
 } as const
-export type ConfigType = keyof typeof configTypes
+type ConfigType = keyof typeof configTypes
 
 export interface ConfigSpec {
   readonly name: string

@@ -51,7 +51,7 @@ interface Parser {
 function parseValue(parser: Parser): unknown {
   skipBlanks(parser)
   const { text } = parser
-  switch (text[parser.at]) {
+  switch (text.charAt(parser.at)) {
     case '{':
       return Object.fromEntries(
         parseItems(parser, '}', () => {

@@ -133,9 +133,12 @@ class Stage {
       type,
       token,
       version: call.version,
-      ...{ clientId, clientHost: '/10.0.0.1', request },
-      ...{ memberId: `id-${token}`, topicIds: topicIds(this.#requests, request) },
-    }
+      clientId,
+      clientHost: '/10.0.0.1',
+      request,
+      memberId: `id-${token}`,
+      topicIds: topicIds(this.#requests, request),
+    } as Command
   }
 
   #run(command: Command): string[] {
