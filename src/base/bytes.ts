@@ -8,7 +8,8 @@
  */
 import { HeadwaterError } from './errors.ts'
 
-const utf8 = new TextDecoder()
+// A leading U+FEFF is text like any other here; without the option it would be lost.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 const utf8Encoder = new TextEncoder()
 const twoTo32 = 0x1_0000_0000
 

@@ -23,6 +23,10 @@ describe('a keyspace', () => {
     assert.equal(OrderId.decode(Uint8Array.of(0xc3, 0xa9, 0x31)), 'é1')
   })
 
+  test('keeps every character of a key, also one that looks like a byte-order mark', () => {
+    assert.equal(OrderId.decode(OrderId.encode('\uFEFFo-1')), '\uFEFFo-1')
+  })
+
   test('stores integers as decimal text, so that every client can make the same bytes', () => {
     assert.deepEqual(AccountNumber.encode(-42n), new TextEncoder().encode('-42'))
     assert.equal(AccountNumber.decode(AccountNumber.encode(2n ** 63n - 1n)), 2n ** 63n - 1n)

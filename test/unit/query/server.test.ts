@@ -121,9 +121,9 @@ describe('the query server', () => {
 
   it('answers 404 with what is missing and what there is', async () => {
     for (const [path, code, message] of [
-      ['/v1/board/airportDays/XXX', 'no-value', /nothing is stored under XXX/],
-      ['/v1/board/nope/XXX', 'not-found', /no view 'nope'.*airportDays, totals/],
-      ['/v1/board/toString/XXX', 'not-found', /no view 'toString'/],
+      ['/v1/board/airportDays/ZZZ', 'no-value', /nothing is stored under ZZZ/],
+      ['/v1/board/nope/ZZZ', 'not-found', /no view 'nope'.*airportDays, totals/],
+      ['/v1/board/toString/ZZZ', 'not-found', /no view 'toString'/],
       ['/v1/nope/airportDays', 'not-found', /no service 'nope'.*board, traffic/],
       ['/v1/nope', 'not-found', /no service 'nope'/],
       ['/v2', 'not-found', /nothing is at \/v2/],
