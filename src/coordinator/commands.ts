@@ -153,6 +153,7 @@ export type TransactionsCommand =
   | Call<'DescribeTransactions'>
   | Call<'ListTransactions'>
   | EnterTransaction
+  | AwaitMarkers
   | MarkersWritten
   | Restart
   | Wake
@@ -160,7 +161,8 @@ export type TransactionsCommand =
 /**
  * A transactional Produce or TxnOffsetCommit is about to be written. With `add` (Produce v12 and up,
  * TxnOffsetCommit v5 and up: KIP-890) what is missing joins the transaction; without, it is refused.
- * Answered with `Entered`. `coversPartition` answers the common case without a command.
+ * Answered with `Entered`, always by the decision itself; `coversPartition` answers the common case
+ * without a command. CONCURRENT_TRANSACTIONS means that `await-markers` is worth the while.
  */
 export interface EnterTransaction {
   readonly type: 'enter-transaction'
@@ -176,6 +178,14 @@ export interface EnterTransaction {
 
 export interface Entered {
   readonly errorCode: number
+}
+
+/** Answered, with `Entered`, once no markers of this transaction are being written; at once if none are. So
+ * a client that has heard of its commit can write on without being sent away. */
+export interface AwaitMarkers {
+  readonly type: 'await-markers'
+  readonly token: string
+  readonly transactionalId: string
 }
 
 /** All markers of one `write-markers` effect are durable. */

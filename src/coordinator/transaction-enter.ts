@@ -8,7 +8,7 @@
  * back off and ask again.
  */
 import { ErrorCode } from '../protocol/errors.ts'
-import type { Call, EnterTransaction, TransactionsCommand } from './commands.ts'
+import type { AwaitMarkers, Call, EnterTransaction, TransactionsCommand } from './commands.ts'
 import {
   topicList,
   type TransactionsChange,
@@ -74,17 +74,12 @@ export function addOffsets(
 }
 
 export function enterTransaction(
-  options: TransactionsOptions,
   state: TransactionsState,
   command: EnterTransaction,
   now: number,
 ): TransactionsDecision {
   const { token, partitions, groupId, add } = command
   const verdict = admit(state, command)
-  if (verdict === 'wait' && add) {
-    const parked = park(options, state, command.transactionalId, command)
-    if (parked !== undefined) return parked
-  }
   const groups = groupId === undefined ? [] : [groupId]
   const topics = byTopic(partitions)
   const isIn = typeof verdict === 'object' && covers(verdict, topics, groups)
@@ -94,6 +89,20 @@ export function enterTransaction(
     return { changes: [], replies, effects: [] }
   }
   return { ...entering(verdict, topics, groups, now), replies }
+}
+
+export function awaitMarkers(
+  options: TransactionsOptions,
+  state: TransactionsState,
+  command: AwaitMarkers,
+): TransactionsDecision {
+  const { token, transactionalId } = command
+  const transaction = state.transactions.get(transactionalId)
+  const isWaiting = transaction !== undefined && isPrepared(transaction)
+  const parked = isWaiting ? park(options, state, transactionalId, command) : undefined
+  if (parked !== undefined) return parked
+  const errorCode = isWaiting ? ErrorCode.CONCURRENT_TRANSACTIONS : ErrorCode.NONE
+  return { changes: [], replies: [{ to: token, response: { errorCode } }], effects: [] }
 }
 
 /** Version 4 and up: several transactions, each added to or only looked at. */

@@ -21,7 +21,7 @@ import {
   type TransactionsDecision,
 } from './transaction-changes.ts'
 import { endTransaction, fence, markersWritten, writeMarkers } from './transaction-end.ts'
-import { addOffsets, addPartitions, enterTransaction } from './transaction-enter.ts'
+import { addOffsets, addPartitions, awaitMarkers, enterTransaction } from './transaction-enter.ts'
 import {
   isPrepared,
   type Transaction,
@@ -63,7 +63,9 @@ function decideTransactions(
     case 'AddOffsetsToTxn':
       return addOffsets(options, state, command, now)
     case 'enter-transaction':
-      return enterTransaction(options, state, command, now)
+      return enterTransaction(state, command, now)
+    case 'await-markers':
+      return awaitMarkers(options, state, command)
     case 'EndTxn':
       return endTransaction(state, command, now)
     case 'markers-written':
