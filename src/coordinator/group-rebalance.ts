@@ -43,10 +43,12 @@ export function startRebalance(draft: GroupDraft): void {
   else tryCompleteJoin(draft)
 }
 
-/** Forms the generation once every known member, and everyone with an issued id, has joined. */
+/** Forms the generation once every known member, and everyone with an issued id, has joined; or nobody is
+ * left to wait with. */
 export function tryCompleteJoin(draft: GroupDraft): void {
   const { group, sessions } = draft
-  if (group.state !== 'PreparingRebalance' || sessions.issuedIds.size > 0) return
+  if (group.state !== 'PreparingRebalance') return
+  if (sessions.issuedIds.size > 0 && group.members.size > 0) return
   for (const memberId of group.members.keys()) {
     if (sessionOf(draft, memberId).join === undefined) return
   }
