@@ -13,7 +13,9 @@
  * the place; others go on. (There is no dead-letter queue yet.) Any other failure drops the state,
  * aborts the transaction and starts again from what is committed.
  */
-import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
+import { utf8Bytes } from '../base/bytes.ts'
+import { crc32c } from '../base/checksum.ts'
+import { HeadwaterError } from '../base/errors.ts'
 import { backoffMs } from '../client/backoff.ts'
 import { Cluster } from '../client/cluster.ts'
 import { Consumer } from '../client/consumer.ts'
@@ -22,6 +24,7 @@ import { latestTimestamp, listOffsets } from '../client/list-offsets.ts'
 import type { TopicPartition } from '../client/topic-partition.ts'
 import { subscribedTopics } from './assignment.ts'
 import { Committer } from './commit.ts'
+import { isRecoverable, quietly } from './failures.ts'
 import type { OperatorCounts } from './operators/operator.ts'
 import { planTopology } from './plan.ts'
 import type { Plan } from './plan.ts'
@@ -110,10 +113,12 @@ class Runtime implements RunningTopology {
     this.#cluster = cluster
     this.#committer = new Committer(cluster, options.guarantee ?? 'exactly-once', instance)
     this.#consumer = new Consumer(cluster, { isolation: 'read_committed', fetchBytesMax })
+    const topics = subscribedTopics(plan)
     this.#member = new GroupMember(cluster, {
       groupId: service,
-      topics: subscribedTopics(plan),
-      instanceId: instance,
+      topics,
+      // A static member that comes back gets what it had. One that reads other topics must be another.
+      instanceId: `${instance}-${crc32c(utf8Bytes(topics.join())).toString(16)}`,
       sessionTimeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMsDefault,
       onAssigned: (partitions) => this.#request('assigned', partitions),
       onRevoked: (partitions) => this.#request('revoked', partitions),
@@ -364,32 +369,22 @@ class Runtime implements RunningTopology {
   async #release(): Promise<void> {
     for (const { served } of this.#requests.splice(0)) served.resolve()
     await this.#set.drop()
-    await quietly(this.#member.leave())
+    await quietly(this.#leave())
     await quietly(this.#consumer.close())
     await quietly(this.#committer.close())
     await this.#cluster.close()
   }
 
+  /** Gives the partitions free at once; a static member would keep them until its session ends. */
+  async #leave(): Promise<void> {
+    const { groupId, memberId, groupInstanceId } = this.#member.metadata
+    await this.#member.leave()
+    if (memberId === '') return
+    const body = { groupId, members: [{ memberId, groupInstanceId }] }
+    await this.#cluster.request('LeaveGroup', body, { coordinator: 'group', id: groupId })
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-/** Failures of the world around the service: what is committed is right, and it can go on from there. */
-function isRecoverable(error: unknown): boolean {
-  return isHeadwaterError(error) && (error.retriable || recoverableCodes.has(error.code))
-}
-
-const recoverableCodes: ReadonlySet<string> = new Set([
-  'connection-failed',
-  'connection-lost',
-  'fenced',
-  'protocol-error',
-  'stale-member',
-  'timeout',
-])
-
-/** Waits for the end of something that is given up: how it fails changes nothing any more. */
-async function quietly(ending: Promise<unknown>): Promise<void> {
-  await ending.catch(() => undefined)
 }

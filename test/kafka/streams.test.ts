@@ -1,7 +1,10 @@
 /** The streams suite on a real Kafka node: the same bodies as on our broker. */
 import assert from 'node:assert/strict'
 import { deleteGroup, deleteTopics, listGroups, listTopics } from '../../src/client/admin.ts'
-import { nodeNetwork } from '../../src/io/node-network.ts'
+import { kafka } from '../../src/streams/run.ts'
+import { exactlyOnceSuite } from '../streams-suite/exactly-once.ts'
+import { failuresSuite } from '../streams-suite/failures.ts'
+import { inputsSuite } from '../streams-suite/inputs.ts'
 import { operatorsSuite } from '../streams-suite/operators.ts'
 import type { Place } from '../streams-suite/place.ts'
 import { connect } from '../streams-suite/place.ts'
@@ -9,7 +12,7 @@ import { connect } from '../streams-suite/place.ts'
 const port = Number(process.env['KAFKA_BOOTSTRAP']?.split(':')[1])
 assert.ok(port, 'KAFKA_BOOTSTRAP is not set; run these tests by npm run test:kafka')
 
-const broker = { bootstrap: [{ host: '127.0.0.1', port }], dial: nodeNetwork.connect }
+const broker = kafka(`127.0.0.1:${port}`)
 
 /** The node outlives a test: its topics and groups go. */
 async function openPlace(): Promise<Place> {
@@ -26,3 +29,6 @@ async function openPlace(): Promise<Place> {
 }
 
 operatorsSuite(openPlace)
+exactlyOnceSuite(openPlace, { crashes: 8 })
+inputsSuite(openPlace, { crashes: 6 })
+failuresSuite(openPlace)

@@ -29,8 +29,8 @@ export function operatorsSuite(open: OpenPlace): void {
           written.map(({ key, value }) => `${key} ${value!.amount}`).toSorted(),
           payments(30, 40).map(({ orderId, amount }) => `${orderId} ${amount}`),
         )
-        const times = payments(30, 40).map(({ paidAt }) => Number(paidAt))
-        assert.deepEqual(written.map(({ timestamp }) => timestamp).toSorted(), times.toSorted())
+        const times = new Set(payments(30, 40).map(({ paidAt }) => Number(paidAt)))
+        assert.deepEqual(new Set(written.map(({ timestamp }) => timestamp)), times)
       }))
 
     it('joins, rekeys, windows and counts: the same rows as plain loops', () =>

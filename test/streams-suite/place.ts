@@ -178,6 +178,7 @@ export function start(
     clock: nodeClock,
     random: nodeRandom,
     commitIntervalMs: 20,
+    sessionTimeoutMs: 6_000,
     ...options,
   })
 }

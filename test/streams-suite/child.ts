@@ -1,0 +1,8 @@
+/** A process of its own that runs `shipping` until it is killed: `node child.ts host:port`. */
+import { kafka, run } from '../../src/streams/run.ts'
+import { shipping } from './services.ts'
+
+const address = process.argv[2]!
+await run(shipping, { broker: kafka(address), commitIntervalMs: 20 })
+process.send?.('running')
+process.on('disconnect', () => process.exit())

@@ -1,0 +1,122 @@
+/** Sources outside the broker: what they hold becomes events once, whoever reads and whatever breaks. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isHeadwaterError } from '../../src/base/errors.ts'
+import { service } from '../../src/service/service.ts'
+import { Payments } from '../types/shop.ts'
+import { BreakingDial } from './faults.ts'
+import type { OpenPlace, Place } from './place.ts'
+import { inPlace, runThrough, start, values } from './place.ts'
+
+const rowsPerBatch = 50
+
+export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
+  describe('an input', () => {
+    it('is written whole, and goes on behind what was written when it has grown', () =>
+      inPlace(open, async (place) => {
+        await runThrough(place, bank(430))
+        await assertPaid(place, 430)
+        await runThrough(place, bank(430))
+        await assertPaid(place, 430)
+        const running = await start(place, bank(1000))
+        await running.caughtUp()
+        assert.deepEqual(running.stats().inputs, { rows: { records: 1000, done: true } })
+        await running.close()
+        await assertPaid(place, 1000)
+      }))
+
+    it('is written once after a crash at any write to the broker', async () => {
+      let total = 0
+      await inPlace(open, async (place) => {
+        const dial = new BreakingDial(place.broker.dial, Infinity)
+        await runThrough(behind(place, dial), bank(1000, 1))
+        total = dial.writes
+      })
+      const step = Math.max(1, Math.floor(total / o.crashes))
+      for (let breakAt = 1 + Math.floor(step / 2); breakAt <= total; breakAt += step) {
+        await inPlace(open, async (place) => {
+          const dial = new BreakingDial(place.broker.dial, breakAt)
+          const life = runThrough(behind(place, dial), bank(1000, 1))
+          life.catch(() => undefined)
+          await Promise.race([dial.broken, life])
+          await runThrough(place, bank(1000))
+          await assertPaid(place, 1000).catch((cause: unknown) => {
+            throw new Error(`after a crash at write ${breakAt} of ${total}`, { cause })
+          })
+        })
+      }
+    })
+
+    it('is read by one instance, and by the other when that one goes', () =>
+      inPlace(open, async (place) => {
+        const first = await start(place, bank(1000, 150), { instanceId: 'a' })
+        const second = await start(place, bank(1000, 150), { instanceId: 'b' })
+        const reading = (): number =>
+          [first, second].filter((each) => 'rows' in each.stats().inputs).length
+        assert.equal(reading(), 1)
+        await first.close()
+        while (second.stats().inputs['rows']?.done !== true) await delay(20)
+        await second.close()
+        await assertPaid(place, 1000)
+      }))
+
+    it('that fails stops its service, which says where', () =>
+      inPlace(open, async (place) => {
+        const failing = service('billing', {
+          reads: [],
+          writes: [Payments],
+          topology: (s) => {
+            s.input('rows', Payments, async function* () {
+              yield { events: [{ orderId: 'o1' }], position: 1 }
+              throw new RangeError('the file ends early')
+            })
+            return {}
+          },
+        })
+        const running = await start(place, failing)
+        await assert.rejects(
+          running.failed,
+          (error: Error) =>
+            isHeadwaterError(error, 'operator-failed') &&
+            /input 'rows' of service 'billing' threw: the file ends early/.test(error.message),
+        )
+        assert.equal(running.stats().state, 'failed')
+        await running.close()
+      }))
+  })
+}
+
+/** Yields rows `0` to `rows - 1` as payments, with a pause before each batch. */
+function bank(rows: number, pauseMs = 0) {
+  return service('billing', {
+    reads: [],
+    writes: [Payments],
+    topology: (s) => {
+      s.input('rows', Payments, async function* (position: number = 0) {
+        for (let from = position; from < rows; from += rowsPerBatch) {
+          if (pauseMs > 0) await delay(pauseMs)
+          const to = Math.min(rows, from + rowsPerBatch)
+          const events = Array.from({ length: to - from }, (_, i) => {
+            return { orderId: `o${(from + i) % 11}`, amount: from + i, paidAt: 1n }
+          })
+          yield { events, position: to }
+        }
+      })
+      return {}
+    },
+  })
+}
+
+async function assertPaid(place: Place, rows: number): Promise<void> {
+  const paid = (await values(place, Payments)).map(({ amount }) => amount)
+  const expected = Array.from({ length: rows }, (_, row) => row)
+  assert.deepEqual(
+    paid.toSorted((a, b) => a - b),
+    expected,
+  )
+}
+
+function behind(place: Place, { dial }: BreakingDial): Place {
+  return { ...place, broker: { ...place.broker, dial } }
+}
