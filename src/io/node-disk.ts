@@ -221,6 +221,7 @@ function reasonText(code: string | undefined, cause: unknown): string {
       return 'too many files are open; raise the limit (ulimit -n) and start again'
     case 'EIO':
       return 'the device reports an error (EIO); check the disk, then start again'
+    case undefined:
     default:
       return cause instanceof Error ? cause.message : String(cause)
   }

@@ -23,7 +23,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { Disk } from '../io/ports.ts'
 import type { SegmentExtent } from './segments.ts'
 
-export const checkpointName = 'checkpoint'
+const checkpointName = 'checkpoint'
 
 const magic = 0x48574331
 const checkedFrom = 8

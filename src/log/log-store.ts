@@ -42,6 +42,8 @@ export interface LogStoreOptions {
   readonly durability?: Durability
   /** Size of a segment file unless a log says otherwise; 256 MiB. */
   readonly segmentBytes?: number
+  /** Bytes of a segment between two entries of its index; 16 KiB. */
+  readonly indexIntervalBytes?: number
   /** Journal size that sets off a checkpoint, so at most about this much is replayed; 64 MiB. */
   readonly journalBytes?: number
   /** Recent batches kept in memory after they are in segment files; 64 MiB. */
@@ -71,6 +73,7 @@ export interface Recovered {
 const defaults = {
   durability: 'disk',
   segmentBytes: 256 * 1024 * 1024,
+  indexIntervalBytes: 16 * 1024,
   journalBytes: 64 * 1024 * 1024,
   cacheBytes: 64 * 1024 * 1024,
   backlogBytesMax: 64 * 1024 * 1024,
@@ -131,8 +134,11 @@ export class LogStore {
     this.#announcer = new Announcer(settings.clock)
     this.#writeBehind = new WriteBehind(settings, (error) => this.#fail(error))
     this.#factory = {
-      disk: settings.disk,
-      pool: this.#pool,
+      files: {
+        disk: settings.disk,
+        pool: this.#pool,
+        indexIntervalBytes: settings.indexIntervalBytes,
+      },
       host: this.#host(),
       segmentBytes: Math.min(settings.segmentBytes, segmentBytesMax),
       logsPath: directory.logsPath,
@@ -242,12 +248,8 @@ export class LogStore {
   }
 
   #host(): LogHost {
-    // The one object behind all logs reaches back into the store; `this` inside a getter would not.
-    const leaderEpoch = (): number => this.#leaderEpoch
     return {
-      get leaderEpoch() {
-        return leaderEpoch()
-      },
+      leaderEpoch: () => this.#leaderEpoch,
       acceptedIsDurable: this.#settings.durability === 'memory',
       now: () => this.#settings.clock.now(),
       assertWritable: () => this.#assertWritable(),

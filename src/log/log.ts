@@ -47,7 +47,7 @@ export interface RecordPosition {
 
 /** What a log needs of its store. */
 export interface LogHost {
-  readonly leaderEpoch: number
+  leaderEpoch(): number
   /** True when an append counts at once: durability `memory`. */
   readonly acceptedIsDurable: boolean
   now(): number
@@ -128,7 +128,7 @@ export class Log {
   }
 
   get leaderEpoch(): number {
-    return this.#host.leaderEpoch
+    return this.#host.leaderEpoch()
   }
 
   get sizeBytes(): number {
@@ -165,7 +165,7 @@ export class Log {
       header = readBatchHeader(batch)
     }
     const baseOffset = this.endOffset
-    const leaderEpoch = this.#host.leaderEpoch
+    const { leaderEpoch } = this
     stampBatch(batch, baseOffset, leaderEpoch)
     this.#take(batch, header, baseOffset, { appendedAt: this.#host.now(), leaderEpoch })
     const durable = this.#store(batch, header, baseOffset)

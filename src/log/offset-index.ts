@@ -16,9 +16,6 @@
 import { Reader, Writer } from '../base/bytes.ts'
 import { crc32c } from '../base/checksum.ts'
 
-/** Bytes of a segment between two entries, at least. */
-export const indexIntervalBytes = 16 * 1024
-
 const magic = 0x48574931
 const headerBytes = 20
 const entryBytes = 16
@@ -27,6 +24,8 @@ const noTimestamp = -1
 
 export class OffsetIndex {
   readonly baseOffset: number
+  /** Bytes of the segment between two entries, at least. */
+  readonly #intervalBytes: number
   /** Bytes of the segment that the entries and `maxTimestamp` speak for. */
   coveredBytes = 0
   /** Largest timestamp in the covered bytes; -1 when there is none. */
@@ -36,8 +35,9 @@ export class OffsetIndex {
   #positions = new Uint32Array(16)
   #timestamps = new Float64Array(16)
 
-  constructor(baseOffset: number) {
+  constructor(baseOffset: number, intervalBytes: number) {
     this.baseOffset = baseOffset
+    this.#intervalBytes = intervalBytes
   }
 
   get count(): number {
@@ -47,7 +47,7 @@ export class OffsetIndex {
   /** Notes the batch that begins where the covered bytes end. */
   note(baseOffset: number, sizeBytes: number, maxTimestamp: number): void {
     const last = this.#count === 0 ? 0 : this.#positions[this.#count - 1]!
-    if (this.coveredBytes - last >= indexIntervalBytes) {
+    if (this.coveredBytes - last >= this.#intervalBytes) {
       this.#push(baseOffset - this.baseOffset, this.coveredBytes, this.maxTimestamp)
     }
     this.coveredBytes += sizeBytes
@@ -88,7 +88,12 @@ export class OffsetIndex {
    * that a crash took back. Undefined when the bytes are not a whole index of this segment. The last
    * stretch is left uncovered for the caller to walk, which also finds the largest timestamp again.
    */
-  static decode(bytes: Uint8Array, baseOffset: number, sizeBytes: number): OffsetIndex | undefined {
+  static decode(
+    bytes: Uint8Array,
+    baseOffset: number,
+    intervalBytes: number,
+    sizeBytes: number,
+  ): OffsetIndex | undefined {
     if (bytes.length < headerBytes) return undefined
     const reader = new Reader(bytes)
     const fileMagic = reader.int32()
@@ -98,7 +103,7 @@ export class OffsetIndex {
     const end = headerBytes + count * entryBytes
     if (fileMagic !== magic || fileBaseOffset !== baseOffset || end > bytes.length) return undefined
     if (checksum !== crc32c(bytes, checkedFrom, end)) return undefined
-    const index = new OffsetIndex(baseOffset)
+    const index = new OffsetIndex(baseOffset, intervalBytes)
     for (let left = count; left > 0; left--) {
       const relative = reader.uint32()
       const position = reader.uint32()

@@ -16,7 +16,7 @@ import { isControl, isTransactional, type BatchHeader } from '../records/batch.t
 const rememberedBatchesMax = 5
 const sequenceCount = 0x8000_0000
 
-export interface ProducerBatch {
+interface ProducerBatch {
   readonly firstSequence: number
   readonly lastSequence: number
   readonly firstOffset: number

@@ -16,8 +16,7 @@ import { EntryKind, journalFileName, type JournalEntry } from './journal-format.
 import { scanJournal, type JournalEnd } from './journal-scan.ts'
 import { LogState } from './log-state.ts'
 import { Log, type LogHost } from './log.ts'
-import { indexPath, segmentFileName } from './segment.ts'
-import type { SegmentPool } from './segment-pool.ts'
+import { indexPath, segmentFileName, type SegmentFiles } from './segment.ts'
 import { Segments, type SegmentExtent } from './segments.ts'
 
 /** Longest directory name made of a log's name alone: file systems stop at 255 bytes. */
@@ -42,8 +41,7 @@ export interface RecoveredLogs {
 }
 
 export interface LogFactory {
-  readonly disk: Disk
-  readonly pool: SegmentPool
+  readonly files: SegmentFiles
   readonly host: LogHost
   readonly segmentBytes: number
   readonly logsPath: string
@@ -57,10 +55,10 @@ export function makeLog(
   writtenOffset = 0,
   extents: readonly SegmentExtent[] = [],
 ): Log {
-  const { disk, pool, host, logsPath } = factory
+  const { files, host, logsPath } = factory
   const directory = `${logsPath}/${directoryName(identity.name, identity.number)}`
   const segmentBytes = identity.config.segmentBytes ?? factory.segmentBytes
-  const segments = new Segments(disk, pool, directory, segmentBytes, extents)
+  const segments = new Segments(files, directory, segmentBytes, extents)
   return new Log(host, identity, segments, state, writtenOffset)
 }
 
@@ -68,7 +66,7 @@ export async function recoverLogs(
   factory: LogFactory,
   directory: DataDirectory,
 ): Promise<RecoveredLogs> {
-  const { disk } = factory
+  const { disk } = factory.files
   const checkpoint = await readCheckpoint(disk, directory.path)
   const replay = new Replay(factory, checkpoint.nextLogNumber, checkpoint.leaderEpoch)
   for (const line of checkpoint.logs) {
@@ -180,7 +178,8 @@ async function cutTornEnd(disk: Disk, journalPath: string, end: JournalEnd): Pro
 
 /** Removes what a crash left of deleted logs, of dropped segments and of segments never accounted for. */
 async function removeStrays(factory: LogFactory, replay: Replay): Promise<void> {
-  const { disk, logsPath } = factory
+  const { logsPath } = factory
+  const { disk } = factory.files
   const present = new Set(await disk.list(logsPath))
   for (const [number, log] of replay.logs) {
     const name = directoryName(log.name, number)

@@ -2,22 +2,30 @@
  * Keeps the number of open segment files of a store bounded: the one used longest ago gives its
  * descriptor and index back first. Segments in use, or with bytes that wait for a sync, stay open.
  */
-import type { Segment } from './segment.ts'
+/** What a pool needs of a segment. */
+interface PooledSegment {
+  /** Bytes wait for a sync, so it must stay open. */
+  readonly dirty: boolean
+  /** Gives the descriptor back unless someone is inside; whether it did. */
+  release(): Promise<boolean>
+  /** Gives the descriptor back as soon as no one is inside. */
+  abandon(): Promise<void>
+}
 
 /** Open segment files of a store, but for those that cannot be closed yet. */
 const openSegmentsMax = 256
 
 export class SegmentPool {
   /** In the order of their last use. */
-  readonly #open = new Set<Segment>()
+  readonly #open = new Set<PooledSegment>()
 
-  touch(segment: Segment): void {
+  touch(segment: PooledSegment): void {
     this.#open.delete(segment)
     this.#open.add(segment)
     if (this.#open.size > openSegmentsMax) void this.#releaseOne(segment)
   }
 
-  forget(segment: Segment): void {
+  forget(segment: PooledSegment): void {
     this.#open.delete(segment)
   }
 
@@ -26,7 +34,7 @@ export class SegmentPool {
     this.#open.clear()
   }
 
-  async #releaseOne(except: Segment): Promise<void> {
+  async #releaseOne(except: PooledSegment): Promise<void> {
     for (const segment of this.#open) {
       if (segment === except || segment.dirty) continue
       this.#open.delete(segment)

@@ -17,7 +17,7 @@ import {
   readBatchHeader,
   type BatchHeader,
 } from '../records/batch.ts'
-import { OffsetIndex, indexIntervalBytes } from './offset-index.ts'
+import { OffsetIndex } from './offset-index.ts'
 import type { SegmentPool } from './segment-pool.ts'
 import type { TailBatch } from './tail.ts'
 
@@ -25,6 +25,14 @@ import type { TailBatch } from './tail.ts'
 const readBytesMax = 8 * 1024 * 1024
 /** Bytes read at a time when a segment is walked to index it. */
 const walkBytes = 1024 * 1024
+
+/** Where the segments of a store live, and what they share. */
+export interface SegmentFiles {
+  readonly disk: Disk
+  readonly pool: SegmentPool
+  /** Bytes of a segment between two entries of its index, at least. */
+  readonly indexIntervalBytes: number
+}
 
 interface Opened {
   readonly file: DiskFile
@@ -40,20 +48,17 @@ export class Segment {
   maxTimestamp: number
   /** Written to since the last `sync`. */
   dirty = false
-  readonly #disk: Disk
-  readonly #pool: SegmentPool
+  readonly #files: SegmentFiles
   #opened: Promise<Opened> | undefined
   #users = 0
   #removed = false
 
   constructor(
-    disk: Disk,
-    pool: SegmentPool,
+    files: SegmentFiles,
     directory: string,
     at: { baseOffset: number; nextOffset: number; sizeBytes: number; maxTimestamp: number },
   ) {
-    this.#disk = disk
-    this.#pool = pool
+    this.#files = files
     this.baseOffset = at.baseOffset
     this.nextOffset = at.nextOffset
     this.sizeBytes = at.sizeBytes
@@ -84,7 +89,7 @@ export class Segment {
     this.dirty = false
     await this.#use(async ({ file, index }) => {
       await file.sync()
-      const indexFile = await this.#disk.open(indexPath(this.path), 'create')
+      const indexFile = await this.#files.disk.open(indexPath(this.path), 'create')
       try {
         await indexFile.write([index.encode()], 0)
         await indexFile.sync()
@@ -106,13 +111,13 @@ export class Segment {
       const found: Uint8Array[] = []
       let left = Math.min(maxBytes, readBytesMax)
       let at = index.positionOf(from)
-      let window = await file.read(at, Math.min(left + indexIntervalBytes, limit - at))
+      let window = await file.read(at, Math.min(left + this.#files.indexIntervalBytes, limit - at))
       let start = at
       while (at < limit) {
         if (window.length - (at - start) < batchHeaderBytes) {
           if (found.length > 0) break
           start = at
-          window = await file.read(at, Math.min(left + indexIntervalBytes, limit - at))
+          window = await file.read(at, Math.min(left + this.#files.indexIntervalBytes, limit - at))
         }
         const header = this.#headerAt(window, at - start, at, limit)
         if (header.baseOffset >= upTo) break
@@ -163,10 +168,10 @@ export class Segment {
   /** Removes the files once no reader is inside. */
   async remove(): Promise<void> {
     this.#removed = true
-    this.#pool.forget(this)
+    this.#files.pool.forget(this)
     if (this.#users === 0) await this.#close()
-    await this.#disk.remove(this.path)
-    await this.#disk.remove(indexPath(this.path))
+    await this.#files.disk.remove(this.path)
+    await this.#files.disk.remove(indexPath(this.path))
   }
 
   /** Gives the descriptor back; false when someone is inside or bytes still wait for `sync`. */
@@ -193,7 +198,7 @@ export class Segment {
     this.#users++
     try {
       this.#opened ??= this.#open()
-      this.#pool.touch(this)
+      this.#files.pool.touch(this)
       return await work(await this.#opened)
     } finally {
       this.#users--
@@ -202,7 +207,7 @@ export class Segment {
   }
 
   async #open(): Promise<Opened> {
-    const file = await this.#disk.open(this.path, this.sizeBytes === 0 ? 'create' : 'write')
+    const file = await this.#files.disk.open(this.path, this.sizeBytes === 0 ? 'create' : 'write')
     try {
       return { file, index: await this.#loadIndex(file) }
     } catch (error) {
@@ -214,15 +219,16 @@ export class Segment {
 
   /** The stored index, and behind what it covers a walk over the batches themselves. */
   async #loadIndex(file: DiskFile): Promise<OffsetIndex> {
-    if (this.sizeBytes === 0) return new OffsetIndex(this.baseOffset)
+    const { indexIntervalBytes } = this.#files
+    const empty = new OffsetIndex(this.baseOffset, indexIntervalBytes)
+    if (this.sizeBytes === 0) return empty
     const actual = await file.size()
     if (actual < this.sizeBytes) {
       throw corrupt(this.path, actual, `the file ends before its ${this.sizeBytes} stored bytes`)
     }
     const stored = await this.#readIndexFile()
     const index =
-      OffsetIndex.decode(stored, this.baseOffset, this.sizeBytes) ??
-      new OffsetIndex(this.baseOffset)
+      OffsetIndex.decode(stored, this.baseOffset, indexIntervalBytes, this.sizeBytes) ?? empty
     await this.#walk(file, index.coveredBytes, (header) => {
       index.note(header.baseOffset, header.sizeBytes, header.maxTimestamp)
       return true
@@ -232,8 +238,8 @@ export class Segment {
 
   async #readIndexFile(): Promise<Uint8Array> {
     const path = indexPath(this.path)
-    if (!(await this.#disk.exists(path))) return new Uint8Array(0)
-    const file = await this.#disk.open(path, 'read')
+    if (!(await this.#files.disk.exists(path))) return new Uint8Array(0)
+    const file = await this.#files.disk.open(path, 'read')
     try {
       return await file.read(0, await file.size())
     } finally {

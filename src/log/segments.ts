@@ -5,9 +5,7 @@
  * `segmentBytes`; a batch larger than that gets a segment of its own. The directory is made with the
  * first segment, so a log that was never written to costs nothing.
  */
-import type { Disk } from '../io/ports.ts'
-import { Segment } from './segment.ts'
-import type { SegmentPool } from './segment-pool.ts'
+import { Segment, type SegmentFiles } from './segment.ts'
 import type { TailBatch } from './tail.ts'
 
 /** Bytes handed to the disk in one write. */
@@ -24,25 +22,22 @@ export interface SegmentExtent {
 
 export class Segments {
   readonly directory: string
-  readonly #disk: Disk
-  readonly #pool: SegmentPool
+  readonly #files: SegmentFiles
   readonly #segmentBytes: number
   #list: Segment[]
   #directoryMade: boolean
   #namesChanged = false
 
   constructor(
-    disk: Disk,
-    pool: SegmentPool,
+    files: SegmentFiles,
     directory: string,
     segmentBytes: number,
     extents: readonly SegmentExtent[],
   ) {
-    this.#disk = disk
-    this.#pool = pool
+    this.#files = files
     this.directory = directory
     this.#segmentBytes = segmentBytes
-    this.#list = extents.map((extent) => new Segment(disk, pool, directory, extent))
+    this.#list = extents.map((extent) => new Segment(files, directory, extent))
     this.#directoryMade = extents.length > 0
   }
 
@@ -92,7 +87,7 @@ export class Segments {
     const namesChanged = this.#namesChanged
     this.#namesChanged = false
     for (const segment of dirty) await segment.sync()
-    if (namesChanged || dirty.length > 0) await this.#disk.syncDirectory(this.directory)
+    if (namesChanged || dirty.length > 0) await this.#files.disk.syncDirectory(this.directory)
   }
 
   async read(
@@ -117,7 +112,7 @@ export class Segments {
     upTo: number,
     pick: (batch: Uint8Array) => T | undefined,
   ): Promise<T | undefined> {
-    for (const segment of [...this.#list]) {
+    for (const segment of this.#list.slice()) {
       if (segment.nextOffset <= from || segment.maxTimestamp < timestamp) continue
       if (segment.baseOffset >= upTo) break
       const found = await segment.findSince(timestamp, upTo, pick)
@@ -136,17 +131,17 @@ export class Segments {
     const dropped = this.#list.splice(0, keep === -1 ? this.#list.length : keep)
     if (dropped.length === 0) return
     for (const segment of dropped) await segment.remove()
-    await this.#disk.syncDirectory(this.directory)
+    await this.#files.disk.syncDirectory(this.directory)
   }
 
   async verify(): Promise<void> {
-    for (const segment of [...this.#list]) await segment.verify()
+    for (const segment of this.#list.slice()) await segment.verify()
   }
 
   /** Removes everything. */
   async remove(): Promise<void> {
     for (const segment of this.#list.splice(0)) await segment.remove()
-    if (this.#directoryMade) await this.#disk.remove(this.directory)
+    if (this.#directoryMade) await this.#files.disk.remove(this.directory)
   }
 
   #fits(segment: Segment, pendingBytes: number, batch: TailBatch): boolean {
@@ -158,10 +153,10 @@ export class Segments {
 
   async #roll(baseOffset: number): Promise<Segment> {
     if (!this.#directoryMade) {
-      await this.#disk.makeDirectory(this.directory)
+      await this.#files.disk.makeDirectory(this.directory)
       this.#directoryMade = true
     }
-    const segment = new Segment(this.#disk, this.#pool, this.directory, {
+    const segment = new Segment(this.#files, this.directory, {
       baseOffset,
       nextOffset: baseOffset,
       sizeBytes: 0,

@@ -71,7 +71,9 @@ export class TransactionIndex {
 
   /** Transactions without any marker yet. */
   open(): AbortedTransaction[] {
-    return [...this.#unstable.values()].filter((transaction) => transaction.markerOffset === -1)
+    return [...this.#unstable.values()]
+      .filter((transaction) => transaction.markerOffset === -1)
+      .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
   }
 
   /** Aborted transactions that reach into `[from, to)`, in the order of their markers. */

@@ -184,11 +184,11 @@ export class SimDisk implements Disk {
   remove(path: string): Promise<void> {
     return this.#call(() => {
       this.#directories.delete(path)
-      for (const name of [...this.#names.keys()]) {
+      for (const name of this.#names.keys()) {
         if (name !== path && !name.startsWith(`${path}/`)) continue
         this.#changeNames(parentOf(name), new Map([[name, undefined]]))
       }
-      for (const directory of [...this.#directories]) {
+      for (const directory of this.#directories) {
         if (directory.startsWith(`${path}/`)) this.#directories.delete(directory)
       }
     })
@@ -255,7 +255,7 @@ export class SimDisk implements Disk {
   ): Promise<T> {
     this.#refuseWhenCrashed()
     const call = ++this.#calls
-    for (let turns = this.#turns(); turns > 0; turns--) await undefined
+    for (let turns = this.#turns(); turns > 0; turns--) await Promise.resolve()
     this.#refuseWhenCrashed()
     if (call === this.#options.crashAt) {
       if (this.#draw() < 0.5) work()

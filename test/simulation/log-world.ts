@@ -19,6 +19,7 @@ const directory = '/data'
 /** Small enough that a short script rolls segments, makes checkpoints and forgets cached batches. */
 const limits = {
   segmentBytes: 900,
+  indexIntervalBytes: 250,
   journalBytes: 2600,
   cacheBytes: 500,
   writeBehindBytes: 700,
