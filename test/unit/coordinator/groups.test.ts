@@ -10,7 +10,7 @@ import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { Rehearsal } from './rehearsal.ts'
 
 /** Sequences tried; more of them on demand: `RUNS=5000 node --test ...`. */
-const runs = Number(process.env['RUNS'] ?? 150)
+const runs = Number(process.env['RUNS'] ?? 300)
 
 const groupId = 'g'
 const partitionCount = 4

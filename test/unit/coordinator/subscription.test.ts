@@ -1,0 +1,57 @@
+/** The look into consumers' metadata that guards their offsets. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Writer } from '../../../src/base/bytes.ts'
+import { blankGroup, type Group } from '../../../src/coordinator/group-state.ts'
+import { subscribedTopics } from '../../../src/coordinator/subscription.ts'
+
+function groupOf(protocolType: string, ...metadata: Uint8Array[]): Group {
+  const members = metadata.map((each, index) => ({
+    memberId: `m${index}`,
+    instanceId: null,
+    clientId: '',
+    clientHost: '',
+    sessionTimeoutMs: 1,
+    rebalanceTimeoutMs: 1,
+    protocols: [{ name: 'range', metadata: each }],
+    assignment: new Uint8Array(0),
+  }))
+  return {
+    ...blankGroup('g'),
+    protocolType,
+    protocolName: 'range',
+    members: new Map(members.map((each) => [each.memberId, each])),
+  }
+}
+
+function subscription(...topics: string[]): Uint8Array {
+  const writer = new Writer()
+  writer.int16(3)
+  writer.int32(topics.length)
+  for (const topic of topics) {
+    writer.int16(topic.length)
+    writer.string(topic)
+  }
+  // What later versions add comes after the topics.
+  writer.int32(-1)
+  return writer.finish()
+}
+
+describe('the topics a group subscribes to', () => {
+  it('are those of all its members', () => {
+    const group = groupOf('consumer', subscription('a', 'b'), subscription('b', 'c'))
+    assert.deepEqual(subscribedTopics(group), new Set(['a', 'b', 'c']))
+  })
+
+  it('are none for a group without members, or of another kind', () => {
+    assert.deepEqual(subscribedTopics(groupOf('consumer')), new Set())
+    assert.deepEqual(subscribedTopics(groupOf('connect', subscription('a'))), new Set())
+  })
+
+  it('are unknown when a member speaks another format', () => {
+    const truncated = subscription('a', 'b').subarray(0, 9)
+    for (const strange of [Uint8Array.of(), truncated, Uint8Array.of(0, 0, 127, 255, 255, 255)]) {
+      assert.equal(subscribedTopics(groupOf('consumer', subscription('a'), strange)), 'unknown')
+    }
+  })
+})
