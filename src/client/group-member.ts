@@ -37,7 +37,8 @@ export type { GroupMetadata } from './group-metadata.ts'
 
 const sessionTimeoutMsDefault = 45_000
 const rebalanceTimeoutMsDefault = 60_000
-/** Heartbeats in a session: two may be lost. */
+const heartbeatIntervalMsMax = 3_000
+/** Heartbeats in a session, at least: two may be lost. */
 const heartbeatsPerSession = 3
 /** What a blocking request may take beyond the rebalance it waits for. */
 const slackMs = 10_000
@@ -47,6 +48,8 @@ export interface GroupMemberOptions {
   readonly topics: readonly string[]
   /** A member that sends no heartbeat for so long is taken for dead. */
   readonly sessionTimeoutMs?: number
+  /** How soon a rebalance is noticed; 3 s, or less in a short session, when left out. */
+  readonly heartbeatIntervalMs?: number
   /** How long the others wait for a member to rejoin: the bound of `onRevoked`. */
   readonly rebalanceTimeoutMs?: number
   /** Makes the member static; unique in the group. */
@@ -302,7 +305,9 @@ export class GroupMember {
   #beatLater(): void {
     this.#heartbeatTimer?.cancel()
     const sessionTimeoutMs = this.#o.sessionTimeoutMs ?? sessionTimeoutMsDefault
-    const delayMs = sessionTimeoutMs / heartbeatsPerSession
+    const delayMs =
+      this.#o.heartbeatIntervalMs ??
+      Math.min(heartbeatIntervalMsMax, sessionTimeoutMs / heartbeatsPerSession)
     this.#heartbeatTimer = this.#cluster.clock.after(delayMs, () => {
       void this.#beat(this.#generationId, sessionTimeoutMs)
     })

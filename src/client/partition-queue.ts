@@ -35,6 +35,9 @@ export class PartitionQueue {
   isRecovering = false
   /** What the cluster said about the leader turned out wrong. */
   isPlaceStale = false
+  /** The broker has a batch of this producer epoch. A log that has none takes any sequence number for
+   * the first, so the first batch goes alone: one behind it must not arrive before it. */
+  isKnown = false
   /** Held back for a moment after a failure. */
   isPaused = false
   attempt = 0
@@ -81,6 +84,7 @@ export class PartitionQueue {
   /** A new producer epoch counts from 0. Nothing of the old one may be waiting or in flight. */
   resetSequence(): void {
     this.#nextSequence = 0
+    this.isKnown = false
   }
 
   /** Puts a batch that came back in line again, before those filled later. */
@@ -97,6 +101,12 @@ export class PartitionQueue {
     const at = this.inFlight.indexOf(batch)
     if (at >= 0) this.inFlight.splice(at, 1)
     if (this.inFlight.length === 0) this.isRecovering = false
+  }
+
+  /** Whether the next batch may go now. */
+  isSendable(): boolean {
+    if (this.isRecovering || this.isPaused) return false
+    return this.isKnown || this.inFlight.length === 0
   }
 
   /** Whether a batch filled before this one has yet to be acknowledged. */

@@ -69,7 +69,7 @@ export class Sender {
     const byNode = new Map<number, PartitionQueue[]>()
     const toAdd: PartitionQueue[] = []
     for (const queue of this.#sendable) {
-      if (queue.isRecovering || queue.isPaused) continue
+      if (!queue.isSendable()) continue
       if (transactions.mustAdd(queue.topic, queue.partition)) {
         toAdd.push(queue)
         continue
@@ -109,7 +109,7 @@ export class Sender {
       }
       // Those that found no room come first in the next request.
       left = [...left.slice(batches.length), ...left.slice(0, batches.length)].filter(
-        (queue) => queue.waiting.length > 0,
+        (queue) => queue.waiting.length > 0 && queue.isSendable(),
       )
       void this.#send(nodeId, batches)
     }
@@ -196,6 +196,7 @@ export class Sender {
   #acknowledge(batch: PendingBatch): void {
     batch.queue.leave(batch)
     batch.queue.attempt = 0
+    batch.queue.isKnown = true
     this.#o.onSettled(batch)
   }
 
