@@ -29,7 +29,7 @@ async function stillFine(): Promise<void> {
 
 async function attack(bytes: Uint8Array): Promise<void> {
   const client = await RawClient.connect(running.port)
-  client.socket.write(bytes)
+  client.duplex.write([bytes])
   await client.ended()
 }
 
@@ -64,7 +64,7 @@ describe('the broker', () => {
 
   it('forgets half a frame when its sender hangs up', async () => {
     const client = await RawClient.connect(running.port)
-    client.socket.write(Uint8Array.of(0, 0, 1, 0, 0, 3))
+    client.duplex.write([Uint8Array.of(0, 0, 1, 0, 0, 3)])
     await stillFine()
     client.close()
     await until(() => running.broker.connectionCount === 1, 'the connection to be forgotten')
@@ -94,7 +94,7 @@ describe('the broker', () => {
     await createTopic(client, 'large')
     const value = 'x'.repeat(900_000)
     for (let i = 0; i < 8; i++) await produce(client, 'large', batchOf([value]))
-    client.socket.pause()
+    client.duplex.pause()
     const resident = process.memoryUsage().arrayBuffers
     for (let i = 0; i < 500; i++) {
       client.send('Fetch', 11, {
@@ -117,7 +117,7 @@ describe('the broker', () => {
 
   it('answers an ApiVersions of an unknown version in version 0, and ends other unknown requests', async () => {
     const client = await RawClient.connect(running.port)
-    client.socket.write(Uint8Array.of(0, 0, 0, 10, 0, 18, 0, 99, 0, 0, 0, 7, 0xff, 0xff))
+    client.duplex.write([Uint8Array.of(0, 0, 0, 10, 0, 18, 0, 99, 0, 0, 0, 7, 0xff, 0xff)])
     const frame = await client.receive()
     assert.deepEqual([...frame!.subarray(0, 6)], [0, 0, 0, 7, 0, ErrorCode.UNSUPPORTED_VERSION])
     // The connection lives on, and the client may ask again.
@@ -126,7 +126,7 @@ describe('the broker', () => {
       clientSoftwareVersion: '1',
     })
     assert.ok(apiKeys.some(({ apiKey, minVersion }) => apiKey === 0 && minVersion === 0))
-    client.socket.write(Uint8Array.of(0, 0, 0, 10, 0, 99, 0, 0, 0, 0, 0, 8, 0xff, 0xff))
+    client.duplex.write([Uint8Array.of(0, 0, 0, 10, 0, 99, 0, 0, 0, 0, 0, 8, 0xff, 0xff)])
     await client.ended()
     await stillFine()
   })

@@ -42,7 +42,7 @@ async function start(port = 0): Promise<BrokerProcess> {
   const exited = once(child, 'exit')
   let line = ''
   while (!line.includes('\n')) {
-    const [chunk] = (await once(child.stdout!, 'data', {
+    const [chunk] = (await once(child.stdout, 'data', {
       signal: AbortSignal.timeout(20_000),
     })) as [Buffer]
     line += chunk.toString()

@@ -1,42 +1,40 @@
-/** A client that says exactly what it is told to, right or wrong, over a bare socket. */
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import { concatBytes } from '../../src/base/bytes.ts'
+/** A client that says exactly what it is told to, right or wrong, over TCP or inside the process. */
+import { utf8Bytes } from '../../src/base/bytes.ts'
+import { nodeNetwork } from '../../src/io/node-network.ts'
+import type { Duplex } from '../../src/io/ports.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../../src/protocol/api.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../../src/protocol/frame.ts'
 import { BatchBuilder } from '../../src/records/record.ts'
-import { utf8Bytes } from '../../src/base/bytes.ts'
 
 export class RawClient {
-  readonly socket: Socket
+  readonly duplex: Duplex
   readonly #splitter = new FrameSplitter()
   readonly #frames: Uint8Array[] = []
+  readonly #end = Promise.withResolvers<void>()
   #wake = Promise.withResolvers<void>()
   #ended = false
   #correlationId = 1
 
-  private constructor(socket: Socket) {
-    this.socket = socket
-    socket.on('data', (chunk) => {
+  constructor(duplex: Duplex) {
+    this.duplex = duplex
+    duplex.onBytes((chunk) => {
       this.#frames.push(...this.#splitter.push(chunk))
       this.#wake.resolve()
     })
-    socket.on('error', () => {})
-    socket.on('close', () => {
+    duplex.onClose(() => {
       this.#ended = true
+      this.#end.resolve()
       this.#wake.resolve()
     })
   }
 
   static async connect(port: number): Promise<RawClient> {
-    const socket = connect({ host: '127.0.0.1', port })
-    await once(socket, 'connect')
-    return new RawClient(socket)
+    return new RawClient(await nodeNetwork.connect('127.0.0.1', port))
   }
 
   send<N extends ApiName>(api: N, version: number, body: RequestInput<N>): number {
     const correlationId = this.#correlationId++
-    this.socket.write(concatBytes(encodeRequest(api, version, correlationId, 'raw', body)))
+    this.duplex.write(encodeRequest(api, version, correlationId, 'raw', body))
     return correlationId
   }
 
@@ -63,12 +61,12 @@ export class RawClient {
   }
 
   /** Resolves when the other side has closed the connection. */
-  async ended(): Promise<void> {
-    if (!this.#ended) await once(this.socket, 'close', { signal: AbortSignal.timeout(10_000) })
+  ended(): Promise<void> {
+    return this.#end.promise
   }
 
   close(): void {
-    this.socket.destroy()
+    this.duplex.destroy()
   }
 }
 

@@ -188,7 +188,8 @@ class Reading {
 
   #present(item: Item) {
     const { target, partition, errorCode } = item
-    const log = partition?.log
+    // As in Kafka, an error says nothing about the log.
+    const log = errorCode === ErrorCode.NONE ? partition?.log : undefined
     return {
       partitionIndex: target.partition,
       errorCode,
@@ -197,7 +198,7 @@ class Reading {
       logStartOffset: log?.startOffset ?? -1,
       abortedTransactions: this.#readCommitted ? abortedIn(item) : null,
       divergingEpoch:
-        log !== undefined && errorCode === ErrorCode.NONE && this.#diverges(item)
+        log !== undefined && this.#diverges(item)
           ? log.epochEnd(target.lastFetchedEpoch)
           : undefined,
       records: item.batches,
