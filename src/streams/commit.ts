@@ -1,9 +1,9 @@
 /**
  * Makes what has been processed count, all of it or nothing, and starts over when that fails.
  *
- * Exactly once, the order is: changed state to its changelogs and streams; positions of inputs; all
- * records acknowledged; offsets, with the group's generation so that a replaced member is refused; the
- * transaction. There is always one open, so records may leave at any time. A commit that fails leaves
+ * Exactly once, the order is: changed state to its changelogs and streams; positions of inputs; then all
+ * records acknowledged, and offsets, with the group's generation so that a replaced member is refused;
+ * then the transaction. There is always one open, so records may leave at any time. A commit that fails leaves
  * nothing behind that anyone reads; the state that went with it must be dropped.
  *
  * At least once, offsets are committed after the records are acknowledged: a crash in between repeats.
@@ -78,12 +78,17 @@ export class Committer {
       done.push(() => input.committed())
     }
     const producer = this.#producer
-    await producer.flush()
     if (this.#guarantee === 'exactly-once') {
-      await producer.sendOffsets(member.metadata, offsets)
+      // Offsets count only with the transaction, so they need not wait for the records. Both must have
+      // ended before an abort, or a late one could reach into the next transaction.
+      const parts = [producer.flush(), producer.sendOffsets(member.metadata, offsets)]
+      for (const part of await Promise.allSettled(parts)) {
+        if (part.status === 'rejected') throw part.reason
+      }
       await producer.commit()
       producer.begin()
     } else {
+      await producer.flush()
       await member.commit(offsets)
     }
     for (const each of done) each()

@@ -23,6 +23,7 @@ import { GroupMember } from '../client/group-member.ts'
 import { latestTimestamp, listOffsets } from '../client/list-offsets.ts'
 import type { TopicPartition } from '../client/topic-partition.ts'
 import { subscribedTopics } from './assignment.ts'
+import { CommitPace } from './commit-pace.ts'
 import { Committer } from './commit.ts'
 import { isRecoverable, quietly } from './failures.ts'
 import type { OperatorCounts } from './operators/operator.ts'
@@ -56,8 +57,6 @@ export async function runTopology(
 }
 
 const commitIntervalMsDefault = 100
-/** A transaction is committed early when it has processed this many records, or changed as many rows. */
-const transactionRecordsMax = 50_000
 /** Records of one turn. */
 const turnRecords = 8192
 /** How long a fetch waits for records, and the loop for news. */
@@ -86,6 +85,7 @@ class Runtime implements RunningTopology {
   readonly #counts: OperatorCounts = { dropped: 0, late: 0, emitted: 0 }
   readonly #committer: Committer
   readonly #waiters = new Waiters()
+  readonly #pace: CommitPace
   readonly #reject: (error: unknown) => void
   readonly #requests: GroupRequest[] = []
   #loop: Promise<void> | undefined
@@ -100,9 +100,6 @@ class Runtime implements RunningTopology {
   #wake: (() => void) | undefined
   #isAwake = false
   #recordsIn = 0
-  /** Records processed since the last commit, and when the first was. */
-  #uncommitted = 0
-  #uncommittedSince: number | undefined
 
   constructor(cluster: Cluster, plan: Plan, options: RunTopologyOptions) {
     const { service } = plan.topology
@@ -110,6 +107,7 @@ class Runtime implements RunningTopology {
     this.service = service
     this.#plan = plan
     this.#options = options
+    this.#pace = new CommitPace(options.clock, options.commitIntervalMs ?? commitIntervalMsDefault)
     this.#cluster = cluster
     this.#committer = new Committer(cluster, options.guarantee ?? 'exactly-once', instance)
     this.#consumer = new Consumer(cluster, { isolation: 'read_committed', fetchBytesMax })
@@ -163,10 +161,10 @@ class Runtime implements RunningTopology {
     const { clock } = this.#options
     const done = this.#set.process(turnRecords, clock.now())
     this.#recordsIn += done
-    this.#uncommitted += done
-    if (done > 0) this.#uncommittedSince ??= clock.monotonic()
+    if (done > 0) this.#pace.processed(done)
     await this.#committer.ready()
-    if (this.#isCommitDue()) await this.#commit()
+    const isDue = this.#pace.isDue(done > 0, this.#waiters.count > 0)
+    if (isDue && this.#set.isBetweenBatches) await this.#commit()
     else if (done > 0) await new Promise<void>((resolve) => clock.soon(resolve))
     else await this.#pause(this.#idleMs())
     this.#waiters.check()
@@ -179,6 +177,7 @@ class Runtime implements RunningTopology {
       this.#pollError = undefined
       throw error
     }
+    if (this.#set.isEmpty) return
     this.#set.throttle(this.#consumer)
     this.#polling ??= this.#consumer
       .poll(pollWaitMs)
@@ -196,30 +195,17 @@ class Runtime implements RunningTopology {
       })
   }
 
-  #isCommitDue(): boolean {
-    const since = this.#uncommittedSince
-    if (since === undefined || !this.#set.isBetweenBatches) return false
-    if (this.#uncommitted >= transactionRecordsMax) return true
-    return this.#options.clock.monotonic() - since >= this.#commitIntervalMs()
-  }
-
-  #commitIntervalMs(): number {
-    return this.#options.commitIntervalMs ?? commitIntervalMsDefault
-  }
-
   /** How long the loop may sleep when there is nothing to process. */
   #idleMs(): number {
-    const now = this.#options.clock.monotonic()
     // Positions also move over control records; that is committed too, without haste.
-    if (this.#uncommittedSince === undefined && this.#set.hasMoved) this.#uncommittedSince = now
-    if (this.#uncommittedSince === undefined) return pollWaitMs
-    return Math.max(1, this.#uncommittedSince + this.#commitIntervalMs() - now)
+    if (!this.#pace.isPending && this.#set.hasMoved) this.#pace.processed(0)
+    return this.#pace.idleMs() ?? pollWaitMs
   }
 
   async #commit(): Promise<void> {
+    this.#pace.begin()
     await this.#committer.commit(this.#set, this.#member, this.#options.clock.now())
-    this.#uncommitted = 0
-    this.#uncommittedSince = undefined
+    this.#pace.committed()
     this.#failures = 0
   }
 
@@ -250,11 +236,12 @@ class Runtime implements RunningTopology {
   /** Commits before the partitions go, so that whoever gets them repeats nothing. */
   async #suspend(): Promise<void> {
     while (!this.#set.isBetweenBatches) {
-      this.#uncommittedSince ??= this.#options.clock.monotonic()
-      this.#recordsIn += this.#set.process(turnRecords, this.#options.clock.now())
+      const done = this.#set.process(turnRecords, this.#options.clock.now())
+      this.#recordsIn += done
+      this.#pace.processed(done)
       await this.#committer.ready()
     }
-    if (this.#uncommittedSince !== undefined) await this.#commit()
+    if (this.#pace.isPending) await this.#commit()
     this.#consumer.assign([])
     this.#set.suspend()
   }
@@ -274,8 +261,7 @@ class Runtime implements RunningTopology {
     this.#pollError = undefined
     this.#consumer.assign([])
     await this.#set.drop()
-    this.#uncommitted = 0
-    this.#uncommittedSince = undefined
+    this.#pace.reset()
     await this.#committer.startOver()
     this.#mustOpen = this.#assigned !== undefined
     this.#isBroken = false

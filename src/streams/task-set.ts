@@ -58,6 +58,10 @@ export class TaskSet {
     return this.#inputs.values()
   }
 
+  get isEmpty(): boolean {
+    return this.#byPlace.size === 0
+  }
+
   /** Opens what the partitions are for; new tasks are restored before any runs. */
   async open(partitions: readonly TopicPartition[], member: GroupMember): Promise<void> {
     const { tasks, inputs } = assignTasks(this.#plan, partitions)

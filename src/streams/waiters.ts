@@ -8,6 +8,10 @@ export class Waiters {
   #waiting: Waiter[] = []
   #failure: { readonly error: unknown } | undefined
 
+  get count(): number {
+    return this.#waiting.length
+  }
+
   /** Resolves once `isDue` holds when `check` is called; rejects when `fail` was or is called. */
   until(isDue: () => boolean): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error)

@@ -54,6 +54,7 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
         const second = await start(place, bank(1000, 150), { instanceId: 'b' })
         const reading = (): number =>
           [first, second].filter((each) => 'rows' in each.stats().inputs).length
+        while (reading() === 0) await delay(20)
         assert.equal(reading(), 1)
         await first.close()
         while (second.stats().inputs['rows']?.done !== true) await delay(20)
