@@ -97,10 +97,6 @@ function runTransactionsEffect(
   clock: Clock,
   { groups, transactions }: Coordinators,
 ): void {
-  if (effect.type === 'retry') {
-    for (const command of effect.commands) transactions.tell(command)
-    return
-  }
   const { transactionalId, producerId, producerEpoch, commit } = effect
   const kind = commit ? 'commit' : 'abort'
   const timestamp = clock.now()

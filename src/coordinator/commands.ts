@@ -73,13 +73,9 @@ export interface AutoCreated {
  * read "created" may write at once.
  */
 export type TopicsEffect =
-  /** Make these logs, or keep those that are there. After a restart they are `complete`: the log of any
-   * other partition is left over from a deletion that a crash interrupted. */
-  | {
-      readonly type: 'create-logs'
-      readonly logs: readonly LogPlan[]
-      readonly complete?: boolean
-    }
+  /** Make these logs, or keep those that are there. After a restart these are all there should be: any
+   * other partition's log is left over from a deletion that a crash interrupted. */
+  | { readonly type: 'create-logs'; readonly logs: readonly LogPlan[] }
   /** Remove these logs if they are there, and tell the groups machine `topics-deleted`. */
   | {
       readonly type: 'delete-logs'
@@ -153,7 +149,6 @@ export type TransactionsCommand =
   | Call<'DescribeTransactions'>
   | Call<'ListTransactions'>
   | EnterTransaction
-  | AwaitMarkers
   | MarkersWritten
   | Restart
   | Wake
@@ -162,7 +157,7 @@ export type TransactionsCommand =
  * A transactional Produce or TxnOffsetCommit is about to be written. With `add` (Produce v12 and up,
  * TxnOffsetCommit v5 and up: KIP-890) what is missing joins the transaction; without, it is refused.
  * Answered with `Entered`, always by the decision itself; `coversPartition` answers the common case
- * without a command. CONCURRENT_TRANSACTIONS means that `await-markers` is worth the while.
+ * without a command.
  */
 export interface EnterTransaction {
   readonly type: 'enter-transaction'
@@ -180,15 +175,7 @@ export interface Entered {
   readonly errorCode: number
 }
 
-/** Answered, with `Entered`, once no markers of this transaction are being written; at once if none are. So
- * a client that has heard of its commit can write on without being sent away. */
-export interface AwaitMarkers {
-  readonly type: 'await-markers'
-  readonly token: string
-  readonly transactionalId: string
-}
-
-/** All markers of one `write-markers` effect are durable. */
+/** All markers of one `write-markers` effect are written, in a place the log cannot outlive. */
 export interface MarkersWritten {
   readonly type: 'markers-written'
   readonly transactionalId: string
@@ -198,15 +185,15 @@ export interface MarkersWritten {
 
 export type TransactionsEffect =
   /** Append a control batch to each partition (not those whose topic is gone), send the groups machine
-   * `complete-transaction`, and when all of it is durable come back with `markers-written`. */
-  | {
-      readonly type: 'write-markers'
-      readonly transactionalId: string
-      readonly producerId: number
-      readonly producerEpoch: number
-      readonly commit: boolean
-      readonly partitions: readonly TopicPartition[]
-      readonly groups: readonly string[]
-    }
-  /** Decide these commands, which waited for the markers, as if they came in now. */
-  | { readonly type: 'retry'; readonly commands: readonly TransactionsCommand[] }
+   * `complete-transaction`, and come back with `markers-written`. A host with one journal for everything
+   * does all of it in the same turn, because what lies before in the journal is durable before; then no
+   * client ever finds its transaction between the two. */
+  {
+    readonly type: 'write-markers'
+    readonly transactionalId: string
+    readonly producerId: number
+    readonly producerEpoch: number
+    readonly commit: boolean
+    readonly partitions: readonly TopicPartition[]
+    readonly groups: readonly string[]
+  }

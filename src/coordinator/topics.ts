@@ -74,5 +74,5 @@ function decideTopics(
 /** A crash may have come between a topic and its logs: ask for all of them again. */
 function restart({ nodeId }: TopicsOptions, state: TopicsState): TopicsDecision {
   const logs = [...state.topics.values()].flatMap((topic) => logPlans(state, nodeId, topic))
-  return { changes: [], replies: [], effects: [{ type: 'create-logs', logs, complete: true }] }
+  return { changes: [], replies: [], effects: [{ type: 'create-logs', logs }] }
 }

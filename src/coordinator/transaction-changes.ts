@@ -2,7 +2,7 @@
  * What can happen to transactions, how it is stored, and what it does to the state.
  */
 import { array, bool, int16, int32, int64, string, struct } from '../protocol/schema.ts'
-import type { TransactionsCommand, TransactionsEffect } from './commands.ts'
+import type { TransactionsEffect } from './commands.ts'
 import type { Decision } from './machine.ts'
 import { changeCodec, form, type StoredChange } from './stored.ts'
 import type { Transaction, TransactionPhase, TransactionsState } from './transaction-state.ts'
@@ -55,20 +55,14 @@ const forms = {
   'transaction-expired': form(6, 0, struct({ transactionalId: string })),
 }
 
-type VolatileChange = {
-  readonly type: 'request-parked'
-  readonly transactionalId: string
-  readonly command: TransactionsCommand
-}
-
-export type TransactionsChange = StoredChange<typeof forms> | VolatileChange
+export type TransactionsChange = StoredChange<typeof forms>
 
 export type TransactionsDecision = Decision<TransactionsChange, TransactionsEffect>
 
 export const transactionChanges = changeCodec('transactions', forms)
 
 export function initialTransactions(): TransactionsState {
-  return { nextProducerId: 0, transactions: new Map(), waiting: new Map() }
+  return { nextProducerId: 0, transactions: new Map() }
 }
 
 export function applyToTransactions(state: TransactionsState, change: TransactionsChange): void {
@@ -81,18 +75,12 @@ export function applyToTransactions(state: TransactionsState, change: Transactio
     state.transactions.delete(transactionalId)
     return
   }
-  if (change.type === 'request-parked') {
-    const before = state.waiting.get(transactionalId) ?? []
-    state.waiting.set(transactionalId, [...before, change.command])
-    return
-  }
   if (change.type === 'transaction-set') {
     const { type: _type, topics, groups, state: phase, ...rest } = change
     const restored = { ...rest, state: phase as TransactionPhase, groups: new Set(groups) }
     state.transactions.set(transactionalId, { ...restored, partitions: partitionMap(topics) })
     return
   }
-  if (change.type === 'transaction-ended') state.waiting.delete(transactionalId)
   const before = state.transactions.get(transactionalId)
   if (before === undefined) return
   state.transactions.set(transactionalId, after(before, change))

@@ -68,7 +68,7 @@ export function fence(transaction: Transaction, now: number): TransactionsDecisi
   return { ...prepare(transaction, false, epochs, now), replies: [] }
 }
 
-/** All markers stand: the transaction is over, and who waited for that may try again. */
+/** All markers stand: the transaction is over. */
 export function markersWritten(
   { transactionalIdExpirationMs }: TransactionsOptions,
   state: TransactionsState,
@@ -83,11 +83,10 @@ export function markersWritten(
     transaction.producerEpoch === producerEpoch
   // Markers written twice, after a restart, are reported twice.
   if (!isAwaited) return { changes: [], replies: [], effects: [] }
-  const commands = state.waiting.get(transactionalId) ?? []
   return {
     changes: [{ type: 'transaction-ended', transactionalId, at: now }],
     replies: [],
-    effects: commands.length === 0 ? [] : [{ type: 'retry', commands }],
+    effects: [],
     wakeAt: now + transactionalIdExpirationMs,
   }
 }

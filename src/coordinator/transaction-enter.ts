@@ -3,23 +3,17 @@
  * add on the way (KIP-890).
  *
  * A partition that is not in the open transaction must not be written to in its name: no marker would ever
- * close it, and readers of committed records would wait for ever. Requests for the next transaction that
- * come while the markers of the last are being written wait for them here, so a client does not have to
- * back off and ask again.
+ * close it, and readers of committed records would wait for ever. While the markers of the last
+ * transaction are being written the next one cannot begin: CONCURRENT_TRANSACTIONS, ask again.
  */
 import { ErrorCode } from '../protocol/errors.ts'
-import type { AwaitMarkers, Call, EnterTransaction, TransactionsCommand } from './commands.ts'
+import type { Call, EnterTransaction } from './commands.ts'
 import {
   topicList,
   type TransactionsChange,
   type TransactionsDecision,
 } from './transaction-changes.ts'
-import {
-  isPrepared,
-  type Transaction,
-  type TransactionsOptions,
-  type TransactionsState,
-} from './transaction-state.ts'
+import { isPrepared, type Transaction, type TransactionsState } from './transaction-state.ts'
 
 /** What a producer asks in the name of a transaction. */
 interface Claim {
@@ -31,7 +25,6 @@ interface Claim {
 type Topics = readonly { readonly name: string; readonly partitions: readonly number[] }[]
 
 export function addPartitions(
-  options: TransactionsOptions,
   state: TransactionsState,
   command: Call<'AddPartitionsToTxn'>,
   now: number,
@@ -45,10 +38,6 @@ export function addPartitions(
   }
   const topics = request.v3AndBelowTopics
   const verdict = admit(state, claim)
-  if (verdict === 'wait') {
-    const parked = park(options, state, claim.transactionalId, command)
-    if (parked !== undefined) return parked
-  }
   const errorCode = codeFor(verdict, version < 2)
   const response = { resultsByTopicV3AndBelow: resultsOf(topics, () => errorCode) }
   const replies = [{ to: token, response }]
@@ -57,17 +46,12 @@ export function addPartitions(
 }
 
 export function addOffsets(
-  options: TransactionsOptions,
   state: TransactionsState,
   command: Call<'AddOffsetsToTxn'>,
   now: number,
 ): TransactionsDecision {
   const { request, token, version } = command
   const verdict = request.groupId === '' ? ErrorCode.INVALID_GROUP_ID : admit(state, request)
-  if (verdict === 'wait') {
-    const parked = park(options, state, request.transactionalId, command)
-    if (parked !== undefined) return parked
-  }
   const replies = [{ to: token, response: { errorCode: codeFor(verdict, version < 2) } }]
   if (typeof verdict !== 'object') return { changes: [], replies, effects: [] }
   return { ...entering(verdict, [], [request.groupId], now), replies }
@@ -89,20 +73,6 @@ export function enterTransaction(
     return { changes: [], replies, effects: [] }
   }
   return { ...entering(verdict, topics, groups, now), replies }
-}
-
-export function awaitMarkers(
-  options: TransactionsOptions,
-  state: TransactionsState,
-  command: AwaitMarkers,
-): TransactionsDecision {
-  const { token, transactionalId } = command
-  const transaction = state.transactions.get(transactionalId)
-  const isWaiting = transaction !== undefined && isPrepared(transaction)
-  const parked = isWaiting ? park(options, state, transactionalId, command) : undefined
-  if (parked !== undefined) return parked
-  const errorCode = isWaiting ? ErrorCode.CONCURRENT_TRANSACTIONS : ErrorCode.NONE
-  return { changes: [], replies: [{ to: token, response: { errorCode } }], effects: [] }
 }
 
 /** Version 4 and up: several transactions, each added to or only looked at. */
@@ -134,8 +104,8 @@ function addPartitionsOfMany(
   return wakes.length === 0 ? decision : { ...decision, wakeAt: Math.min(...wakes) }
 }
 
-/** The transaction the claim is right about; `'wait'` until its markers stand; or a code. */
-function admit(state: TransactionsState, claim: Claim): Transaction | 'wait' | number {
+/** The transaction the claim is right about; `'too-early'` while its markers are written; or a code. */
+function admit(state: TransactionsState, claim: Claim): Transaction | 'too-early' | number {
   const { transactionalId, producerId, producerEpoch } = claim
   if (transactionalId === '') return ErrorCode.INVALID_REQUEST
   const transaction = state.transactions.get(transactionalId)
@@ -143,37 +113,22 @@ function admit(state: TransactionsState, claim: Claim): Transaction | 'wait' | n
   if (transaction.producerId !== producerId) {
     // EndTxn has told the producer of its next id already, but the markers carry the old one.
     const isNext = transaction.nextProducerId === producerId && producerEpoch === 0
-    return isNext && isPrepared(transaction) ? 'wait' : ErrorCode.INVALID_PRODUCER_ID_MAPPING
+    return isNext && isPrepared(transaction) ? 'too-early' : ErrorCode.INVALID_PRODUCER_ID_MAPPING
   }
   if (transaction.producerEpoch !== producerEpoch) return ErrorCode.PRODUCER_FENCED
-  return isPrepared(transaction) ? 'wait' : transaction
+  return isPrepared(transaction) ? 'too-early' : transaction
 }
 
-function codeFor(verdict: Transaction | 'wait' | number, isOld: boolean): number {
+function codeFor(verdict: Transaction | 'too-early' | number, isOld: boolean): number {
   if (typeof verdict === 'object') return ErrorCode.NONE
-  if (verdict === 'wait') return ErrorCode.CONCURRENT_TRANSACTIONS
+  if (verdict === 'too-early') return ErrorCode.CONCURRENT_TRANSACTIONS
   const isFenced = verdict === ErrorCode.PRODUCER_FENCED
   return isFenced && isOld ? ErrorCode.INVALID_PRODUCER_EPOCH : verdict
 }
 
 /** For a write that must be in the transaction already. */
-function refusalOf(verdict: Transaction | 'wait' | number): number {
+function refusalOf(verdict: Transaction | 'too-early' | number): number {
   return typeof verdict === 'number' ? codeFor(verdict, true) : ErrorCode.INVALID_TXN_STATE
-}
-
-/** Holds the request back until the markers stand; not if too many are held back already. */
-function park(
-  { waitingMax }: TransactionsOptions,
-  state: TransactionsState,
-  transactionalId: string,
-  command: TransactionsCommand,
-): TransactionsDecision | undefined {
-  if ((state.waiting.get(transactionalId)?.length ?? 0) >= waitingMax) return undefined
-  return {
-    changes: [{ type: 'request-parked', transactionalId, command }],
-    replies: [],
-    effects: [],
-  }
 }
 
 /** Puts what is new into the transaction, opening it if need be. */

@@ -10,14 +10,11 @@
  * Invariants: a producer id belongs to one transactional id and is never given out twice; for one producer
  * id the epoch never falls; `Prepare` and `Ongoing` alone hold partitions or groups.
  */
-import type { TransactionsCommand } from './commands.ts'
 
 export interface TransactionsState {
   /** Every id below was given out. */
   nextProducerId: number
   readonly transactions: Map<string, Transaction>
-  /** Requests that wait for a transaction's markers, by transactional id. Forgotten by a restart. */
-  readonly waiting: Map<string, readonly TransactionsCommand[]>
 }
 
 export type TransactionPhase =
@@ -53,14 +50,11 @@ export interface TransactionsOptions {
   readonly timeoutMsMax: number
   /** How long a transactional id may idle before it is forgotten. */
   readonly transactionalIdExpirationMs: number
-  /** Requests that may wait for the markers of one transaction. */
-  readonly waitingMax: number
 }
 
 export const transactionsDefaults: TransactionsOptions = {
   timeoutMsMax: 900_000,
   transactionalIdExpirationMs: 604_800_000,
-  waitingMax: 1_000,
 }
 
 /** The last epoch a producer may use; one more is kept back to fence it. */

@@ -21,7 +21,7 @@ import {
   type TransactionsDecision,
 } from './transaction-changes.ts'
 import { endTransaction, fence, markersWritten, writeMarkers } from './transaction-end.ts'
-import { addOffsets, addPartitions, awaitMarkers, enterTransaction } from './transaction-enter.ts'
+import { addOffsets, addPartitions, enterTransaction } from './transaction-enter.ts'
 import {
   isPrepared,
   type Transaction,
@@ -59,13 +59,11 @@ function decideTransactions(
     case 'InitProducerId':
       return initProducerId(options, state, command, now)
     case 'AddPartitionsToTxn':
-      return addPartitions(options, state, command, now)
+      return addPartitions(state, command, now)
     case 'AddOffsetsToTxn':
-      return addOffsets(options, state, command, now)
+      return addOffsets(state, command, now)
     case 'enter-transaction':
       return enterTransaction(state, command, now)
-    case 'await-markers':
-      return awaitMarkers(options, state, command)
     case 'EndTxn':
       return endTransaction(state, command, now)
     case 'markers-written':

@@ -10,8 +10,8 @@
  *     restart                         the state is built anew from what was stored
  *
  * Lines of output: `stored` a change that went to the log, `reply TOKEN`, `effect`, `wake at`. Tokens count
- * from `a`. Commands that an effect `retry` names are run at once. At the end of every scene the runner
- * checks that the stored changes, and the shortest list of them, build the same state.
+ * from `a`. At the end of every scene the runner checks that the stored changes, and the shortest list of
+ * them, build the same state.
  */
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
@@ -46,7 +46,7 @@ const stages: Readonly<Record<string, { machine: () => unknown; lasting: Lasting
   },
   transactions: {
     machine: () => transactionsMachine(transactionsDefaults),
-    lasting: ({ waiting: _waiting, ...state }: { waiting: unknown }) => state,
+    lasting: (state: unknown) => state,
   },
   topics: {
     machine: () =>
@@ -158,16 +158,11 @@ class Stage {
     for (const { to, response } of decision.replies) {
       lines.push(`reply ${to} ${showResponse(this.#asReceived(to, response))}`)
     }
-    const again: Command[] = []
     for (const { type, ...fields } of decision.effects) {
-      if (type === 'retry') {
-        const { commands } = fields as unknown as { commands: readonly Command[] }
-        lines.push(`effect retry ${commands.map(({ token }) => token).join(' ')}`)
-        again.push(...commands)
-      } else lines.push(`effect ${type} ${showEffect(fields)}`)
+      lines.push(`effect ${type} ${showEffect(fields)}`)
     }
     if (decision.wakeAt !== undefined) lines.push(`wake at ${decision.wakeAt}`)
-    return [...lines, ...again.flatMap((each) => this.#run(each))]
+    return lines
   }
 
   /** The answer as its client reads it: so every answer is known to fit its version. */
@@ -202,8 +197,7 @@ function showEffect(fields: Record<string, unknown>): string {
   if (!Array.isArray(fields['logs'])) return show(fields)
   const logs = fields['logs'] as { logName: string; configs: ReadonlyMap<string, string> }[]
   const policies = new Set(logs.map(({ configs }) => configs.get('cleanup.policy')))
-  const shown = [...policies, ...(fields['complete'] === true ? ['complete'] : [])].join(', ')
-  return `${logs.map(({ logName }) => logName).join(' ')} (${shown})`
+  return `${logs.map(({ logName }) => logName).join(' ')} (${[...policies].join(', ')})`
 }
 
 function topicIds(from: number, request: unknown): string[] {

@@ -60,10 +60,6 @@ class Play {
         for (const logName of effect.logNames) this.remove(logName)
         continue
       }
-      if (effect.type === 'create-logs' && effect.complete === true) {
-        const planned = new Set(effect.logs.map(({ logName }) => logName))
-        for (const logName of this.logs.keys()) if (!planned.has(logName)) this.remove(logName)
-      }
       for (const plan of effect.logs) {
         assert(!this.gone.has(plan.logName), 'the name of a log came back')
         this.logs.set(plan.logName, plan)
@@ -75,6 +71,16 @@ class Play {
   remove(logName: string): void {
     this.logs.delete(logName)
     this.gone.add(logName)
+  }
+
+  /** After a restart the logs asked for are all there should be. */
+  restart(shorten: boolean): void {
+    this.rehearsal.effects.length = 0
+    this.rehearsal.restart(shorten)
+    const planned = this.rehearsal.effects.flatMap((effect) =>
+      effect.type === 'create-logs' ? effect.logs.map(({ logName }) => logName) : [],
+    )
+    for (const logName of this.logs.keys()) if (!planned.includes(logName)) this.remove(logName)
   }
 
   /** The logs are those of the topics there are, with the settings in force. */
@@ -133,8 +139,7 @@ function act(play: Play, action: Action): void {
       break
     }
     case 'crash':
-      if (action.early) play.rehearsal.effects.length = 0
-      play.rehearsal.restart(action.early)
+      play.restart(action.early)
   }
 }
 

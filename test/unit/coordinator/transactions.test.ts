@@ -70,10 +70,7 @@ type Marker = Extract<TransactionsEffect, { readonly type: 'write-markers' }>
 
 /** `newVersion`: whether the clients speak the second version of transactions. */
 class Play {
-  readonly rehearsal = new Rehearsal(
-    transactionsMachine(transactionsDefaults),
-    ({ waiting: _waiting, ...state }) => state,
-  )
+  readonly rehearsal = new Rehearsal(transactionsMachine(transactionsDefaults), (state) => state)
   readonly newVersion: boolean
   readonly producers: Producer[] = ['x', 'x', 'y'].map((transactionalId) => ({
     transactionalId,
@@ -335,17 +332,5 @@ describe('the transactions machine', () => {
     const play = playAt(lastEpoch + 1, 'Ongoing')
     play.call('InitProducerId', 5, unnamed)
     assert.equal(transactionX(play).producerEpoch, lastEpoch + 1)
-  })
-
-  it('lets no more requests wait for one transaction than it has room for', () => {
-    const machine = transactionsMachine({ ...transactionsDefaults, waitingMax: 1 })
-    const play = playAt(3, 'PrepareCommit')
-    const rehearsal = new Rehearsal(machine, ({ waiting: _waiting, ...state }) => state)
-    rehearsal.state = play.rehearsal.state
-    for (const token of ['a', 'b']) {
-      rehearsal.run({ type: 'await-markers', token, transactionalId: 'x' })
-    }
-    assert.equal(rehearsal.answers.has('a'), false)
-    assert.deepEqual(rehearsal.answers.get('b'), { errorCode: ErrorCode.CONCURRENT_TRANSACTIONS })
   })
 })
