@@ -8,7 +8,6 @@
  */
 import { HeadwaterError } from '../../base/errors.ts'
 import type { Entered } from '../../coordinator/commands.ts'
-import { coversPartition } from '../../coordinator/transaction-state.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode, errorName, errorText } from '../../protocol/errors.ts'
 import { isTransactional, readBatchHeader } from '../../records/batch.ts'
@@ -120,12 +119,12 @@ function enterTransaction(
   { transactions, version }: RequestContext,
 ): number {
   if (transactionalId === null) return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-  const write = { transactionalId, producerId, producerEpoch }
-  if (coversPartition(transactions.state, write, topic, index)) return ErrorCode.NONE
   const { response } = transactions.ask((token) => ({
     type: 'enter-transaction',
     token,
-    ...write,
+    transactionalId,
+    producerId,
+    producerEpoch,
     partitions: [{ topic, partition: index }],
     add: version >= implicitAddVersion,
   }))
