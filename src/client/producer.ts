@@ -67,6 +67,8 @@ export class Producer {
   /** Why the transaction can only be aborted. */
   #loss: HeadwaterError | undefined
   #failure: HeadwaterError | undefined
+  /** A batch took sequence numbers and is gone: only a new epoch can go on behind the gap. */
+  #hasGap = false
   #bufferedBytes = 0
   #isDrainDue = false
   #isDrainSoon = false
@@ -88,7 +90,7 @@ export class Producer {
       transactions: this.#transactions,
       compression: options.compression ?? 'none',
       deliveryTimeoutMs: options.deliveryTimeoutMs ?? deliveryTimeoutMsDefault,
-      onSettled: (batch) => this.#settle(batch),
+      onSettled: (batch, isAcknowledged) => this.#settle(batch, isAcknowledged),
       onFailure: (error) => this.#lose(error),
     })
   }
@@ -185,18 +187,16 @@ export class Producer {
     if (this.#failure !== undefined) throw this.#failure
     this.#assertInTransaction('abort')
     this.#state = 'ending'
-    const hadLoss = this.#loss !== undefined
-    const sentBefore = this.#unacknowledged.size
     this.#sender.halt()
     this.#dropWaiting()
+    await this.#sender.added()
     await Promise.all(
       [...this.#unacknowledged].map((batch) => {
         batch.settled ??= Promise.withResolvers()
         return batch.settled.promise
       }),
     )
-    const hasGap = hadLoss || sentBefore > 0
-    await this.#end(false, hasGap)
+    await this.#end(false)
     this.#loss = undefined
     this.#sender.resume()
   }
@@ -221,15 +221,16 @@ export class Producer {
     return this.close()
   }
 
-  async #end(committed: boolean, hasGap = false): Promise<void> {
+  async #end(committed: boolean): Promise<void> {
     try {
       let isNewEpoch = false
       if (this.#transactions.isTouched) isNewEpoch = await this.#transactions.end(committed)
-      if (hasGap && !isNewEpoch && this.#transactions.needsBumpAfterLoss) {
+      if (this.#hasGap && !isNewEpoch) {
         await this.#transactions.init(true)
         isNewEpoch = true
       }
       if (isNewEpoch) this.#forEachQueue((queue) => queue.resetSequence())
+      if (isNewEpoch) this.#hasGap = false
       this.#state = 'ready'
     } catch (error) {
       // Whether the coordinator ended the transaction is unknown: only a new producer can find out.
@@ -303,8 +304,9 @@ export class Producer {
     this.#sender.drain()
   }
 
-  #settle(batch: PendingBatch): void {
+  #settle(batch: PendingBatch, isAcknowledged: boolean): void {
     if (!this.#unacknowledged.delete(batch)) return
+    if (!isAcknowledged && batch.bytes !== undefined) this.#hasGap = true
     this.#bufferedBytes -= batch.builder.sizeBytes - batchHeaderBytes
     batch.settled?.resolve()
     if (this.#bufferedBytes < this.#bufferBytesMax) this.#releaseRoom()
@@ -320,7 +322,7 @@ export class Producer {
     this.#forEachQueue((queue) => {
       const filling = queue.builder
       if (filling !== undefined) this.#bufferedBytes -= filling.sizeBytes - batchHeaderBytes
-      for (const batch of queue.dropWaiting()) this.#settle(batch)
+      for (const batch of queue.dropWaiting()) this.#settle(batch, false)
     })
     this.#releaseRoom()
   }

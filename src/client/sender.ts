@@ -38,7 +38,7 @@ export interface SenderOptions {
   /** How long a batch is tried before it counts as lost. */
   readonly deliveryTimeoutMs: number
   /** A batch is through: acknowledged or given up. */
-  readonly onSettled: (batch: PendingBatch) => void
+  readonly onSettled: (batch: PendingBatch, isAcknowledged: boolean) => void
   /** A batch is lost: what follows it must not be sent. */
   readonly onFailure: (error: HeadwaterError) => void
 }
@@ -49,7 +49,7 @@ export class Sender {
   readonly #sendable = new Set<PartitionQueue>()
   readonly #inFlightByNode = new Map<number, number>()
   readonly #lookups = new Set<string>()
-  #isAdding = false
+  #adding: Promise<void> | undefined
   /** While a transaction is aborted, and after a failure, batches that come back are dropped. */
   #isHalted = false
 
@@ -87,6 +87,11 @@ export class Sender {
   halt(): void {
     this.#isHalted = true
     this.#sendable.clear()
+  }
+
+  /** Resolves when no request that adds partitions is on its way: it must not overtake an abort. */
+  async added(): Promise<void> {
+    await this.#adding
   }
 
   resume(): void {
@@ -197,7 +202,7 @@ export class Sender {
     batch.queue.leave(batch)
     batch.queue.attempt = 0
     batch.queue.isKnown = true
-    this.#o.onSettled(batch)
+    this.#o.onSettled(batch, true)
   }
 
   #refuse(batch: PendingBatch, code: number, detail: string | null): void {
@@ -228,7 +233,7 @@ export class Sender {
 
   #drop(batch: PendingBatch): void {
     batch.queue.leave(batch)
-    this.#o.onSettled(batch)
+    this.#o.onSettled(batch, false)
   }
 
   /** Finds the leader of a queue's partition, once at a time for each topic. */
@@ -278,13 +283,11 @@ export class Sender {
   }
 
   #addToTransaction(queues: readonly PartitionQueue[]): void {
-    if (this.#isAdding) return
-    this.#isAdding = true
-    this.#o.transactions
+    this.#adding ??= this.#o.transactions
       .addPartitions(queues.map(({ topic, partition }) => ({ topic, partition })))
       .catch((error: unknown) => this.#o.onFailure(asOperatingError(error)))
       .finally(() => {
-        this.#isAdding = false
+        this.#adding = undefined
         this.drain()
       })
   }

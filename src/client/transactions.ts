@@ -28,6 +28,8 @@ export class Transactions {
   #isVersion2 = false
   readonly #partitions = new Set<string>()
   readonly #groups = new Set<string>()
+  /** Something was to be added, and whether it was is not known. */
+  #isAddingUnknown = false
 
   constructor(cluster: Cluster, transactionalId: string | null, timeoutMs: number) {
     this.#cluster = cluster
@@ -50,7 +52,7 @@ export class Transactions {
 
   /** Whether the coordinator may know of anything in this transaction; else there is nothing to end. */
   get isTouched(): boolean {
-    return this.#partitions.size > 0 || this.#groups.size > 0
+    return this.#partitions.size > 0 || this.#groups.size > 0 || this.#isAddingUnknown
   }
 
   /**
@@ -87,6 +89,7 @@ export class Transactions {
 
   /** Adds partitions to the transaction (version 1). */
   async addPartitions(partitions: readonly TopicPartition[]): Promise<void> {
+    this.#isAddingUnknown = true
     const response = await this.#cluster.request(
       'AddPartitionsToTxn',
       {
@@ -163,11 +166,17 @@ export class Transactions {
       this.#coordinator(),
       { versionMax: this.#isVersion2 ? 5 : 4, retryCodes: concurrent },
     )
+    // A version 1 coordinator that was never told of this transaction has none to abort.
+    const hasNothing = response.errorCode === ErrorCode.INVALID_TXN_STATE && !committed
+    if (hasNothing && this.#partitions.size + this.#groups.size === 0) {
+      this.#forget()
+      return false
+    }
     throwOnError(
       response.errorCode,
       `${committed ? 'commit' : 'abort'} the transaction of ${this.#name()}`,
     )
-    this.forget()
+    this.#forget()
     if (!this.#isVersion2 || response.producerId < 0) return false
     const hasChanged =
       response.producerId !== this.#producerId || response.producerEpoch !== this.#producerEpoch
@@ -177,17 +186,14 @@ export class Transactions {
   }
 
   /** Begins to count anew what is in the transaction. */
-  forget(): void {
+  #forget(): void {
     this.#partitions.clear()
     this.#groups.clear()
-  }
-
-  /** Whether an abort leaves a gap in the sequences that only a new epoch closes. */
-  get needsBumpAfterLoss(): boolean {
-    return !this.#isVersion2
+    this.#isAddingUnknown = false
   }
 
   async #addGroup(groupId: string): Promise<void> {
+    this.#isAddingUnknown = true
     const response = await this.#cluster.request(
       'AddOffsetsToTxn',
       {
