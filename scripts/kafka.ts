@@ -18,7 +18,7 @@ import type { ApiName, RequestInput, ResponseOf } from '../src/protocol/api.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../src/protocol/frame.ts'
 import { java, kafkaJars, kafkaVersion, logOption } from './kafka/jars.ts'
 
-const readyTimeoutMs = 60_000
+const readyTimeoutMs = 120_000
 const stopTimeoutMs = 20_000
 const requestTimeoutMs = 5_000
 
@@ -37,7 +37,7 @@ export interface KafkaOptions {
   readonly properties?: Readonly<Record<string, string>>
 }
 
-/** Starts a node and returns when it answers. */
+/** Starts a node and returns when it answers. It ends with this process at the latest. */
 export async function startKafka(o: KafkaOptions = {}): Promise<KafkaNode> {
   const jars = await kafkaJars()
   const [port, controllerPort] = await freePorts()
@@ -47,19 +47,25 @@ export async function startKafka(o: KafkaOptions = {}): Promise<KafkaNode> {
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`)
   writeFileSync(config, lines.join(''))
   const output = join(directory, 'output.txt')
-  const clusterId = randomBytes(16).toString('base64url')
-  await runJava(jars, output, ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config])
-  const started = performance.now()
-  const child = startJava(jars, output, ['-Xms512m', '-Xmx1g', 'kafka.Kafka', config])
-  const endWithUs = () => child.kill('SIGKILL')
+  const format = ['-t', randomBytes(16).toString('base64url'), '-c', config]
+  let child: ChildProcess | undefined
+  const endWithUs = () => {
+    child?.kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+  }
   process.on('exit', endWithUs)
   const stop = async () => {
-    await stopChild(child)
+    if (child) await stopChild(child)
     process.off('exit', endWithUs)
     rmSync(directory, { recursive: true, force: true })
   }
   try {
+    child = startJava(jars, output, ['kafka.tools.StorageTool', 'format', ...format])
+    await succeeded(child)
+    const started = performance.now()
+    child = startJava(jars, output, ['-Xms512m', '-Xmx1g', 'kafka.Kafka', config])
     await untilReady(port, child)
+    return { port, pid: child.pid!, jars, readyMs: performance.now() - started, stop }
   } catch (error) {
     const said = tail(output)
     await stop()
@@ -67,7 +73,6 @@ export async function startKafka(o: KafkaOptions = {}): Promise<KafkaNode> {
       cause: error,
     })
   }
-  return { port, pid: child.pid!, jars, readyMs: performance.now() - started, stop }
 }
 
 /** Sends one request on a connection of its own. */
@@ -134,10 +139,9 @@ function startJava(jars: string, output: string, args: readonly string[]): Child
   return child
 }
 
-async function runJava(jars: string, output: string, args: readonly string[]): Promise<void> {
-  const child = startJava(jars, output, args)
+async function succeeded(child: ChildProcess): Promise<void> {
   const [code] = (await once(child, 'exit')) as [number | null]
-  if (code !== 0) throw new Error(`java ${args[0]} ended with ${code}; it said:\n${tail(output)}`)
+  if (code !== 0) throw new Error(`the storage could not be formatted: exit code ${code}`)
 }
 
 async function untilReady(port: number, child: ChildProcess): Promise<void> {
@@ -178,12 +182,18 @@ async function main(): Promise<void> {
   if (pairs.some((pair) => pair.length < 2)) {
     throw new Error('usage: node scripts/kafka.ts [property=value …]')
   }
+  const asked = askedToStop()
   const node = await startKafka({ properties: Object.fromEntries(pairs) })
   const ready = `ready after ${Math.round(node.readyMs)} ms`
   console.log(`Apache Kafka ${kafkaVersion} on 127.0.0.1:${node.port}, pid ${node.pid}, ${ready}`)
   console.log('Ctrl-C stops it')
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  await asked
   await node.stop()
+}
+
+/** Resolves when Ctrl-C or SIGTERM asks this process to end; until then they do not end it. */
+export async function askedToStop(): Promise<void> {
+  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
 }
 
 if (import.meta.main) {

@@ -4,10 +4,11 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { startKafka, type KafkaNode } from './kafka.ts'
+import { askedToStop, startKafka, type KafkaNode } from './kafka.ts'
 
 const files = process.argv.slice(2)
 const tests = files.length > 0 ? files : ['test/kafka/**/*.test.ts']
+const asked = askedToStop()
 let node: KafkaNode | undefined
 
 try {
@@ -16,6 +17,7 @@ try {
     stdio: 'inherit',
     env: { ...process.env, KAFKA_BOOTSTRAP: `127.0.0.1:${node.port}`, KAFKA_JARS: node.jars },
   })
+  void asked.then(() => child.kill())
   const [code] = (await once(child, 'exit')) as [number | null]
   process.exitCode = code ?? 1
 } catch (error) {
