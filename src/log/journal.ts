@@ -261,6 +261,8 @@ export class Journal {
     this.#fileNumber++
     this.#sizeBytes = journalHeaderBytes
     this.#rotation = undefined
+    // Segment writing may have failed meanwhile, and then the rotation was refused already.
+    if (this.#failure !== undefined) return
     rotation.capture()
     rotation.resolve(this.position)
   }

@@ -23,7 +23,7 @@ import {
   type LogCheckpoint,
   type LogConfig,
 } from './checkpoint.ts'
-import { openDataDirectory, writeCleanMarker, type DataDirectory } from './data-directory.ts'
+import { openStoreDirectory, writeCleanMarker, type StoreDirectory } from './store-directory.ts'
 import { EntryKind, type JournalEntry } from './journal-format.ts'
 import { Journal } from './journal.ts'
 import type { Log, LogHost } from './log.ts'
@@ -92,7 +92,7 @@ export class LogStore {
   readonly clusterId: string
   readonly durability: Durability
   readonly #settings: Settings
-  readonly #directory: DataDirectory
+  readonly #directory: StoreDirectory
   readonly #pool = new SegmentPool()
   readonly #factory: LogFactory
   readonly #writeBehind: WriteBehind
@@ -114,7 +114,7 @@ export class LogStore {
     const settings: Settings = { ...defaults, ...options }
     const startedAt = settings.clock.monotonic()
     const { disk, directory, clusterId } = settings
-    const store = new LogStore(settings, await openDataDirectory(disk, directory, clusterId))
+    const store = new LogStore(settings, await openStoreDirectory(disk, directory, clusterId))
     try {
       await store.#recover(startedAt)
       return store
@@ -126,13 +126,17 @@ export class LogStore {
     }
   }
 
-  private constructor(settings: Settings, directory: DataDirectory) {
+  private constructor(settings: Settings, directory: StoreDirectory) {
     this.#settings = settings
     this.#directory = directory
     this.clusterId = directory.clusterId
     this.durability = settings.durability
     this.#announcer = new Announcer(settings.clock)
-    this.#writeBehind = new WriteBehind(settings, (error) => this.#fail(error))
+    this.#writeBehind = new WriteBehind(
+      settings,
+      () => this.#journal.queuedBytes,
+      (error) => this.#fail(error),
+    )
     this.#factory = {
       files: {
         disk: settings.disk,
@@ -241,9 +245,10 @@ export class LogStore {
       await this.#note(EntryKind.epoch, 0, this.#leaderEpoch + 1)
       this.#leaderEpoch++
     }
-    const { records, truncated } = found
+    const { logs, records, truncated } = found
     const milliseconds = Math.round(clock.monotonic() - startedAt)
-    this.#recovered = { clean, logs: this.#logs.size, records, milliseconds, truncated }
+    this.#recovered = { clean, logs: logs.size, records, milliseconds, truncated }
+    this.#writeBehind.poke()
     if (found.end.totalBytes >= journalBytes) this.#startCheckpoint()
   }
 
@@ -280,7 +285,6 @@ export class LogStore {
   }
 
   async #submitStart(log: Log, offset: number): Promise<void> {
-    if (log.config.volatile === true) return
     await this.#note(EntryKind.start, log.number, offset)
     await this.#writeBehind.inLane(async () => {
       if (!log.isDeleted) await log.dropSegments()
@@ -294,16 +298,15 @@ export class LogStore {
     offset: number,
     payload: Uint8Array = new Uint8Array(0),
   ): Promise<void> {
-    const checksum = crc32c(payload)
-    const sizeBytes = payload.length
-    const entry = { kind, logNumber, sizeBytes, checksum, offset, leaderEpoch: 0 }
-    await this.#journal.append({ ...entry, lastOffsetDelta: 0 }, payload)
+    const covers = { sizeBytes: payload.length, checksum: crc32c(payload) }
+    const entry = { kind, logNumber, offset, ...covers, leaderEpoch: 0, lastOffsetDelta: 0 }
+    await this.#journal.append(entry, payload)
   }
 
   /** A group of the journal is through. */
   #onGroup(): void {
     this.#announcer.tell()
-    this.#writeBehind.poke(this.#journal.queuedBytes)
+    this.#writeBehind.poke()
     if (this.#journal.sizeBytes >= this.#settings.journalBytes) this.#startCheckpoint()
   }
 
@@ -320,13 +323,12 @@ export class LogStore {
    * old files too, one after it only the new; both give the same logs.
    */
   async #checkpoint(): Promise<void> {
-    const { disk, clock } = this.#settings
     const captured: { log: Log; state: Uint8Array }[] = []
     let durable = Promise.resolve()
     let nextLogNumber = 0
     let leaderEpoch = 0
     const { fileNumber, nextSequence } = await this.#journal.rotate(() => {
-      const usedBefore = clock.now() - producerIdleMsMax
+      const usedBefore = this.#settings.clock.now() - producerIdleMsMax
       for (const log of this.#logs.values()) {
         if (log.config.volatile === true) continue
         captured.push({ log, state: log.captureState(usedBefore) })
@@ -344,21 +346,19 @@ export class LogStore {
       }
       // Nothing the checkpoint speaks of may be taken back by a power cut.
       await this.#journal.sync()
-      const firstSequence = nextSequence
-      const checkpoint = { fileNumber, firstSequence, nextLogNumber, leaderEpoch, logs }
-      await writeCheckpoint(disk, this.#directory.path, checkpoint)
+      const from = { fileNumber, firstSequence: nextSequence, nextLogNumber, leaderEpoch }
+      await writeCheckpoint(this.#settings.disk, this.#directory.path, { ...from, logs })
       await this.#journal.dropBefore(fileNumber)
     })
   }
 
   async #close(): Promise<void> {
-    const { disk } = this.#settings
     try {
       await this.#checkpointing
       if (this.#failure === undefined) {
         await this.#checkpoint()
         const { nextSequence } = this.#journal.position
-        await writeCleanMarker(disk, this.#directory.path, nextSequence)
+        await writeCleanMarker(this.#settings.disk, this.#directory.path, nextSequence)
       }
     } catch (error) {
       this.#fail(error)

@@ -227,7 +227,7 @@ export class Log {
     assert(offset <= this.#highWatermark, `delete past the high watermark of ${this.name}`)
     if (offset <= this.startOffset) return
     this.#setStart(offset)
-    await this.#host.submitStart(this, offset)
+    if (this.config.volatile !== true) await this.#host.submitStart(this, offset)
   }
 
   /** Where a leader epoch ended: OffsetForLeaderEpoch's answer, -1 and -1 when unknown. */

@@ -11,7 +11,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { Disk } from '../io/ports.ts'
 import { readBatchHeader } from '../records/batch.ts'
 import { decodeIdentity, readCheckpoint, type LogConfig } from './checkpoint.ts'
-import { removeCleanMarker, type DataDirectory } from './data-directory.ts'
+import { removeCleanMarker, type StoreDirectory } from './store-directory.ts'
 import { EntryKind, journalFileName, type JournalEntry } from './journal-format.ts'
 import { scanJournal, type JournalEnd } from './journal-scan.ts'
 import { LogState } from './log-state.ts'
@@ -64,7 +64,7 @@ export function makeLog(
 
 export async function recoverLogs(
   factory: LogFactory,
-  directory: DataDirectory,
+  directory: StoreDirectory,
 ): Promise<RecoveredLogs> {
   const { disk } = factory.files
   const checkpoint = await readCheckpoint(disk, directory.path)
@@ -150,7 +150,7 @@ class Replay {
 }
 
 /** After a close in good order the journal has exactly the end that close wrote down. */
-function refuseUncleanEnd(directory: DataDirectory, end: JournalEnd): void {
+function refuseUncleanEnd(directory: StoreDirectory, end: JournalEnd): void {
   const { cleanSequence } = directory
   if (cleanSequence === undefined) return
   if (end.tornBytes === 0 && end.position.nextSequence === cleanSequence) return

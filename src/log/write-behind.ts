@@ -16,6 +16,8 @@ export interface WriteBehindLimits {
 
 export class WriteBehind {
   readonly #limits: WriteBehindLimits
+  /** Bytes accepted that the journal does not hold yet. */
+  readonly #queuedBytes: () => number
   readonly #onFailure: (error: unknown) => void
   /** Logs with batches in the journal that are not in segment files. */
   #unwritten = new Set<Log>()
@@ -27,8 +29,13 @@ export class WriteBehind {
   #lane: Promise<void> = Promise.resolve()
   #writing = false
 
-  constructor(limits: WriteBehindLimits, onFailure: (error: unknown) => void) {
+  constructor(
+    limits: WriteBehindLimits,
+    queuedBytes: () => number,
+    onFailure: (error: unknown) => void,
+  ) {
     this.#limits = limits
+    this.#queuedBytes = queuedBytes
     this.#onFailure = onFailure
   }
 
@@ -59,13 +66,19 @@ export class WriteBehind {
     this.#unwritten.add(log)
   }
 
-  /** Starts a round of writing when there is enough for large writes. */
-  poke(queuedBytes: number): void {
-    if (this.#writing || this.#backlogBytes - queuedBytes < this.#limits.writeBehindBytes) return
+  /** Starts a round of writing when there is enough for large writes, and another while there is. */
+  poke(): void {
+    if (this.#writing || this.#unwritten.size === 0) return
+    const enoughBytes = Math.min(this.#limits.writeBehindBytes, this.#limits.backlogBytesMax / 2)
+    if (this.#backlogBytes - this.#queuedBytes() < enoughBytes) return
     this.#writing = true
-    void this.inLane(() => this.writeAll())
-      .catch(this.#onFailure)
-      .finally(() => (this.#writing = false))
+    void this.inLane(() => this.writeAll()).then(
+      () => {
+        this.#writing = false
+        this.poke()
+      },
+      (error: unknown) => this.#onFailure(error),
+    )
   }
 
   /** Writes out what the journal holds now. Only within the lane. */

@@ -280,6 +280,26 @@ describe('memory', () => {
     assert(waits > 0)
   })
 
+  test('is not exhausted by what a restart brings back', async () => {
+    const disk = new SimDisk({ seed: 1 })
+    const store = await openStore({ disk })
+    const log = await store.create('flights-0')
+    for (let at = 0; at < 20; at++) await stored(log, batchOf(10))
+    await using again = await openStore({ disk: await killed(disk), backlogBytesMax: 1_000 })
+    await again.drained()
+    assert.equal(again.congested, false)
+  })
+
+  test('is given back in rounds as long as there is enough to write', async () => {
+    await using store = await openStore({ backlogBytesMax: 9_000, writeBehindBytes: 8_000 })
+    const log = await store.create('flights-0')
+    for (let round = 0; round < 20; round++) {
+      while (!store.congested) log.append(batchOf(10))
+      await store.drained()
+    }
+    assert(log.endOffset > 0)
+  })
+
   test('keeps recent batches readable without the disk, and not older ones', async () => {
     const disk = new SimDisk({ seed: 1 })
     await using store = await openStore({ disk, cacheBytes: 2_000, writeBehindBytes: 500 })

@@ -25,7 +25,7 @@ const firstSequence = 1
 const metaName = 'meta.json'
 const cleanName = 'clean'
 
-export interface DataDirectory {
+export interface StoreDirectory {
   readonly path: string
   readonly journalPath: string
   readonly logsPath: string
@@ -38,11 +38,11 @@ export interface DataDirectory {
 }
 
 /** Takes the directory, making it when it is new. The clean marker is read and still there. */
-export async function openDataDirectory(
+export async function openStoreDirectory(
   disk: Disk,
   path: string,
   newClusterId: string,
-): Promise<DataDirectory> {
+): Promise<StoreDirectory> {
   await disk.makeDirectory(path)
   const lock = await disk.lock(`${path}/lock`)
   try {
