@@ -9,6 +9,7 @@ import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import type { Durability } from '../log/log-store.ts'
 import { serveQueries } from '../query/listen.ts'
 import type { QueryServer } from '../query/listen.ts'
+import type { QueryService } from '../query/view.ts'
 import type { Service } from '../service/service.ts'
 import { runTopology } from '../streams/runtime.ts'
 import type { BrokerAddress, RunningTopology } from '../streams/running.ts'
@@ -25,6 +26,9 @@ export interface HostOptions {
   /** A broker that runs elsewhere; without it one is opened in `dir`. */
   readonly broker?: HostAndPort
 }
+
+/** How long closing may take once something has failed. */
+const closeAfterFailureMs = 2_000
 
 interface HostedService {
   readonly name: string
@@ -68,7 +72,7 @@ export class Host {
       host.#queries = await serveQueries({
         host: '127.0.0.1',
         port: options.queryPort,
-        services: () => host.#services.map(asQueryService),
+        services: () => host.#services.map(asQueryService).sort(byName),
       })
       return host
     } catch (error) {
@@ -158,16 +162,22 @@ export class Host {
     return running
   }
 
-  /** Stops services, queries and broker. After a failure only that failure matters, so none comes from here. */
+  /**
+   * Stops queries, services and broker. After a failure the parts that still hope for a broker are given
+   * little time, and only the failure matters: no other error comes from here.
+   */
   async close(): Promise<void> {
-    const parts = [this.#queries, ...this.#services.map(({ running }) => running), this.#embedded]
-    for (const part of parts) {
-      try {
-        await part?.close()
-      } catch (error) {
-        if (!this.#hasFailed) throw error
-      }
-    }
+    if (!this.#hasFailed) return this.#close()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = nodeClock.after(closeAfterFailureMs, resolve)
+    await Promise.race([this.#close().catch(() => {}), promise])
+    timer.cancel()
+  }
+
+  async #close(): Promise<void> {
+    await this.#queries?.close()
+    for (const { running } of this.#services) await running.close()
+    await this.#embedded?.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -175,6 +185,10 @@ export class Host {
   }
 }
 
-function asQueryService({ name, running }: HostedService) {
+function byName(a: QueryService, b: QueryService): number {
+  return a.name < b.name ? -1 : 1
+}
+
+function asQueryService({ name, running }: HostedService): QueryService {
   return { name, views: running.views, ready: () => running.stats().state === 'running' }
 }

@@ -25,7 +25,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
-process.exitCode = await run(process.argv)
+const exitCode = await run(process.argv)
+// After a failure something may still be trying again; nothing waits for that.
+if (exitCode === exitCodes.done) process.exitCode = exitCode
+else process.exit(exitCode)
 
 async function run(argv: readonly string[]): Promise<number> {
   try {

@@ -28,6 +28,11 @@ export function printJson(value: unknown): void {
   )
 }
 
+/** A line for people beside the result, on standard error. */
+export function printNote(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
 /** Says on standard error what went wrong and gives the exit code for it. */
 export function printError(error: unknown, json: boolean): number {
   if (error instanceof Interrupted) {

@@ -21,7 +21,7 @@ export interface ServiceProgress {
 }
 
 /** What is being read from outside. */
-export interface LoadProgress {
+interface LoadProgress {
   readonly what: string
   readonly done: number
   readonly total: number
@@ -52,6 +52,8 @@ export class Progress {
     this.#draw = createLogUpdate(this.#stream)
     const step = this.#live ? () => this.#redraw() : () => this.#plainLine()
     this.#timer = setInterval(step, this.#live ? redrawMs : plainLineMs)
+    // The first rates are counted from here.
+    this.#rates.of(look().services, performance.now())
     if (this.#live) step()
   }
 

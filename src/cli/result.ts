@@ -1,5 +1,6 @@
 /** The result of the airline example, for people: the ten worst airports and where to look next. */
 import { styleText } from 'node:util'
+import { kafkaPortDefault } from './arguments.ts'
 import { formatCount, formatSeconds, formatTable } from './output.ts'
 import type { Column } from './output.ts'
 
@@ -66,17 +67,16 @@ function speedOf({ flightsPerSecond, seconds }: AirlineResult): string {
 export function drawNextSteps(o: {
   readonly kafka: string
   readonly queryUrl: string
-  readonly directory: string | undefined
+  readonly directory?: string
   readonly example: WorstAirport | undefined
 }): string[] {
   const day = `${o.queryUrl}/v1/board/airportDays/${o.example?.airport ?? 'ORD'}:2001-01-02`
+  const contracts = '--contracts examples/airline/contracts.ts'
+  const broker = o.kafka === `127.0.0.1:${kafkaPortDefault}` ? '' : ` --broker ${o.kafka}`
   const steps: [string, string][] = [
     ['a day', `curl ${day}`],
     ['all queries', o.queryUrl],
-    [
-      'the facts',
-      'npm run headwater -- tail disruptions --contracts examples/airline/contracts.ts',
-    ],
+    ['the facts', `npm run headwater -- tail disruptions ${contracts}${broker}`],
     ['Kafka', `${o.kafka}: any client, as in kcat -b ${o.kafka} -C -t airport-days`],
     ...(o.directory === undefined ? [] : [['data', o.directory] as [string, string]]),
   ]

@@ -9,7 +9,7 @@ import type { AirlineExample } from './example.ts'
 import { Host } from './host.ts'
 import type { HostOptions } from './host.ts'
 import { Lifetime } from './lifetime.ts'
-import { print, printJson } from './output.ts'
+import { print, printJson, printNote } from './output.ts'
 import { Progress } from './progress.ts'
 import type { Snapshot } from './progress.ts'
 import { drawNextSteps, drawResult } from './result.ts'
@@ -32,26 +32,35 @@ export async function start(options: StartOptions): Promise<void> {
   airline.checkInput()
   using lifetime = new Lifetime()
   await using host = await Host.open(options)
-  const seconds = await lifetime.unlessOver(
-    Promise.race([load(host, airline, options), host.failed]),
-  )
+  const { directory } = placeOf(options)
+  const data = directory === undefined ? '' : `, data ${directory}`
+  printNote(`Kafka ${host.kafka}, queries ${host.queryUrl}${data}`)
+  const seconds = await load(host, airline, { options, lifetime })
   const result = await lifetime.unlessOver(readBack(host, airline, seconds))
   if (options.json) printJson(result)
   else show(result, host, options)
   if (!options.exit) await Promise.race([lifetime.over, host.failed])
 }
 
-/** Runs the services until everything is processed; how many seconds that took. */
-async function load(host: Host, airline: AirlineExample, options: StartOptions): Promise<number> {
+/** Runs the services until everything is processed, showing progress; how many seconds that took. */
+async function load(
+  host: Host,
+  airline: AirlineExample,
+  { options, lifetime }: { readonly options: StartOptions; readonly lifetime: Lifetime },
+): Promise<number> {
   const started = performance.now()
   const stages = airline.stages(options.flights)
   const names = stages.flat().map(({ name }) => name)
   using _progress = new Progress(() => snapshot(host, airline, names, options.flights))
+  await lifetime.unlessOver(Promise.race([runStages(host, stages), host.failed]))
+  return (performance.now() - started) / 1000
+}
+
+async function runStages(host: Host, stages: ReturnType<AirlineExample['stages']>): Promise<void> {
   for (const stage of stages) {
     await Promise.all(stage.map((service) => host.start(service)))
     await host.caughtUp()
   }
-  return (performance.now() - started) / 1000
 }
 
 function snapshot(
@@ -89,15 +98,18 @@ async function readBack(
   }
 }
 
+function placeOf({ broker, dir }: StartOptions): { readonly directory?: string } {
+  return broker === undefined ? { directory: dir } : {}
+}
+
 function show(result: AirlineResult, host: Host, options: StartOptions): void {
-  const { kafka, queryUrl } = host
-  const directory = options.broker === undefined ? options.dir : undefined
   const [example] = result.worst
   print(['', ...drawResult(result)].join('\n'))
   if (result.flights > options.flights) {
     print(`(this directory held more than --flights ${options.flights} before; nothing is removed)`)
   }
   if (options.exit) return
-  print(['', ...drawNextSteps({ kafka, queryUrl, directory, example })].join('\n'))
+  const { kafka, queryUrl } = host
+  print(['', ...drawNextSteps({ kafka, queryUrl, example, ...placeOf(options) })].join('\n'))
   print('\nCtrl-C stops it; started again, it goes on from here.')
 }

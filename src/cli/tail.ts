@@ -70,17 +70,54 @@ async function rangesOf(cluster: Cluster, topic: string, options: TailOptions): 
       listOffsets(cluster, partitions, at, 'read_committed'),
     ),
   )
-  return partitions.map(({ partition }, i) => {
-    const begin = begins![i]!.offset
-    const end = ends![i]!.offset
-    return { partition, start: Math.min(end, Math.max(begin, startOf(from, begin, end))), end }
-  })
+  return Promise.all(
+    partitions.map(async ({ partition }, i) => {
+      const whole = { partition, start: begins![i]!.offset, end: ends![i]!.offset }
+      return { ...whole, start: await startOf(from, whole, { cluster, topic }) }
+    }),
+  )
 }
 
-function startOf(from: StartingPoint, begin: number, end: number): number {
-  if (from === 'beginning') return begin
+async function startOf(
+  from: StartingPoint,
+  { partition, start, end }: Range,
+  { cluster, topic }: { readonly cluster: Cluster; readonly topic: string },
+): Promise<number> {
+  if (from === 'beginning') return start
   if (from === 'latest') return end
-  return from < 0 ? end + from : from
+  if (from >= 0) return Math.min(end, Math.max(start, from))
+  // Some offsets hold no record (markers of transactions, aborted ones), so look back until there are enough.
+  for (let back = -from; ; back *= 2) {
+    const range = { partition, start: Math.max(start, end - back), end }
+    const offsets = await recordOffsets(cluster, topic, range)
+    if (offsets.length >= -from || range.start === start) return offsets.at(from) ?? range.start
+  }
+}
+
+/** The offsets in a range at which there are committed records. */
+async function recordOffsets(
+  cluster: Cluster,
+  topic: string,
+  { partition, start, end }: Range,
+): Promise<number[]> {
+  const offsets: number[] = []
+  const consumer = new Consumer(cluster, { isolation: 'read_committed' })
+  try {
+    consumer.assign([{ topic, partition, offset: start }])
+    for (let next = start; next < end;) {
+      for (const { batches, nextOffset } of await consumer.poll(pollMs)) {
+        for (const batch of batches) {
+          for (const { offset } of decodeRecords(batch)) {
+            if (offset >= start && offset < end) offsets.push(offset)
+          }
+        }
+        next = nextOffset
+      }
+    }
+    return offsets
+  } finally {
+    await consumer.close()
+  }
 }
 
 interface Tailing {

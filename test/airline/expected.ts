@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 
-export interface ExpectedAirportDay {
+interface ExpectedAirportDay {
   readonly id: string
   readonly airport: string
   readonly day: string
@@ -17,7 +17,7 @@ export interface ExpectedAirportDay {
   meanDelay: number
 }
 
-export interface ExpectedDisruption {
+interface ExpectedDisruption {
   readonly flight: number
   readonly date: string
   readonly delay: number
@@ -28,7 +28,7 @@ export interface ExpectedDisruption {
   readonly destination: string
 }
 
-export interface ExpectedWorst {
+interface ExpectedWorst {
   readonly airport: string
   readonly name: string
   readonly city: string

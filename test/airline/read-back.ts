@@ -58,7 +58,7 @@ interface PlacedRecord extends StoredRecord {
 }
 
 /** All committed records of a topic, each partition in order. */
-export async function readTopic(cluster: Cluster, topic: string): Promise<PlacedRecord[]> {
+async function readTopic(cluster: Cluster, topic: string): Promise<PlacedRecord[]> {
   const consumer = new Consumer(cluster, { isolation: 'read_committed' })
   const count = await cluster.partitionCount(topic)
   const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }))

@@ -1,0 +1,2 @@
+/** Exports no service and no event. */
+export const answer = 42
