@@ -77,8 +77,9 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     let log = await openMachineLog(store, machine.name)
     let state = await replayLog(machine, log)
     if (log.sizeBytes > options.logBytesMax) {
-      log = await shorten(store, machine, state, log, clock.now())
-      state = await replayLog(machine, log)
+      const shortened = await shorten(store, machine, state, log, clock.now())
+      if (shortened !== log) state = await replayLog(machine, shortened)
+      log = shortened
     }
     return new MachineHost(machine, state, log, options)
   }
@@ -256,6 +257,7 @@ async function replayLog<State, Command, Change, Effect>(
   return state
 }
 
+/** Writes the state into the next log; the old one stays when that would not halve it. */
 async function shorten<State, Command, Change, Effect>(
   store: LogStore,
   machine: Machine<State, Command, Change, Effect>,
@@ -263,25 +265,33 @@ async function shorten<State, Command, Change, Effect>(
   old: Log,
   now: number,
 ): Promise<Log> {
+  const batches = [...dumpBatches(machine, state, now)]
+  const bytes = batches.reduce((sum, batch) => sum + batch.length, 0)
+  if (bytes * 2 > old.sizeBytes) return old
   const prefix = logPrefix(machine.name)
   const log = await store.create(`${prefix}${Number(old.name.slice(prefix.length)) + 1}`)
-  let builder = new BatchBuilder()
-  let durable: Promise<void> | undefined
-  const flush = (): void => {
-    if (builder.count === 0) return
-    const result = log.append(builder.finish())
+  for (const batch of batches) {
+    const result = log.append(batch)
     assert(result.kind === 'appended', 'a coordinator log refused a dump')
-    durable = result.durable
-    builder = new BatchBuilder()
+    await result.durable
   }
+  await store.delete(old.name)
+  return log
+}
+
+function* dumpBatches<State, Command, Change, Effect>(
+  machine: Machine<State, Command, Change, Effect>,
+  state: State,
+  now: number,
+): Iterable<Uint8Array> {
+  let builder = new BatchBuilder()
   for (const change of machine.dump(state)) {
     const bytes = machine.encode(change)
     assert(bytes !== undefined, 'a dump holds a volatile change')
     builder.append(now, null, bytes)
-    if (builder.sizeBytes >= dumpBatchBytes) flush()
+    if (builder.sizeBytes < dumpBatchBytes) continue
+    yield builder.finish()
+    builder = new BatchBuilder()
   }
-  flush()
-  await durable
-  await store.delete(old.name)
-  return log
+  if (builder.count > 0) yield builder.finish()
 }

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { utf8Bytes, utf8String } from '../../../src/base/bytes.ts'
+import { isMachineLog, MachineHost } from '../../../src/broker/machine-host.ts'
+import type { Machine } from '../../../src/coordinator/machine.ts'
+import { nodeClock } from '../../../src/io/node-clock.ts'
+import { LogStore } from '../../../src/log/log-store.ts'
+import { SimDisk } from '../../../src/testing/sim-disk.ts'
+
+type Command =
+  | { readonly type: 'add'; readonly token: string; readonly word: string }
+  | { readonly type: 'count'; readonly token: string }
+  | { readonly type: 'park'; readonly token: string }
+  | { readonly type: 'wake' }
+type Change = { readonly word: string } | { readonly parked: string } | 'woken'
+
+interface Words {
+  words: string[]
+  parked: string[]
+  wakes: number
+}
+
+/** Keeps words; answers what is parked when it is woken. */
+const words: Machine<Words, Command, Change, string> = {
+  name: 'words',
+  initial: () => ({ words: [], parked: [], wakes: 0 }),
+  decide: (state, command, now) => {
+    switch (command.type) {
+      case 'add':
+        return {
+          changes: [{ word: command.word }],
+          replies: [{ to: command.token, response: state.words.length + 1 }],
+          effects: [command.word],
+        }
+      case 'count':
+        return {
+          changes: [],
+          replies: [{ to: command.token, response: state.words.length }],
+          effects: [],
+        }
+      case 'park':
+        return { changes: [{ parked: command.token }], replies: [], effects: [], wakeAt: now + 10 }
+      case 'wake': {
+        const replies = state.parked.map((to) => ({ to, response: 'woken' }))
+        return { changes: ['woken'], replies, effects: [] }
+      }
+    }
+  },
+  apply: (state, change) => {
+    if (change === 'woken') {
+      state.wakes++
+      state.parked = []
+    } else if ('word' in change) state.words.push(change.word)
+    else state.parked.push(change.parked)
+  },
+  encode: (change) =>
+    typeof change === 'object' && 'word' in change ? utf8Bytes(change.word) : undefined,
+  decode: (bytes) => ({ word: utf8String(bytes) }),
+  dump: (state) => state.words.map((word) => ({ word })),
+  afterReplay: () => [],
+}
+
+async function open(disk: SimDisk, logBytesMax = 1_000_000) {
+  const store = await LogStore.open({ disk, clock: nodeClock, directory: 'data' })
+  const effects: string[] = []
+  const host = await MachineHost.open(words, {
+    store,
+    clock: nodeClock,
+    logBytesMax,
+    runEffect: (effect) => void effects.push(effect),
+  })
+  host.start()
+  const add = (word: string) => host.call((token) => ({ type: 'add', token, word }))
+  const close = async () => {
+    host.close(new Error('closed'))
+    await store.close()
+  }
+  return { store, host, effects, add, close }
+}
+
+test('a decision is applied at once and answered when it is durable', async () => {
+  const { host, add, effects, close } = await open(new SimDisk({ seed: 1 }))
+  let answered = false
+  const answer = add('one').then((response) => {
+    answered = true
+    return response
+  })
+  assert.deepEqual(host.state.words, ['one'])
+  assert.deepEqual(effects, ['one'])
+  await Promise.resolve()
+  assert.equal(answered, false)
+  assert.equal(await answer, 1)
+  await close()
+})
+
+test('an answer that rests on what is not durable yet waits for it', async () => {
+  const { host, add, close } = await open(new SimDisk({ seed: 1 }))
+  const order: string[] = []
+  const first = add('one').then(() => order.push('add'))
+  const second = host
+    .call((token) => ({ type: 'count', token }))
+    .then((response) => order.push(`count ${response}`))
+  const provisional = host.ask((token) => ({ type: 'count', token }))
+  assert.equal(provisional.response, 1)
+  assert.notEqual(provisional.durable, undefined)
+  await Promise.all([first, second])
+  assert.deepEqual(order, ['add', 'count 1'])
+  const later = host.ask((token) => ({ type: 'count', token }))
+  assert.equal(later.durable, undefined)
+  await close()
+})
+
+test('a machine that asks for it is woken, and answers who waited', async () => {
+  const { host, close } = await open(new SimDisk({ seed: 1 }))
+  const keepAlive = setTimeout(() => {}, 10_000)
+  assert.equal(await host.call((token) => ({ type: 'park', token })), 'woken')
+  assert.equal(host.state.wakes, 1)
+  clearTimeout(keepAlive)
+  await close()
+})
+
+test('the state comes back from the log', async () => {
+  const disk = new SimDisk({ seed: 1 })
+  const before = await open(disk)
+  await before.add('one')
+  await before.add('two')
+  await before.close()
+  const after = await open(disk)
+  assert.deepEqual(after.host.state.words, ['one', 'two'])
+  await after.close()
+})
+
+test('a log grown long is shortened when it is opened, and nothing else changes', async () => {
+  const disk = new SimDisk({ seed: 1 })
+  const before = await open(disk)
+  for (let i = 0; i < 50; i++) await before.add(`word ${i}`)
+  const long = before.store.get('coordinator.words-1')!.sizeBytes
+  await before.close()
+  // The second time it is as short as it can be, and stays.
+  for (let start = 0; start < 2; start++) {
+    const after = await open(disk, 10)
+    assert.deepEqual(after.store.names(), ['coordinator.words-2'])
+    assert.ok(after.store.get('coordinator.words-2')!.sizeBytes < long / 2)
+    assert.equal(after.host.state.words.length, 50)
+    assert.equal(after.host.state.words[49], 'word 49')
+    await after.close()
+  }
+})
+
+test('what an unfinished shortening left is thrown away', async () => {
+  const disk = new SimDisk({ seed: 1 })
+  const before = await open(disk)
+  await before.add('one')
+  await before.store.create('coordinator.words-2')
+  await before.close()
+  const after = await open(disk)
+  assert.deepEqual(after.host.state.words, ['one'])
+  assert.deepEqual(after.store.names(), ['coordinator.words-1'])
+  await after.close()
+})
+
+test('a closed host fails what waits and what comes', async () => {
+  const { host, add, close } = await open(new SimDisk({ seed: 1 }))
+  const waiting = host.call((token) => ({ type: 'park', token }))
+  host.close(new Error('the broker was closed'))
+  await assert.rejects(waiting, /closed/)
+  await assert.rejects(add('late'), /closed/)
+  await close()
+})
+
+test('a topic may be called like a coordinator', () => {
+  assert.equal(isMachineLog('coordinator.groups-1'), true)
+  assert.equal(isMachineLog('coordinator.groups-1.AAAAAAAAAAAAAAAAAAAAAA'), false)
+})
