@@ -30,11 +30,13 @@ export interface WorstAirport {
 /** The lines of the table and of the counts under it. */
 export function drawResult(result: AirlineResult): string[] {
   const [titles, ...rows] = formatTable(columns, result.worst)
+  const flightsMin = Math.ceil(result.flights / 1000)
   return [
     styleText(
       'bold',
-      'The ten worst airports: the highest share of departures 15 minutes late and more',
+      'The ten worst airports: the highest share of flights 15 minutes late or more,',
     ),
+    styleText('bold', `of the airports with at least ${formatCount(flightsMin)} flights`),
     '',
     styleText('dim', titles!),
     ...rows,

@@ -160,7 +160,8 @@ describe('the result', () => {
 
   it('is a table of the worst airports and what was counted', () => {
     assert.deepEqual(plain(drawResult(result)), [
-      'The ten worst airports: the highest share of departures 15 minutes late and more',
+      'The ten worst airports: the highest share of flights 15 minutes late or more,',
+      'of the airports with at least 300 flights',
       '',
       '     airport                         city          flights  late   share  mean delay',
       'SJU  Luis Munoz Marin International  San Juan, PR    1,381   480  34.8 %    15.6 min',
