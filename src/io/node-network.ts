@@ -95,7 +95,10 @@ class SocketDuplex implements Duplex {
   }
 
   onBytes(reader: (chunk: Uint8Array) => void): void {
-    this.#socket.on('data', reader)
+    // Plain views: the `slice` of a Buffer does not copy, and readers count on one that does.
+    this.#socket.on('data', (chunk: Uint8Array) => {
+      reader(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    })
   }
 
   onClose(callback: (error?: Error) => void): void {

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Cluster } from '../../../src/client/cluster.ts'
+import { Metadata } from '../../../src/client/metadata.ts'
+import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
+import type { Dial } from '../../../src/io/ports.ts'
+import type { ApiName, ResponseOf } from '../../../src/protocol/api.ts'
+import { ErrorCode } from '../../../src/protocol/errors.ts'
+import { keepAwake } from '../../client-suite/peer.ts'
+import { metadataOf, scriptedBroker } from './scripted-broker.ts'
+
+keepAwake()
+
+const two = [
+  { nodeId: 1, host: 'one', port: 1 },
+  { nodeId: 2, host: 'two', port: 2 },
+]
+
+function connect(dial: Dial, retryTimeoutMs = 5_000): Promise<Cluster> {
+  const bootstrap = [
+    { host: 'boot', port: 90 },
+    { host: 'boot', port: 91 },
+  ]
+  return Cluster.connect({ bootstrap, dial, clock: nodeClock, random: nodeRandom, retryTimeoutMs })
+}
+
+const heartbeat = { groupId: 'g', generationId: 1, memberId: 'm' }
+const coordinator = { coordinator: 'group', id: 'g' } as const
+
+test('the first bootstrap address that answers is enough', async () => {
+  const broker = scriptedBroker({})
+  await using cluster = await connect(async (host, port) => {
+    if (port === 90) throw new Error('down')
+    return broker.dial(host, port)
+  })
+  assert.deepEqual(cluster.metadata.brokerIds(), [1])
+})
+
+test('when no address answers, connecting fails and names the last', async () => {
+  const dial: Dial = async () => {
+    throw new Error('down')
+  }
+  await assert.rejects(connect(dial), { code: 'connection-failed', message: /boot:91: down/ })
+})
+
+test('a coordinator that moved is looked up again', async () => {
+  let coordinatorId = 1
+  const broker = scriptedBroker({
+    Metadata: (asked) => metadataOf(asked, two, 1),
+    FindCoordinator: () => ({ coordinators: [{ key: 'g', nodeId: coordinatorId }] }),
+    Heartbeat: ({ port }) => {
+      if (port === coordinatorId) return {}
+      return { errorCode: ErrorCode.NOT_COORDINATOR }
+    },
+  })
+  await using cluster = await connect(broker.dial)
+  assert.equal((await cluster.request('Heartbeat', heartbeat, coordinator)).errorCode, 0)
+  coordinatorId = 2
+  assert.equal((await cluster.request('Heartbeat', heartbeat, coordinator)).errorCode, 0)
+  const lookups = broker.asked.filter(({ api }) => api === 'FindCoordinator')
+  assert.equal(lookups.length, 2)
+})
+
+test('a role that never settles is answered with the code after the time given', async () => {
+  const broker = scriptedBroker({
+    FindCoordinator: () => ({ coordinators: [{ key: 'g', nodeId: 1 }] }),
+    Heartbeat: () => ({ errorCode: ErrorCode.COORDINATOR_LOAD_IN_PROGRESS }),
+  })
+  await using cluster = await connect(broker.dial, 100)
+  const { errorCode } = await cluster.request('Heartbeat', heartbeat, coordinator)
+  assert.equal(errorCode, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
+  assert.ok(broker.asked.filter(({ api }) => api === 'Heartbeat').length > 1)
+})
+
+test('a connection lost in the middle is a repetition, not an error', async () => {
+  let times = 0
+  const broker = scriptedBroker({
+    ListGroups: ({ duplex }) => (++times < 3 ? void duplex.destroy() : { groups: [] }),
+  })
+  await using cluster = await connect(broker.dial)
+  assert.deepEqual((await cluster.request('ListGroups', {})).groups, [])
+  assert.equal(times, 3)
+})
+
+test("other error codes are the caller's at once", async () => {
+  const broker = scriptedBroker({
+    ListGroups: () => ({ errorCode: ErrorCode.CLUSTER_AUTHORIZATION_FAILED }),
+  })
+  await using cluster = await connect(broker.dial)
+  const { errorCode } = await cluster.request('ListGroups', {})
+  assert.equal(errorCode, ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+})
+
+test('lanes to one broker are connections of their own', async () => {
+  const broker = scriptedBroker({ ListGroups: () => ({}) })
+  await using cluster = await connect(broker.dial)
+  await cluster.request('ListGroups', {}, 1)
+  await cluster.request('ListGroups', {}, 1, { lane: 'a' })
+  await cluster.request('ListGroups', {}, 1, { lane: 'a' })
+  const ends = broker.asked.filter(({ api }) => api === 'ListGroups').map(({ duplex }) => duplex)
+  assert.notEqual(ends[0], ends[1])
+  assert.equal(ends[1], ends[2])
+})
+
+test('a closed cluster sends nothing more', async () => {
+  const broker = scriptedBroker({ ListGroups: () => ({}) })
+  const cluster = await connect(broker.dial)
+  await cluster.close()
+  await assert.rejects(cluster.request('ListGroups', {}), { code: 'connection-lost' })
+})
+
+test('metadata from a broker that lags does not bring an old leader back', () => {
+  const metadata = new Metadata()
+  const answer = (leaderId: number, leaderEpoch: number, topicId: string) =>
+    metadata.update({
+      brokers: [],
+      clusterId: 'c',
+      controllerId: 1,
+      topics: [
+        {
+          errorCode: 0,
+          name: 't',
+          topicId,
+          partitions: [{ partitionIndex: 0, leaderId, leaderEpoch }],
+        },
+      ],
+    } as unknown as ResponseOf<Extract<ApiName, 'Metadata'>>)
+  answer(1, 5, 'first')
+  answer(2, 4, 'first')
+  assert.deepEqual(metadata.topic('t')!.partitions[0], { leaderId: 1, leaderEpoch: 5 })
+  answer(2, 6, 'first')
+  assert.equal(metadata.topic('t')!.partitions[0]!.leaderId, 2)
+  answer(3, 0, 'made anew')
+  assert.equal(metadata.topic('t')!.partitions[0]!.leaderId, 3)
+  assert.equal(metadata.nameOf('made anew'), 't')
+  assert.equal(metadata.nameOf('first'), undefined)
+})

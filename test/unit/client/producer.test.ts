@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Cluster } from '../../../src/client/cluster.ts'
+import type { ProducerOptions } from '../../../src/client/producer.ts'
+import { Producer } from '../../../src/client/producer.ts'
+import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
+import { ErrorCode } from '../../../src/protocol/errors.ts'
+import { encodeResponse } from '../../../src/protocol/frame.ts'
+import { readBatchHeader } from '../../../src/records/batch.ts'
+import { keepAwake } from '../../client-suite/peer.ts'
+import type { Asked } from './scripted-broker.ts'
+import { scriptedBroker } from './scripted-broker.ts'
+
+keepAwake()
+
+interface Produced {
+  readonly partition: number
+  readonly baseSequence: number
+  readonly recordCount: number
+}
+
+/** A producer at a broker that answers each batch with what `answer` says; -1 for no answer at all. */
+async function producerAt(
+  answer: (batch: Produced, turn: number) => number,
+  options: ProducerOptions = {},
+) {
+  const produced: Produced[] = []
+  const broker = scriptedBroker({
+    Produce: (asked) => {
+      const { topicData } = (asked as Asked<'Produce'>).body
+      const codes = topicData.flatMap(({ partitionData }) =>
+        partitionData.map(({ index, records }) => {
+          const { baseSequence, recordCount } = readBatchHeader(records!)
+          const batch = { partition: index, baseSequence, recordCount }
+          produced.push(batch)
+          return { index, errorCode: answer(batch, produced.length) }
+        }),
+      )
+      if (codes.some(({ errorCode }) => errorCode === -1)) return void asked.duplex.destroy()
+      return { responses: [{ name: 't', partitionResponses: codes }] }
+    },
+  })
+  const cluster = await Cluster.connect({
+    bootstrap: [{ host: 'one', port: 1 }],
+    dial: broker.dial,
+    clock: nodeClock,
+    random: nodeRandom,
+  })
+  const producer = new Producer(cluster, { lingerMs: 0, ...options })
+  await producer.init()
+  return { producer, produced, cluster }
+}
+
+const value = new Uint8Array(50)
+
+test('sequences count records for each partition on its own', async () => {
+  const { producer, produced, cluster } = await producerAt(() => 0)
+  for (const count of [3, 2]) {
+    for (let i = 0; i < count; i++) producer.append('t', 0, 1, null, value)
+    producer.append('t', 1, 1, null, value)
+    await producer.flush()
+  }
+  assert.deepEqual(
+    produced.map(({ partition, baseSequence }) => [partition, baseSequence]),
+    [
+      [0, 0],
+      [1, 0],
+      [0, 3],
+      [1, 1],
+    ],
+  )
+  await producer.close()
+  await cluster.close()
+})
+
+test('a batch that comes back goes again with its sequence, before those behind it', async () => {
+  let expected = 0
+  const { producer, produced, cluster } = await producerAt(
+    ({ baseSequence, recordCount }, turn) => {
+      if (turn === 4) return ErrorCode.NOT_LEADER_OR_FOLLOWER
+      if (baseSequence !== expected) return ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+      expected += recordCount
+      return 0
+    },
+    { batchBytes: 200 },
+  )
+  for (let i = 0; i < 40; i++) producer.append('t', 0, i, null, value)
+  await producer.flush()
+  assert.equal(expected, 40)
+  assert.ok(produced.length > 20, 'some went twice')
+  await producer.close()
+  await cluster.close()
+})
+
+test('a lost answer is repeated and a duplicate is success', async () => {
+  let isFirst = true
+  const { producer, produced, cluster } = await producerAt(() => {
+    if (!isFirst) return ErrorCode.DUPLICATE_SEQUENCE_NUMBER
+    isFirst = false
+    return -1
+  })
+  producer.append('t', 0, 1, null, value)
+  await producer.flush()
+  assert.deepEqual(
+    produced.map(({ baseSequence }) => baseSequence),
+    [0, 0],
+  )
+  await producer.close()
+  await cluster.close()
+})
+
+test('a real gap is a loss: the producer ends and sends nothing behind it', async () => {
+  const { producer, produced, cluster } = await producerAt(({ baseSequence }) =>
+    baseSequence === 0 ? 0 : ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  )
+  producer.append('t', 0, 1, null, value)
+  await producer.flush()
+  producer.append('t', 0, 1, null, value)
+  await assert.rejects(producer.flush(), { message: /OUT_OF_ORDER_SEQUENCE_NUMBER/ })
+  assert.throws(() => producer.append('t', 0, 1, null, value), /OUT_OF_ORDER/)
+  assert.equal(produced.length, 2)
+  await producer.close()
+  await cluster.close()
+})
+
+test('batches that cannot be delivered are lost after the time given', async () => {
+  const { producer, cluster } = await producerAt(() => ErrorCode.NOT_LEADER_OR_FOLLOWER, {
+    deliveryTimeoutMs: 150,
+  })
+  producer.append('t', 0, 1, null, value)
+  await assert.rejects(producer.flush(), { code: 'timeout', message: /NOT_LEADER_OR_FOLLOWER/ })
+  await producer.close()
+  await cluster.close()
+})
+
+test('no partition has more than five batches on their way', async () => {
+  let waiting = 0
+  let most = 0
+  const broker = scriptedBroker({
+    Produce: ({ duplex, version, correlationId }) => {
+      most = Math.max(most, ++waiting)
+      const answer = { responses: [{ name: 't', partitionResponses: [{ index: 0 }] }] }
+      setTimeout(() => {
+        waiting--
+        duplex.write(encodeResponse('Produce', version, correlationId, answer))
+      }, 5)
+    },
+  })
+  await using cluster = await Cluster.connect({
+    bootstrap: [{ host: 'one', port: 1 }],
+    dial: broker.dial,
+    clock: nodeClock,
+    random: nodeRandom,
+  })
+  await using producer = new Producer(cluster, { lingerMs: 0, batchBytes: 200 })
+  await producer.init()
+  for (let i = 0; i < 100; i++) producer.append('t', 0, i, null, value)
+  await producer.flush()
+  assert.equal(most, 5)
+})
+
+test('appending out of turn says what to do first', async () => {
+  const { producer, cluster } = await producerAt(() => 0, { transactionalId: 'tx' })
+  assert.throws(() => producer.append('t', 0, 1, null, null), { message: /call begin first/ })
+  const fresh = new Producer(cluster)
+  assert.throws(() => fresh.append('t', 0, 1, null, null), { message: /call init first/ })
+  await producer.close()
+  assert.throws(() => producer.append('t', 0, 1, null, null), { message: /is closed/ })
+  await cluster.close()
+})
