@@ -39,7 +39,7 @@ export interface RequestContext extends BrokerParts {
 }
 
 /** Undefined: the client wants no response. */
-export type Response<N extends ApiName> = Input<ResponseOf<N>> | undefined
+type Response<N extends ApiName> = Input<ResponseOf<N>> | undefined
 
 export type Handler<N extends ApiName> = (
   request: RequestOf<N>,

@@ -34,7 +34,7 @@ interface BrokerProcess {
 }
 
 async function start(port = 0): Promise<BrokerProcess> {
-  const script = join(import.meta.dirname, 'broker-process.ts')
+  const script = new URL('./broker-process.ts', import.meta.url).pathname
   const child = spawn(process.execPath, [script, directory, String(port)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
