@@ -30,6 +30,7 @@ export type HeadwaterErrorCode =
   | 'protocol-error'
   | 'query-failed'
   | 'record-invalid'
+  | 'service-closed'
   | 'stale-member'
   | 'timeout'
   | 'topology-invalid'

@@ -29,11 +29,11 @@ export interface Restoration {
   readonly until: number | undefined
 }
 
-/** Rebuilds all of them side by side, and returns how many records that took. */
+/** Rebuilds all of them side by side. */
 export async function restoreTasks(
   cluster: Cluster,
   restorations: readonly Restoration[],
-): Promise<number> {
+): Promise<void> {
   const byPartition = new Map<string, Restoration>()
   const places: TopicPartition[] = []
   for (const restoration of restorations) {
@@ -43,13 +43,14 @@ export async function restoreTasks(
   }
   const ends = await committedEnds(cluster, places)
   const ranges = ends.map((end, i) => ({ ...end, until: restorations[i]!.until ?? end.offset }))
-  let count = 0
   await readRanges(cluster, ranges, (place, record) => {
     const { task, topic } = byPartition.get(`${place.topic}/${place.partition}`)!
-    task.restore(topic, record)
-    count++
+    try {
+      task.restore(topic, record)
+    } catch (cause) {
+      throw undecodable(place, cause)
+    }
   })
-  return count
 }
 
 /** The position an input's last committed transaction left. */
@@ -123,6 +124,16 @@ function visitBatch(batch: Uint8Array, until: number, visit: (row: StoredRow) =>
 
 function committedEnds(cluster: Cluster, places: readonly TopicPartition[]) {
   return listOffsets(cluster, places, latestTimestamp, 'read_committed')
+}
+
+function undecodable({ topic, partition }: TopicPartition, cause: unknown): HeadwaterError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new HeadwaterError(
+    'record-invalid',
+    `state cannot be restored: a record in partition ${partition} of topic '${topic}' does not decode ` +
+      `(${reason}): was it written by another version of the service?`,
+    { cause },
+  )
 }
 
 function positionLost(topic: string, sequence: number): HeadwaterError {

@@ -64,6 +64,8 @@ const pollWaitMs = 100
 const fetchBytesMax = 4 * 1024 * 1024
 /** Failures in a row, without a commit in between, before the service gives up. */
 const failuresMax = 10
+/** How long a close waits for a commit and for saying goodbye. */
+const closeTimeoutMs = 10_000
 const sessionTimeoutMsDefault = 15_000
 
 interface GroupRequest {
@@ -89,6 +91,7 @@ class Runtime implements RunningTopology {
   readonly #reject: (error: unknown) => void
   readonly #requests: GroupRequest[] = []
   #loop: Promise<void> | undefined
+  #released: Promise<void> | undefined
   #state: ServiceState = 'starting'
   #isClosing = false
   #isBroken = false
@@ -339,20 +342,24 @@ class Runtime implements RunningTopology {
     if (this.#state === 'closed') return
     this.#isClosing = true
     this.#notify()
+    // With a broker that does not answer, waiting for a good end would take minutes.
+    const late = this.#options.clock.after(closeTimeoutMs, () => void this.#cluster.close())
     await this.#loop
-    if (this.#state === 'failed') return
-    this.#state = 'closed'
-    this.#waiters.fail(
-      new HeadwaterError(
-        'broker-closed',
-        `service '${this.service}' was closed while it was waited for`,
-      ),
-    )
-    if (!this.#isBroken) await quietly(this.#suspend())
+    if (this.#state !== 'failed') {
+      this.#state = 'closed'
+      this.#waiters.fail(closedError(this.service))
+      if (!this.#isBroken) await quietly(this.#suspend())
+    }
     await this.#release()
+    late.cancel()
   }
 
-  async #release(): Promise<void> {
+  #release(): Promise<void> {
+    this.#released ??= this.#letGo()
+    return this.#released
+  }
+
+  async #letGo(): Promise<void> {
     for (const { served } of this.#requests.splice(0)) served.resolve()
     await this.#set.drop()
     await quietly(this.#leave())
@@ -373,4 +380,11 @@ class Runtime implements RunningTopology {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+function closedError(service: string): HeadwaterError {
+  return new HeadwaterError(
+    'service-closed',
+    `service '${service}' was closed while it was waited for`,
+  )
 }

@@ -209,8 +209,12 @@ export class TaskSet {
   process(limit: number, now: number): number {
     const share = Math.ceil(limit / Math.max(1, this.#tasks.size + this.#inputs.size))
     let done = 0
-    for (const task of this.#tasks.values()) done += task.process(share)
-    for (const input of this.#inputs.values()) done += input.process(share, now)
+    while (done < limit) {
+      const before = done
+      for (const task of this.#tasks.values()) done += task.process(share)
+      for (const input of this.#inputs.values()) done += input.process(share, now)
+      if (done === before) break
+    }
     return done
   }
 

@@ -24,14 +24,14 @@ export function orders(from: number, to: number): Order[] {
   }))
 }
 
-/** One payment for each order, ten seconds apart; every fifth is not captured. */
+/** One payment for each order, all within a quarter of an hour; every fifth is not captured. */
 export function payments(from: number, to: number): Payment[] {
   return range(from, to).map((n) => ({
     paymentId: `p${n}`,
     orderId: `o${n}`,
     amount: n,
     status: n % 5 === 0 ? 'FAILED' : 'CAPTURED',
-    paidAt: BigInt(n * 10_000),
+    paidAt: BigInt((n % 90) * 10_000),
   }))
 }
 

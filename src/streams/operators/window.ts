@@ -35,7 +35,7 @@ export function windowedAggregate(
 }
 
 /** The first millisecond of the window a timestamp lies in; times before 1970 included. */
-export function windowStart(timestamp: number, sizeMs: number): number {
+function windowStart(timestamp: number, sizeMs: number): number {
   const past = timestamp % sizeMs
   return past < 0 ? timestamp - past - sizeMs : timestamp - past
 }

@@ -22,6 +22,6 @@ async function openPlace(): Promise<Place> {
 }
 
 operatorsSuite(openPlace)
-exactlyOnceSuite(openPlace, { crashes: 20 })
+exactlyOnceSuite(openPlace, { crashes: 12 })
 inputsSuite(openPlace, { crashes: 12 })
 failuresSuite(openPlace)
