@@ -169,12 +169,8 @@ export class Log {
     stampBatch(batch, baseOffset, leaderEpoch)
     this.#take(batch, header, baseOffset, { appendedAt: this.#host.now(), leaderEpoch })
     const durable = this.#store(batch, header, baseOffset)
-    return {
-      kind: 'appended',
-      baseOffset,
-      lastOffset: baseOffset + header.lastOffsetDelta,
-      durable,
-    }
+    const lastOffset = baseOffset + header.lastOffsetDelta
+    return { kind: 'appended', baseOffset, lastOffset, durable }
   }
 
   /**
@@ -296,6 +292,11 @@ export class Log {
       this.#unwrittenBytes -= bytes
       this.#host.written(this, nextOffset, bytes)
     })
+  }
+
+  /** Has the device take what was written, ahead of the checkpoint. */
+  async syncWritten(): Promise<void> {
+    if (!this.#deleted) await this.#segments.syncContents()
   }
 
   /** Gives up the memory of written batches before `offset`. */

@@ -48,6 +48,8 @@ export class Segment {
   maxTimestamp: number
   /** Written to since the last `sync`. */
   dirty = false
+  /** Written to since the last `syncContents`. */
+  #unsynced = false
   readonly #files: SegmentFiles
   #opened: Promise<Opened> | undefined
   #users = 0
@@ -69,6 +71,7 @@ export class Segment {
   /** Writes batches that follow the last one here. One call at a time. */
   async append(batches: readonly TailBatch[]): Promise<void> {
     this.dirty = true
+    this.#unsynced = true
     await this.#use(async ({ file, index }) => {
       await file.write(
         batches.map((batch) => batch.bytes),
@@ -86,9 +89,9 @@ export class Segment {
   /** Returns when what was appended before, and the index over it, are on the device. */
   async sync(): Promise<void> {
     if (!this.dirty) return
+    await this.syncContents()
     this.dirty = false
-    await this.#use(async ({ file, index }) => {
-      await file.sync()
+    await this.#use(async ({ index }) => {
       const indexFile = await this.#files.disk.open(indexPath(this.path), 'create')
       try {
         await indexFile.write([index.encode()], 0)
@@ -97,6 +100,13 @@ export class Segment {
         await indexFile.close()
       }
     })
+  }
+
+  /** Returns when the batches appended before are on the device. The index waits for `sync`. */
+  async syncContents(): Promise<void> {
+    if (!this.#unsynced) return
+    this.#unsynced = false
+    await this.#use(({ file }) => file.sync())
   }
 
   /** Whole checked batches from the one that holds `from`, begun before `upTo`. */

@@ -83,11 +83,15 @@ export class Segments {
 
   /** Syncs what was written since the last call, names included. */
   async sync(): Promise<void> {
-    const dirty = this.#list.filter((segment) => segment.dirty)
     const namesChanged = this.#namesChanged
     this.#namesChanged = false
-    for (const segment of dirty) await segment.sync()
-    if (namesChanged || dirty.length > 0) await this.#files.disk.syncDirectory(this.directory)
+    for (const segment of this.#list) await segment.sync()
+    if (namesChanged) await this.#files.disk.syncDirectory(this.directory)
+  }
+
+  /** Syncs the batches written since the last call, and neither names nor indexes. */
+  async syncContents(): Promise<void> {
+    for (const segment of this.#list) await segment.syncContents()
   }
 
   async read(

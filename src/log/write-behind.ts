@@ -8,6 +8,9 @@
  */
 import type { Log } from './log.ts'
 
+/** The part of a round (256 KiB of 8 MiB) below which a stretch is not worth a sync of its own. */
+const syncedShareMin = 1 / 32
+
 export interface WriteBehindLimits {
   readonly cacheBytes: number
   readonly backlogBytesMax: number
@@ -69,10 +72,9 @@ export class WriteBehind {
   /** Starts a round of writing when there is enough for large writes, and another while there is. */
   poke(): void {
     if (this.#writing || this.#unwritten.size === 0) return
-    const enoughBytes = Math.min(this.#limits.writeBehindBytes, this.#limits.backlogBytesMax / 2)
-    if (this.#backlogBytes - this.#queuedBytes() < enoughBytes) return
+    if (this.#journaledBytes < this.#enoughBytes) return
     this.#writing = true
-    void this.inLane(() => this.writeAll()).then(
+    void this.inLane(() => this.#writeLargest()).then(
       () => {
         this.#writing = false
         this.poke()
@@ -86,6 +88,30 @@ export class WriteBehind {
     const logs = this.#unwritten
     this.#unwritten = new Set()
     for (const log of logs) await log.writeOut()
+  }
+
+  /**
+   * Writes out the logs with the most bytes until half is left, and syncs large stretches right away: a
+   * checkpoint that found all of them unsynced would hold the journal up while the disk takes them.
+   */
+  async #writeLargest(): Promise<void> {
+    const logs = [...this.#unwritten].sort((a, b) => b.unwrittenBytes - a.unwrittenBytes)
+    for (const log of logs) {
+      if (this.#journaledBytes < this.#enoughBytes / 2) return
+      const bytes = log.unwrittenBytes
+      this.#unwritten.delete(log)
+      await log.writeOut()
+      if (bytes >= this.#limits.writeBehindBytes * syncedShareMin) await log.syncWritten()
+    }
+  }
+
+  /** Bytes that the journal holds and segment files do not. */
+  get #journaledBytes(): number {
+    return this.#backlogBytes - this.#queuedBytes()
+  }
+
+  get #enoughBytes(): number {
+    return Math.min(this.#limits.writeBehindBytes, this.#limits.backlogBytesMax / 2)
   }
 
   /** A stretch of a log is in its segment file. */
