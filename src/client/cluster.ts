@@ -115,12 +115,13 @@ export class Cluster {
       let failure: HeadwaterError | undefined
       try {
         response = await this.send(await this.#locate(target, attempt), api, body, o)
-        if (!hasCode(response, retriableCodes(target), o.retryCodes ?? [])) return response
+        if (hasCode(response, roleCodes(target))) this.#forget(target)
+        else if (!hasCode(response, o.retryCodes ?? [])) return response
       } catch (error) {
         if (!isHeadwaterError(error) || !error.retriable || this.#isClosed) throw error
         failure = error
+        this.#forget(target)
       }
-      this.#forget(target)
       const pauseMs = backoffMs(attempt, this.random)
       const isWanted = o.isWanted?.() ?? true
       if (isWanted && this.clock.monotonic() + pauseMs < deadline) await sleep(this.clock, pauseMs)
@@ -334,20 +335,22 @@ export const leaderCodes: readonly number[] = [
   ErrorCode.INCONSISTENT_TOPIC_ID,
 ]
 
-function retriableCodes(target: Target): readonly number[] {
+/** Codes that say that the broker asked does not have the role. */
+function roleCodes(target: Target): readonly number[] {
   if (target === 'controller') return [ErrorCode.NOT_CONTROLLER]
   if (typeof target !== 'object') return []
   return 'coordinator' in target ? coordinatorCodes : leaderCodes
 }
 
 /** Whether an error code anywhere in a response is one of these; responses keep them at many depths. */
-function hasCode(value: unknown, codes: readonly number[], more: readonly number[]): boolean {
+function hasCode(value: unknown, codes: readonly number[]): boolean {
+  if (codes.length === 0) return false
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return false
   for (const [name, part] of Object.entries(value)) {
     if (typeof part === 'object') {
-      if (hasCode(part, codes, more)) return true
+      if (hasCode(part, codes)) return true
     } else if (name === 'errorCode' || name === 'partitionErrorCode') {
-      if (codes.includes(part as number) || more.includes(part as number)) return true
+      if (codes.includes(part as number)) return true
     }
   }
   return false

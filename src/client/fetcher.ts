@@ -198,7 +198,7 @@ export class Fetcher {
 
   #refuse(at: FetchPosition, code: number): void {
     const error = wireError(code, `read ${partitionName(at.topic, at.partition)}`)
-    if (code === ErrorCode.OFFSET_OUT_OF_RANGE) void this.#reset(at)
+    if (code === ErrorCode.OFFSET_OUT_OF_RANGE) this.#reset(at)
     else if (leaderCodes.includes(code)) this.#pause(at, error, true)
     else if (isRetriable(code)) this.#pause(at, error, false)
     else this.#break(at, error)

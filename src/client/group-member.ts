@@ -106,8 +106,7 @@ export class GroupMember {
   /** Joins and awaits the first `onAssigned`; later rebalances happen by themselves. */
   async join(): Promise<void> {
     assert(this.#rebalancing === undefined && this.#generationId < 0, 'a member joins once')
-    this.#rebalance('revoked')
-    await this.#rebalancing
+    await this.#rebalance('revoked')
     if (this.#failure !== undefined) throw this.#failure
   }
 
@@ -141,18 +140,20 @@ export class GroupMember {
     }
   }
 
-  #rebalance(loss: Loss): void {
+  /** Starts a round, or has the one that runs go round once more; resolves when it is over. */
+  async #rebalance(loss: Loss): Promise<void> {
     if (this.#isLeaving || this.#failure !== undefined) return
-    if (this.#rebalancing !== undefined) {
-      // Lost outweighs revoked: what may be another's must not be finished.
-      this.#next = this.#next === 'lost' ? 'lost' : loss
-      return
-    }
-    this.#rebalancing = this.#goRound(loss)
+    // Lost outweighs revoked: what may be another's must not be finished.
+    if (this.#rebalancing !== undefined) this.#next = this.#next === 'lost' ? 'lost' : loss
+    this.#rebalancing ??= this.#goRound(loss)
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#rebalancing = undefined
+        const next = this.#next
+        this.#next = undefined
+        if (next !== undefined) void this.#rebalance(next)
       })
+    await this.#rebalancing
   }
 
   async #goRound(loss: Loss): Promise<void> {
@@ -338,9 +339,10 @@ export class GroupMember {
     if (code === ErrorCode.UNKNOWN_MEMBER_ID || code === ErrorCode.ILLEGAL_GENERATION) {
       if (code === ErrorCode.UNKNOWN_MEMBER_ID) this.#memberId = ''
       this.#generationId = -1
-      return this.#rebalance('lost')
+      void this.#rebalance('lost')
+      return
     }
-    if (code === ErrorCode.REBALANCE_IN_PROGRESS) this.#rebalance('revoked')
+    if (code === ErrorCode.REBALANCE_IN_PROGRESS) void this.#rebalance('revoked')
     else if (code !== ErrorCode.NONE) return this.#fail(wireError(code, `stay in '${groupId}'`))
     this.#beatLater()
   }

@@ -1,6 +1,6 @@
 /** What the suite needs of a broker, ours or Kafka's, and the few steps its tests share. */
 import { after, before } from 'node:test'
-import { utf8Bytes, utf8String } from '../../src/base/bytes.ts'
+import { concatBytes, utf8Bytes, utf8String } from '../../src/base/bytes.ts'
 import { createTopics } from '../../src/client/admin.ts'
 import { Cluster } from '../../src/client/cluster.ts'
 import type { ConsumerOptions } from '../../src/client/consumer.ts'
@@ -8,6 +8,7 @@ import { Consumer } from '../../src/client/consumer.ts'
 import type { TopicPartition } from '../../src/client/topic-partition.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
 import type { Dial, Duplex } from '../../src/io/ports.ts'
+import { decodeResponse, encodeResponse, FrameSplitter } from '../../src/protocol/frame.ts'
 import type { StoredRecord } from '../../src/records/record.ts'
 import { decodeRecords } from '../../src/records/record.ts'
 
@@ -158,6 +159,39 @@ function cut(duplex: Duplex, { onRequest, onResponse }: Cuts): Duplex {
     close: () => duplex.close(),
     destroy: () => duplex.destroy(),
   }
+}
+
+/**
+ * The same broker to a client that sees no finalised features, and so keeps to version 1 of the
+ * transaction protocol: the answer to the handshake is passed on without them.
+ */
+export function withoutFeatures(peer: Peer): Peer {
+  const dial: Dial = async (host, port) => {
+    const duplex = await peer.dial(host, port)
+    const splitter = new FrameSplitter()
+    let version = -1
+    let isThrough = false
+    return {
+      ...cut(duplex, {
+        onRequest: (chunks) => {
+          if (version < 0) version = chunks[0]![7]!
+          return 'pass'
+        },
+      }),
+      onBytes: (reader) =>
+        duplex.onBytes((chunk) => {
+          if (isThrough) return reader(chunk)
+          for (const frame of splitter.push(chunk)) {
+            isThrough = true
+            const { correlationId, body } = decodeResponse('ApiVersions', version, frame)
+            const without = { ...body, finalizedFeatures: [], finalizedFeaturesEpoch: -1 }
+            const chunks = encodeResponse('ApiVersions', version, correlationId, without)
+            reader(concatBytes(chunks))
+          }
+        }),
+    }
+  }
+  return { ...peer, dial }
 }
 
 /** The API key of a request, from its frame. */

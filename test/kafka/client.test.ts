@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { nodeNetwork } from '../../src/io/node-network.ts'
+import type { Peer } from '../client-suite/peer.ts'
+import { withoutFeatures } from '../client-suite/peer.ts'
 import { groups } from '../client-suite/groups.ts'
 import { produceAndConsume } from '../client-suite/produce-consume.ts'
 import { transactions } from '../client-suite/transactions.ts'
@@ -9,8 +11,14 @@ import { transactions } from '../client-suite/transactions.ts'
 const port = Number(process.env['KAFKA_BOOTSTRAP']?.split(':')[1])
 assert.ok(port, 'KAFKA_BOOTSTRAP is not set; run these tests by npm run test:kafka')
 
-const peer = { bootstrap: [{ host: '127.0.0.1', port }], dial: nodeNetwork.connect }
+const peer: Peer = {
+  bootstrap: [{ host: '127.0.0.1', port }],
+  dial: (host, at) => nodeNetwork.connect(host, at),
+}
 
 describe('the client and Kafka: records', () => produceAndConsume(() => peer))
 describe('the client and Kafka: transactions', () => transactions(() => peer))
+describe('the client and Kafka: transactions, version 1', () => {
+  transactions(() => withoutFeatures(peer))
+})
 describe('the client and Kafka: groups', () => groups(() => peer))

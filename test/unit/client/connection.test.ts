@@ -70,7 +70,7 @@ test('requests are pipelined and each gets its own answer', async () => {
   const held: (() => void)[] = []
   const broker = scriptedBroker({
     Heartbeat: ({ body, duplex, version }: Asked) => {
-      const { generationId } = (body as { generationId: number })!
+      const { generationId } = body as { generationId: number }
       const answer = encodeResponse('Heartbeat', version, generationId, { errorCode: generationId })
       held.push(() => duplex.write(answer))
       return undefined
@@ -101,7 +101,7 @@ test('an answer that does not come in time ends the connection and everything on
 })
 
 test('a broker that goes away fails what is in flight as retriable', async () => {
-  const broker = scriptedBroker({ Heartbeat: ({ duplex }) => void duplex.destroy() })
+  const broker = scriptedBroker({ Heartbeat: ({ duplex }) => duplex.destroy() })
   const connection = await open(broker.dial)
   const asked = connection.request('Heartbeat', heartbeat)
   await assert.rejects(asked, { code: 'connection-lost', retriable: true })

@@ -36,7 +36,7 @@ async function producerAt(
           return { index, errorCode: answer(batch, produced.length) }
         }),
       )
-      if (codes.some(({ errorCode }) => errorCode === -1)) return void asked.duplex.destroy()
+      if (codes.some(({ errorCode }) => errorCode === -1)) return asked.duplex.destroy()
       return { responses: [{ name: 't', partitionResponses: codes }] }
     },
   })

@@ -9,6 +9,7 @@ import { nodeDisk } from '../../../src/io/node-disk.ts'
 import { nodeNetwork } from '../../../src/io/node-network.ts'
 import { groups } from '../../client-suite/groups.ts'
 import type { Peer } from '../../client-suite/peer.ts'
+import { withoutFeatures } from '../../client-suite/peer.ts'
 import { produceAndConsume } from '../../client-suite/produce-consume.ts'
 import { restarts } from '../../client-suite/restarts.ts'
 import { transactions } from '../../client-suite/transactions.ts'
@@ -19,6 +20,11 @@ for (const way of ['over TCP', 'in process'] as const) {
   describe(`the client and the broker ${way}: groups`, () => groups(embedded(way)))
   describe(`the client and the broker ${way}: restarts`, () => restarts(embedded(way)))
 }
+
+describe('the client and the broker: transactions, version 1', () => {
+  const peer = embedded('in process')
+  transactions(() => withoutFeatures(peer()))
+})
 
 /** A broker on files of its own, for the tests of the `describe` this is called in. */
 function embedded(way: 'over TCP' | 'in process'): () => Peer {
