@@ -145,7 +145,7 @@ async function syncDirectory(path: string): Promise<void> {
 
 async function lock(path: string): Promise<{ release(): Promise<void> }> {
   const holderPath = `${path}.pid`
-  const database = new DatabaseSync(path, { timeout: 0 })
+  const database = openDatabase(path)
   try {
     database.exec('PRAGMA journal_mode = MEMORY')
     database.exec('BEGIN EXCLUSIVE')
@@ -166,6 +166,19 @@ async function lock(path: string): Promise<{ release(): Promise<void> }> {
       await fs.rm(holderPath, { force: true })
       database.close()
     },
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: 0 })
+  } catch (error) {
+    throw new HeadwaterError(
+      'disk-failed',
+      `cannot lock ${path}: the file cannot be opened for writing; give this user the right to write it, ` +
+        'or choose another data directory',
+      { cause: error },
+    )
   }
 }
 

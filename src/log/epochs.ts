@@ -38,16 +38,6 @@ export class Epochs {
     }
   }
 
-  /** The epoch of the record at `offset`, or -1 when nothing was written yet. */
-  at(offset: number): number {
-    let found = -1
-    for (const start of this.#starts) {
-      if (start.startOffset > offset && found !== -1) break
-      found = start.epoch
-    }
-    return found
-  }
-
   /**
    * Where `requested` ended: the start of the next epoch, or `logEnd` for the log's `current` one.
    * An epoch from the future is unknown.

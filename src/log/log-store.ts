@@ -265,7 +265,7 @@ export class LogStore {
         this.#announcer.note(log)
       },
       advanced: (log) => this.#announcer.tellSoon(log),
-      written: (log, nextOffset, bytes) => this.#writeBehind.written(log, nextOffset, bytes),
+      written: (...stretch) => this.#writeBehind.written(...stretch),
       submitStart: (log, offset) => this.#submitStart(log, offset),
     }
   }

@@ -61,8 +61,8 @@ export interface LogHost {
   journaled(log: Log): void
   /** The high watermark moved outside a group; listeners are to be told soon. */
   advanced(log: Log): void
-  /** Bytes of the log up to `nextOffset` are in segment files. */
-  written(log: Log, nextOffset: number, bytes: number): void
+  /** `batches` more of the log, up to `nextOffset`, are in segment files. */
+  written(log: Log, nextOffset: number, batches: number, bytes: number): void
   /** Makes a new start offset durable and then removes what lies before it. */
   submitStart(log: Log, offset: number): Promise<void>
 }
@@ -287,10 +287,10 @@ export class Log {
   async writeOut(): Promise<void> {
     if (this.#deleted || this.#journaledOffset <= this.#writtenOffset) return
     const batches = this.#tail.between(this.#writtenOffset, this.#journaledOffset)
-    await this.#segments.append(batches, (nextOffset, bytes) => {
+    await this.#segments.append(batches, (nextOffset, count, bytes) => {
       this.#writtenOffset = nextOffset
       this.#unwrittenBytes -= bytes
-      this.#host.written(this, nextOffset, bytes)
+      this.#host.written(this, nextOffset, count, bytes)
     })
   }
 

@@ -40,10 +40,6 @@ export class OffsetIndex {
     this.#intervalBytes = intervalBytes
   }
 
-  get count(): number {
-    return this.#count
-  }
-
   /** Notes the batch that begins where the covered bytes end. */
   note(baseOffset: number, sizeBytes: number, maxTimestamp: number): void {
     const last = this.#count === 0 ? 0 : this.#positions[this.#count - 1]!

@@ -40,10 +40,6 @@ export type Verdict = 'accept' | Refusal | ProducerBatch
 export class Producers {
   readonly #producers = new Map<number, Producer>()
 
-  get size(): number {
-    return this.#producers.size
-  }
-
   get(producerId: number): Producer | undefined {
     return this.#producers.get(producerId)
   }

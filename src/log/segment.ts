@@ -68,11 +68,14 @@ export class Segment {
     this.path = `${directory}/${segmentFileName(at.baseOffset)}`
   }
 
-  /** Writes batches that follow the last one here. One call at a time. */
+  /**
+   * Writes batches that follow the last one here. One call at a time. `data-corrupt`, before anything is
+   * written, when the stored end cannot be walked to index it.
+   */
   async append(batches: readonly TailBatch[]): Promise<void> {
-    this.dirty = true
-    this.#unsynced = true
     await this.#use(async ({ file, index }) => {
+      this.dirty = true
+      this.#unsynced = true
       await file.write(
         batches.map((batch) => batch.bytes),
         this.sizeBytes,

@@ -5,6 +5,7 @@
  * `segmentBytes`; a batch larger than that gets a segment of its own. The directory is made with the
  * first segment, so a log that was never written to costs nothing.
  */
+import { isHeadwaterError } from '../base/errors.ts'
 import { Segment, type SegmentFiles } from './segment.ts'
 import type { TailBatch } from './tail.ts'
 
@@ -57,15 +58,15 @@ export class Segments {
   /** Writes batches behind the last one, a run at a time; `written` hears of each run. */
   async append(
     batches: readonly TailBatch[],
-    written: (nextOffset: number, bytes: number) => void,
+    written: (nextOffset: number, batches: number, bytes: number) => void,
   ): Promise<void> {
     let run: TailBatch[] = []
     let runBytes = 0
     let segment = this.#list.at(-1)
     const flush = async (): Promise<void> => {
       if (segment === undefined || run.length === 0) return
-      await segment.append(run)
-      written(segment.nextOffset, runBytes)
+      segment = await this.#appendRun(segment, run)
+      written(segment.nextOffset, run.length, runBytes)
       run = []
       runBytes = 0
     }
@@ -146,6 +147,19 @@ export class Segments {
   async remove(): Promise<void> {
     for (const segment of this.#list.splice(0)) await segment.remove()
     if (this.#directoryMade) await this.#files.disk.remove(this.directory)
+  }
+
+  /** Appends to the segment, or to a new one when it is damaged: its records wait for a backup, not ours. */
+  async #appendRun(segment: Segment, run: readonly TailBatch[]): Promise<Segment> {
+    try {
+      await segment.append(run)
+      return segment
+    } catch (error) {
+      if (!isHeadwaterError(error, 'data-corrupt')) throw error
+      const next = await this.#roll(run[0]!.baseOffset)
+      await next.append(run)
+      return next
+    }
   }
 
   #fits(segment: Segment, pendingBytes: number, batch: TailBatch): boolean {

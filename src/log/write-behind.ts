@@ -8,6 +8,9 @@
  */
 import type { Log } from './log.ts'
 
+/** What a batch in memory costs beside its bytes, about: an array view and its place in the tail. */
+const heldBytesPerBatch = 256
+
 /** The part of a round (256 KiB of 8 MiB) below which a stretch is not worth a sync of its own. */
 const syncedShareMin = 1 / 32
 
@@ -27,7 +30,7 @@ export class WriteBehind {
   #backlogBytes = 0
   #waiting: (() => void)[] = []
   /** Stretches of written batches still in memory, oldest first. */
-  readonly #cached: { log: Log; nextOffset: number; bytes: number }[] = []
+  readonly #cached: { log: Log; nextOffset: number; heldBytes: number }[] = []
   #cachedBytes = 0
   #lane: Promise<void> = Promise.resolve()
   #writing = false
@@ -115,14 +118,15 @@ export class WriteBehind {
   }
 
   /** A stretch of a log is in its segment file. */
-  written(log: Log, nextOffset: number, bytes: number): void {
-    this.#cached.push({ log, nextOffset, bytes })
-    this.#cachedBytes += bytes
+  written(log: Log, nextOffset: number, batches: number, bytes: number): void {
+    const heldBytes = bytes + batches * heldBytesPerBatch
+    this.#cached.push({ log, nextOffset, heldBytes })
+    this.#cachedBytes += heldBytes
     let dropped = 0
     while (this.#cachedBytes > this.#limits.cacheBytes) {
       const oldest = this.#cached[dropped++]!
       oldest.log.forgetBefore(oldest.nextOffset)
-      this.#cachedBytes -= oldest.bytes
+      this.#cachedBytes -= oldest.heldBytes
     }
     this.#cached.splice(0, dropped)
     if (!log.isDeleted) this.#lessen(bytes)

@@ -196,6 +196,26 @@ describe('reading', () => {
   })
 })
 
+test('a log whose last segment is damaged still takes records, into a new segment', async () => {
+  const disk = new SimDisk({ seed: 1 })
+  const store = await openStore({ disk })
+  const log = await store.create('flights-0')
+  for (let at = 0; at < 3; at++) await stored(log, batchOf(1))
+  await store.close()
+  const path = disk.paths().find((name) => name.endsWith('.log'))!
+  disk.flipBit(path, 16)
+  const damaged = await openStore({ disk })
+  assert.equal(await stored(damaged.get('flights-0')!, batchOf(1)), 3)
+  await damaged.close()
+  await using again = await openStore({ disk })
+  assert.equal(again.recovered.clean, true)
+  assert.deepEqual(await basesOf(again.get('flights-0')!, 3), [3])
+  await assert.rejects(
+    async () => again.get('flights-0')!.read(0, everything),
+    (error) => isHeadwaterError(error, 'data-corrupt'),
+  )
+})
+
 describe('idempotent producers', () => {
   test('get the first offset again for each of their last five batches', async () => {
     await using store = await openStore()
