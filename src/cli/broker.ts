@@ -6,7 +6,7 @@ import { nodeDisk } from '../io/node-disk.ts'
 import { nodeNetwork } from '../io/node-network.ts'
 import type { Durability } from '../log/log-store.ts'
 import { Lifetime } from './lifetime.ts'
-import { print, printJson } from './output.ts'
+import { print, printJson, printNote } from './output.ts'
 
 export interface BrokerCommandOptions {
   readonly dir: string
@@ -19,7 +19,11 @@ export interface BrokerCommandOptions {
 export async function runBroker(options: BrokerCommandOptions): Promise<void> {
   using lifetime = new Lifetime()
   const failed = Promise.withResolvers<never>()
-  await using broker = await openBroker({ ...options, onFailure: failed.reject })
+  await using broker = await openBroker({
+    ...options,
+    onFailure: failed.reject,
+    onRefused: (remote, reason) => printNote(`closed the connection from ${remote}: ${reason}`),
+  })
   const { host, port } = broker.address!
   if (options.json) {
     printJson({ host, port, clusterId: broker.clusterId, dir: options.dir })
@@ -44,6 +48,8 @@ const acknowledged: Readonly<Record<Durability, string>> = {
 export function openBroker(
   o: Pick<BrokerCommandOptions, 'dir' | 'host' | 'port' | 'durability'> & {
     readonly onFailure: (error: HeadwaterError) => void
+    /** Told of every connection that was closed for a fault of the client's. */
+    readonly onRefused?: (remote: string, reason: string) => void
   },
 ): Promise<Broker> {
   return Broker.open({
@@ -57,6 +63,7 @@ export function openBroker(
     durability: o.durability,
     report: (event) => {
       if (event.type === 'broker-failed') o.onFailure(event.error)
+      else o.onRefused?.(event.remote, event.reason)
     },
   })
 }
