@@ -9,7 +9,7 @@
  *
  * Bound: `inFlightMax` requests; the producer and the fetcher keep to a handful each.
  */
-import { assert, HeadwaterError } from '../base/errors.ts'
+import { assert, HeadwaterError, isHeadwaterError } from '../base/errors.ts'
 import type { Clock, Dial, Duplex, Timer } from '../io/ports.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../protocol/api.ts'
 import { apiByKey, apis } from '../protocol/api.ts'
@@ -252,6 +252,10 @@ async function dialInTime(o: ConnectionOptions): Promise<Duplex> {
 }
 
 function unreachable(o: ConnectionOptions, cause: unknown): HeadwaterError {
+  // Whoever dialled has named the address and the fix already.
+  if (isHeadwaterError(cause, 'connection-failed')) {
+    return new HeadwaterError('connection-failed', cause.message, { retriable: true, cause })
+  }
   const why = cause instanceof Error ? `: ${cause.message}` : ' in time'
   return new HeadwaterError(
     'connection-failed',

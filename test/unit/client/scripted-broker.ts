@@ -16,7 +16,7 @@ export interface Asked<N extends ApiName = ApiName> {
 }
 
 /** An answer's body; undefined leaves the request without one. */
-type Answer = (asked: Asked) => unknown
+export type Answer = (asked: Asked) => unknown
 
 export interface ScriptedBroker {
   readonly dial: Dial
