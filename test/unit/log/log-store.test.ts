@@ -313,6 +313,16 @@ describe('memory', () => {
 })
 
 describe('weaker promises', () => {
+  test('by os outlive the end of the process, if not of the machine', async () => {
+    const disk = new SimDisk({ seed: 1 })
+    const store = await openStore({ disk, durability: 'os' })
+    const log = await store.create('flights-0')
+    for (let at = 0; at < 5; at++) await stored(log, batchOf(10))
+    await using again = await openStore({ disk: await killed(disk), durability: 'os' })
+    assert.deepEqual(await offsetsOf(again.get('flights-0')!), [0, 10, 20, 30, 40])
+    assert.equal(again.get('flights-0')!.leaderEpoch, 1, 'clients compare their positions anew')
+  })
+
   test('acknowledge before the sync when asked to, and are visible in the store', async () => {
     for (const durability of ['os', 'memory'] as const) {
       const disk = new SimDisk({ seed: 1 })
