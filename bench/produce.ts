@@ -54,19 +54,15 @@ async function produce(to: Peer, round: number): Promise<void> {
   await createTopic(to, topic)
   const count = to.configs === synced ? Math.ceil(records / 5) : records
   const cpuBefore = usageOf(to.pid).cpuSeconds
-  const run = await runKafkaTool('producer-perf-test', [
-    ...[
-      '--topic',
-      topic,
-      '--num-records',
-      `${count}`,
-      '--record-size',
-      '1024',
-      '--throughput',
-      '-1',
-    ],
-    ...['--producer-props', `bootstrap.servers=127.0.0.1:${to.port}`, 'acks=all'],
-  ])
+  const arguments_ = {
+    '--topic': topic,
+    '--num-records': `${count}`,
+    '--record-size': '1024',
+    '--throughput': '-1',
+    '--bootstrap-server': `127.0.0.1:${to.port}`,
+    '--command-property': 'acks=all',
+  }
+  const run = await runKafkaTool('producer-perf-test', Object.entries(arguments_).flat())
   const last = run.stdout.trim().split('\n').at(-1) ?? ''
   const numbers = /([\d.]+) records\/sec.*?([\d.]+) ms 99th/.exec(last)
   if (numbers === null)
