@@ -99,7 +99,7 @@ test('an answer that rests on what is not durable yet waits for it', async () =>
   const first = add('one').then(() => order.push('add'))
   const second = host
     .call((token) => ({ type: 'count', token }))
-    .then((response) => order.push(`count ${response}`))
+    .then((response) => order.push(`count ${String(response)}`))
   const provisional = host.ask((token) => ({ type: 'count', token }))
   assert.equal(provisional.response, 1)
   assert.notEqual(provisional.durable, undefined)
