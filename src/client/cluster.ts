@@ -25,7 +25,7 @@ const requestTimeoutMsDefault = 30_000
 /** How long `request` goes on repeating. */
 const retryTimeoutMsDefault = 60_000
 /** A topic made by someone else a moment ago may not have reached every broker. */
-const unknownTopicWaitMs = 3_000
+const topicWaitMsDefault = 3_000
 
 export interface ClusterOptions {
   readonly bootstrap: readonly { readonly host: string; readonly port: number }[]
@@ -38,6 +38,8 @@ export interface ClusterOptions {
   readonly requestTimeoutMs?: number
   /** How long a request is repeated while brokers are away or a role moves. */
   readonly retryTimeoutMs?: number
+  /** How long a topic that no broker knows is waited for: it may have been made a moment ago. */
+  readonly topicWaitMs?: number
 }
 
 /** Which broker a request is for; a number is a node id. */
@@ -170,7 +172,8 @@ export class Cluster {
 
   /** Where a topic's partitions are; `not-found` when it does not exist. */
   async topic(name: string): Promise<TopicPlace> {
-    const deadline = this.clock.monotonic() + unknownTopicWaitMs
+    const waitMs = this.#options.topicWaitMs ?? topicWaitMsDefault
+    const deadline = this.clock.monotonic() + waitMs
     for (let attempt = 1; ; attempt++) {
       if (this.#topicsOfInterest.has(name) && !this.#isStale) {
         const topic = this.metadata.topic(name)

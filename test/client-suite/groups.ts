@@ -23,7 +23,10 @@ import {
   values,
 } from './peer.ts'
 
-const quick = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 100, rebalanceTimeoutMs: 10_000 }
+function quick(peer: Peer) {
+  const sessionTimeoutMs = peer.sessionTimeoutMs ?? 6_000
+  return { sessionTimeoutMs, heartbeatIntervalMs: 100, rebalanceTimeoutMs: 10_000 }
+}
 
 export function groups(peer: () => Peer): void {
   keepAwake()
@@ -31,7 +34,7 @@ export function groups(peer: () => Peer): void {
   test('members share partitions, and take over when one leaves', async () => {
     await using cluster = await connect(peer())
     const [left, right] = [await freshTopic(cluster, 4), await freshTopic(cluster, 4)]
-    const options = { groupId: freshName('group'), topics: [left, right], ...quick }
+    const options = { groupId: freshName('group'), topics: [left, right], ...quick(peer()) }
     const a = watched(cluster, options)
     await a.member.join()
     assert.equal(a.assigned().length, 8)
@@ -57,7 +60,7 @@ export function groups(peer: () => Peer): void {
   test('what is revoked is finished before anyone else has it', async () => {
     await using cluster = await connect(peer())
     const topic = await freshTopic(cluster, 2)
-    const options = { groupId: freshName('group'), topics: [topic], ...quick }
+    const options = { groupId: freshName('group'), topics: [topic], ...quick(peer()) }
     let wasRevoked = false
     const a = new GroupMember(cluster, {
       ...options,
@@ -90,7 +93,7 @@ export function groups(peer: () => Peer): void {
   test('a member that was given up for dead learns that it lost its partitions', async () => {
     await using cluster = await connect(peer())
     const topic = await freshTopic(cluster, 2)
-    const options = { groupId: freshName('group'), topics: [topic], ...quick }
+    const options = { groupId: freshName('group'), topics: [topic], ...quick(peer()) }
     const a = watched(cluster, options)
     await a.member.join()
     // Someone says goodbye in its name.
@@ -110,7 +113,7 @@ export function groups(peer: () => Peer): void {
   test('a static member comes back to its partitions without a rebalance', async () => {
     await using cluster = await connect(peer())
     const topic = await freshTopic(cluster, 4)
-    const options = { groupId: freshName('group'), topics: [topic], ...quick }
+    const options = { groupId: freshName('group'), topics: [topic], ...quick(peer()) }
     const a = watched(cluster, { ...options, instanceId: 'a' })
     const b = watched(cluster, { ...options, instanceId: 'b' })
     await a.member.join()
@@ -131,7 +134,12 @@ export function groups(peer: () => Peer): void {
   test('two members of one instance id: the older is fenced and told so', async () => {
     await using cluster = await connect(peer())
     const topic = await freshTopic(cluster, 2)
-    const options = { groupId: freshName('group'), topics: [topic], ...quick, instanceId: 'only' }
+    const options = {
+      groupId: freshName('group'),
+      topics: [topic],
+      ...quick(peer()),
+      instanceId: 'only',
+    }
     const older = watched(cluster, options)
     await older.member.join()
     const newer = watched(cluster, options)
@@ -230,7 +238,7 @@ async function startTransform(
   const member = new GroupMember(cluster, {
     groupId,
     topics: [from],
-    ...quick,
+    ...quick(peer),
     onAssigned: async (partitions) => {
       const offsets = await member.committed(partitions, { requireStable: true })
       consumer.assign(offsets.map((p) => ({ ...p, offset: Math.max(0, p.offset) })))

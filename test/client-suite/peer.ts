@@ -17,6 +17,8 @@ export interface Peer {
   readonly dial: Dial
   /** Stops the broker and starts it on the same files and address; not every peer can. */
   readonly restart?: () => Promise<void>
+  /** The shortest session the broker allows; Kafka's least when left out. */
+  readonly sessionTimeoutMs?: number
 }
 
 export function connect(peer: Peer, dial: Dial = peer.dial): Promise<Cluster> {
@@ -28,6 +30,7 @@ export function connect(peer: Peer, dial: Dial = peer.dial): Promise<Cluster> {
     clientId: 'headwater-tests',
     requestTimeoutMs: 10_000,
     retryTimeoutMs: 20_000,
+    topicWaitMs: 1_000,
   })
 }
 

@@ -1,33 +1,17 @@
-/** The client's suite against our own broker: over TCP, and through the pipe inside the process. */
+/** Our broker as the client's suite needs it: over TCP, or through the pipe inside the process. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe } from 'node:test'
+import { after, before } from 'node:test'
 import { Broker } from '../../../src/broker/broker.ts'
+import { groupsDefaults } from '../../../src/coordinator/group-draft.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { nodeDisk } from '../../../src/io/node-disk.ts'
 import { nodeNetwork } from '../../../src/io/node-network.ts'
-import { groups } from '../../client-suite/groups.ts'
 import type { Peer } from '../../client-suite/peer.ts'
-import { withoutFeatures } from '../../client-suite/peer.ts'
-import { produceAndConsume } from '../../client-suite/produce-consume.ts'
-import { restarts } from '../../client-suite/restarts.ts'
-import { transactions } from '../../client-suite/transactions.ts'
-
-for (const way of ['over TCP', 'in process'] as const) {
-  describe(`the client and the broker ${way}: records`, () => produceAndConsume(embedded(way)))
-  describe(`the client and the broker ${way}: transactions`, () => transactions(embedded(way)))
-  describe(`the client and the broker ${way}: groups`, () => groups(embedded(way)))
-  describe(`the client and the broker ${way}: restarts`, () => restarts(embedded(way)))
-}
-
-describe('the client and the broker: transactions, version 1', () => {
-  const peer = embedded('in process')
-  transactions(() => withoutFeatures(peer()))
-})
 
 /** A broker on files of its own, for the tests of the `describe` this is called in. */
-function embedded(way: 'over TCP' | 'in process'): () => Peer {
+export function embedded(way: 'over TCP' | 'in process'): () => Peer {
   const directory = mkdtempSync(join(tmpdir(), 'headwater-client-'))
   let broker: Broker
   let port = 0
@@ -39,6 +23,7 @@ function embedded(way: 'over TCP' | 'in process'): () => Peer {
       random: nodeRandom,
       directory,
       durability: 'os',
+      config: { groups: { ...groupsDefaults, sessionTimeoutMsMin: 500 } },
       ...network,
     })
     port = broker.address?.port ?? 0
@@ -49,6 +34,7 @@ function embedded(way: 'over TCP' | 'in process'): () => Peer {
     rmSync(directory, { recursive: true })
   })
   return () => ({
+    sessionTimeoutMs: 1_500,
     bootstrap: [{ host: '127.0.0.1', port: way === 'over TCP' ? port : 9092 }],
     dial: (host, at) =>
       way === 'over TCP' ? nodeNetwork.connect(host, at) : broker.dial(host, at),

@@ -1,0 +1,19 @@
+/** The client's suite against our own broker through the pipe inside the process. */
+import { describe } from 'node:test'
+import { groups } from '../../client-suite/groups.ts'
+import { withoutFeatures } from '../../client-suite/peer.ts'
+import { produceAndConsume } from '../../client-suite/produce-consume.ts'
+import { restarts } from '../../client-suite/restarts.ts'
+import { transactions } from '../../client-suite/transactions.ts'
+import { embedded } from './embedded.ts'
+
+describe('the client and the broker in process: records', () =>
+  produceAndConsume(embedded('in process')))
+describe('the client and the broker in process: transactions', () =>
+  transactions(embedded('in process')))
+describe('the client and the broker in process: groups', () => groups(embedded('in process')))
+describe('the client and the broker in process: restarts', () => restarts(embedded('in process')))
+describe('the client and the broker in process: transactions, version 1', () => {
+  const peer = embedded('in process')
+  transactions(() => withoutFeatures(peer()))
+})

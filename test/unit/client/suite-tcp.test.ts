@@ -1,0 +1,14 @@
+/** The client's suite against our own broker over TCP. */
+import { describe } from 'node:test'
+import { groups } from '../../client-suite/groups.ts'
+import { produceAndConsume } from '../../client-suite/produce-consume.ts'
+import { restarts } from '../../client-suite/restarts.ts'
+import { transactions } from '../../client-suite/transactions.ts'
+import { embedded } from './embedded.ts'
+
+describe('the client and the broker over TCP: records', () =>
+  produceAndConsume(embedded('over TCP')))
+describe('the client and the broker over TCP: transactions', () =>
+  transactions(embedded('over TCP')))
+describe('the client and the broker over TCP: groups', () => groups(embedded('over TCP')))
+describe('the client and the broker over TCP: restarts', () => restarts(embedded('over TCP')))
