@@ -48,11 +48,9 @@ export function deleteGroups(
   { request, token }: Call<'DeleteGroups'>,
 ): GroupsDecision {
   const deleted = new Set<string>()
-  const results = request.groupsNames.map((groupId) => {
+  const results = [...new Set(request.groupsNames)].map((groupId) => {
     const group = state.groups.get(groupId)
-    if (group === undefined || deleted.has(groupId)) {
-      return { groupId, errorCode: ErrorCode.GROUP_ID_NOT_FOUND }
-    }
+    if (group === undefined) return { groupId, errorCode: ErrorCode.GROUP_ID_NOT_FOUND }
     if (group.state !== 'Empty') return { groupId, errorCode: ErrorCode.NON_EMPTY_GROUP }
     deleted.add(groupId)
     return { groupId, errorCode: ErrorCode.NONE }
@@ -61,7 +59,7 @@ export function deleteGroups(
   return answer(token, { results }, changes)
 }
 
-/** Subscriptions and assignments are shown only while they are in force. */
+/** The protocol and the subscriptions are shown only while they are in force. */
 function described(group: Group): DescribedGroup {
   const isStable = group.state === 'Stable'
   const members = [...group.members.values()].map((member) => ({
@@ -69,11 +67,11 @@ function described(group: Group): DescribedGroup {
     groupInstanceId: member.instanceId,
     clientId: member.clientId,
     clientHost: member.clientHost,
+    memberAssignment: member.assignment,
     ...(isStable && {
       memberMetadata:
         member.protocols.find(({ name }) => name === group.protocolName)?.metadata ??
         new Uint8Array(0),
-      memberAssignment: member.assignment,
     }),
   }))
   return {

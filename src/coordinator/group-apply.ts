@@ -70,6 +70,9 @@ export function applyToGroup(group: Group, change: GroupChange): void {
       if (group.leaderId === change.memberId) group.leaderId = firstOf(members.keys())
       return
     case 'rebalance-started':
+      if (group.state === 'CompletingRebalance') {
+        for (const [id, member] of members) members.set(id, { ...member, assignment: noBytes })
+      }
       group.state = 'PreparingRebalance'
       return
     case 'generation-formed':
@@ -77,7 +80,6 @@ export function applyToGroup(group: Group, change: GroupChange): void {
       group.protocolName = change.protocolName
       group.leaderId = change.leaderId
       group.state = members.size === 0 ? 'Empty' : 'CompletingRebalance'
-      for (const [id, member] of members) members.set(id, { ...member, assignment: noBytes })
       return
     case 'assigned':
       assign(group, change.assignments)

@@ -83,9 +83,6 @@ export function leaveGroup(
 ): GroupsDecision {
   const { groupId } = request
   if (groupId === '') return answer(token, { errorCode: ErrorCode.INVALID_GROUP_ID })
-  if (!state.groups.has(groupId) && !state.sessions.has(groupId)) {
-    return answer(token, { errorCode: ErrorCode.UNKNOWN_MEMBER_ID })
-  }
   const draft = openDraft(options, state, groupId, now)
   const leavers =
     version >= 3 ? request.members : [{ memberId: request.memberId, groupInstanceId: null }]

@@ -2,7 +2,7 @@
  * Committed offsets: OffsetCommit, OffsetFetch, OffsetDelete, and commits inside transactions.
  *
  * Who may commit: a member of the current generation; or, while the group has no members, anyone who
- * claims no membership. Offsets never expire: a team that comes back after a month finds its place.
+ * claims no membership, even for the group without a name that old clients use. Offsets never expire: a team that comes back after a month finds its place.
  *
  * A transactional commit is pending until its transaction is decided (KIP-98). Readers who ask for stable
  * offsets are told to wait meanwhile (KIP-447). When two compete for a partition the later written wins,
@@ -38,10 +38,7 @@ export function commitOffsets(
   const { groupId, memberId, groupInstanceId } = request
   const group = state.groups.get(groupId)
   const committer = { memberId, groupInstanceId, generationId: request.generationIdOrMemberEpoch }
-  const fault =
-    groupId === ''
-      ? ErrorCode.INVALID_GROUP_ID
-      : (committerFault(group, committer, false) ?? rebalanceFault(group))
+  const fault = committerFault(group, committer, false) ?? rebalanceFault(group)
   const { accepted, topics } = sortOut(options, request.topics, fault)
   const changes: GroupsChange[] =
     group === undefined ? [] : [...refreshed(state, group, memberId, now)]
@@ -57,12 +54,9 @@ export function commitTransactionOffsets(
 ): GroupsDecision {
   const { groupId, producerId, producerEpoch } = request
   const late = producerEpoch < (state.markerEpochs.get(producerId) ?? -1)
-  const fault =
-    groupId === ''
-      ? ErrorCode.INVALID_GROUP_ID
-      : late
-        ? ErrorCode.INVALID_PRODUCER_EPOCH
-        : committerFault(state.groups.get(groupId), request, true)
+  const fault = late
+    ? ErrorCode.INVALID_PRODUCER_EPOCH
+    : committerFault(state.groups.get(groupId), request, true)
   const { accepted, topics } = sortOut(options, request.topics, fault)
   const changes: GroupsChange[] =
     accepted.length === 0
@@ -256,10 +250,11 @@ function fetchGroup(
 
 function everyOffset(group: Group | undefined): FetchedTopics {
   if (group === undefined) return []
-  return [...group.offsets].map(([name, partitions]) => ({
-    name,
-    partitionIndexes: [...partitions.keys()],
-  }))
+  return [...group.offsets].flatMap(([name, partitions]) => {
+    const committed = [...partitions].filter(([, each]) => each.committed !== undefined)
+    const partitionIndexes = committed.map(([partition]) => partition)
+    return partitionIndexes.length === 0 ? [] : [{ name, partitionIndexes }]
+  })
 }
 
 function hasPending(group: Group, producerId: number): boolean {

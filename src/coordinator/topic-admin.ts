@@ -1,9 +1,6 @@
 /**
  * Creating, deleting and growing topics: CreateTopics, DeleteTopics, CreatePartitions, and creation on
  * the side by Metadata. Every topic of a request is decided by itself; one refusal spares the others.
- *
- * Kafka's rules on names: 1–249 characters of `[a-zA-Z0-9._-]`, not `.` or `..`; and no two topics that
- * differ only by `.` and `_`, because metric names fold the two.
  */
 import { zeroUuid } from '../base/units.ts'
 import { ErrorCode } from '../protocol/errors.ts'
@@ -11,6 +8,7 @@ import type { RequestOf, ResponseOf } from '../protocol/api.ts'
 import type { Input } from '../protocol/schema.ts'
 import type { AutoCreate, AutoCreated, Call, CreateTopicsCall, TopicsEffect } from './commands.ts'
 import { configFault, topicConfigs } from './topic-configs.ts'
+import { collidingName, refusal, topicNameFault, type Refusal } from './topic-names.ts'
 import {
   configList,
   effectiveConfigs,
@@ -26,34 +24,9 @@ import {
 type RequestedTopic = RequestOf<'CreateTopics'>['topics'][number]
 type CreateTopicsResult = Input<ResponseOf<'CreateTopics'>['topics'][number]>
 
-const topicNameCharactersMax = 249
-const internalTopics = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state'])
-
 /** What Kafka answers for configs nobody set, and for those a topic sets: `DescribeConfigs` sources. */
 const sourceDefault = 5
 const sourceTopic = 1
-
-interface Refusal {
-  readonly errorCode: number
-  readonly errorMessage: string
-}
-
-/** Why a topic cannot have this name; nothing when it can. */
-function topicNameFault(name: string): string | undefined {
-  if (name === '') return 'Topic name is invalid: the empty string is not allowed'
-  if (name === '.' || name === '..') return `Topic name is invalid: '${name}' is not allowed`
-  if (name.length > topicNameCharactersMax) {
-    return `Topic name is invalid: the length of '${name}' is longer than the max allowed length 249`
-  }
-  if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
-    return (
-      `Topic name is invalid: '${name}' contains one or more characters other than ` +
-      `ASCII alphanumerics, '.', '_' and '-'`
-    )
-  }
-  if (internalTopics.has(name)) return `Topic '${name}' is internal to Apache Kafka`
-  return undefined
-}
 
 export function createTopics(
   options: TopicsOptions,
@@ -113,22 +86,28 @@ export function autoCreate(
 }
 
 export function deleteTopics(
-  _options: TopicsOptions,
   state: TopicsState,
   { token, version, request }: Call<'DeleteTopics'>,
 ): TopicsDecision {
   const asked =
     version >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
+  const nameOf = (each: (typeof asked)[number]) => each.name ?? state.names.get(each.topicId) ?? ''
+  const counts = countNames(asked.map((each) => ({ name: nameOf(each) })))
   const deleted = new Map<string, Topic>()
-  const responses = asked.map(({ name, topicId }) => {
+  const different = new Map(asked.map((each) => [`${each.name}/${each.topicId}`, each])).values()
+  const responses = [...different].map((each) => {
+    const { name, topicId } = each
     const byId = name === null
-    const topic = state.topics.get((byId ? state.names.get(topicId) : name) ?? '')
+    const topic = state.topics.get(nameOf(each))
     const answer = { name: topic?.name ?? name, topicId: topic?.topicId ?? topicId }
-    if (!byId && topicId !== zeroUuid) {
-      const errorMessage = 'A topic is named either by its name or by its id, not by both'
+    const isTwice = topic !== undefined && counts.get(topic.name)! > 1
+    if (isTwice || (!byId && topicId !== zeroUuid)) {
+      const errorMessage = isTwice
+        ? `Topic '${topic.name}' is in the request more than once`
+        : 'A topic is named either by its name or by its id, not by both'
       return { name, topicId, errorCode: ErrorCode.INVALID_REQUEST, errorMessage }
     }
-    if (topic === undefined || deleted.has(topic.name)) {
+    if (topic === undefined) {
       const errorCode = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
       return { ...answer, errorCode, errorMessage: 'This server does not host this topic.' }
     }
@@ -310,13 +289,6 @@ function limitFault(
   return refusal(ErrorCode.POLICY_VIOLATION, text)
 }
 
-function collidingName(name: string, others: readonly string[]): string | undefined {
-  const fold = (text: string) => text.replaceAll('.', '_')
-  if (!/[._]/.test(name)) return undefined
-  const folded = fold(name)
-  return others.find((other) => fold(other) === folded)
-}
-
 function creation(
   options: TopicsOptions,
   state: TopicsState,
@@ -363,8 +335,4 @@ function countNames(topics: readonly { readonly name: string }[]): Map<string, n
   const counts = new Map<string, number>()
   for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1)
   return counts
-}
-
-function refusal(errorCode: number, errorMessage: string): Refusal {
-  return { errorCode, errorMessage }
 }

@@ -18,6 +18,7 @@ import {
   topicConfigs,
   type ConfigSpec,
 } from './topic-configs.ts'
+import { refusal, topicNameFault, type Refusal } from './topic-names.ts'
 import {
   applyToTopics,
   brokerConfig,
@@ -36,6 +37,8 @@ type DescribedConfig = Input<ResponseOf<'DescribeConfigs'>['results'][number]['c
 type Synonym = { readonly name: string; readonly value: string; readonly source: number }
 type ConfigEdit = RequestOf<'IncrementalAlterConfigs'>['resources'][number]['configs'][number]
 
+/** Resources that could have configs and have none here: client metrics (KIP-714), groups (KIP-848). */
+const unusedResources = new Set([16, 32])
 /** Where a value comes from: `DescribeConfigs` sources. */
 const source = { topic: 1, broker: 2, allBrokers: 3, file: 4, byDefault: 5 } as const
 /** What an edit does: `IncrementalAlterConfigs` operations. */
@@ -48,6 +51,9 @@ export function describeConfigs(
 ): TopicsDecision {
   const results = request.resources.map((resource): DescribedResource => {
     const { resourceType, resourceName } = resource
+    if (unusedResources.has(resourceType)) {
+      return { resourceType, resourceName, errorMessage: null, configs: [] }
+    }
     const fault = resourceFault(options, state, resourceType, resourceName)
     if (fault !== undefined) return { resourceType, resourceName, ...fault }
     const all =
@@ -119,15 +125,16 @@ function alter(
   replace: boolean,
 ): TopicsDecision {
   const changes: TopicsChange[] = []
-  const responses = resources.map(({ resourceType, resourceName, configs }) => {
-    const fault = resourceFault(options, state, resourceType, resourceName)
+  const responses = resources.map((resource) => {
+    const { resourceType, resourceName, configs } = resource
+    const isTwice = resources.some((each) => each !== resource && isSame(each, resource))
+    const fault = isTwice
+      ? refusal(ErrorCode.INVALID_REQUEST, 'The resource is in the request more than once.')
+      : resourceFault(options, state, resourceType, resourceName)
     if (fault !== undefined) return { resourceType, resourceName, ...fault }
     const current = replace ? new Map() : settingsOf(state, resourceType, resourceName)
     const edited = edit(options, state, resourceType, current, configs)
-    if (typeof edited === 'string') {
-      const errorCode = ErrorCode.INVALID_CONFIG
-      return { resourceType, resourceName, errorCode, errorMessage: edited }
-    }
+    if ('errorCode' in edited) return { resourceType, resourceName, ...edited }
     const list = configList(edited)
     changes.push({ type: 'configs-set', resourceType, resourceName, configs: list })
     return { resourceType, resourceName, errorCode: ErrorCode.NONE, errorMessage: null }
@@ -135,6 +142,10 @@ function alter(
   const replies = [{ to: token, response: { responses } }]
   if (validateOnly) return { changes: [], replies, effects: [] }
   return { changes, replies, effects: configuring(options, state, changes) }
+}
+
+function isSame(one: Resource, other: Resource): boolean {
+  return one.resourceType === other.resourceType && one.resourceName === other.resourceName
 }
 
 /** Logs to tell about their new settings, and the broker about its own. */
@@ -175,25 +186,32 @@ function edit(
   resourceType: number,
   current: ReadonlyMap<string, string>,
   edits: readonly ConfigEdit[],
-): Map<string, string> | string {
+): Map<string, string> | Refusal {
   const specs = resourceType === topicResource ? topicConfigs : brokerConfigs
   const settings = new Map(current)
   const seen = new Set<string>()
-  for (const { name, configOperation, value } of edits) {
-    const spec = specs.get(name)
-    if (spec === undefined) return unknownConfig(options, resourceType, name)
-    if (seen.has(name)) return `Config ${name} is altered more than once`
+  for (const each of edits) {
+    const { name, configOperation, value } = each
+    const malformed = editFault(options, each, seen)
+    if (malformed !== undefined) return refusal(ErrorCode.INVALID_REQUEST, malformed)
     seen.add(name)
-    if (configOperation === operation.delete) {
+    if (configOperation === operation.delete || value === null) {
       settings.delete(name)
       continue
     }
-    if (value === null) return `Null value not supported for config ${name}`
+    const spec = specs.get(name)
+    if (spec === undefined) {
+      const kind = resourceType === topicResource ? 'topic' : 'broker'
+      return refusal(ErrorCode.INVALID_CONFIG, `Unknown ${kind} config name: ${name}`)
+    }
     const inForce = settings.get(name) ?? fallbackOf(options, state, spec)
     const next = editedValue(spec, configOperation, inForce, value)
-    if (next === undefined) return `Config ${name} is not a list, so it cannot be appended to`
+    if (next === undefined) {
+      const text = `Config ${name} is not a list, so it cannot be appended to`
+      return refusal(ErrorCode.INVALID_CONFIG, text)
+    }
     const fault = configFault(spec, next)
-    if (fault !== undefined) return fault
+    if (fault !== undefined) return refusal(ErrorCode.INVALID_CONFIG, fault)
     settings.set(name, next)
   }
   return settings
@@ -215,10 +233,20 @@ function editedValue(
   return items.filter((item) => !given.includes(item)).join(',')
 }
 
-function unknownConfig(options: TopicsOptions, resourceType: number, name: string): string {
-  if (resourceType === topicResource) return `Unknown topic config name: ${name}`
-  if (options.brokerConfigs.has(name)) return `Cannot update these configs dynamically: ${name}`
-  return `Unknown broker config name: ${name}`
+/** Why an edit makes no sense, whatever the config takes. */
+function editFault(
+  { brokerConfigs: fixed }: TopicsOptions,
+  { name, configOperation, value }: ConfigEdit,
+  seen: ReadonlySet<string>,
+): string | undefined {
+  if (seen.has(name)) return `Config ${name} is altered more than once`
+  if (configOperation < operation.set || configOperation > operation.subtract) {
+    return `Unknown operation type ${configOperation}`
+  }
+  if (configOperation !== operation.delete && value === null) {
+    return `Null value not supported for config ${name}`
+  }
+  return fixed.has(name) ? `Cannot update these configs dynamically: ${name}` : undefined
 }
 
 function fallbackOf({ nodeId }: TopicsOptions, state: TopicsState, spec: ConfigSpec): string {
@@ -244,22 +272,21 @@ function resourceFault(
   state: TopicsState,
   resourceType: number,
   resourceName: string,
-): { errorCode: number; errorMessage: string } | undefined {
+): Refusal | undefined {
   if (resourceType === topicResource) {
     if (state.topics.has(resourceName)) return undefined
-    const errorMessage = `The topic '${resourceName}' does not exist.`
-    return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, errorMessage }
+    const fault = topicNameFault(resourceName)
+    if (fault !== undefined) return refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, fault)
+    const text = `The topic '${resourceName}' does not exist.`
+    return refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, text)
   }
-  const errorCode = ErrorCode.INVALID_REQUEST
   if (resourceType !== brokerResource) {
-    return {
-      errorCode,
-      errorMessage: `There are no configs of resource type ${resourceType} here.`,
-    }
+    const text = `There are no configs of resource type ${resourceType} here.`
+    return refusal(ErrorCode.INVALID_REQUEST, text)
   }
   if (resourceName === '' || resourceName === String(nodeId)) return undefined
-  const errorMessage = `Unexpected broker id '${resourceName}': this is broker ${nodeId}.`
-  return { errorCode, errorMessage }
+  const text = `Unexpected broker id '${resourceName}': this is broker ${nodeId}.`
+  return refusal(ErrorCode.INVALID_REQUEST, text)
 }
 
 function describeTopic(
@@ -273,7 +300,6 @@ function describeTopic(
     const synonyms: Synonym[] = []
     if (own !== undefined) synonyms.push({ name: spec.name, value: own, source: source.topic })
     if (spec.synonym !== undefined) synonyms.push(...brokerSynonyms(state, nodeId, spec.synonym))
-    else synonyms.push({ name: spec.name, value: spec.byDefault, source: source.byDefault })
     return described(spec, synonyms)
   })
 }

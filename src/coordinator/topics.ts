@@ -53,7 +53,7 @@ function decideTopics(
     case 'auto-create':
       return autoCreate(options, state, command, now)
     case 'DeleteTopics':
-      return deleteTopics(options, state, command)
+      return deleteTopics(state, command)
     case 'CreatePartitions':
       return createPartitions(options, state, command)
     case 'DescribeConfigs':

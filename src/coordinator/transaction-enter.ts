@@ -51,7 +51,7 @@ export function addOffsets(
   now: number,
 ): TransactionsDecision {
   const { request, token, version } = command
-  const verdict = request.groupId === '' ? ErrorCode.INVALID_GROUP_ID : admit(state, request)
+  const verdict = admit(state, request)
   const replies = [{ to: token, response: { errorCode: codeFor(verdict, version < 2) } }]
   if (typeof verdict !== 'object') return { changes: [], replies, effects: [] }
   return { ...entering(verdict, [], [request.groupId], now), replies }
