@@ -10,7 +10,7 @@
  * The log is numbered (`coordinator.groups-1`). One grown long is shortened when it is opened: the state is dumped
  * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
  */
-import { assert } from '../base/errors.ts'
+import { assert, isHeadwaterError } from '../base/errors.ts'
 import type { Decision, Machine, Reply } from '../coordinator/machine.ts'
 import type { Clock, Timer } from '../io/ports.ts'
 import type { LogStore } from '../log/log-store.ts'
@@ -194,7 +194,12 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     this.#wakeAt = at
     this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
       this.#wakeAt = Infinity
-      this.tell({ type: 'wake' } as Command)
+      try {
+        this.tell({ type: 'wake' } as Command)
+      } catch (error) {
+        // A store that takes nothing more has told the broker, which is about to close this host.
+        if (!isHeadwaterError(error)) throw error
+      }
     })
   }
 }
