@@ -50,9 +50,10 @@ export class PartitionQueue {
     this.partition = partition
   }
 
-  /** The batch being filled; it starts as large as the last one became. */
-  openBuilder(): BatchBuilder {
-    this.builder ??= new BatchBuilder(this.#builderBytes)
+  /** The batch being filled. It starts a little larger than the last one became: a busy partition
+   * never moves a batch to larger bytes, and a quiet one does not claim what it will not fill. */
+  openBuilder(batchBytes: number): BatchBuilder {
+    this.builder ??= new BatchBuilder(Math.min(batchBytes, this.#builderBytes))
     return this.builder
   }
 
@@ -61,7 +62,7 @@ export class PartitionQueue {
     const builder = this.builder
     if (builder === undefined) return undefined
     this.builder = undefined
-    this.#builderBytes = Math.max(firstBuilderBytes, builder.sizeBytes)
+    this.#builderBytes = Math.max(firstBuilderBytes, builder.sizeBytes * 1.25)
     const batch: PendingBatch = {
       queue: this,
       order: this.#nextOrder++,

@@ -67,6 +67,8 @@ export class Producer {
   /** Why the transaction can only be aborted. */
   #loss: HeadwaterError | undefined
   #failure: HeadwaterError | undefined
+  /** Settles when no offsets are on their way. */
+  #offsetsSent: Promise<unknown> = Promise.resolve()
   /** A batch took sequence numbers and is gone: only a new epoch can go on behind the gap. */
   #hasGap = false
   #bufferedBytes = 0
@@ -166,8 +168,10 @@ export class Producer {
     this.#assertInTransaction('sendOffsets')
     if (this.#loss !== undefined) throw this.#loss
     if (offsets.length === 0) return
+    const sent = this.#transactions.commitOffsets(group, offsets)
+    this.#offsetsSent = Promise.allSettled([this.#offsetsSent, sent])
     try {
-      await this.#transactions.commitOffsets(group, offsets)
+      await sent
     } catch (error) {
       if (isHeadwaterError(error)) this.#lose(error)
       throw error
@@ -177,6 +181,7 @@ export class Producer {
   /** Flushes and commits. After a rejection, `abort`, unless `failure` says that it is over. */
   async commit(): Promise<void> {
     this.#assertInTransaction('commit')
+    await this.#offsetsSent
     await this.flush()
     this.#state = 'ending'
     await this.#end(true)
@@ -189,7 +194,9 @@ export class Producer {
     this.#state = 'ending'
     this.#sender.halt()
     this.#dropWaiting()
+    // What is on its way must not arrive in the next transaction.
     await this.#sender.added()
+    await this.#offsetsSent
     await Promise.all(
       [...this.#unacknowledged].map((batch) => {
         batch.settled ??= Promise.withResolvers()
@@ -265,7 +272,7 @@ export class Producer {
   #openBatch(queue: PartitionQueue): BatchBuilder {
     this.#filling.add(queue)
     this.#drainLater()
-    return queue.openBuilder()
+    return queue.openBuilder(this.#batchBytes)
   }
 
   #closeBatch(queue: PartitionQueue): void {

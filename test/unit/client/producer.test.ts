@@ -168,3 +168,36 @@ test('appending out of turn says what to do first', async () => {
   assert.throws(() => producer.append('t', 0, 1, null, null), { message: /is closed/ })
   await cluster.close()
 })
+
+test('an abort waits for offsets that are on their way', async () => {
+  const order: string[] = []
+  const broker = scriptedBroker({
+    AddOffsetsToTxn: () => ({}),
+    TxnOffsetCommit: ({ duplex, version, correlationId }) => {
+      order.push('offsets asked')
+      setTimeout(() => {
+        order.push('offsets answered')
+        duplex.write(encodeResponse('TxnOffsetCommit', version, correlationId, {}))
+      }, 20)
+    },
+    EndTxn: () => {
+      order.push('end asked')
+      return {}
+    },
+  })
+  await using cluster = await Cluster.connect({
+    bootstrap: [{ host: 'one', port: 1 }],
+    dial: broker.dial,
+    clock: nodeClock,
+    random: nodeRandom,
+  })
+  await using producer = new Producer(cluster, { transactionalId: 'tx' })
+  await producer.init()
+  producer.begin()
+  const group = { groupId: 'g', generationId: 1, memberId: 'm', groupInstanceId: null }
+  const sent = producer.sendOffsets(group, [{ topic: 't', partition: 0, offset: 1 }])
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  await producer.abort()
+  await sent
+  assert.deepEqual(order, ['offsets asked', 'offsets answered', 'end asked'])
+})
