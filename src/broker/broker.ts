@@ -210,7 +210,7 @@ async function openParts(
 async function deleteStrayLogs(store: LogStore, catalog: Catalog): Promise<void> {
   const known = new Set<string>()
   for (const { partitions } of catalog.topics()) {
-    for (const partition of partitions) if (partition !== undefined) known.add(partition.log.name)
+    for (const { log } of partitions) known.add(log.name)
   }
   for (const name of store.names()) {
     if (!known.has(name) && !isMachineLog(name)) await store.delete(name)

@@ -2,9 +2,12 @@
  * The partitions this broker serves, by topic name and by topic id.
  *
  * What topics exist is decided by the topics machine; the catalog makes it so: it creates, configures and
- * deletes logs as that machine's effects ask, and a partition can be found here once its log is open. An
- * effect that ran before a crash runs again after it, so each is a no-op on what is there already.
+ * deletes logs as that machine's effects ask. Partitions that are made together appear together, once all
+ * of their logs are open: nobody may see a topic with fewer partitions than it has, and choose by that
+ * where a key goes. An effect that ran before a crash runs again after it, so each is a no-op on what is
+ * there already.
  */
+import { assert } from '../base/errors.ts'
 import type { LogPlan, TopicsEffect } from '../coordinator/commands.ts'
 import type { LogConfig } from '../log/checkpoint.ts'
 import type { LogStore } from '../log/log-store.ts'
@@ -13,8 +16,8 @@ import { Partition } from './partition.ts'
 export interface Topic {
   readonly name: string
   readonly topicId: string
-  /** By partition index; a hole while its log is being made. */
-  readonly partitions: (Partition | undefined)[]
+  /** By partition index. */
+  readonly partitions: Partition[]
 }
 
 export class Catalog {
@@ -59,7 +62,8 @@ export class Catalog {
   async #run(effect: Parameters<Catalog['run']>[0]): Promise<void> {
     switch (effect.type) {
       case 'create-logs':
-        await Promise.all(effect.logs.map((plan) => this.#create(plan)))
+        await Promise.all(effect.logs.map((plan) => this.#makeLog(plan)))
+        for (const plan of effect.logs) this.#publish(plan)
         return
       case 'delete-logs':
         for (const name of effect.topics) this.#forget(name, effect.logNames)
@@ -70,12 +74,16 @@ export class Catalog {
     }
   }
 
-  async #create(plan: LogPlan): Promise<void> {
-    const log =
-      this.#store.get(plan.logName) ??
-      (await this.#store.create(plan.logName, logConfig(plan.configs)))
-    const topic = this.#topic(plan)
-    topic.partitions[plan.partition] = new Partition(
+  async #makeLog({ logName, configs }: LogPlan): Promise<void> {
+    if (this.#store.get(logName) === undefined) {
+      await this.#store.create(logName, logConfig(configs))
+    }
+  }
+
+  #publish(plan: LogPlan): void {
+    const log = this.#store.get(plan.logName)
+    assert(log !== undefined, `the log ${plan.logName} was made and is not there`)
+    this.#topic(plan).partitions[plan.partition] = new Partition(
       plan.topic,
       plan.topicId,
       plan.partition,
@@ -101,8 +109,7 @@ export class Catalog {
   #forget(name: string, logNames: readonly string[]): void {
     const topic = this.#byName.get(name)
     if (topic === undefined) return
-    if (!topic.partitions.some((each) => each !== undefined && logNames.includes(each.log.name)))
-      return
+    if (!topic.partitions.some(({ log }) => logNames.includes(log.name))) return
     this.#byName.delete(name)
     this.#byId.delete(topic.topicId)
   }

@@ -17,13 +17,13 @@ export const adminHandlers: Handlers = {
   DescribeLogDirs: ({ topics }, { catalog, directory }) => {
     const wanted = Array.from(catalog.topics(), ({ name, partitions }) => {
       const asked = topics?.find(({ topic }) => topic === name)?.partitions
+      const shown = partitions.filter(({ index }) => topics === null || asked?.includes(index))
       return {
         name,
-        partitions: partitions.flatMap((partition) =>
-          partition === undefined || (topics !== null && !asked?.includes(partition.index))
-            ? []
-            : [{ partitionIndex: partition.index, partitionSize: partition.log.sizeBytes }],
-        ),
+        partitions: shown.map(({ index, log }) => ({
+          partitionIndex: index,
+          partitionSize: log.sizeBytes,
+        })),
       }
     })
     return {

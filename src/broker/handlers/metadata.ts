@@ -171,27 +171,17 @@ function presentTopic(topic: Topic, context: RequestContext): MetadataTopic {
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.topicId,
-    partitions: Array.from(topic.partitions, (partition, index) =>
-      presentPartition(partition, index, context),
-    ),
+    partitions: topic.partitions.map((partition) => presentPartition(partition, context)),
   }
 }
 
-function presentPartition(
-  partition: Partition | undefined,
-  partitionIndex: number,
-  { config }: RequestContext,
-) {
+function presentPartition({ index, log }: Partition, { config }: RequestContext) {
   const replicaNodes = [config.nodeId]
-  if (partition === undefined) {
-    const errorCode = ErrorCode.LEADER_NOT_AVAILABLE
-    return { errorCode, partitionIndex, leaderId: -1, replicaNodes, isrNodes: replicaNodes }
-  }
   return {
     errorCode: ErrorCode.NONE,
-    partitionIndex,
+    partitionIndex: index,
     leaderId: config.nodeId,
-    leaderEpoch: partition.log.leaderEpoch,
+    leaderEpoch: log.leaderEpoch,
     replicaNodes,
     isrNodes: replicaNodes,
   }
@@ -207,11 +197,11 @@ function describeTopic(
   if (topic === undefined) return { errorCode: nameError(name), name, topicId: zeroUuid }
   return {
     ...presentTopic(topic, context),
-    partitions: Array.from(topic.partitions, (partition, index) => ({
-      ...presentPartition(partition, index, context),
+    partitions: topic.partitions.slice(from, to).map((partition) => ({
+      ...presentPartition(partition, context),
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
-    })).slice(from, to),
+    })),
     topicAuthorizedOperations: topicOperations,
   }
 }

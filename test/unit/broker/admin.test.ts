@@ -234,3 +234,20 @@ describe('a full disk', () => {
     await reopened.broker.close()
   })
 })
+
+describe('a topic with many partitions', () => {
+  it('appears with all of them at once', async () => {
+    const other = await open.client()
+    const counts = new Set<number>()
+    const creating = createTopic(client, 'sudden', 64)
+    let created = false
+    void creating.then(() => (created = true))
+    while (!created) {
+      const { topics } = await other.ask('Metadata', 12, { topics: null })
+      counts.add(topics.find(({ name }) => name === 'sudden')?.partitions.length ?? 0)
+    }
+    await creating
+    for (const count of counts) assert.ok(count === 0 || count === 64, `${count} partitions`)
+    assert.equal((await metadata('sudden')).partitions.length, 64)
+  })
+})
