@@ -59,6 +59,8 @@ export class Host {
     let host: Host | undefined
     if (options.broker !== undefined) {
       const address = { bootstrap: [options.broker], dial: dialTcp }
+      // A service would go on hoping for a minute; whoever mistyped the address should not.
+      await withCluster(options.broker, async () => {})
       host = new Host(address, undefined)
     } else {
       const broker = await openBroker({

@@ -60,7 +60,7 @@ export function parseWindow(window: string | undefined, windowMs: number): numbe
 /** How many windows one request looks at. */
 const rangeWindowsMax = 10_000
 
-/** Starts of the first window and of the one after the last. */
+/** The start of the first window that starts at or after `from`, and where windows no longer start. */
 export function parseRange(
   query: Record<string, string>,
   windowMs: number,
@@ -69,7 +69,7 @@ export function parseRange(
   if (typeof from === 'object') return from
   const to = parseTime('to', query['to'])
   if (typeof to === 'object') return to
-  const first = Math.floor(from / windowMs) * windowMs
+  const first = Math.ceil(from / windowMs) * windowMs
   const windows = Math.ceil((to - first) / windowMs)
   if (windows > rangeWindowsMax) {
     return refusal(

@@ -94,6 +94,7 @@ describe('a command that cannot be done', () => {
 
   it('says that no broker is there', async () => {
     await assertFails(['topics', '--broker', nowhere], /127\.0\.0\.1:9.*check the address/)
+    await assertFails(['start', '--broker', nowhere], /127\.0\.0\.1:9.*check the address/)
     await assertFails(['tail', 'x', '--broker', nowhere], /127\.0\.0\.1:9.*check the address/)
   })
 

@@ -165,7 +165,7 @@ describe('the query server', () => {
     assert.deepEqual(await get(`/v1/traffic/perHour/ORD?window=${at}`), { status: 200, body: 5 })
     assert.equal((await get('/v1/traffic/perHour/ORD?window=2001-01-01T01:00:00Z')).status, 404)
     const { body } = await get(
-      '/v1/traffic/perHour/ORD?from=2001-01-01T00:30:00Z&to=2001-01-01T03:00:00Z',
+      '/v1/traffic/perHour/ORD?from=2001-01-01T00:00:00Z&to=2001-01-01T03:00:00Z',
     )
     assert.deepEqual(body.entries, [
       {
@@ -181,6 +181,18 @@ describe('the query server', () => {
         value: 5,
       },
     ])
+  })
+
+  it('takes only windows that start within the range', async () => {
+    const times = async (from: string, to: string) => {
+      const { body } = await get(
+        `/v1/traffic/perHour/ORD?from=2001-01-01T${from}&to=2001-01-01T${to}`,
+      )
+      return body.entries.map(({ start }: { start: string }) => start.slice(11, 16))
+    }
+    assert.deepEqual(await times('00:00:01Z', '03:00:00Z'), ['02:00'])
+    assert.deepEqual(await times('00:00:00Z', '02:00:00Z'), ['00:00'])
+    assert.deepEqual(await times('02:00:00Z', '01:00:00Z'), [])
   })
 
   it('refuses a windowed get without a time, a wrong time and an endless range', async () => {
