@@ -4,7 +4,7 @@ import { callOf, forward, randomUuid, type Handlers } from '../context.ts'
 
 export const groupsHandlers: Handlers = {
   JoinGroup: (request, context) => {
-    const memberId = `${context.clientId ?? ''}-${randomUuid(context.random)}`
+    const memberId = randomUuid(context.random)
     return context.groups.call((token) => ({
       ...callOf('JoinGroup', token, request, context),
       memberId,
