@@ -3,7 +3,7 @@
  *
  *     command ──▶ decide(state, command, now) ──▶ changes ──▶ log ──▶ apply(state, change)
  *                                             ├─▶ replies   (leave once the changes are stored)
- *                                             ├─▶ effects   (run once the changes are stored)
+ *                                             ├─▶ effects   (what they write lies behind the changes)
  *                                             └─▶ wakeAt    (the host then sends { type: 'wake' })
  *
  * `decide` never changes the state it is given; `apply` never refuses; neither waits, reads a clock,
@@ -12,8 +12,8 @@
  * a change it gives nothing for is volatile: applied like any other, and forgotten by a restart.
  *
  * What a host owes a machine: one command at a time; all changes of a decision in one atomic append,
- * applied in order at once; replies and effects in the order of the log; effects run again after a
- * replay, so they are idempotent. It keeps the earliest `wakeAt` asked for until it has sent that wake;
+ * applied in order at once; replies and effects in the order of the log, so that nothing an effect wrote
+ * outlives the change that asked for it; effects run again after a replay, so they are idempotent. It keeps the earliest `wakeAt` asked for until it has sent that wake;
  * a wake that comes too early does no harm. If an append fails, every reply that waits fails as
  * retriable and the state is built anew from the log.
  */
