@@ -165,9 +165,21 @@ export class Cluster {
     }
   }
 
-  /** The number of partitions; `not-found` when the topic does not exist. */
+  /** The number of partitions, waiting for brokers that are away; `not-found` without such a topic. */
   async partitionCount(topic: string): Promise<number> {
-    return (await this.topic(topic)).partitions.length
+    const limitMs = this.#options.retryTimeoutMs ?? retryTimeoutMsDefault
+    const deadline = this.clock.monotonic() + limitMs
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return (await this.topic(topic)).partitions.length
+      } catch (error) {
+        const isAway = isHeadwaterError(error) && error.retriable && error.code !== 'not-found'
+        const pauseMs = backoffMs(attempt, this.random)
+        const isLate = this.clock.monotonic() + pauseMs >= deadline
+        if (!isAway || isLate || this.#isClosed) throw error
+        await sleep(this.clock, pauseMs)
+      }
+    }
   }
 
   /** Where a topic's partitions are; `not-found` when it does not exist. */
@@ -187,7 +199,7 @@ export class Cluster {
       await sleep(this.clock, backoffMs(attempt, this.random))
     }
     this.#topicsOfInterest.delete(name)
-    throw wireError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `find topic '${name}'`)
+    throw unknownTopic(name)
   }
 
   /** What is known of a partition's leader without asking; undefined when nothing is. */
@@ -361,6 +373,13 @@ function hasCode(value: unknown, codes: readonly number[]): boolean {
 
 function closedError(): HeadwaterError {
   return new HeadwaterError('connection-lost', 'this client is closed: connect anew')
+}
+
+function unknownTopic(name: string): HeadwaterError {
+  return new HeadwaterError(
+    'not-found',
+    `topic '${name}' does not exist: create it first, or check its name`,
+  )
 }
 
 function unknownBroker(nodeId: number): HeadwaterError {

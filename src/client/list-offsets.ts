@@ -35,8 +35,8 @@ export async function listOffsets(
   const deadline = cluster.clock.monotonic() + listTimeoutMs
   let left = partitions
   for (let attempt = 1; left.length > 0; attempt++) {
-    const byLeader = await groupByLeader(cluster, left)
-    const answers = [...byLeader].map(([nodeId, ofNode]) =>
+    const byLeader = await answerOrNothing(groupByLeader(cluster, left))
+    const answers = [...(byLeader ?? [])].map(([nodeId, ofNode]) =>
       askNode(cluster, nodeId, ofNode, timestamp, isolation, found),
     )
     await Promise.all(answers)

@@ -1,6 +1,7 @@
 /** What goes on when the broker, and with it every coordinator, stops and comes back. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { listTopics } from '../../src/client/admin.ts'
 import { Consumer } from '../../src/client/consumer.ts'
 import { GroupMember } from '../../src/client/group-member.ts'
 import { Producer } from '../../src/client/producer.ts'
@@ -60,6 +61,21 @@ export function restarts(peer: () => Peer): void {
     await producer.flush()
     const [fetched] = await consumer.poll(10_000)
     assert.equal(fetched?.nextOffset, 1)
+  })
+
+  test('questions asked while the broker is away are answered when it is back', async () => {
+    await using cluster = await connect(peer())
+    const topic = await freshTopic(cluster, 3)
+    await using consumer = new Consumer(cluster)
+    const restarted = peer().restart!()
+    cluster.markStale()
+    const asked = [
+      cluster.partitionCount(topic),
+      consumer.endOffsets([{ topic, partition: 0 }]).then(([end]) => end!.offset),
+      listTopics(cluster).then((topics) => topics.filter((name) => name === topic).length),
+    ]
+    await restarted
+    assert.deepEqual(await Promise.all(asked), [3, 0, 1])
   })
 
   test('a group member stays, commits and hears of rebalances after a restart', async () => {
