@@ -10,6 +10,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import { pipe } from '../io/pipe.ts'
 import type { Clock, Dial, Disk, Duplex, Listener, Network, Random } from '../io/ports.ts'
 import { LogStore, type Durability } from '../log/log-store.ts'
+import type { BrokerEvent } from './broker-event.ts'
 import { Catalog } from './catalog.ts'
 import { brokerDefaults, fixedConfigs, type BrokerConfig } from './config.ts'
 import { Connection } from './connection.ts'
@@ -19,13 +20,6 @@ import { dispatch } from './dispatch.ts'
 import { FetchSessions } from './fetch-sessions.ts'
 import { isMachineLog } from './machine-host.ts'
 import { WaitingRoom } from './waiting.ts'
-
-/** Something an operator may want to read. */
-export type BrokerEvent =
-  /** The broker ended a connection for a fault of the client's: garbage, too much, too many. */
-  | { readonly type: 'connection-refused'; readonly remote: string; readonly reason: string }
-  /** The disk failed and the broker stopped; what was acknowledged is safe. */
-  | { readonly type: 'broker-failed'; readonly error: HeadwaterError }
 
 export interface BrokerOptions {
   readonly disk: Disk
@@ -51,15 +45,13 @@ export class Broker {
   readonly dial: Dial
   readonly #store: LogStore
   readonly #parts: BrokerParts
-  readonly #report: (event: BrokerEvent) => void
   readonly #connections = new Set<Connection>()
   #listener: Listener | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(store: LogStore, parts: BrokerParts, report: (event: BrokerEvent) => void) {
+  private constructor(store: LogStore, parts: BrokerParts) {
     this.#store = store
     this.#parts = parts
-    this.#report = report
     this.clusterId = parts.clusterId
     this.recovered = store.recovered
     this.dial = async (host, port) => this.#dial(host, port)
@@ -69,7 +61,6 @@ export class Broker {
   static async open(options: BrokerOptions): Promise<Broker> {
     const { disk, clock, random, directory, durability } = options
     const config = { ...brokerDefaults, ...options.config }
-    const report = options.report ?? (() => {})
     let broker: Broker | undefined
     const store = await LogStore.open({
       disk,
@@ -83,7 +74,7 @@ export class Broker {
     })
     try {
       const parts = await openParts(store, options, config)
-      broker = new Broker(store, parts, report)
+      broker = new Broker(store, parts)
       await broker.#listen(options)
       return broker
     } catch (error) {
@@ -126,7 +117,7 @@ export class Broker {
   }
 
   #fail(error: HeadwaterError): void {
-    this.#report({ type: 'broker-failed', error })
+    this.#parts.report({ type: 'broker-failed', error })
     this.#closing ??= this.#disconnect(error).then(() => this.#store.close())
     this.#closing.catch(() => {})
   }
@@ -158,7 +149,7 @@ export class Broker {
       duplex.destroy()
       const reason = `there are ${this.#connections.size} connections: raise connectionsMax if that many are wanted`
       if (this.#closing === undefined) {
-        this.#report({ type: 'connection-refused', remote: duplex.remote, reason })
+        this.#parts.report({ type: 'connection-refused', remote: duplex.remote, reason })
       }
       return
     }
@@ -171,7 +162,7 @@ export class Broker {
         onClosed: (connection, reason) => {
           this.#connections.delete(connection)
           if (reason === undefined || this.#closing !== undefined) return
-          this.#report({ type: 'connection-refused', remote: connection.remote, reason })
+          this.#parts.report({ type: 'connection-refused', remote: connection.remote, reason })
         },
       }),
     )
@@ -180,7 +171,7 @@ export class Broker {
 
 async function openParts(
   store: LogStore,
-  { clock, random, directory }: BrokerOptions,
+  { clock, random, directory, report = () => {} }: BrokerOptions,
   config: BrokerConfig,
 ): Promise<BrokerParts> {
   const catalog = new Catalog(store)
@@ -197,6 +188,7 @@ async function openParts(
     clusterId: store.clusterId,
     directory,
     config,
+    report,
     clock,
     random,
     store,

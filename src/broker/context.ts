@@ -12,6 +12,7 @@ import type { LogStore } from '../log/log-store.ts'
 import type { ApiName, RequestOf, ResponseOf } from '../protocol/api.ts'
 import type { Input } from '../protocol/schema.ts'
 import { uuidText } from '../base/units.ts'
+import type { BrokerEvent } from './broker-event.ts'
 import type { Catalog } from './catalog.ts'
 import type { BrokerConfig } from './config.ts'
 import type { Peer } from './connection.ts'
@@ -24,6 +25,7 @@ export interface BrokerParts extends Coordinators {
   /** The data directory, as people know it. */
   readonly directory: string
   readonly config: BrokerConfig
+  readonly report: (event: BrokerEvent) => void
   readonly clock: Clock
   readonly random: Random
   readonly store: LogStore

@@ -19,6 +19,7 @@ import {
   type BatchHeader,
 } from '../records/batch.ts'
 import { forEachRecord } from '../records/record.ts'
+import type { BrokerEvent } from './broker-event.ts'
 
 /** What became of a produced batch. */
 export type Produced =
@@ -44,6 +45,7 @@ export class Partition {
   readonly index: number
   readonly log: Log
   #limits: PartitionLimits
+  #damageReported = false
 
   constructor(
     topic: string,
@@ -75,6 +77,18 @@ export class Partition {
     return currentLeaderEpoch < this.log.leaderEpoch
       ? ErrorCode.FENCED_LEADER_EPOCH
       : ErrorCode.UNKNOWN_LEADER_EPOCH
+  }
+
+  /**
+   * What a client is told when stored records cannot be read, and what an operator is: the first time
+   * only, because clients ask again and again. Anything but an operating error is a bug, and thrown.
+   */
+  unreadable(error: unknown, report: (event: BrokerEvent) => void): number {
+    if (!isHeadwaterError(error)) throw error
+    const { topic, index: partition } = this
+    if (!this.#damageReported) report({ type: 'partition-damaged', topic, partition, error })
+    this.#damageReported = true
+    return error.code === 'data-corrupt' ? ErrorCode.CORRUPT_MESSAGE : ErrorCode.KAFKA_STORAGE_ERROR
   }
 
   /** Checks a produced batch against every rule that needs no other room; undefined when it may go in. */

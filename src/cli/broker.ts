@@ -22,7 +22,7 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
   await using broker = await openBroker({
     ...options,
     onFailure: failed.reject,
-    onRefused: (remote, reason) => printNote(`closed the connection from ${remote}: ${reason}`),
+    onNote: printNote,
   })
   const { host, port } = broker.address!
   if (options.json) {
@@ -48,8 +48,8 @@ const acknowledged: Readonly<Record<Durability, string>> = {
 export function openBroker(
   o: Pick<BrokerCommandOptions, 'dir' | 'host' | 'port' | 'durability'> & {
     readonly onFailure: (error: HeadwaterError) => void
-    /** Told of every connection that was closed for a fault of the client's. */
-    readonly onRefused?: (remote: string, reason: string) => void
+    /** Told of connections closed for a fault of the client's, and of records that cannot be read. */
+    readonly onNote?: (text: string) => void
   },
 ): Promise<Broker> {
   return Broker.open({
@@ -62,8 +62,14 @@ export function openBroker(
     port: o.port,
     durability: o.durability,
     report: (event) => {
-      if (event.type === 'broker-failed') o.onFailure(event.error)
-      else o.onRefused?.(event.remote, event.reason)
+      switch (event.type) {
+        case 'broker-failed':
+          return o.onFailure(event.error)
+        case 'partition-damaged':
+          return o.onNote?.(`${event.topic}-${event.partition}: ${event.error.message}`)
+        case 'connection-refused':
+          return o.onNote?.(`closed the connection from ${event.remote}: ${event.reason}`)
+      }
     },
   })
 }

@@ -64,6 +64,7 @@ class Reading {
   readonly #bytesMax: number
   readonly #choice: SessionChoice
   readonly #version: number
+  readonly #report: RequestContext['report']
 
   constructor(
     choice: SessionChoice,
@@ -75,6 +76,7 @@ class Reading {
     this.#readCommitted = request.isolationLevel === 1
     this.#bytesMax = Math.min(request.maxBytes, context.config.fetchBytesMax)
     this.#version = context.version
+    this.#report = context.report
     const session = sessionOf(choice)
     session?.update(
       asked,
@@ -148,7 +150,15 @@ class Reading {
       upTo,
       minOneBatch: this.bytes === 0,
     })
-    if (read instanceof Promise) return read.then((batches) => this.#take(item, batches))
+    if (read instanceof Promise) {
+      return read.then(
+        (batches) => this.#take(item, batches),
+        (error: unknown) => {
+          item.errorCode = partition!.unreadable(error, this.#report)
+          this.failed = true
+        },
+      )
+    }
     this.#take(item, read)
     return undefined
   }

@@ -19,7 +19,7 @@ const earliestPendingUpload = -6
 const leaderEpochVersion = 4
 
 export const offsetsHandlers: Handlers = {
-  ListOffsets: async (request, { catalog, version }) => ({
+  ListOffsets: async (request, { catalog, version, report }) => ({
     topics: await Promise.all(
       request.topics.map(async ({ name, partitions }) => ({
         name,
@@ -28,7 +28,9 @@ export const offsetsHandlers: Handlers = {
             const { partitionIndex } = asked
             const partition = catalog.partition(name, partitionIndex)
             const readCommitted = request.isolationLevel === 1
-            const listed = await listOffset(partition, asked, readCommitted)
+            const listed = await listOffset(partition, asked, readCommitted).catch(
+              (error: unknown) => ({ errorCode: partition!.unreadable(error, report) }),
+            )
             return version >= leaderEpochVersion
               ? { partitionIndex, ...listed }
               : { partitionIndex, ...listed, leaderEpoch: undefined }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { utf8String } from '../../../src/base/bytes.ts'
+import type { BrokerEvent } from '../../../src/broker/broker-event.ts'
 import type { RequestInput } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { splitBatches } from '../../../src/records/batch.ts'
@@ -195,5 +196,33 @@ describe('ListOffsets and DeleteRecords', () => {
     const gone = await fetch('times', { fetchOffset: 1 })
     assert.equal(gone.errorCode, ErrorCode.OFFSET_OUT_OF_RANGE)
     assert.deepEqual(await remove(-1), [ErrorCode.NONE, 3])
+  })
+})
+
+describe('a damaged segment', () => {
+  it('is an error of its partition alone, said once to the operator', async () => {
+    const events: BrokerEvent[] = []
+    const first = await openBroker({ report: (event) => events.push(event) })
+    const writer = await first.client()
+    await createTopic(writer, 'pair', 2)
+    for (const partition of [0, 1]) {
+      await produce(writer, 'pair', batchOf(['kept '.repeat(50)]), { partition })
+    }
+    await first.broker.close()
+    const path = first.disk.paths().find((each) => /pair-0\..*\.log$/.test(each))!
+    first.disk.flipBit(path, 150)
+    const second = await openBroker({ report: (event) => events.push(event) }, first.disk)
+    const reader = await second.client()
+    for (let round = 0; round < 2; round++) {
+      const asked = [0, 1].map((partition) => ({ partition, fetchOffset: 0 }))
+      const { responses } = await reader.ask('Fetch', 12, request('pair', asked))
+      const [damaged, sound] = responses[0]!.partitions
+      assert.equal(damaged!.errorCode, ErrorCode.CORRUPT_MESSAGE)
+      assert.equal(sound!.errorCode, ErrorCode.NONE)
+      assert.equal(values(sound!.records).length, 1)
+    }
+    assert.equal(events.length, 1)
+    assert.ok(events[0]?.type === 'partition-damaged' && events[0].error.message.includes(path))
+    await second.broker.close()
   })
 })

@@ -1,0 +1,15 @@
+/** What happens in a broker that an operator may want to read. Nothing of it is an error of the caller's. */
+import type { HeadwaterError } from '../base/errors.ts'
+
+export type BrokerEvent =
+  /** The broker ended a connection for a fault of the client's: garbage, too much, too many. */
+  | { readonly type: 'connection-refused'; readonly remote: string; readonly reason: string }
+  /** Stored records cannot be read; said once for a partition. The others go on. */
+  | {
+      readonly type: 'partition-damaged'
+      readonly topic: string
+      readonly partition: number
+      readonly error: HeadwaterError
+    }
+  /** The disk failed and the broker stopped; what was acknowledged is safe. */
+  | { readonly type: 'broker-failed'; readonly error: HeadwaterError }
