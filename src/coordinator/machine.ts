@@ -13,9 +13,9 @@
  *
  * What a host owes a machine: one command at a time; all changes of a decision in one atomic append,
  * applied in order at once; replies and effects in the order of the log, so that nothing an effect wrote
- * outlives the change that asked for it; effects run again after a replay, so they are idempotent. It keeps the earliest `wakeAt` asked for until it has sent that wake;
- * a wake that comes too early does no harm. If an append fails, every reply that waits fails as
- * retriable and the state is built anew from the log.
+ * outlives the change that asked for it; effects again after a replay, so they are idempotent. It keeps
+ * the earliest `wakeAt` asked for until it has sent that wake; a wake that comes too early does no harm.
+ * If an append fails, every reply that waits fails as retriable and the state comes anew from the log.
  */
 
 /** The answer to the command that came with token `to`: a wire response body, or a named type. */

@@ -2,7 +2,8 @@
  * Committed offsets: OffsetCommit, OffsetFetch, OffsetDelete, and commits inside transactions.
  *
  * Who may commit: a member of the current generation; or, while the group has no members, anyone who
- * claims no membership, even for the group without a name that old clients use. Offsets never expire: a team that comes back after a month finds its place.
+ * claims no membership, even for the group without a name that old clients use. Offsets never expire: a
+ * team that comes back after a month finds its place.
  *
  * A transactional commit is pending until its transaction is decided (KIP-98). Readers who ask for stable
  * offsets are told to wait meanwhile (KIP-447). When two compete for a partition the later written wins,
