@@ -17,6 +17,8 @@ export interface RunTopologyOptions {
   readonly guarantee?: Guarantee
   /** How long processed records wait for their commit, at most; 100 when left out. */
   readonly commitIntervalMs?: number
+  /** How often processed records are deleted from inner topics; 30,000 when left out. */
+  readonly purgeIntervalMs?: number
   /** Tells the instances of a service apart; `'1'` when left out. Each needs its own, and keeps it. */
   readonly instanceId?: string
   /** How long the group waits for an instance that says nothing; 15,000 when left out. */

@@ -29,6 +29,7 @@ import { isRecoverable, quietly } from './failures.ts'
 import type { OperatorCounts } from './operators/operator.ts'
 import { planTopology } from './plan.ts'
 import type { Plan } from './plan.ts'
+import { Purge } from './purge.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceState, ServiceStats } from './running.ts'
 import { keyCodecs } from './serde.ts'
 import { TaskSet } from './task-set.ts'
@@ -57,6 +58,7 @@ export async function runTopology(
 }
 
 const commitIntervalMsDefault = 100
+const purgeIntervalMsDefault = 30_000
 /** Records of one turn. */
 const turnRecords = 8192
 /** How long a fetch waits for records, and the loop for news. */
@@ -88,6 +90,7 @@ class Runtime implements RunningTopology {
   readonly #committer: Committer
   readonly #waiters = new Waiters()
   readonly #pace: CommitPace
+  readonly #purge: Purge
   readonly #reject: (error: unknown) => void
   readonly #requests: GroupRequest[] = []
   #loop: Promise<void> | undefined
@@ -112,6 +115,7 @@ class Runtime implements RunningTopology {
     this.#options = options
     this.#pace = new CommitPace(options.clock, options.commitIntervalMs ?? commitIntervalMsDefault)
     this.#cluster = cluster
+    this.#purge = new Purge(cluster, options.purgeIntervalMs ?? purgeIntervalMsDefault)
     this.#committer = new Committer(cluster, options.guarantee ?? 'exactly-once', instance)
     this.#consumer = new Consumer(cluster, { isolation: 'read_committed', fetchBytesMax })
     const topics = subscribedTopics(plan)
@@ -210,6 +214,7 @@ class Runtime implements RunningTopology {
     await this.#committer.commit(this.#set, this.#member, this.#options.clock.now())
     this.#pace.committed()
     this.#failures = 0
+    this.#purge.consider(() => this.#set.committedPositions({ innerOnly: true }))
   }
 
   #request(kind: GroupRequest['kind'], partitions: readonly TopicPartition[]): Promise<void> {
@@ -310,13 +315,13 @@ class Runtime implements RunningTopology {
     // Each pass follows records through one more inner topic.
     const inner = this.#plan.topology.nodes.filter(({ kind }) => kind === 'rekey').length
     for (let pass = 0; pass <= inner; pass++) {
-      const places = this.#set.committedPositions()
+      const places = this.#set.committedPositions({ innerOnly: false })
       const ends = await listOffsets(this.#cluster, places, latestTimestamp, 'read_uncommitted')
       await this.#waiters.until(() => {
         if (this.#state !== 'running') return false
         const at = new Map(
           this.#set
-            .committedPositions()
+            .committedPositions({ innerOnly: false })
             .map((place) => [`${place.topic}/${place.partition}`, place]),
         )
         return ends.every(({ topic, partition, offset }) => {

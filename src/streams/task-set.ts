@@ -230,11 +230,12 @@ export class TaskSet {
     return false
   }
 
-  /** What is committed of every input partition of the tasks. */
-  committedPositions(): PartitionOffset[] {
+  /** What is committed of the input partitions of the tasks. */
+  committedPositions(o: { innerOnly: boolean }): PartitionOffset[] {
     const positions: PartitionOffset[] = []
     for (const task of this.#tasks.values()) {
       for (const { source } of task.queues) {
+        if (o.innerOnly && !source.inner) continue
         const offset = task.committedPosition(source.topic)
         positions.push({ topic: source.topic, partition: task.partition, offset })
       }

@@ -49,8 +49,8 @@ export function exactlyOnceSuite(open: OpenPlace, o: { crashes: number }): void 
     it('shares partitions between two instances, and takes over from one that closes', () =>
       inPlace(open, async (place) => {
         await prepare(place, 400)
-        const first = await start(place, shipping, { instanceId: 'a' })
-        const second = await start(place, shipping, { instanceId: 'b' })
+        await using first = await start(place, shipping, { instanceId: 'a' })
+        await using second = await start(place, shipping, { instanceId: 'b' })
         await eventually(() => assertShipped(place, 400))
         await write(place, Orders, orders(400, 800))
         await write(place, Payments, payments(400, 800))
@@ -72,12 +72,14 @@ export function exactlyOnceSuite(open: OpenPlace, o: { crashes: number }): void 
           await write(place, Payments, payments(written, written + 200))
           written += 200
         }
-        const first = await start(place, shipping, { instanceId: 'a' })
+        await using first = await start(place, shipping, { instanceId: 'a' })
         await more()
-        const [second] = await Promise.all([start(place, shipping, { instanceId: 'b' }), more()])
+        const starting = start(place, shipping, { instanceId: 'b' })
+        await more()
+        await using second = await starting
         await Promise.all([more(), first.close()])
         await more()
-        const third = await start(place, shipping, { instanceId: 'a' })
+        await using third = await start(place, shipping, { instanceId: 'a' })
         await Promise.all([more(), second.close()])
         await more()
         await eventually(() => assertShipped(place, written))

@@ -38,7 +38,7 @@ export function failuresSuite(open: OpenPlace): void {
       inPlace(open, async (place) => {
         await createTopicsOf(place, copying('repaired'))
         await write(place, Payments, payments(0, 50))
-        const running = await start(place, copying('broken'))
+        await using running = await start(place, copying('broken'))
         await assert.rejects(
           running.failed,
           (error: Error) =>

@@ -19,7 +19,7 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
         await assertPaid(place, 430)
         await runThrough(place, bank(430))
         await assertPaid(place, 430)
-        const running = await start(place, bank(1000))
+        await using running = await start(place, bank(1000))
         await running.caughtUp()
         assert.deepEqual(running.stats().inputs, { rows: { records: 1000, done: true } })
         await running.close()
@@ -50,8 +50,8 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
 
     it('is read by one instance, and by the other when that one goes', () =>
       inPlace(open, async (place) => {
-        const first = await start(place, bank(1000, 150), { instanceId: 'a' })
-        const second = await start(place, bank(1000, 150), { instanceId: 'b' })
+        await using first = await start(place, bank(1000, 150), { instanceId: 'a' })
+        await using second = await start(place, bank(1000, 150), { instanceId: 'b' })
         const reading = (): number =>
           [first, second].filter((each) => 'rows' in each.stats().inputs).length
         while (reading() === 0) await delay(20)
@@ -75,7 +75,7 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
             return {}
           },
         })
-        const running = await start(place, failing)
+        await using running = await start(place, failing)
         await assert.rejects(
           running.failed,
           (error: Error) =>

@@ -1,10 +1,12 @@
 /** Operators end to end: what a service reads from a broker, makes of it and writes back. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { earliestTimestamp, listOffsets } from '../../src/client/list-offsets.ts'
 import { service } from '../../src/service/service.ts'
 import { CustomerId, CustomerWindows, Orders, Payments, Shipments, Visits } from '../types/shop.ts'
 import type { OpenPlace, Place } from './place.ts'
 import {
+  connect,
   createTopicsOf,
   deleteRow,
   inPlace,
@@ -36,7 +38,7 @@ export function operatorsSuite(open: OpenPlace): void {
     it('joins, rekeys, windows and counts: the same rows as plain loops', () =>
       inPlace(open, async (place) => {
         await prepare(place, 500)
-        const running = await start(place, shipping)
+        await using running = await start(place, shipping)
         await running.caughtUp()
         await assertShipped(place, 500)
         const { perCustomer, orders: known } = running.views
@@ -68,7 +70,7 @@ export function operatorsSuite(open: OpenPlace): void {
         await deleteRow(place, Orders, 'o1')
         await runThrough(place, shipping)
         await write(place, Payments, payments(1, 3))
-        const running = await start(place, shipping)
+        await using running = await start(place, shipping)
         await running.caughtUp()
         assert.equal(running.views['orders']!.get('o1'), undefined)
         await running.close()
@@ -78,11 +80,35 @@ export function operatorsSuite(open: OpenPlace): void {
         )
       }))
 
+    it('deletes from its inner topic what it has processed, and counts on', () =>
+      inPlace(open, async (place) => {
+        await prepare(place, 300)
+        await using running = await start(place, shipping, { purgeIntervalMs: 1 })
+        await running.caughtUp()
+        await write(place, Orders, orders(300, 400))
+        await write(place, Payments, payments(300, 400))
+        await running.caughtUp()
+        const cluster = await connect(place)
+        const inner = 'shipping-by-customer-repartition'
+        const places = Array.from({ length: 12 }, (_, partition) => ({ topic: inner, partition }))
+        let deleted = 0
+        while (deleted === 0) {
+          const starts = await listOffsets(cluster, places, earliestTimestamp, 'read_committed')
+          deleted = starts.reduce((sum, { offset }) => sum + offset, 0)
+        }
+        await cluster.close()
+        await running.close()
+        await write(place, Orders, orders(400, 500))
+        await write(place, Payments, payments(400, 500))
+        await runThrough(place, shipping)
+        await assertShipped(place, 500)
+      }))
+
     it('reads unkeyed streams and merges', () =>
       inPlace(open, async (place) => {
         await createTopicsOf(place, visitors)
         await write(place, Visits, [{ path: '/a' }, { path: '/b' }, { path: '/a' }])
-        const running = await start(place, visitors)
+        await using running = await start(place, visitors)
         await running.caughtUp()
         assert.deepEqual(running.views['paths']!.scan('', 10), [
           { key: '/a', value: 4 },

@@ -189,7 +189,7 @@ export async function runThrough(
   service: Service,
   options: Partial<RunTopologyOptions> = {},
 ): Promise<void> {
-  const running = await start(place, service, options)
+  await using running = await start(place, service, options)
   try {
     await running.caughtUp()
   } finally {
