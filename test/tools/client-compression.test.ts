@@ -50,8 +50,13 @@ describe('compressed batches between our client and Java', () => {
       for (const line of lines) producer.append(topic, 0, 1_000, null, bytes(line))
       await producer.flush()
       const { stdout } = await runKafkaTool('console-consumer', [
-        ...['--bootstrap-server', server, '--topic', topic, '--from-beginning'],
-        ...['--max-messages', `${lines.length}`],
+        '--bootstrap-server',
+        server,
+        '--topic',
+        topic,
+        '--from-beginning',
+        '--max-messages',
+        `${lines.length}`,
       ])
       assert.deepEqual(stdout.trimEnd().split('\n'), lines)
     })
