@@ -14,6 +14,7 @@ export const kafkaTools = {
   'producer-perf-test': 'org.apache.kafka.tools.ProducerPerformance',
   topics: 'org.apache.kafka.tools.TopicCommand',
   transactions: 'org.apache.kafka.tools.TransactionsCommand',
+  'verifiable-consumer': 'org.apache.kafka.tools.VerifiableConsumer',
   'verifiable-producer': 'org.apache.kafka.tools.VerifiableProducer',
 } as const
 

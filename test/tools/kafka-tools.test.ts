@@ -92,6 +92,18 @@ describe('the command-line tools of Apache Kafka', () => {
     assert.match(out, /"sent":500,"acked":500/)
   })
 
+  test('the verifiable consumer gets every one of them and commits', async () => {
+    const limits = ['--topic', 'verified', '--group-id', 'verifiers', '--max-messages', '500']
+    const out = await tool('verifiable-consumer', ...limits, '--reset-policy', 'earliest')
+    const events = out.split('\n').filter((line) => line.includes('"name":"records_consumed"'))
+    const counts = events.map((line) => (JSON.parse(line) as { count: number }).count)
+    assert.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      500,
+    )
+    assert.match(out, /"name":"offsets_committed".*"success":true/)
+  })
+
   test('kafka-configs changes and shows the configuration of a topic', async () => {
     await tool('topics', '--create', '--topic', 'configured')
     const entity = ['--entity-type', 'topics', '--entity-name', 'configured']
