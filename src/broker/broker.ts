@@ -144,7 +144,7 @@ export class Broker {
   }
 
   #accept(duplex: Duplex): void {
-    const { config } = this.#parts
+    const { clock, config } = this.#parts
     if (this.#closing !== undefined || this.#connections.size >= config.connectionsMax) {
       duplex.destroy()
       const reason = `there are ${this.#connections.size} connections: raise connectionsMax if that many are wanted`
@@ -158,6 +158,8 @@ export class Broker {
         frameBytesMax: config.frameBytesMax,
         requestsInFlightMax: config.requestsInFlightMax,
         requestBytesInFlightMax: config.requestBytesInFlightMax,
+        stallMsMax: config.stallMsMax,
+        clock,
         dispatch: (frame, peer) => dispatch(frame, peer, this.#parts),
         onClosed: (connection, reason) => {
           this.#connections.delete(connection)

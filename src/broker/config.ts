@@ -25,6 +25,8 @@ export interface BrokerConfig {
   readonly requestsInFlightMax: number
   /** Bytes of those requests; one frame more may be begun. */
   readonly requestBytesInFlightMax: number
+  /** How long a client may leave its answers unread before it is given up. */
+  readonly stallMsMax: number
   /** Bytes of records in one fetch response, whatever the client asks for. */
   readonly fetchBytesMax: number
   /** How long a fetch waits at most, whatever the client asks for. */
@@ -50,6 +52,7 @@ export const brokerDefaults: BrokerConfig = {
   connectionsMax: 4096,
   requestsInFlightMax: 32,
   requestBytesInFlightMax: 32 * 1024 * 1024,
+  stallMsMax: 600_000,
   fetchBytesMax: 55 * 1024 * 1024,
   fetchWaitMsMax: 60_000,
   fetchSessionsMax: 1000,

@@ -4,11 +4,12 @@
  * Requests are begun in the order they came and their responses leave in that order, whatever order the
  * handlers finish in (a parked fetch holds the answers behind it, as the protocol demands). At most
  * `requestsInFlightMax` requests and `requestBytesInFlightMax` bytes are begun and unanswered; beyond
- * that, or while the client does not read its answers, nothing more is read from it. A frame that cannot
+ * that, or while the client does not read its answers, nothing more is read from it; one that reads nothing
+ * for `stallMsMax` is given up. A frame that cannot
  * be understood closes this connection with a reported reason, and touches nothing else.
  */
-import { isHeadwaterError } from '../base/errors.ts'
-import type { Duplex } from '../io/ports.ts'
+import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
+import type { Clock, Duplex } from '../io/ports.ts'
 import { FrameSplitter } from '../protocol/frame.ts'
 
 /** What a handler may know of the client it answers. */
@@ -28,6 +29,9 @@ export interface ConnectionOptions {
   readonly frameBytesMax: number
   readonly requestsInFlightMax: number
   readonly requestBytesInFlightMax: number
+  /** How long a client may leave its answers unread. */
+  readonly stallMsMax: number
+  readonly clock: Clock
   /** Begins one request. What it throws, at once or later, closes the connection. */
   readonly dispatch: (frame: Uint8Array, peer: Peer) => Answer | Promise<Answer>
   /** Called once; `reason` when the broker closed it for a fault. */
@@ -160,7 +164,17 @@ export class Connection implements Peer {
     if (count > 0) this.#inFlight.splice(0, count)
     if (chunks.length === 0 || this.#duplex.write(chunks)) return
     this.#draining = true
+    const { clock, stallMsMax } = this.#options
+    const stalled = clock.after(stallMsMax, () => {
+      this.#fail(
+        new HeadwaterError(
+          'connection-lost',
+          `the client left its answers unread for ${stallMsMax} ms: let it read what it asks for`,
+        ),
+      )
+    })
     void this.#duplex.drained().then(() => {
+      stalled.cancel()
       this.#draining = false
       this.#pump()
     })

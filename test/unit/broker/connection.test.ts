@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HeadwaterError } from '../../../src/base/errors.ts'
 import { Connection, type Answer, type ConnectionOptions } from '../../../src/broker/connection.ts'
+import { nodeClock } from '../../../src/io/node-clock.ts'
 import type { Duplex } from '../../../src/io/ports.ts'
 import { pipe, type PipeOptions } from '../../../src/io/pipe.ts'
 
@@ -31,6 +32,8 @@ function connect(
     frameBytesMax: 1000,
     requestsInFlightMax: 4,
     requestBytesInFlightMax: 1000,
+    stallMsMax: 60_000,
+    clock: nodeClock,
     onClosed: (_connection, reason) => closed.push(reason),
     ...options,
     dispatch: (bytes) => dispatch(bytes[0]!),
@@ -97,6 +100,17 @@ test('a client that does not read its answers gets no more of them made', async 
   duplex.resume()
   for (let i = 0; i < 200 && begun < 50; i++) await turn()
   assert.equal(begun, 50)
+})
+
+test('a client that never reads its answers is given up', async () => {
+  const { duplex, closed } = connect(() => [new Uint8Array(100)], {
+    pipe: { bufferBytesMax: 10 },
+    stallMsMax: 20,
+  })
+  duplex.pause()
+  duplex.write([frame(1)])
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  assert.match(closed[0] ?? '', /unread for 20 ms/)
 })
 
 test('a frame that announces too much closes the connection with a reason', async () => {
