@@ -22,6 +22,8 @@ import { Metadata } from './metadata.ts'
 import { wireError } from './wire-error.ts'
 
 const requestTimeoutMsDefault = 30_000
+/** A single address is tried more than once: a connection may break at any time. */
+const refreshAttemptsMin = 3
 /** How long `request` goes on repeating. */
 const retryTimeoutMsDefault = 60_000
 /** A topic made by someone else a moment ago may not have reached every broker. */
@@ -75,6 +77,8 @@ export class Cluster {
   readonly #lanes = new Map<string, Lane>()
   readonly #coordinators = new Map<string, number>()
   readonly #topicsOfInterest = new Set<string>()
+  /** Those that the last answer was about. */
+  #topicsAnswered: ReadonlySet<string> = new Set()
   #refreshing: Promise<void> | undefined
   #isStale = true
   #isClosed = false
@@ -185,7 +189,7 @@ export class Cluster {
   /** Where a topic's partitions are; `not-found` when it does not exist. */
   async topic(name: string): Promise<TopicPlace> {
     const waitMs = this.#options.topicWaitMs ?? topicWaitMsDefault
-    const deadline = this.clock.monotonic() + waitMs
+    let deadline: number | undefined
     for (let attempt = 1; ; attempt++) {
       if (this.#topicsOfInterest.has(name) && !this.#isStale) {
         const topic = this.metadata.topic(name)
@@ -195,6 +199,9 @@ export class Cluster {
       await this.refresh()
       const topic = this.metadata.topic(name)
       if (topic !== undefined) return topic
+      // An answer to an older question, which did not name the topic, says nothing about it.
+      if (!this.#topicsAnswered.has(name)) continue
+      deadline ??= this.clock.monotonic() + waitMs
       if (this.clock.monotonic() >= deadline) break
       await sleep(this.clock, backoffMs(attempt, this.random))
     }
@@ -313,13 +320,15 @@ export class Cluster {
   }
 
   async #refresh(): Promise<void> {
-    const attempts = this.metadata.brokerIds().length + this.#options.bootstrap.length
+    const addresses = this.metadata.brokerIds().length + this.#options.bootstrap.length
+    const attempts = Math.max(refreshAttemptsMin, addresses)
     const topics = [...this.#topicsOfInterest].map((name) => ({ name }))
     for (let attempt = 1; ; attempt++) {
       try {
         const node = this.#anyBroker(attempt)
         const body = { topics, allowAutoTopicCreation: false }
         this.metadata.update(await this.send(node, 'Metadata', body))
+        this.#topicsAnswered = new Set(topics.map(({ name }) => name))
         this.#isStale = topics.length < this.#topicsOfInterest.size
         return
       } catch (error) {

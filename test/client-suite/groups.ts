@@ -3,13 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deleteGroup, listGroups } from '../../src/client/admin.ts'
 import type { Cluster } from '../../src/client/cluster.ts'
-import { Consumer } from '../../src/client/consumer.ts'
 import type { GroupMemberOptions } from '../../src/client/group-member.ts'
 import { GroupMember } from '../../src/client/group-member.ts'
 import { Producer } from '../../src/client/producer.ts'
 import type { TopicPartition } from '../../src/client/topic-partition.ts'
 import { isHeadwaterError } from '../../src/base/errors.ts'
-import { forEachRecord } from '../../src/records/record.ts'
 import type { Peer } from './peer.ts'
 import {
   bytes,
@@ -21,12 +19,9 @@ import {
   readStable,
   until,
   values,
+  quick,
 } from './peer.ts'
-
-function quick(peer: Peer) {
-  const sessionTimeoutMs = peer.sessionTimeoutMs ?? 6_000
-  return { sessionTimeoutMs, heartbeatIntervalMs: 100, rebalanceTimeoutMs: 10_000 }
-}
+import { startTransform } from './transform.ts'
 
 export function groups(peer: () => Peer): void {
   keepAwake()
@@ -214,95 +209,4 @@ function watched(cluster: Cluster, options: Base): Watched {
     },
   })
   return { member, events, assigned: () => member.assigned, failure: () => failure }
-}
-
-interface Worker {
-  /** Finishes and leaves. */
-  stop(): Promise<void>
-  /** Vanishes, connections and all. */
-  die(): Promise<void>
-}
-
-/** Copies records in transactions, offsets and all: what the streams runtime does, in small. */
-async function startTransform(
-  peer: Peer,
-  { groupId, from, to }: { groupId: string; from: string; to: string },
-): Promise<Worker> {
-  const cluster = await connect(peer)
-  const consumer = new Consumer(cluster, { fetchBytesMax: 2_000, partitionBytesMax: 600 })
-  const producer = new Producer(cluster, { transactionalId: freshName('tx'), lingerMs: 0 })
-  await producer.init()
-  let isRunning = true
-  let turn: Promise<void> = Promise.resolve()
-
-  const member = new GroupMember(cluster, {
-    groupId,
-    topics: [from],
-    ...quick(peer),
-    onAssigned: async (partitions) => {
-      const offsets = await member.committed(partitions, { requireStable: true })
-      consumer.assign(offsets.map((p) => ({ ...p, offset: Math.max(0, p.offset) })))
-    },
-    onRevoked: async () => {
-      consumer.assign([])
-      await turn
-    },
-    onLost: async () => {
-      consumer.assign([])
-      await turn
-    },
-  })
-
-  const transformOnce = async (): Promise<void> => {
-    const fetched = await consumer.poll(50)
-    if (fetched.length === 0) return
-    producer.begin()
-    try {
-      for (const { partition, batches, fromOffset } of fetched) {
-        for (const batch of batches) {
-          forEachRecord(batch, (offset, timestamp, all, _k, _e, valueStart, valueEnd) => {
-            if (offset < fromOffset) return
-            producer.append(to, partition, timestamp, null, all.subarray(valueStart, valueEnd))
-          })
-        }
-      }
-      const offsets = fetched.map((p) => ({
-        topic: p.topic,
-        partition: p.partition,
-        offset: p.nextOffset,
-      }))
-      await producer.sendOffsets(member.metadata, offsets)
-      await producer.commit()
-    } catch (error) {
-      if (!isHeadwaterError(error, 'stale-member')) throw error
-      await producer.abort()
-    }
-    await new Promise((resolve) => setTimeout(resolve, 15))
-  }
-  const run = async (): Promise<void> => {
-    while (isRunning) {
-      turn = transformOnce()
-      await turn
-    }
-  }
-  await member.join()
-  const running = run().catch((error: unknown) => {
-    // The dead do not report.
-    if (isRunning) throw error
-  })
-  return {
-    stop: async () => {
-      await member.leave()
-      isRunning = false
-      await running
-      await producer.close()
-      await consumer.close()
-      await cluster.close()
-    },
-    die: async () => {
-      isRunning = false
-      await cluster.close()
-      await running
-    },
-  }
 }

@@ -123,6 +123,12 @@ export async function readStable(
   return read
 }
 
+/** Group timeouts as short as the broker allows. */
+export function quick(peer: Peer) {
+  const sessionTimeoutMs = peer.sessionTimeoutMs ?? 6_000
+  return { sessionTimeoutMs, heartbeatIntervalMs: 100, rebalanceTimeoutMs: 10_000 }
+}
+
 /** The values of records as text, in the order read. */
 export function values(records: readonly StoredRecord[]): (string | null)[] {
   return records.map(({ value }) => text(value))

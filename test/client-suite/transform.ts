@@ -1,0 +1,104 @@
+/** A small service: copies records in transactions, offsets and all, as a member of a group. */
+import { isHeadwaterError } from '../../src/base/errors.ts'
+import { Consumer } from '../../src/client/consumer.ts'
+import { GroupMember } from '../../src/client/group-member.ts'
+import { Producer } from '../../src/client/producer.ts'
+import { forEachRecord } from '../../src/records/record.ts'
+import type { Peer } from './peer.ts'
+import { connect, freshName, quick } from './peer.ts'
+
+export interface Worker {
+  /** Finishes and leaves. */
+  stop(): Promise<void>
+  /** Vanishes, connections and all. */
+  die(): Promise<void>
+}
+
+/** Copies records in transactions, offsets and all: what the streams runtime does, in small. */
+export async function startTransform(
+  peer: Peer,
+  { groupId, from, to }: { groupId: string; from: string; to: string },
+): Promise<Worker> {
+  const cluster = await connect(peer)
+  const consumer = new Consumer(cluster, { fetchBytesMax: 2_000, partitionBytesMax: 600 })
+  const producer = new Producer(cluster, {
+    transactionalId: freshName('tx'),
+    // What a worker that died left open holds readers up for so long.
+    transactionTimeoutMs: 3_000,
+    lingerMs: 0,
+  })
+  await producer.init()
+  let isRunning = true
+  let turn: Promise<void> = Promise.resolve()
+
+  const member = new GroupMember(cluster, {
+    groupId,
+    topics: [from],
+    ...quick(peer),
+    onAssigned: async (partitions) => {
+      const offsets = await member.committed(partitions, { requireStable: true })
+      consumer.assign(offsets.map((p) => ({ ...p, offset: Math.max(0, p.offset) })))
+    },
+    onRevoked: async () => {
+      consumer.assign([])
+      await turn
+    },
+    onLost: async () => {
+      consumer.assign([])
+      await turn
+    },
+  })
+
+  const transformOnce = async (): Promise<void> => {
+    const fetched = await consumer.poll(50)
+    if (fetched.length === 0) return
+    producer.begin()
+    try {
+      for (const { partition, batches, fromOffset } of fetched) {
+        for (const batch of batches) {
+          forEachRecord(batch, (offset, timestamp, all, _k, _e, valueStart, valueEnd) => {
+            if (offset < fromOffset) return
+            producer.append(to, partition, timestamp, null, all.subarray(valueStart, valueEnd))
+          })
+        }
+      }
+      const offsets = fetched.map((p) => ({
+        topic: p.topic,
+        partition: p.partition,
+        offset: p.nextOffset,
+      }))
+      await producer.sendOffsets(member.metadata, offsets)
+      await producer.commit()
+    } catch (error) {
+      if (!isHeadwaterError(error, 'stale-member')) throw error
+      await producer.abort()
+    }
+    await new Promise((resolve) => setTimeout(resolve, 15))
+  }
+  const run = async (): Promise<void> => {
+    while (isRunning) {
+      turn = transformOnce()
+      await turn
+    }
+  }
+  await member.join()
+  const running = run().catch((error: unknown) => {
+    // The dead do not report.
+    if (isRunning) throw error
+  })
+  return {
+    stop: async () => {
+      await member.leave()
+      isRunning = false
+      await running
+      await producer.close()
+      await consumer.close()
+      await cluster.close()
+    },
+    die: async () => {
+      isRunning = false
+      await cluster.close()
+      await running
+    },
+  }
+}
