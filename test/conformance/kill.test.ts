@@ -11,6 +11,7 @@ import { ErrorCode } from '../../src/protocol/errors.ts'
 import { splitBatches } from '../../src/records/batch.ts'
 import { decodeRecords } from '../../src/records/record.ts'
 import { batchOf, createTopic, produce, RawClient } from './raw-client.ts'
+import { until } from './running-broker.ts'
 
 const rounds = 4
 const producersPerRound = 3
@@ -118,14 +119,16 @@ describe('a broker process', () => {
       const writing = acknowledged.map((each, partition) =>
         writeUntilDeath(broker.port, partition, `r${round}p${partition}`, each),
       )
-      setTimeout(() => broker.child.kill('SIGKILL'), 150 + 50 * round)
+      const count = (): number => acknowledged.reduce((sum, each) => sum + each.size, 0)
+      const enough = count() + 40 + 25 * round
+      await until(() => count() >= enough, `${enough} acknowledged records`)
+      broker.child.kill('SIGKILL')
       await Promise.all(writing)
       await stop(broker, 'SIGKILL')
     }
     const broker = await start()
     for (const [partition, expected] of acknowledged.entries()) {
       const found = await readAll(broker.port, partition)
-      assert.ok(expected.size > rounds, `only ${expected.size} records were acknowledged`)
       for (const [offset, value] of expected) assert.equal(found.get(offset), value)
       assert.equal(new Set(found.values()).size, found.size, 'a record is there twice')
     }
