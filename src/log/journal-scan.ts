@@ -42,6 +42,8 @@ export interface JournalScan {
 
 export interface JournalEnd {
   readonly position: JournalPosition
+  /** From here on the last file may not be on the device, although it can be read. */
+  readonly unsyncedFrom: number
   /** Bytes of all files that were read. */
   readonly totalBytes: number
   /** Bytes behind the last whole group. */
@@ -70,11 +72,13 @@ export async function scanJournal(scan: JournalScan): Promise<JournalEnd> {
     const window = await FileWindow.open(scan.disk, path)
     try {
       let position = await readHeader(window, fileNumber, nextSequence, isLast)
+      let unsyncedFrom = 0
       while (position < window.sizeBytes) {
         const group = await readGroup(window, position, scan.seed, nextSequence)
         if (group === undefined) break
         scan.visit(group.header, group.payloads)
         lagging = group.header.syncedSequence < nextSequence - 1
+        unsyncedFrom = lagging ? 0 : position
         nextSequence++
         position += group.sizeBytes
       }
@@ -84,6 +88,7 @@ export async function scanJournal(scan: JournalScan): Promise<JournalEnd> {
       const table = tornBytes > 0 ? await window.table(position) : undefined
       end = {
         position: { fileNumber, sizeBytes: position, nextSequence },
+        unsyncedFrom,
         totalBytes,
         tornBytes,
         tornEntries: (table && decodeGroup(table, 0, scan.seed)?.entries) ?? [],

@@ -3,9 +3,9 @@
  * says what came since.
  *
  * Order matters. First the checkpoint and the whole journal are read into memory; only when both make
- * sense is anything changed: the journal's torn end is cut off, files that belong to no log or segment
- * go. Every change may be interrupted and is simply made again by the next recovery, because neither
- * checkpoint nor journal is touched before they are.
+ * sense is anything changed: the journal's end is written again, or cut off where it is torn, and files
+ * that belong to no log or segment go. Every change may be interrupted and is simply made again by the
+ * next recovery, because neither checkpoint nor journal is touched before they are.
  */
 import { HeadwaterError } from '../base/errors.ts'
 import type { Disk } from '../io/ports.ts'
@@ -21,6 +21,8 @@ import { Segments, type SegmentExtent } from './segments.ts'
 
 /** Longest directory name made of a log's name alone: file systems stop at 255 bytes. */
 const directoryNameMax = 200
+/** Bytes of the journal written again at a time. */
+const rewriteBytes = 1024 * 1024
 
 export interface TruncatedRange {
   readonly log: string
@@ -90,7 +92,7 @@ export async function recoverLogs(
   refuseUncleanEnd(directory, end)
   await removeCleanMarker(disk, directory.path)
   const truncated = replay.truncated(end.tornEntries)
-  await cutTornEnd(disk, directory.journalPath, end)
+  if (directory.cleanSequence === undefined) await makeDurable(disk, directory, end)
   await removeStrays(factory, replay)
   const logs = new Map([...replay.logs.values()].map((log) => [log.name, log]))
   const { nextLogNumber, leaderEpoch, records } = replay
@@ -163,13 +165,24 @@ function refuseUncleanEnd(directory: StoreDirectory, end: JournalEnd): void {
   )
 }
 
-/** Takes the interrupted write away, so that nothing stands behind the next one. */
-async function cutTornEnd(disk: Disk, journalPath: string, end: JournalEnd): Promise<void> {
-  if (end.tornBytes === 0) return
-  const path = `${journalPath}/${journalFileName(end.position.fileNumber)}`
-  const file = await disk.open(path, 'write')
+/**
+ * Makes what was read durable before anything is built on it, and takes an interrupted write away, so
+ * that nothing stands behind the next one. The last process may have been killed before its sync, or its
+ * sync may have failed: then the system has the bytes, takes them for written, and a sync alone does
+ * nothing. So they are written again. The same goes for names.
+ */
+async function makeDurable(disk: Disk, directory: StoreDirectory, end: JournalEnd): Promise<void> {
+  const { journalPath } = directory
+  const { fileNumber, sizeBytes } = end.position
+  await disk.syncDirectory(directory.path)
+  await disk.syncDirectory(journalPath)
+  const file = await disk.open(`${journalPath}/${journalFileName(fileNumber)}`, 'write')
   try {
-    await file.truncate(end.position.sizeBytes)
+    if (end.tornBytes > 0) await file.truncate(sizeBytes)
+    for (let at = end.unsyncedFrom; at < sizeBytes; at += rewriteBytes) {
+      const bytes = await file.read(at, Math.min(rewriteBytes, sizeBytes - at))
+      await file.write([bytes], at)
+    }
     await file.sync()
   } finally {
     await file.close()

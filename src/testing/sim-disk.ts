@@ -4,17 +4,24 @@
  * Contents are durable after `sync` of the file, names after `syncDirectory`; what is not yet durable is
  * kept apart, and a crash keeps of it what the seed decides: writes and truncations whole, dropped, or
  * torn in sectors, in any subset; names created, renamed or removed, or not, in any subset, a rename
- * being one change. Faults are planned by call number (`crashAt`, `failAt`) or by room (`freeBytes`).
+ * being one change. A sync covers what was done before it began, not what is done meanwhile.
  *
- * After the crash every call fails and changes nothing; `afterCrash` is the disk the next start finds.
+ * Faults are planned by call number (`crashAt`, `failAt`) or by room (`freeBytes`). After the crash
+ * nothing changes any more; `afterCrash` is the disk the next start finds, and `afterKill` the one a new
+ * process finds on a machine that went on.
  */
 import { concatBytes } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
-import type { Disk, DiskFile } from '../io/ports.ts'
+import type { Clock, Disk, DiskFile } from '../io/ports.ts'
+import { seededDraw } from './seed.ts'
+import type { Draw } from './seed.ts'
+import { makeDurable, newContent, overwrite, survivorOf, truncate } from './sim-file.ts'
+import type { Content } from './sim-file.ts'
 
-const sectorBytes = 512
 const quickTurns = 4
 const slowTurns = 200
+const quickMs = 1
+const slowMs = 40
 
 /** The error of a planned failure. A write is done in part; after a failed sync the bytes are lost. */
 export type SimFault = 'disk-failed' | 'disk-full'
@@ -27,28 +34,25 @@ export interface SimDiskOptions {
   readonly failAt?: ReadonlyMap<number, SimFault>
   /** Room for file contents. */
   readonly freeBytes?: number
+  /** Makes calls take simulated time; without a clock they take turns of the microtask queue. */
+  readonly clock?: Clock
+  /** Told of every call as it begins. */
+  readonly onCall?: (call: number, kind: SimDiskCall) => void
+  /**
+   * Told once that the machine has stopped. What ran on it is gone then: its calls never settle.
+   * Without it they fail, which is for tests that have no processes.
+   */
+  readonly onCrash?: () => void
 }
 
-type Change =
-  | { readonly kind: 'write'; readonly position: number; readonly bytes: Uint8Array }
-  | { readonly kind: 'truncate'; readonly size: number }
-
-interface Content {
-  /** What reads see. */
-  seen: Uint8Array
-  size: number
-  /** What the device has for sure. */
-  durable: Uint8Array
-  /** Changes since, in order. */
-  pending: Change[]
-}
+export type SimDiskCall = Exclude<keyof Disk | keyof DiskFile, symbol>
 
 /** A change of names in one directory: `undefined` takes the name away. */
 type NameChange = ReadonlyMap<string, Content | undefined>
 
 export class SimDisk implements Disk {
   readonly #options: SimDiskOptions
-  readonly #draw: () => number
+  readonly #draw: Draw
   #names: Map<string, Content>
   readonly #durableNames: Map<string, Content>
   #nameChanges: { directory: string; change: NameChange }[] = []
@@ -87,7 +91,18 @@ export class SimDisk implements Disk {
 
   /** Stops the machine now. */
   crash(): void {
+    if (this.#crashed) return
     this.#crashed = true
+    this.#options.onCrash?.()
+  }
+
+  /** The disk that the next process finds when only the last one stopped: all that was written. */
+  afterKill(options: SimDiskOptions): SimDisk {
+    this.#crashed = true
+    const disk = new SimDisk(options, this.#durableNames, this.#directories)
+    disk.#names = new Map(this.#names)
+    disk.#nameChanges = [...this.#nameChanges]
+    return disk
   }
 
   /** The disk that the next start finds, with faults of its own. */
@@ -101,7 +116,7 @@ export class SimDisk implements Disk {
     for (const [path, content] of this.#durableNames) {
       let survivor = survivors.get(content)
       if (survivor === undefined) {
-        survivor = this.#survivor(content)
+        survivor = survivorOf(content, this.#draw)
         survivors.set(content, survivor)
       }
       names.set(path, survivor)
@@ -137,12 +152,12 @@ export class SimDisk implements Disk {
   }
 
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
-    return this.#call(() => {
+    return this.#call('open', () => {
       let content = this.#names.get(path)
       if (content === undefined) {
         if (mode !== 'create') throw missing(path)
         this.#assertDirectory(parentOf(path))
-        content = { seen: new Uint8Array(0), size: 0, durable: new Uint8Array(0), pending: [] }
+        content = newContent()
         this.#changeNames(parentOf(path), new Map([[path, content]]))
       }
       return this.#file(content)
@@ -150,7 +165,7 @@ export class SimDisk implements Disk {
   }
 
   list(directory: string): Promise<string[]> {
-    return this.#call(() => {
+    return this.#call('list', () => {
       const names = new Set<string>()
       for (const path of [...this.#names.keys(), ...this.#directories]) {
         if (!path.startsWith(`${directory}/`)) continue
@@ -161,17 +176,17 @@ export class SimDisk implements Disk {
   }
 
   exists(path: string): Promise<boolean> {
-    return this.#call(() => this.#names.has(path) || this.#directories.has(path))
+    return this.#call('exists', () => this.#names.has(path) || this.#directories.has(path))
   }
 
   makeDirectory(path: string): Promise<void> {
-    return this.#call(() => {
+    return this.#call('makeDirectory', () => {
       for (let at = path; at !== ''; at = parentOf(at)) this.#directories.add(at)
     })
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#call(() => {
+    return this.#call('rename', () => {
       const content = this.#content(from)
       const change = new Map([
         [from, undefined],
@@ -182,7 +197,7 @@ export class SimDisk implements Disk {
   }
 
   remove(path: string): Promise<void> {
-    return this.#call(() => {
+    return this.#call('remove', () => {
       this.#directories.delete(path)
       for (const name of this.#names.keys()) {
         if (name !== path && !name.startsWith(`${path}/`)) continue
@@ -195,18 +210,18 @@ export class SimDisk implements Disk {
   }
 
   syncDirectory(path: string): Promise<void> {
-    return this.#call(() => {
+    const asked = new Set(this.#nameChanges.filter(({ directory }) => directory === path))
+    return this.#call('syncDirectory', () => {
       this.#assertDirectory(path)
-      const waiting = this.#nameChanges
-      this.#nameChanges = waiting.filter(({ directory }) => directory !== path)
-      for (const { directory, change } of waiting) {
-        if (directory === path) applyNames(this.#durableNames, change)
-      }
+      this.#nameChanges = this.#nameChanges.filter((waiting) => {
+        if (asked.has(waiting)) applyNames(this.#durableNames, waiting.change)
+        return !asked.has(waiting)
+      })
     })
   }
 
   lock(path: string): Promise<{ release(): Promise<void> }> {
-    return this.#call(() => {
+    return this.#call('lock', () => {
       if (this.#locks.has(path)) {
         throw new HeadwaterError(
           'data-dir-locked',
@@ -221,27 +236,26 @@ export class SimDisk implements Disk {
   #file(content: Content): DiskFile {
     return {
       read: (position, count) =>
-        this.#call(() => content.seen.slice(position, Math.min(position + count, content.size))),
+        this.#call('read', () =>
+          content.seen.slice(position, Math.min(position + count, content.size)),
+        ),
       write: (chunks, position) =>
-        this.#call(() => this.#write(content, joined(chunks), position), {
+        this.#call('write', () => this.#write(content, joined(chunks), position), {
           halfway: () => this.#write(content, this.#beginningOf(joined(chunks)), position),
         }),
-      sync: () =>
-        this.#call(
-          () => {
-            content.durable = content.seen.slice(0, content.size)
-            content.pending = []
-          },
-          // After a failed sync the system takes the bytes for written: they read well and are gone.
-          { failing: () => (content.pending = []) },
-        ),
+      sync: () => {
+        const last = content.pending.at(-1)
+        // After a failed sync the system takes the bytes for written: they read well and are gone.
+        const failing = (): unknown => (content.pending = [])
+        return this.#call('sync', () => makeDurable(content, last), { failing })
+      },
       truncate: (size) =>
-        this.#call(() => {
+        this.#call('truncate', () => {
           truncate(content, size)
           content.pending.push({ kind: 'truncate', size })
         }),
-      size: () => this.#call(() => content.size),
-      close: () => this.#call(() => undefined),
+      size: () => this.#call('size', () => content.size),
+      close: () => this.#call('close', () => undefined),
     }
   }
 
@@ -250,18 +264,20 @@ export class SimDisk implements Disk {
    * `halfway` is what a stop or a failure leaves of it; `failing` what a failure does besides.
    */
   async #call<T>(
+    kind: SimDiskCall,
     work: () => T,
     otherwise: { halfway?: () => unknown; failing?: () => unknown } = {},
   ): Promise<T> {
-    this.#refuseWhenCrashed()
+    if (this.#crashed) await this.#stopped()
     const call = ++this.#calls
-    for (let turns = this.#turns(); turns > 0; turns--) await Promise.resolve()
-    this.#refuseWhenCrashed()
+    this.#options.onCall?.(call, kind)
+    await this.#delay()
+    if (this.#crashed) await this.#stopped()
     if (call === this.#options.crashAt) {
       if (this.#draw() < 0.5) work()
       else otherwise.halfway?.()
-      this.#crashed = true
-      this.#refuseWhenCrashed()
+      this.crash()
+      await this.#stopped()
     }
     const fault = this.#options.failAt?.get(call)
     if (fault !== undefined) {
@@ -272,13 +288,24 @@ export class SimDisk implements Disk {
     return work()
   }
 
-  /** How long a call takes, in turns of the microtask queue: mostly short, now and then very long. */
-  #turns(): number {
-    return this.#draw() * (this.#draw() < 0.05 ? slowTurns : quickTurns)
+  /** A call is mostly short and now and then very long. */
+  async #delay(): Promise<void> {
+    const isSlow = this.#draw() < 0.05
+    const share = this.#draw()
+    const { clock } = this.#options
+    if (clock !== undefined) {
+      const delayMs = share * (isSlow ? slowMs : quickMs)
+      return new Promise((resolve) => void clock.after(delayMs, resolve))
+    }
+    for (let turns = share * (isSlow ? slowTurns : quickTurns); turns > 0; turns--) {
+      await Promise.resolve()
+    }
   }
 
-  #refuseWhenCrashed(): void {
-    if (this.#crashed) throw new HeadwaterError('disk-failed', 'the simulated machine has stopped')
+  #stopped(): Promise<never> {
+    if (this.#options.onCrash !== undefined) return new Promise(() => {})
+    const text = 'the simulated machine has stopped'
+    return Promise.reject(new HeadwaterError('disk-failed', text))
   }
 
   #write(content: Content, bytes: Uint8Array, position: number): void {
@@ -309,38 +336,6 @@ export class SimDisk implements Disk {
   #assertDirectory(path: string): void {
     if (!this.#directories.has(path)) throw missing(path)
   }
-
-  /** What is left of a file: its durable bytes, with some of what came later. */
-  #survivor(content: Content): Content {
-    const seen = content.durable.slice()
-    const left: Content = { seen, size: seen.length, durable: seen, pending: [] }
-    const keepAll = this.#draw() < 0.2
-    const keepNone = !keepAll && this.#draw() < 0.2
-    for (const change of keepNone ? [] : content.pending) {
-      const luck = keepAll ? 0 : this.#draw()
-      if (change.kind === 'truncate') {
-        if (luck < 0.5) truncate(left, change.size)
-      } else if (luck < 0.4) {
-        overwrite(left, change.bytes, change.position)
-      } else if (luck < 0.8) {
-        this.#tear(left, change.bytes, change.position)
-      }
-    }
-    left.durable = left.seen.slice(0, left.size)
-    return left
-  }
-
-  /** Writes some sectors of a write; the file may have grown over those that are missing. */
-  #tear(content: Content, bytes: Uint8Array, position: number): void {
-    const end = position + bytes.length
-    for (let start = position; start < end;) {
-      const next = Math.min(end, (Math.floor(start / sectorBytes) + 1) * sectorBytes)
-      if (this.#draw() < 0.5) {
-        overwrite(content, bytes.subarray(start - position, next - position), start)
-      }
-      start = next
-    }
-  }
 }
 
 function applyNames(names: Map<string, Content>, change: NameChange): void {
@@ -350,24 +345,6 @@ function applyNames(names: Map<string, Content>, change: NameChange): void {
   }
 }
 
-function overwrite(content: Content, bytes: Uint8Array, position: number): void {
-  const end = position + bytes.length
-  if (end > content.seen.length) {
-    const larger = new Uint8Array(Math.max(end, content.seen.length * 2))
-    larger.set(content.seen.subarray(0, content.size))
-    content.seen = larger
-  }
-  content.seen.set(bytes, position)
-  content.size = Math.max(content.size, end)
-}
-
-function truncate(content: Content, size: number): void {
-  const seen = new Uint8Array(size)
-  seen.set(content.seen.subarray(0, Math.min(size, content.size)))
-  content.seen = seen
-  content.size = size
-}
-
 /** A copy: the caller's arrays are its own again when the call returns. */
 function joined(chunks: readonly Uint8Array[]): Uint8Array {
   return concatBytes(chunks).slice()
@@ -375,17 +352,6 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array {
 
 function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')))
-}
-
-/** Mulberry32: small, and the same numbers for a seed on every machine. */
-function seededDraw(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 function missing(path: string): HeadwaterError {
