@@ -99,49 +99,36 @@ export class InputQueue {
   /** Processes records up to a timestamp or a count, whichever comes first. Returns how many. */
   run(untilTimestamp: number, limit: number): number {
     const columns = this.#columns
-    const { timestamps, offsets } = columns
+    const { bytes, offsets, timestamps, keyStarts, keyEnds, valueStarts, valueEnds } = columns
+    const { values, keys: kind } = this.source
+    const keys = kind === null ? undefined : this.#keys[kind]
     const push = this.#push
-    const end = Math.min(columns.count, this.#at + limit)
     const from = this.#at
+    const end = Math.min(columns.count, from + limit)
+    let at = from
+    let doing: Doing = 'key'
     try {
-      while (this.#at < end && timestamps[this.#at]! <= untilTimestamp) {
-        const at = this.#at
-        const key = this.#key(at)
-        push(key, this.#value(at), timestamps[at]!)
-        this.#at = at + 1
-        this.#position = offsets[at]! + 1
+      while (at < end && timestamps[at]! <= untilTimestamp) {
+        doing = 'key'
+        const keyEnd = keyEnds[at]!
+        const hasKey = keyEnd >= 0 && keys !== undefined
+        const key = hasKey ? keys.decode(bytes, keyStarts[at]!, keyEnd) : null
+        doing = 'value'
+        const valueEnd = valueEnds[at]!
+        const value = valueEnd < 0 ? null : values.decode(bytes, valueStarts[at]!, valueEnd)
+        doing = 'operators'
+        push(key, value, timestamps[at]!)
+        at++
       }
     } catch (error) {
-      if (!isHeadwaterError(error, 'operator-failed')) throw error
-      throw this.#failed('operator-failed', offsets[this.#at]!, error.message, error.cause)
+      throw this.#failed(doing, offsets[at]!, error)
+    } finally {
+      this.#at = at
+      if (at > from) this.#position = offsets[at - 1]! + 1
+      this.buffered -= at - from
     }
-    const done = this.#at - from
-    this.buffered -= done
-    if (this.#at >= columns.count) this.#fill()
-    return done
-  }
-
-  #key(at: number): string | bigint | null {
-    const { bytes, keyStarts, keyEnds, offsets } = this.#columns
-    const { keys } = this.source
-    const end = keyEnds[at]!
-    if (end < 0 || keys === null) return null
-    try {
-      return this.#keys[keys].decode(bytes, keyStarts[at]!, end)
-    } catch (error) {
-      throw this.#undecodable('key', offsets[at]!, error)
-    }
-  }
-
-  #value(at: number): unknown {
-    const { bytes, valueStarts, valueEnds, offsets } = this.#columns
-    const end = valueEnds[at]!
-    if (end < 0) return null
-    try {
-      return this.source.values.decode(bytes, valueStarts[at]!, end)
-    } catch (error) {
-      throw this.#undecodable('value', offsets[at]!, error)
-    }
+    if (at >= columns.count) this.#fill()
+    return at - from
   }
 
   /** Opens the next batch that has records at or after the position. */
@@ -162,26 +149,28 @@ export class InputQueue {
     }
   }
 
-  #undecodable(part: 'key' | 'value', offset: number, cause: unknown): HeadwaterError {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    return this.#failed('record-invalid', offset, `the ${part} does not decode: ${reason}`, cause)
-  }
-
-  #failed(
-    code: 'record-invalid' | 'operator-failed',
-    offset: number,
-    what: string,
-    cause: unknown,
-  ): HeadwaterError {
+  /** What stopped the service, with the record's place. */
+  #failed(doing: Doing, offset: number, error: unknown): unknown {
     const place = `record ${offset} of partition ${this.partition} of topic '${this.source.topic}'`
-    const fix =
-      code === 'record-invalid'
-        ? 'find out who wrote it; the service stays at this record until it can be read'
-        : 'the service stays at this record: repair the function and start it again'
-    const message = `service '${this.#service}' stopped at ${place}: ${what}; ${fix}`
-    return new HeadwaterError(code, message, { cause })
+    const stopped = `service '${this.#service}' stopped at ${place}`
+    if (doing === 'operators') {
+      if (!isHeadwaterError(error, 'operator-failed')) return error
+      const fix = 'the service stays at this record: repair the function and start it again'
+      const { message, cause } = error
+      return new HeadwaterError('operator-failed', `${stopped}: ${message}; ${fix}`, { cause })
+    }
+    const reason = error instanceof Error ? error.message : String(error)
+    return new HeadwaterError(
+      'record-invalid',
+      `${stopped}: the ${doing} does not decode: ${reason}; ` +
+        'find out who wrote it; the service stays at this record until it can be read',
+      { cause: error },
+    )
   }
 }
+
+/** What is done with a record at the moment. */
+type Doing = 'key' | 'value' | 'operators'
 
 /** Where the records of one batch lie. The arrays are kept from batch to batch. */
 class Columns {

@@ -1,6 +1,7 @@
 /** Operators end to end: what a service reads from a broker, makes of it and writes back. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { earliestTimestamp, listOffsets } from '../../src/client/list-offsets.ts'
 import { service } from '../../src/service/service.ts'
 import { CustomerId, CustomerWindows, Orders, Payments, Shipments, Visits } from '../types/shop.ts'
@@ -93,6 +94,7 @@ export function operatorsSuite(open: OpenPlace): void {
         const places = Array.from({ length: 12 }, (_, partition) => ({ topic: inner, partition }))
         let deleted = 0
         while (deleted === 0) {
+          await delay(10)
           const starts = await listOffsets(cluster, places, earliestTimestamp, 'read_committed')
           deleted = starts.reduce((sum, { offset }) => sum + offset, 0)
         }
