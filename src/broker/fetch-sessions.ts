@@ -35,11 +35,14 @@ const epochMax = 0x7fff_ffff
 
 export class FetchSession {
   readonly id: number
+  /** Whether it names topics by id (KIP-516). */
+  readonly usesIds: boolean
   readonly targets = new Map<string, SessionTarget>()
   nextEpoch = 1
 
-  constructor(id: number) {
+  constructor(id: number, usesIds: boolean) {
     this.id = id
+    this.usesIds = usesIds
   }
 
   /** Takes in what a request adds, changes and forgets. */
@@ -104,17 +107,20 @@ export class FetchSessions {
     return this.#sessions.size
   }
 
-  choose(sessionId: number, epoch: number, targetCount: number): SessionChoice {
+  choose(sessionId: number, epoch: number, targetCount: number, usesIds = false): SessionChoice {
     if (epoch === finalEpoch || epoch === openingEpoch) {
       this.#sessions.delete(sessionId)
       if (epoch === finalEpoch || !this.#makeRoom(targetCount)) return { kind: 'none' }
-      const session = new FetchSession(this.#freshId())
+      const session = new FetchSession(this.#freshId(), usesIds)
       this.#sessions.set(session.id, session)
       return { kind: 'full', session }
     }
     const session = this.#sessions.get(sessionId)
     if (session === undefined || session.targets.size + targetCount > this.#partitionsMax) {
       return { kind: 'refused', errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND }
+    }
+    if (usesIds !== session.usesIds) {
+      return { kind: 'refused', errorCode: ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR }
     }
     if (epoch !== session.nextEpoch) {
       return { kind: 'refused', errorCode: ErrorCode.INVALID_FETCH_SESSION_EPOCH }
@@ -127,7 +133,7 @@ export class FetchSessions {
 
   /** Evicts the sessions unused longest; false when the request alone is too large for a session. */
   #makeRoom(targetCount: number): boolean {
-    if (targetCount === 0 || targetCount > this.#partitionsMax) return false
+    if (targetCount > this.#partitionsMax) return false
     let remembered = targetCount
     for (const session of this.#sessions.values()) remembered += session.targets.size
     for (const [id, session] of this.#sessions) {

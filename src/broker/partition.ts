@@ -14,6 +14,7 @@ import {
   checkBatch,
   compressionOf,
   isControl,
+  isTransactional,
   readBatchHeader,
   type BatchFault,
   type BatchHeader,
@@ -29,7 +30,17 @@ export type Produced =
       readonly logAppendTimeMs: number
       readonly durable: Promise<void>
     }
-  | { readonly errorCode: number; readonly message: string; readonly unkeyed?: readonly number[] }
+  | {
+      readonly errorCode: number
+      readonly message: string
+      /** The records at fault, by their place in the batch. */
+      readonly faulty?: readonly number[]
+      /** Whether the log was looked at, and so can tell where it starts. */
+      readonly seen?: boolean
+    }
+
+/** From this version of Produce on a transactional batch adds its partition to the transaction (KIP-890). */
+export const implicitAddVersion = 12
 
 interface PartitionLimits {
   readonly messageBytesMax: number
@@ -94,8 +105,12 @@ export class Partition {
   /** Checks a produced batch against every rule that needs no other room; undefined when it may go in. */
   refusal(records: Uint8Array, version: number, now: number): Produced | undefined {
     const fault = checkBatch(records)
-    if (fault !== undefined)
-      return refuse(faultCodes[fault], `the record batch is unsound: ${fault}`)
+    if (fault !== undefined) {
+      const isFuture = fault === 'bad-magic' && records[16]! > 2
+      const errorCode = isFuture ? ErrorCode.CORRUPT_MESSAGE : faultCodes[fault]
+      const message = `the record batch is unsound: ${fault}`
+      return { errorCode, message, seen: fault === 'bad-count' }
+    }
     const header = readBatchHeader(records)
     if (header.sizeBytes !== records.length) {
       return refuse(
@@ -103,7 +118,7 @@ export class Partition {
         'a produce request holds one record batch a partition',
       )
     }
-    return this.#headerRefusal(header, version, now) ?? this.#recordRefusal(records, header, now)
+    return this.#headerRefusal(header, version) ?? this.#recordRefusal(records, header, now)
   }
 
   /** Appends a batch that `refusal` had nothing against. The log owns the bytes from now on. */
@@ -117,7 +132,7 @@ export class Partition {
       return refuse(ErrorCode.KAFKA_STORAGE_ERROR, error.message)
     }
     if (result.kind === 'refused') {
-      return refuse(sequenceCodes[result.reason], `the log refused the batch: ${result.reason}`)
+      return judge(sequenceCodes[result.reason], `the log refused the batch: ${result.reason}`)
     }
     return {
       errorCode: 0,
@@ -127,7 +142,7 @@ export class Partition {
     }
   }
 
-  #headerRefusal(header: BatchHeader, version: number, now: number): Produced | undefined {
+  #headerRefusal(header: BatchHeader, version: number): Produced | undefined {
     const limits = this.#limits
     if (header.sizeBytes > limits.messageBytesMax) {
       return refuse(
@@ -136,7 +151,7 @@ export class Partition {
       )
     }
     if (isControl(header.attributes)) {
-      return refuse(ErrorCode.INVALID_RECORD, 'only the broker writes control batches')
+      return judge(ErrorCode.INVALID_RECORD, 'only the broker writes control batches')
     }
     if (
       (header.attributes & 0x07) > 4 ||
@@ -144,41 +159,58 @@ export class Partition {
     ) {
       return refuse(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, 'zstd needs version 7 of Produce')
     }
+    if (header.recordCount !== header.lastOffsetDelta + 1) {
+      return judge(ErrorCode.INVALID_RECORD, 'a produced batch has a record for every offset')
+    }
     if (header.producerId >= 0 && (header.baseSequence < 0 || header.producerEpoch < 0)) {
-      return refuse(
+      return judge(
         ErrorCode.INVALID_RECORD,
         'a batch with a producer id needs an epoch and a sequence',
       )
     }
-    if (!limits.logAppendTime && header.maxTimestamp - now > limits.timestampAfterMsMax) {
-      return refuse(ErrorCode.INVALID_TIMESTAMP, 'a timestamp lies too far in the future')
+    return this.#producerRefusal(header, version)
+  }
+
+  /** KIP-890: what is plain does not mix with what is open, and a new producer begins at its beginning. */
+  #producerRefusal(header: BatchHeader, version: number): Produced | undefined {
+    if (header.producerId < 0) return undefined
+    const producer = this.log.producerState(header.producerId)
+    if (!isTransactional(header.attributes)) {
+      if (producer === undefined || producer.transactionStart < 0) return undefined
+      return judge(ErrorCode.INVALID_TXN_STATE, 'its producer has a transaction open here')
     }
-    return undefined
+    if (producer !== undefined || header.baseSequence === 0 || version < implicitAddVersion) {
+      return undefined
+    }
+    return judge(
+      ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+      'a transaction of an unknown producer begins with sequence 0',
+    )
   }
 
   #recordRefusal(records: Uint8Array, header: BatchHeader, now: number): Produced | undefined {
-    const { compacted, logAppendTime, timestampBeforeMsMax } = this.#limits
+    const { compacted, logAppendTime, timestampBeforeMsMax, timestampAfterMsMax } = this.#limits
     const oldest = logAppendTime ? -Infinity : now - timestampBeforeMsMax
-    if (!compacted && oldest === -Infinity) return undefined
+    const newest = logAppendTime ? Infinity : now + timestampAfterMsMax
+    // The newest timestamp stands in the header; the others do not.
+    if (!compacted && oldest === -Infinity && header.maxTimestamp <= newest) return undefined
     const unkeyed: number[] = []
-    let tooOld = false
+    const untimely: number[] = []
     try {
       forEachRecord(records, (offset, timestamp, _bytes, _keyStart, keyEnd) => {
         if (compacted && keyEnd < 0) unkeyed.push(offset - header.baseOffset)
-        if (timestamp < oldest) tooOld = true
+        if (timestamp < oldest || timestamp > newest) untimely.push(offset - header.baseOffset)
       })
     } catch {
-      return refuse(ErrorCode.INVALID_RECORD, 'the records of the batch do not fit their lengths')
+      return judge(ErrorCode.INVALID_RECORD, 'the records of the batch do not fit their lengths')
     }
     if (unkeyed.length > 0) {
-      return {
-        errorCode: ErrorCode.INVALID_RECORD,
-        message: 'a compacted topic takes no records without a key',
-        unkeyed,
-      }
+      const message = 'a compacted topic takes no records without a key'
+      return { errorCode: ErrorCode.INVALID_RECORD, message, faulty: unkeyed, seen: true }
     }
-    if (!tooOld) return undefined
-    return refuse(ErrorCode.INVALID_TIMESTAMP, 'a timestamp lies too far in the past')
+    if (untimely.length === 0 && header.maxTimestamp <= newest) return undefined
+    const message = 'a timestamp lies too far in the past or in the future'
+    return { errorCode: ErrorCode.INVALID_TIMESTAMP, message, faulty: untimely, seen: true }
   }
 }
 
@@ -193,11 +225,16 @@ const faultCodes: Readonly<Record<BatchFault, number>> = {
 const sequenceCodes = {
   'out-of-order-sequence': ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
   'invalid-producer-epoch': ErrorCode.INVALID_PRODUCER_EPOCH,
-  'duplicate-sequence': ErrorCode.DUPLICATE_SEQUENCE_NUMBER,
+  // It is older than what is remembered, so nobody can tell whether it is a duplicate.
+  'duplicate-sequence': ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
 } as const
 
 function refuse(errorCode: number, message: string): Produced {
   return { errorCode, message }
+}
+
+function judge(errorCode: number, message: string): Produced {
+  return { errorCode, message, seen: true }
 }
 
 function limitsOf(configs: ReadonlyMap<string, string>): PartitionLimits {

@@ -22,7 +22,9 @@ const topicIdVersion = 13
 export const fetchHandlers: Handlers = {
   Fetch: (request, context) => {
     const asked = request.topics.flatMap((topic) => targetsOf(topic))
-    const choice = context.sessions.choose(request.sessionId, request.sessionEpoch, asked.length)
+    const { sessionId, sessionEpoch } = request
+    const usesIds = context.version >= topicIdVersion
+    const choice = context.sessions.choose(sessionId, sessionEpoch, asked.length, usesIds)
     if (choice.kind === 'refused') return { errorCode: choice.errorCode }
     return fetch(new Reading(choice, asked, request, context), request, context)
   },
@@ -131,6 +133,11 @@ class Reading {
     const epochError = partition.checkLeaderEpoch(currentLeaderEpoch)
     if (epochError !== ErrorCode.NONE) return epochError
     const { startOffset, endOffset } = partition.log
+    if (target.lastFetchedEpoch >= 0) {
+      const end = partition.log.epochEnd(target.lastFetchedEpoch)
+      if (end.epoch < 0) return ErrorCode.OFFSET_OUT_OF_RANGE
+      if (diverges(target, end)) return ErrorCode.NONE
+    }
     const inRange = fetchOffset >= startOffset && fetchOffset <= endOffset
     return inRange ? ErrorCode.NONE : ErrorCode.OFFSET_OUT_OF_RANGE
   }
@@ -169,11 +176,9 @@ class Reading {
     this.bytes += item.bytes
   }
 
-  /** KIP-595: whether the client's last epoch ended before the offset it asks for. */
   #diverges({ target, partition }: Item): boolean {
     if (target.lastFetchedEpoch < 0) return false
-    const { epoch, endOffset } = partition!.log.epochEnd(target.lastFetchedEpoch)
-    return epoch < target.lastFetchedEpoch || endOffset < target.fetchOffset
+    return diverges(target, partition!.log.epochEnd(target.lastFetchedEpoch))
   }
 
   response(): ResponseInput<'Fetch'> {
@@ -206,7 +211,7 @@ class Reading {
       highWatermark: log?.highWatermark ?? -1,
       lastStableOffset: log?.lastStableOffset ?? -1,
       logStartOffset: log?.startOffset ?? -1,
-      abortedTransactions: this.#readCommitted ? abortedIn(item) : null,
+      abortedTransactions: this.#readCommitted || partition === undefined ? abortedIn(item) : null,
       divergingEpoch:
         log !== undefined && this.#diverges(item)
           ? log.epochEnd(target.lastFetchedEpoch)
@@ -214,6 +219,14 @@ class Reading {
       records: item.batches,
     }
   }
+}
+
+/** KIP-595: whether the client's last epoch ended before the offset it asks for. */
+function diverges(
+  { lastFetchedEpoch, fetchOffset }: FetchTarget,
+  { epoch, endOffset }: { readonly epoch: number; readonly endOffset: number },
+): boolean {
+  return epoch < lastFetchedEpoch || endOffset < fetchOffset
 }
 
 /** Aborted transactions that overlap what is returned; a client drops their records. */

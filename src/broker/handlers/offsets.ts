@@ -1,42 +1,47 @@
 /** Where a log begins and ends, and what lies at a time or an epoch. */
 import type { RequestOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import type { Handlers } from '../context.ts'
+import type { Handlers, RequestContext } from '../context.ts'
 import type { Partition } from '../partition.ts'
 
 type AskedPartition = RequestOf<'ListOffsets'>['topics'][number]['partitions'][number]
 
-/** Timestamps that mean something else. Nothing is tiered, so the earliest offset is a local one, and
- * nothing is in a tier or on the way to one. */
+/** Timestamps that mean something else, with the version that knows them first. Nothing is tiered, so the
+ * earliest offset is a local one, and nothing is in a tier or on the way to one. */
 const latest = -1
 const earliest = -2
 const largestTimestamp = -3
 const earliestLocal = -4
 const latestTiered = -5
 const earliestPendingUpload = -6
+const specialSince: ReadonlyMap<number, number> = new Map([
+  [latest, 0],
+  [earliest, 0],
+  [largestTimestamp, 7],
+  [earliestLocal, 8],
+  [latestTiered, 9],
+  [earliestPendingUpload, 11],
+])
 
 /** ListOffsets tells the leader epoch from this version on (KIP-320). */
 const leaderEpochVersion = 4
 
 export const offsetsHandlers: Handlers = {
-  ListOffsets: async (request, { catalog, version, report }) => ({
+  ListOffsets: async (request, context) => ({
     topics: await Promise.all(
-      request.topics.map(async ({ name, partitions }) => ({
-        name,
-        partitions: await Promise.all(
-          partitions.map(async (asked) => {
-            const { partitionIndex } = asked
-            const partition = catalog.partition(name, partitionIndex)
-            const readCommitted = request.isolationLevel === 1
-            const listed = await listOffset(partition, asked, readCommitted).catch(
-              (error: unknown) => ({ errorCode: partition!.unreadable(error, report) }),
-            )
-            return version >= leaderEpochVersion
-              ? { partitionIndex, ...listed }
-              : { partitionIndex, ...listed, leaderEpoch: undefined }
-          }),
-        ),
-      })),
+      request.topics.map(async ({ name, partitions }) => {
+        const indexes = partitions.map(({ partitionIndex }) => partitionIndex)
+        const isTwice = (index: number): boolean =>
+          indexes.indexOf(index) !== indexes.lastIndexOf(index)
+        const once = new Map(partitions.map((asked) => [asked.partitionIndex, asked])).values()
+        const readCommitted = request.isolationLevel === 1
+        const listed = Array.from(once, (asked) =>
+          isTwice(asked.partitionIndex)
+            ? { partitionIndex: asked.partitionIndex, errorCode: ErrorCode.INVALID_REQUEST }
+            : listPartition(name, asked, readCommitted, context),
+        )
+        return { name, partitions: await Promise.all(listed) }
+      }),
     ),
   }),
 
@@ -64,6 +69,25 @@ interface ListedOffset {
   readonly timestamp?: number
   readonly offset?: number
   readonly leaderEpoch?: number
+}
+
+async function listPartition(
+  topic: string,
+  asked: AskedPartition,
+  readCommitted: boolean,
+  { catalog, version, report }: RequestContext,
+) {
+  const { partitionIndex, timestamp } = asked
+  if (timestamp < 0 && version < (specialSince.get(timestamp) ?? Infinity)) {
+    return { partitionIndex, errorCode: ErrorCode.UNSUPPORTED_VERSION }
+  }
+  const partition = catalog.partition(topic, partitionIndex)
+  const listed = await listOffset(partition, asked, readCommitted).catch((error: unknown) => ({
+    errorCode: partition!.unreadable(error, report),
+  }))
+  return version >= leaderEpochVersion
+    ? { partitionIndex, ...listed }
+    : { partitionIndex, ...listed, leaderEpoch: undefined }
 }
 
 async function listOffset(

@@ -6,25 +6,25 @@
  * group commit that makes all of them durable; acks 1 and all mean the same on one replica, and both mean
  * "on disk". With acks=0 nothing is answered at all.
  */
-import { HeadwaterError } from '../../base/errors.ts'
+import { assert, HeadwaterError } from '../../base/errors.ts'
 import type { Entered } from '../../coordinator/commands.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode, errorName, errorText } from '../../protocol/errors.ts'
-import { isTransactional, readBatchHeader } from '../../records/batch.ts'
+import { batchHeaderBytes, isTransactional, readBatchHeader } from '../../records/batch.ts'
 import { forward, type Handlers, type RequestContext } from '../context.ts'
-import type { Partition, Produced } from '../partition.ts'
+import { implicitAddVersion, type Partition, type Produced } from '../partition.ts'
 
 type ProduceRequest = RequestOf<'Produce'>
 type TopicResponse = NonNullable<ResponseInput<'Produce'>['responses']>[number]
 type PartitionResponse = NonNullable<TopicResponse['partitionResponses']>[number]
 
-/** From this version on a transactional produce adds its partition to the transaction (KIP-890). */
-const implicitAddVersion = 12
+/** From this version on clients know TRANSACTION_ABORTABLE. */
+const abortableVersion = 11
 
 export const produceHandlers: Handlers = {
   Produce: (request, context) => {
-    if (![-1, 0, 1].includes(request.acks)) {
-      return refuseAll(request, ErrorCode.INVALID_REQUIRED_ACKS)
+    if (request.transactionalId === null && isAnyTransactional(request)) {
+      return refuseAll(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     }
     const durable: Promise<void>[] = []
     const responses = request.topicData.map((data) => {
@@ -99,6 +99,10 @@ function produce(
   request: ProduceRequest,
   context: RequestContext,
 ): Produced {
+  if (![-1, 0, 1].includes(request.acks)) {
+    const errorCode = ErrorCode.INVALID_REQUIRED_ACKS
+    return { errorCode, message: errorText(errorCode) }
+  }
   const now = context.clock.now()
   const refusal = partition.refusal(records ?? new Uint8Array(0), context.version, now)
   if (refusal !== undefined) return refusal
@@ -110,6 +114,17 @@ function produce(
   return partition.append(records!, now)
 }
 
+function isAnyTransactional({ topicData }: ProduceRequest): boolean {
+  return topicData.some(({ partitionData }) =>
+    partitionData.some(
+      ({ records }) =>
+        records !== null &&
+        records.length >= batchHeaderBytes &&
+        isTransactional(readBatchHeader(records).attributes),
+    ),
+  )
+}
+
 /** A late write of a transaction that has ended would hold back its readers for ever. The answer is used
  * before it is durable: it lies before the batch in the journal, so the batch never survives without it. */
 function enterTransaction(
@@ -118,7 +133,7 @@ function enterTransaction(
   transactionalId: string | null,
   { transactions, version }: RequestContext,
 ): number {
-  if (transactionalId === null) return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+  assert(transactionalId !== null, 'a transactional batch came without a transactional id')
   const { response } = transactions.ask((token) => ({
     type: 'enter-transaction',
     token,
@@ -135,6 +150,9 @@ function enterTransaction(
  * from a partition as fatal where the epoch alone is out of date. */
 function produceCode(errorCode: number, version: number): number {
   if (errorCode === ErrorCode.PRODUCER_FENCED) return ErrorCode.INVALID_PRODUCER_EPOCH
+  if (errorCode === ErrorCode.INVALID_TXN_STATE && version >= abortableVersion) {
+    return ErrorCode.TRANSACTION_ABORTABLE
+  }
   if (errorCode === ErrorCode.CONCURRENT_TRANSACTIONS && version < implicitAddVersion) {
     return ErrorCode.NOT_ENOUGH_REPLICAS
   }
@@ -155,7 +173,8 @@ function present({ index, log }: Partition, produced: Produced): PartitionRespon
     index,
     errorCode: produced.errorCode,
     baseOffset: -1,
-    recordErrors: (produced.unkeyed ?? []).map((batchIndex) => ({
+    logStartOffset: produced.seen === true ? log.startOffset : -1,
+    recordErrors: (produced.faulty ?? []).map((batchIndex) => ({
       batchIndex,
       batchIndexErrorMessage: produced.message,
     })),

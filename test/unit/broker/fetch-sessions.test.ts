@@ -56,6 +56,15 @@ test('an unknown session is refused, and -1 closes one and reads without', () =>
   })
 })
 
+test('a session goes with names or with ids', () => {
+  const sessions = new FetchSessions(nodeRandom, 10, 100)
+  const { id } = open(sessions, 1)
+  assert.deepEqual(sessions.choose(id, 1, 1, true), {
+    kind: 'refused',
+    errorCode: ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR,
+  })
+})
+
 test('the session unused longest makes room', () => {
   const sessions = new FetchSessions(nodeRandom, 2, 100)
   const first = open(sessions, 1)

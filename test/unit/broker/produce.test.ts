@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { concatBytes } from '../../../src/base/bytes.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
-import { encodeControlBatch } from '../../../src/records/record.ts'
+import { readBatchHeader, writeBatchHeader } from '../../../src/records/batch.ts'
 import { batchOf, createTopic, produce, type RawClient } from '../../conformance/raw-client.ts'
 import { openBroker, type OpenBroker } from './open-broker.ts'
 
@@ -31,17 +31,15 @@ describe('Produce', () => {
     ['an empty one', () => new Uint8Array(0), ErrorCode.INVALID_RECORD],
     ['two batches', () => concatBytes([batchOf(['a']), batchOf(['b'])]), ErrorCode.INVALID_RECORD],
     ['a damaged batch', () => damaged(batchOf(['a']), 70), ErrorCode.CORRUPT_MESSAGE],
-    ['an old format', () => damaged(batchOf(['a']), 16), ErrorCode.INVALID_RECORD],
+    ['an old format', () => ofFormat(1), ErrorCode.INVALID_RECORD],
+    ['a format to come', () => ofFormat(3), ErrorCode.CORRUPT_MESSAGE],
     [
       'a control batch',
-      () =>
-        encodeControlBatch({
-          kind: 'commit',
-          producerId: 1,
-          producerEpoch: 0,
-          coordinatorEpoch: 0,
-          timestamp: 0,
-        }),
+      () => {
+        const batch = batchOf(['a'])
+        writeBatchHeader(batch, { ...readBatchHeader(batch), attributes: 0x20 })
+        return batch
+      },
       ErrorCode.INVALID_RECORD,
     ],
     [
@@ -148,6 +146,12 @@ describe('Produce', () => {
     assert.equal(gap.errorCode, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
   })
 })
+
+function ofFormat(magic: number): Uint8Array {
+  const batch = batchOf(['a'])
+  batch[16] = magic
+  return batch
+}
 
 function damaged(batch: Uint8Array, at: number): Uint8Array {
   batch[at] = batch[at]! ^ 0xff

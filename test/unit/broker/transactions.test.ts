@@ -103,7 +103,7 @@ describe('transactions', () => {
   it('refuse a write of version 1 to a partition that was not added', async () => {
     const who = await begin('verified')
     const refused = await write(who, 'late', 0, 11, 1)
-    assert.equal(refused.errorCode, ErrorCode.INVALID_TXN_STATE)
+    assert.equal(refused.errorCode, ErrorCode.TRANSACTION_ABORTABLE)
     const { resultsByTopicV3AndBelow } = await client.ask('AddPartitionsToTxn', 3, {
       v3AndBelowTransactionalId: who.transactionalId,
       v3AndBelowProducerId: who.producerId,
@@ -114,7 +114,7 @@ describe('transactions', () => {
     assert.equal((await write(who, 'added', 0, 11, 1)).errorCode, ErrorCode.NONE)
     assert.equal(await end(who, true, 3), ErrorCode.NONE)
     const late = await write(who, 'after the end', 1, 11, 1)
-    assert.equal(late.errorCode, ErrorCode.INVALID_TXN_STATE)
+    assert.equal(late.errorCode, ErrorCode.TRANSACTION_ABORTABLE)
     assert.deepEqual((await read(1, 1)).values, ['added'])
   })
 
