@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sleep } from '../../../src/client/backoff.ts'
 import { Cluster } from '../../../src/client/cluster.ts'
 import { Metadata } from '../../../src/client/metadata.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import type { Dial } from '../../../src/io/ports.ts'
 import type { ApiName, ResponseOf } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
+import { encodeResponse } from '../../../src/protocol/frame.ts'
 import { keepAwake } from '../../client-suite/peer.ts'
 import { metadataOf, scriptedBroker } from './scripted-broker.ts'
 
@@ -138,4 +140,33 @@ test('metadata from a broker that lags does not bring an old leader back', () =>
   assert.equal(metadata.topic('t')!.partitions[0]!.leaderId, 3)
   assert.equal(metadata.nameOf('made anew'), 't')
   assert.equal(metadata.nameOf('first'), undefined)
+})
+
+test('an answer to a question that did not name a topic does not say that it is missing', async () => {
+  let held: (() => void) | undefined
+  let isHolding = false
+  const broker = scriptedBroker({
+    Metadata: (asked) => {
+      if (!isHolding) return metadataOf(asked, two, 1)
+      isHolding = false
+      const { api, version, correlationId, duplex } = asked
+      const chunks = encodeResponse(api, version, correlationId, metadataOf(asked, two, 1))
+      held = () => void duplex.write(chunks)
+      return undefined
+    },
+  })
+  await using cluster = await Cluster.connect({
+    bootstrap: [{ host: 'boot', port: 90 }],
+    dial: broker.dial,
+    clock: nodeClock,
+    random: nodeRandom,
+    topicWaitMs: 0,
+  })
+  isHolding = true
+  const older = cluster.refresh()
+  while (held === undefined) await sleep(nodeClock, 1)
+  const count = cluster.partitionCount('airports')
+  held()
+  await older
+  assert.equal(await count, 2)
 })
