@@ -1,4 +1,11 @@
-/** The door for tests: a topology without a broker, and a disk that fails when it is told to. */
+/** The door for tests: a topology without a broker, and a world with disks and networks that fail. */
+export { seededDraw } from './seed.ts'
+export type { Draw } from './seed.ts'
+export { SimClock } from './sim-clock.ts'
 export { SimDisk } from './sim-disk.ts'
-export type { SimDiskOptions, SimFault } from './sim-disk.ts'
+export type { SimDiskCall, SimDiskOptions, SimFault } from './sim-disk.ts'
+export { SimNetwork } from './sim-network.ts'
+export type { SimHost } from './sim-connection.ts'
 export { TopologyDriver } from './topology-driver.ts'
+export { World } from './world.ts'
+export type { SimProcess } from './world.ts'

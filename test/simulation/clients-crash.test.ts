@@ -1,0 +1,44 @@
+/**
+ * A broker and all its clients in a simulated world. This is a sample; the whole is `npm run sim`, which
+ * also names what to run to see a failure again.
+ */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+
+/** `SIM_SEEDS=20 npm test` looks further. */
+const seeds = process.env['SIM_SEEDS'] ?? '1'
+const stride = 8
+
+/** Runs outside the test runner, whose bookkeeping of every promise would take most of the time. */
+async function simulate(...options: string[]): Promise<number> {
+  const script = new URL('../../scripts/sim.ts', import.meta.url).pathname
+  const { stdout } = await promisify(execFile)(process.execPath, [script, ...options])
+  return Number(/^(\d+) histories came out right/m.exec(stdout)?.[1])
+}
+
+const sentences = {
+  power: 'a power cut in the middle of a disk call takes nothing that was acknowledged',
+  kill: 'a kill takes nothing that was written',
+  twice: 'a kill and then a power cut take nothing that was acknowledged in between',
+  full: 'a full disk stops the broker, which goes on when there is room',
+  failed: 'a disk that fails once stops the broker, and nothing acknowledged is gone after it',
+}
+
+for (const [pass, sentence] of Object.entries(sentences)) {
+  test(sentence, async () => {
+    const histories = await simulate('--pass', pass, '--stride', `${stride}`, '--seeds', seeds)
+    assert(histories >= 10 * Number(seeds), `${histories} histories`)
+  })
+}
+
+test('connections that break and stall, and clients that die, lose and double nothing', async () => {
+  const count = 15 * Number(seeds)
+  assert.equal(await simulate('--pass', 'network', '--seeds', `${count}`), count)
+})
+
+test('all of it together loses and doubles nothing, and one seed is one history', async () => {
+  const count = 15 * Number(seeds)
+  assert.equal(await simulate('--pass', 'storm', '--repeat', '--seeds', `${count}`), count)
+})

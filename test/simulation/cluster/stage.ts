@@ -1,0 +1,48 @@
+/** What every client of a simulation has: the world, the ledger, and a way to a broker that comes and goes. */
+import { isHeadwaterError } from '../../../src/base/errors.ts'
+import { sleep } from '../../../src/client/backoff.ts'
+import { Cluster } from '../../../src/client/cluster.ts'
+import type { SimProcess, World } from '../../../src/testing/world.ts'
+import type { Ledger } from './ledger.ts'
+import { brokerAddress } from './machine.ts'
+
+const retryMs = 50
+
+export interface Stage {
+  readonly world: World
+  readonly ledger: Ledger
+  /** Connections break while the broker lives, so that requests may arrive after those sent later. */
+  readonly isDisturbed: boolean
+  /** Readers that have no end of their own stop when this is set. */
+  isOver: boolean
+}
+
+/** Connects from a process, as often as it takes. */
+export async function connect(process: SimProcess): Promise<Cluster> {
+  for (;;) {
+    try {
+      return await Cluster.connect({
+        bootstrap: [brokerAddress],
+        dial: (host, port) => process.network.connect(host, port),
+        clock: process.clock,
+        random: process.random,
+        clientId: process.name,
+        requestTimeoutMs: 5000,
+      })
+    } catch (error) {
+      if (!isHeadwaterError(error) || !error.retriable) throw error
+      await sleep(process.clock, retryMs)
+    }
+  }
+}
+
+/** Swallows an operating error: the caller starts over whatever it was. */
+export async function attempt(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (!isHeadwaterError(error)) throw error
+    return false
+  }
+}
