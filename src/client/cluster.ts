@@ -22,8 +22,8 @@ import { Metadata } from './metadata.ts'
 import { wireError } from './wire-error.ts'
 
 const requestTimeoutMsDefault = 30_000
-/** A single address is tried more than once: a connection may break at any time. */
-const refreshAttemptsMin = 3
+/** How often each address is tried for metadata: a connection may break at any time. */
+const refreshRounds = 2
 /** How long `request` goes on repeating. */
 const retryTimeoutMsDefault = 60_000
 /** A topic made by someone else a moment ago may not have reached every broker. */
@@ -321,7 +321,7 @@ export class Cluster {
 
   async #refresh(): Promise<void> {
     const addresses = this.metadata.brokerIds().length + this.#options.bootstrap.length
-    const attempts = Math.max(refreshAttemptsMin, addresses)
+    const attempts = addresses * refreshRounds
     const topics = [...this.#topicsOfInterest].map((name) => ({ name }))
     for (let attempt = 1; ; attempt++) {
       try {
