@@ -15,8 +15,8 @@
  */
 import { utf8Bytes } from '../base/bytes.ts'
 import { crc32c } from '../base/checksum.ts'
-import { HeadwaterError } from '../base/errors.ts'
-import { backoffMs } from '../client/backoff.ts'
+import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
+import { backoffMs, sleep } from '../client/backoff.ts'
 import { Cluster } from '../client/cluster.ts'
 import { Consumer } from '../client/consumer.ts'
 import { GroupMember } from '../client/group-member.ts'
@@ -68,6 +68,8 @@ const fetchBytesMax = 4 * 1024 * 1024
 const failuresMax = 10
 /** How long a close waits for a commit and for saying goodbye. */
 const closeTimeoutMs = 10_000
+/** Longer than the pause between two heartbeats. */
+const fencedPauseMs = 4_000
 const sessionTimeoutMsDefault = 15_000
 
 interface GroupRequest {
@@ -155,7 +157,10 @@ class Runtime implements RunningTopology {
       } catch (error) {
         if (!isRecoverable(error) || ++this.#failures > failuresMax) return this.#stop(error)
         this.#isBroken = true
-        await this.#pause(backoffMs(this.#failures, this.#options.random))
+        const { clock, random } = this.#options
+        // Whoever took our place also took our seat in the group, which the next heartbeat tells.
+        const isFenced = isHeadwaterError(error, 'fenced')
+        await sleep(clock, isFenced ? fencedPauseMs : backoffMs(this.#failures, random))
       }
     }
   }

@@ -5,6 +5,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isHeadwaterError } from '../../src/base/errors.ts'
 import { Orders, Payments } from '../types/shop.ts'
 import { BreakingDial } from './faults.ts'
 import { assertShipped } from './operators.ts'
@@ -84,6 +85,19 @@ export function exactlyOnceSuite(open: OpenPlace, o: { crashes: number }): void 
         await more()
         await eventually(() => assertShipped(place, written))
         await third.close()
+      }))
+
+    it('stops when another takes its instance id, which goes on alone', () =>
+      inPlace(open, async (place) => {
+        await prepare(place, 100)
+        await using first = await start(place, shipping)
+        await first.caughtUp()
+        await using second = await start(place, shipping)
+        await write(place, Orders, orders(100, 200))
+        await write(place, Payments, payments(100, 200))
+        await assert.rejects(first.failed, (error) => isHeadwaterError(error, 'fenced'))
+        await eventually(() => assertShipped(place, 200))
+        assert.equal(second.stats().state, 'running')
       }))
 
     it('counts exactly after kills of its process', () =>
