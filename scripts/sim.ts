@@ -1,7 +1,7 @@
 /**
  * `npm run sim -- --seed N --seeds M`: histories of a broker and its clients in a simulated world.
  *
- *   --pass NAME    one pass only: power, kill, twice, full, failed, network or storm
+ *   --pass NAME    one pass only, by its name in test/simulation/cluster/passes.ts
  *   --stride K     every K-th point of a pass, beginning with one drawn from the seed
  *   --point P      only this point, counted from 1: what a failure names to be seen again
  *   --repeat       every history twice, to see that one seed is one history

@@ -34,17 +34,22 @@ export class Ledger {
   readonly #values = new Map<string, string>()
   readonly #highWatermarks = new Map<string, number>()
 
-  /** Takes down what a reader got. @param reader whose high watermarks these are, one after the other */
-  see(reader: string, fetched: FetchedBatches): SeenRecord[] {
-    const { topic, partition, highWatermark, batches } = fetched
-    const place = partitionName(topic, partition)
-    const known = `${reader} ${place}`
+  /** Takes down the high watermark a reader got. @param reader whose they are, one after the other */
+  watch(reader: string, { topic, partition, highWatermark }: FetchedBatches): void {
+    const known = `${reader} ${partitionName(topic, partition)}`
     const before = this.#highWatermarks.get(known) ?? 0
     assert(
       highWatermark >= before,
       `${known}: high watermark ${before} went back to ${highWatermark}`,
     )
     this.#highWatermarks.set(known, highWatermark)
+  }
+
+  /** Takes down what a reader got, and gives it decoded. */
+  see(reader: string, fetched: FetchedBatches): SeenRecord[] {
+    this.watch(reader, fetched)
+    const { topic, partition, batches } = fetched
+    const place = partitionName(topic, partition)
     const records: SeenRecord[] = []
     for (const batch of batches) {
       for (const { offset, value } of decodeRecords(batch)) {

@@ -6,61 +6,52 @@
  */
 import { fork, seededDraw, drawInteger } from '../../../src/testing/seed.ts'
 import type { SimDiskCall, SimFault } from '../../../src/testing/sim-disk.ts'
+import { clients } from './clients.ts'
 import type { LifePlan } from './machine.ts'
 import { play } from './play.ts'
 import type { Play } from './play.ts'
+import { services } from './services.ts'
 
 /** Recoveries that meet a fault as well before one may come through. */
 const disturbedRecoveries = 2
 /** A recovery and the first work after it make so many calls, about. */
 const recoveryCalls = 120
-const cutsPerHistory = 25
+const cuts = 25
 
 /** Named for what goes wrong. */
 export const passes = {
   /** The power goes in the middle of every call; what was not synced is kept, dropped or torn. */
-  power: (seed) =>
-    everyCall(
-      seed,
-      () => true,
-      {},
-      (at) => ({ endAt: at, end: 'power' }),
-    ),
+  power: (seed) => everyCall({ seed, drama: clients }, isAny, powerCut),
   /** The process is killed in the middle of every call, and records are acknowledged by the system. */
-  kill: (seed) =>
-    everyCall(
-      seed,
-      () => true,
-      { durability: 'os' },
-      (at) => ({ endAt: at, end: 'kill' }),
-    ),
-  /** The same with records acknowledged when synced; later the power goes, too. */
-  twice: (seed) =>
-    everyCall(
-      seed,
-      () => true,
-      {},
-      (at) => ({ endAt: at, end: 'kill' }),
-      'power',
-    ),
+  kill: (seed) => everyCall({ seed, drama: clients, durability: 'os' }, isAny, kill),
+  /** The same with records acknowledged when synced; in the next lives the power goes. */
+  twice: (seed) => everyCall({ seed, drama: clients }, isAny, kill, powerCut),
   /** The disk is full from every call on that needs room, until the broker has stopped. */
-  full: (seed) => everyCall(seed, needsRoom, {}, (at) => ({ fullFrom: at })),
-  /** Every write fails once, and every sync; the power may go in the next life. */
-  failed: (seed) =>
-    everyCall(
-      seed,
-      reachesDevice,
-      {},
-      (at) => ({ failAt: new Map([[at, 'disk-failed']]) }),
-      'power',
-    ),
+  full: (seed) => everyCall({ seed, drama: clients }, needsRoom, full),
+  /** Everything that reaches the device fails once; in the next lives the power goes. */
+  failed: (seed) => everyCall({ seed, drama: clients }, reachesDevice, failure, powerCut),
   /** Connections are cut and held up, and clients killed; the disk is fine. */
-  network: async (seed) => [{ seed, cuts: cutsPerHistory, plan: () => ({}) }],
+  network: (seed) => once({ seed, drama: clients, cuts, plan: () => ({}) }),
   /** All of it together. */
-  storm: async (seed) => [{ seed, cuts: cutsPerHistory, plan: stormy(seed) }],
+  storm: (seed) => once({ seed, drama: clients, cuts, plan: stormy(seed) }),
+  /** Two instances of a service, while the power goes in the middle of every call. */
+  services: (seed) => everyCall({ seed, drama: services }, isAny, powerCut),
+  /** The instances are killed, too, and all the rest. */
+  'services-storm': (seed) => once({ seed, drama: services, cuts, plan: stormy(seed) }),
 } satisfies Record<string, (seed: number) => Promise<readonly Play[]>>
 
 export type PassName = keyof typeof passes
+
+type PlanAt = (call: number) => LifePlan
+
+const powerCut: PlanAt = (call) => ({ endAt: call, end: 'power' })
+const kill: PlanAt = (call) => ({ endAt: call, end: 'kill' })
+const full: PlanAt = (call) => ({ fullFrom: call })
+const failure: PlanAt = (call) => ({ failAt: new Map([[call, 'disk-failed']]) })
+
+function isAny(): boolean {
+  return true
+}
 
 function needsRoom(kind: SimDiskCall): boolean {
   return kind === 'write'
@@ -70,26 +61,27 @@ function reachesDevice(kind: SimDiskCall): boolean {
   return kind === 'write' || kind === 'sync' || kind === 'truncate' || kind === 'syncDirectory'
 }
 
+async function once(one: Play): Promise<Play[]> {
+  return [one]
+}
+
 async function everyCall(
-  seed: number,
+  common: Pick<Play, 'seed' | 'drama' | 'durability'>,
   isMeant: (kind: SimDiskCall) => boolean,
-  common: Pick<Play, 'durability'>,
-  planAt: (call: number) => LifePlan,
-  later: 'same' | 'power' = 'same',
+  planAt: PlanAt,
+  planLater = planAt,
 ): Promise<Play[]> {
   const calls: number[] = []
   const onCall = (life: number, call: number, kind: SimDiskCall): void => {
     if (life === 0 && isMeant(kind)) calls.push(call)
   }
-  await play({ seed, ...common, plan: () => ({}), onCall })
+  await play({ ...common, plan: () => ({}), onCall })
   return calls.map((call) => ({
-    seed,
     ...common,
     plan: (life) => {
       if (life === 0) return planAt(call)
       if (life > disturbedRecoveries) return {}
-      const at = ((call * 31 + life * 17 + seed) % recoveryCalls) + 1
-      return later === 'same' ? planAt(at) : { endAt: at, end: later }
+      return planLater(((call * 31 + life * 17 + common.seed) % recoveryCalls) + 1)
     },
   }))
 }

@@ -1,29 +1,31 @@
 /**
- * One history of a broker with all its clients, from the first topic to the last check.
+ * One history of a broker and those who use it, from the first topic to the last check.
  *
- * The writers have their say and must come through, whatever becomes of the broker, the connections and
- * the copiers on the way; then the readers catch up, everybody leaves, and everything is compared. The
- * broker is closed and opened once more, and compared again.
+ * The actors must come through whatever becomes of the broker and the connections on the way. When they
+ * have left, everything is compared; the broker is closed and opened once more, and compared again.
  */
 import assert from 'node:assert/strict'
 import { sleep } from '../../../src/client/backoff.ts'
-import { drawInteger } from '../../../src/testing/seed.ts'
 import { World } from '../../../src/testing/world.ts'
-import { checkAll } from './check.ts'
-import { Ledger, partitionCount } from './ledger.ts'
+import { Ledger } from './ledger.ts'
 import { BrokerMachine } from './machine.ts'
 import type { MachineOptions } from './machine.ts'
-import { copyOrders, readOrders, watch } from './readers.ts'
 import type { Stage } from './stage.ts'
-import { changeTopics, keepAccounts, makeTopics, writeOrders } from './writers.ts'
 
 /** All of it must be through in an hour of simulated time. */
 const limitMs = 3_600_000
-const catchUpMs = 20
+
+/** Who uses the broker, and how to tell whether all is well afterwards. */
+export interface Drama {
+  /** Ends when everybody has left. @param disturbances how often something happens to actors */
+  readonly act: (stage: Stage, disturbances: number) => Promise<void>
+  readonly check: (stage: Stage, reader: string) => Promise<void>
+}
 
 export interface Play extends MachineOptions {
   readonly seed: number
-  /** Connections cut and stalled, and copiers killed, on the way. */
+  readonly drama: Drama
+  /** Connections cut and stalled on the way; actors are killed as well when there are any. */
   readonly cuts?: number
 }
 
@@ -41,7 +43,7 @@ export async function play(options: Play): Promise<PlayResult> {
   const stage: Stage = { world, ledger: new Ledger(), isDisturbed, isOver: false }
   const machine = new BrokerMachine(world, options)
   try {
-    await world.until(perform(stage, machine, options.cuts ?? 0), limitMs)
+    await world.until(perform(stage, machine, options), limitMs)
   } catch (error) {
     throw new Error(`${(error as Error).stack}\nThe last of what happened:\n${world.story}`)
   }
@@ -54,53 +56,19 @@ export async function play(options: Play): Promise<PlayResult> {
   }
 }
 
-async function perform(stage: Stage, machine: BrokerMachine, cuts: number): Promise<void> {
-  const running = machine.run()
-  const acting = act(stage, cuts)
-  await Promise.race([acting, running.then(() => assert.fail('the machine stopped early'))])
-  await checkAll(stage, 'checker')
+async function perform(
+  stage: Stage,
+  machine: BrokerMachine,
+  { drama, cuts = 0 }: Play,
+): Promise<void> {
+  const running = machine.run().then(() => assert.fail('the machine stopped early'))
+  const acting = Promise.all([drama.act(stage, cuts), disturb(stage, cuts)])
+  await Promise.race([acting, running])
+  await drama.check(stage, 'checker')
   await machine.close()
   await machine.reopen()
-  await checkAll(stage, 'second checker')
+  await drama.check(stage, 'second checker')
   await machine.close()
-}
-
-async function act(stage: Stage, cuts: number): Promise<void> {
-  const { world, ledger } = stage
-  await makeTopics(stage)
-  const readers = [
-    copyAgainAndAgain(stage, 'copier-1', cuts),
-    copyAgainAndAgain(stage, 'copier-2', cuts),
-    readOrders(stage, world.start('reader-1')),
-    readOrders(stage, world.start('reader-2')),
-    watch(stage),
-    disturb(stage, cuts),
-  ]
-  const writers = [writeOrders(stage, 8), keepAccounts(stage, 9), changeTopics(stage, 3)]
-  const reading = Promise.all(readers)
-  await Promise.race([Promise.all(writers), reading])
-  const isThrough = (): boolean =>
-    ['copiers', 'readers'].every((group) => {
-      let offsets = 0
-      for (let i = 0; i < partitionCount; i++) offsets += ledger.committed.get(`${group}/${i}`) ?? 0
-      return offsets >= ledger.ordersWritten
-    })
-  while (!isThrough()) await Promise.race([sleep(world.clock, catchUpMs), reading])
-  stage.isOver = true
-  await reading
-}
-
-/** A copier whose process dies now and then; the next one takes its name, and so its transactions, over. */
-async function copyAgainAndAgain(stage: Stage, name: string, cuts: number): Promise<void> {
-  const { world } = stage
-  for (let kills = cuts > 0 ? drawInteger(world.draw, 0, 2) : 0; ; kills--) {
-    const process = world.start(name)
-    const copying = copyOrders(stage, process)
-    if (kills <= 0) return copying
-    await Promise.race([copying, sleep(world.clock, world.draw() * 600)])
-    process.kill()
-    if (stage.isOver) return
-  }
 }
 
 /** Cuts connections, or holds them up for longer than clients wait. */
