@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -68,7 +69,8 @@ describe('the airline example', () => {
     const dir = join(root, 'interrupted')
     const args = ['--dir', dir, '--flights', String(flights)]
     const command = startAirline(args)
-    await sleep(900)
+    await once(command.process.stderr, 'data')
+    await sleep(500)
     command.process.kill('SIGINT')
     const { code, stderr } = await command.ended
     assert.ok(code === 130 || code === 0, `${code}: ${stderr}`)
