@@ -21,6 +21,7 @@ const groupKey = 0
 const transactionKey = 1
 /** DescribeCluster's endpoint types. */
 const brokerEndpoint = 1
+const controllerEndpoint = 2
 
 export const metadataHandlers: Handlers = {
   Metadata: async (request, context) => {
@@ -59,9 +60,11 @@ export const metadataHandlers: Handlers = {
   DescribeCluster: (request, context) => {
     if (request.endpointType !== brokerEndpoint) {
       return {
-        errorCode: ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+        errorCode:
+          request.endpointType === controllerEndpoint
+            ? ErrorCode.MISMATCHED_ENDPOINT_TYPE
+            : ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
         errorMessage: 'controllers have no endpoints of their own here: ask for brokers',
-        endpointType: request.endpointType,
       }
     }
     const { nodeId, host, port } = brokerOf(context)
@@ -120,20 +123,14 @@ async function findTopics(
   context: RequestContext,
 ): Promise<MetadataTopic[]> {
   const { catalog, config } = context
-  const missing = asked.flatMap(({ name }) =>
-    name !== null && catalog.byName(name) === undefined ? [name] : [],
-  )
+  const byId = asked.filter(({ topicId }) => topicId !== zeroUuid)
+  if (byId.length > 0) return byId.map(({ topicId }) => topicOfId(topicId, context))
+  const names = [...new Set(asked.map(({ name }) => name ?? ''))]
+  const missing = names.filter((name) => catalog.byName(name) === undefined)
   const mayCreate = request.allowAutoTopicCreation && config.autoCreateTopics
   const refused =
     missing.length > 0 && mayCreate ? await createMissing(missing, context) : new Map()
-  return asked.map(({ topicId, name }) => {
-    if (name === null) {
-      const topic = catalog.byId(topicId)
-      if (topic !== undefined) return presentTopic(topic, context)
-      // Before version 12 the name of an unknown id cannot be null.
-      const nothing = context.version >= 12 ? null : ''
-      return { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, name: nothing, topicId }
-    }
+  return names.map((name) => {
     const topic = catalog.byName(name)
     if (topic !== undefined) return presentTopic(topic, context)
     const errorCode = refused.get(name) ?? nameError(name)
@@ -141,16 +138,23 @@ async function findTopics(
   })
 }
 
+function topicOfId(topicId: string, context: RequestContext): MetadataTopic {
+  const topic = context.catalog.byId(topicId)
+  if (topic !== undefined) return presentTopic(topic, context)
+  // Before version 12 the name of an unknown id cannot be null.
+  const name = context.version >= 12 ? null : ''
+  return { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, name, topicId }
+}
+
 async function createMissing(
   names: readonly string[],
   { topics, random }: RequestContext,
 ): Promise<ReadonlyMap<string, number>> {
-  const unique = [...new Set(names)]
-  const topicIds = unique.map(() => randomUuid(random))
+  const topicIds = names.map(() => randomUuid(random))
   const created = (await topics.call((token) => ({
     type: 'auto-create',
     token,
-    names: unique,
+    names,
     topicIds,
   }))) as AutoCreated
   return new Map(
@@ -194,7 +198,10 @@ function describeTopic(
   to: number,
   context: RequestContext,
 ): DescribedTopic {
-  if (topic === undefined) return { errorCode: nameError(name), name, topicId: zeroUuid }
+  const topicAuthorizedOperations = topicOperations
+  if (topic === undefined) {
+    return { errorCode: nameError(name), name, topicId: zeroUuid, topicAuthorizedOperations }
+  }
   return {
     ...presentTopic(topic, context),
     partitions: topic.partitions.slice(from, to).map((partition) => ({
@@ -202,6 +209,6 @@ function describeTopic(
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
     })),
-    topicAuthorizedOperations: topicOperations,
+    topicAuthorizedOperations,
   }
 }

@@ -9,6 +9,8 @@ import { callOf, forward, type Handlers, type RequestContext } from '../context.
 
 /** From this version on TxnOffsetCommit adds its group to the transaction (KIP-890). */
 const implicitAddVersion = 5
+/** From this version on its clients know TRANSACTION_ABORTABLE. */
+const abortableVersion = 4
 
 type TransactionTopics = RequestOf<'AddPartitionsToTxn'>['v3AndBelowTopics']
 
@@ -41,6 +43,7 @@ export const transactionsHandlers: Handlers = {
 
   TxnOffsetCommit: (request, context) => {
     const { transactionalId, producerId, producerEpoch, groupId } = request
+    if (groupId === '') return refuseOffsets(request, ErrorCode.INVALID_GROUP_ID)
     const entered = context.transactions.ask((token) => ({
       type: 'enter-transaction',
       token,
@@ -52,6 +55,9 @@ export const transactionsHandlers: Handlers = {
       add: context.version >= implicitAddVersion,
     }))
     const { errorCode } = entered.response as Entered
+    if (errorCode === ErrorCode.INVALID_TXN_STATE && context.version >= abortableVersion) {
+      return refuseOffsets(request, ErrorCode.TRANSACTION_ABORTABLE)
+    }
     if (errorCode !== ErrorCode.NONE) return refuseOffsets(request, errorCode)
     return commitOffsets(request, context)
   },
