@@ -25,8 +25,8 @@ export interface GroupsOptions {
   readonly sessionTimeoutMsMax: number
   /** Members of one group, with the ids issued to newcomers. */
   readonly membersMax: number
-  /** Bytes of the text that may come with a committed offset. */
-  readonly offsetMetadataBytesMax: number
+  /** Length of the text that may come with a committed offset. */
+  readonly offsetMetadataLengthMax: number
 }
 
 /** Kafka's limits, but for `membersMax`, which Kafka leaves open. */
@@ -34,7 +34,7 @@ export const groupsDefaults: GroupsOptions = {
   sessionTimeoutMsMin: 6_000,
   sessionTimeoutMsMax: 1_800_000,
   membersMax: 10_000,
-  offsetMetadataBytesMax: 4_096,
+  offsetMetadataLengthMax: 4_096,
 }
 
 /** How long a group with neither members nor offsets is remembered. */

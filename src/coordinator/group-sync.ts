@@ -30,7 +30,7 @@ export function syncGroup(
   { request, token, version }: Call<'SyncGroup'>,
   now: number,
 ): GroupsDecision {
-  const errorCode = syncFault(state.groups.get(request.groupId), request)
+  const errorCode = syncFault(state.groups.get(request.groupId), request, version)
   if (errorCode !== undefined) return answer(token, syncRefusal(errorCode))
   const draft = openDraft(options, state, request.groupId, now)
   const { group } = draft
@@ -57,6 +57,7 @@ export function heartbeat(
   now: number,
 ): GroupsDecision {
   const { groupId, memberId } = request
+  if (groupId === '') return answer(token, { errorCode: ErrorCode.INVALID_GROUP_ID })
   const group = state.groups.get(groupId)
   const errorCode = generationFault(group, request)
   if (errorCode !== undefined || group === undefined) {
@@ -127,11 +128,16 @@ function generationFault(group: Group | undefined, request: MemberRequest): numb
 function syncFault(
   group: Group | undefined,
   request: Call<'SyncGroup'>['request'],
+  version: number,
 ): number | undefined {
   if (request.groupId === '') return ErrorCode.INVALID_GROUP_ID
+  const { protocolType, protocolName } = request
+  // From version 5 on both must be there (KIP-559).
+  if (version >= 5 && (protocolType === null || protocolName === null)) {
+    return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+  }
   const fault = generationFault(group, request)
   if (fault !== undefined || group === undefined) return fault
-  const { protocolType, protocolName } = request
   if (
     (protocolType !== null && protocolType !== group.protocolType) ||
     (protocolName !== null && protocolName !== group.protocolName)

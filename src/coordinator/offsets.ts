@@ -9,7 +9,6 @@
  * offsets are told to wait meanwhile (KIP-447). When two compete for a partition the later written wins,
  * whichever is decided first.
  */
-import { utf8Bytes } from '../base/bytes.ts'
 import type { RequestOf } from '../protocol/api.ts'
 import { ErrorCode } from '../protocol/errors.ts'
 import type { Call, CompleteTransaction, TopicsDeleted } from './commands.ts'
@@ -33,13 +32,16 @@ interface Committer {
 export function commitOffsets(
   options: GroupsOptions,
   state: GroupsState,
-  { request, token }: Call<'OffsetCommit'>,
+  { request, token, version }: Call<'OffsetCommit'>,
   now: number,
 ): GroupsDecision {
   const { groupId, memberId, groupInstanceId } = request
   const group = state.groups.get(groupId)
   const committer = { memberId, groupInstanceId, generationId: request.generationIdOrMemberEpoch }
-  const fault = committerFault(group, committer, false) ?? rebalanceFault(group)
+  const isOrphan = group === undefined && committer.generationId >= 0 && version >= 9
+  const fault = isOrphan
+    ? ErrorCode.GROUP_ID_NOT_FOUND
+    : (committerFault(group, committer, false) ?? rebalanceFault(group))
   const { accepted, topics } = sortOut(options, request.topics, fault)
   const changes: GroupsChange[] =
     group === undefined ? [] : [...refreshed(state, group, memberId, now)]
@@ -112,6 +114,7 @@ export function deleteOffsets(
     replies: [{ to: token, response }],
     effects: [],
   })
+  if (groupId === '') return answer({ errorCode: ErrorCode.INVALID_GROUP_ID })
   if (group === undefined) return answer({ errorCode: ErrorCode.GROUP_ID_NOT_FOUND })
   const isConsumer = group.protocolType === 'consumer'
   if (group.state !== 'Empty' && !isConsumer) {
@@ -185,7 +188,7 @@ interface AcceptedTopic {
 
 /** Splits a commit into what is kept and what each partition is told. */
 function sortOut(
-  { offsetMetadataBytesMax }: GroupsOptions,
+  { offsetMetadataLengthMax }: GroupsOptions,
   topics: readonly CommittedTopic[],
   fault: number | undefined,
 ): { accepted: AcceptedTopic[]; topics: unknown[] } {
@@ -196,7 +199,7 @@ function sortOut(
       const { partitionIndex } = each
       if (fault !== undefined) return { partitionIndex, errorCode: fault }
       const metadata = each.committedMetadata ?? ''
-      if (isLonger(metadata, offsetMetadataBytesMax)) {
+      if (metadata.length > offsetMetadataLengthMax) {
         return { partitionIndex, errorCode: ErrorCode.OFFSET_METADATA_TOO_LARGE }
       }
       kept.partitions.push({
@@ -213,11 +216,6 @@ function sortOut(
       : { name, topicId, partitions: results }
   })
   return { accepted, topics: answers }
-}
-
-function isLonger(text: string, bytesMax: number): boolean {
-  // A character is at most three bytes of UTF-8, so short texts need no counting.
-  return text.length * 3 > bytesMax && utf8Bytes(text).length > bytesMax
 }
 
 type FetchedTopics = readonly {

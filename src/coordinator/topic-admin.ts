@@ -50,7 +50,7 @@ export function createTopics(
       topics.push({ name, ...topic })
       continue
     }
-    topics.push(createdResult(options, state, topic, request.validateOnly))
+    topics.push(createdResult(options, state, topic))
     created.push(topic)
   }
   const replies = [{ to: token, response: { topics } }]
@@ -94,18 +94,24 @@ export function deleteTopics(
   const nameOf = (each: (typeof asked)[number]) => each.name ?? state.names.get(each.topicId) ?? ''
   const counts = countNames(asked.map((each) => ({ name: nameOf(each) })))
   const deleted = new Map<string, Topic>()
-  const different = new Map(asked.map((each) => [`${each.name}/${each.topicId}`, each])).values()
+  // One answer for each topic, by its id if it was asked for by that too.
+  const byIdLast = asked.toSorted(
+    (one, other) => Number(one.name === null) - Number(other.name === null),
+  )
+  const different = new Map(byIdLast.map((each) => [nameOf(each) || each.topicId, each])).values()
   const responses = [...different].map((each) => {
     const { name, topicId } = each
     const byId = name === null
     const topic = state.topics.get(nameOf(each))
     const answer = { name: topic?.name ?? name, topicId: topic?.topicId ?? topicId }
     const isTwice = topic !== undefined && counts.get(topic.name)! > 1
-    if (isTwice || (!byId && topicId !== zeroUuid)) {
-      const errorMessage = isTwice
-        ? `Topic '${topic.name}' is in the request more than once`
-        : 'A topic is named either by its name or by its id, not by both'
+    if (byId === (topicId === zeroUuid)) {
+      const errorMessage = 'A topic is named either by its name or by its id'
       return { name, topicId, errorCode: ErrorCode.INVALID_REQUEST, errorMessage }
+    }
+    if (isTwice) {
+      const errorMessage = `Topic '${topic.name}' is in the request more than once`
+      return { name: topic.name, topicId, errorCode: ErrorCode.INVALID_REQUEST, errorMessage }
     }
     if (topic === undefined) {
       const errorCode = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
@@ -206,6 +212,9 @@ function planTopic(
   const { name } = requested
   const fault = topicNameFault(name)
   if (fault !== undefined) return refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, fault)
+  if (name === '__cluster_metadata') {
+    return refusal(ErrorCode.INVALID_REQUEST, `Kafka's tools take ${name} for a log of its own.`)
+  }
   if (state.topics.has(name)) {
     return refusal(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
   }
@@ -313,7 +322,6 @@ function createdResult(
   options: TopicsOptions,
   state: TopicsState,
   topic: Topic,
-  validateOnly: boolean,
 ): CreateTopicsResult {
   const effective = effectiveConfigs(state, options.nodeId, topic.configs)
   const configs = [...effective].map(([name, value]) => ({
@@ -323,7 +331,7 @@ function createdResult(
   }))
   return {
     name: topic.name,
-    topicId: validateOnly ? zeroUuid : topic.topicId,
+    topicId: topic.topicId,
     errorCode: ErrorCode.NONE,
     numPartitions: topic.partitionCount,
     replicationFactor: 1,

@@ -37,7 +37,7 @@ type Row = readonly [
   name: string,
   type: ConfigType,
   byDefault: string,
-  synonym?: string,
+  synonym?: string | undefined,
   valid?: number | readonly string[],
 ]
 
@@ -73,7 +73,8 @@ const rows: readonly Row[] = [
   ['preallocate', 'boolean', 'false', 'log.preallocate'],
   ['remote.log.copy.disable', 'boolean', 'false'],
   ['remote.log.delete.on.disable', 'boolean', 'false'],
-  ['remote.storage.enable', 'boolean', 'false'],
+  // Nothing can be tiered.
+  ['remote.storage.enable', 'boolean', 'false', undefined, ['false']],
   ['retention.bytes', 'long', '-1', 'log.retention.bytes', -1],
   ['retention.ms', 'long', '-1', 'log.retention.ms', -1],
   ['segment.bytes', 'int', '1073741824', 'log.segment.bytes', 1_048_576],
@@ -119,7 +120,8 @@ export function listItems(value: string): string[] {
 function faultOfType(spec: ConfigSpec, value: string): string | undefined {
   switch (spec.type) {
     case 'boolean':
-      return /^(true|false)$/i.test(value) ? undefined : 'it must be true or false'
+      if (!/^(true|false)$/i.test(value)) return 'it must be true or false'
+      return choiceFault(spec, [value.toLowerCase()])
     case 'short':
       return integerFault(spec, value, -(2n ** 15n), 2n ** 15n - 1n)
     case 'int':

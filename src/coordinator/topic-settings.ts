@@ -128,9 +128,12 @@ function alter(
   const responses = resources.map((resource) => {
     const { resourceType, resourceName, configs } = resource
     const isTwice = resources.some((each) => each !== resource && isSame(each, resource))
+    const isNobody = resourceType === topicResource && resourceName === ''
     const fault = isTwice
       ? refusal(ErrorCode.INVALID_REQUEST, 'The resource is in the request more than once.')
-      : resourceFault(options, state, resourceType, resourceName)
+      : isNobody
+        ? refusal(ErrorCode.INVALID_REQUEST, 'There are no settings of all topics: name one.')
+        : resourceFault(options, state, resourceType, resourceName)
     if (fault !== undefined) return { resourceType, resourceName, ...fault }
     const current = replace ? new Map() : settingsOf(state, resourceType, resourceName)
     const edited = edit(options, state, resourceType, current, configs)
@@ -188,6 +191,8 @@ function edit(
   edits: readonly ConfigEdit[],
 ): Map<string, string> | Refusal {
   const specs = resourceType === topicResource ? topicConfigs : brokerConfigs
+  const isTopic = resourceType === topicResource
+  const wrongCode = isTopic ? ErrorCode.INVALID_CONFIG : ErrorCode.INVALID_REQUEST
   const settings = new Map(current)
   const seen = new Set<string>()
   for (const each of edits) {
@@ -201,17 +206,17 @@ function edit(
     }
     const spec = specs.get(name)
     if (spec === undefined) {
-      const kind = resourceType === topicResource ? 'topic' : 'broker'
-      return refusal(ErrorCode.INVALID_CONFIG, `Unknown ${kind} config name: ${name}`)
+      const kind = isTopic ? 'topic' : 'broker'
+      return refusal(wrongCode, `Unknown ${kind} config name: ${name}`)
     }
     const inForce = settings.get(name) ?? fallbackOf(options, state, spec)
     const next = editedValue(spec, configOperation, inForce, value)
     if (next === undefined) {
       const text = `Config ${name} is not a list, so it cannot be appended to`
-      return refusal(ErrorCode.INVALID_CONFIG, text)
+      return refusal(wrongCode, text)
     }
     const fault = configFault(spec, next)
-    if (fault !== undefined) return refusal(ErrorCode.INVALID_CONFIG, fault)
+    if (fault !== undefined) return refusal(wrongCode, fault)
     settings.set(name, next)
   }
   return settings
@@ -322,7 +327,11 @@ function describeBroker(
     configSource: source.file,
     isSensitive: false,
     synonyms: [{ name, value, source: source.file }],
-    configType: configTypes.string,
+    configType: /^(true|false)$/.test(value)
+      ? configTypes.boolean
+      : /^\d+$/.test(value)
+        ? configTypes.int
+        : configTypes.string,
     documentation: null,
   }))
   return [...changeable, ...fixed]

@@ -374,7 +374,7 @@ describe('the groups machine', () => {
     assert.deepEqual(codes, [ErrorCode.MEMBER_ID_REQUIRED, ErrorCode.GROUP_MAX_SIZE_REACHED])
   })
 
-  it('counts the bytes, not the characters, of the text beside an offset', () => {
+  it('counts the characters, not the bytes, of the text beside an offset', () => {
     const play = new Play()
     const commit = (committedMetadata: string): number => {
       const topic = topicOf(0, 1)
@@ -389,7 +389,7 @@ describe('the groups machine', () => {
       })
       return answer.topics[0]!.partitions[0]!.errorCode
     }
-    assert.equal(commit('é'.repeat(2048)), ErrorCode.NONE)
-    assert.equal(commit('é'.repeat(2049)), ErrorCode.OFFSET_METADATA_TOO_LARGE)
+    assert.equal(commit('é'.repeat(4096)), ErrorCode.NONE)
+    assert.equal(commit('é'.repeat(4097)), ErrorCode.OFFSET_METADATA_TOO_LARGE)
   })
 })
