@@ -9,7 +9,7 @@
 import { HeadwaterError } from '../base/errors.ts'
 import { pipe } from '../io/pipe.ts'
 import type { Clock, Dial, Disk, Duplex, Listener, Network, Random } from '../io/ports.ts'
-import { LogStore, type Durability } from '../log/log-store.ts'
+import { LogStore, type Durability, type LogStoreOptions } from '../log/log-store.ts'
 import type { BrokerEvent } from './broker-event.ts'
 import { Catalog } from './catalog.ts'
 import { brokerDefaults, fixedConfigs, type BrokerConfig } from './config.ts'
@@ -20,6 +20,11 @@ import { dispatch } from './dispatch.ts'
 import { FetchSessions } from './fetch-sessions.ts'
 import { isMachineLog } from './machine-host.ts'
 import { WaitingRoom } from './waiting.ts'
+
+export type StoreBounds = Pick<
+  LogStoreOptions,
+  'segmentBytes' | 'indexIntervalBytes' | 'journalBytes' | 'cacheBytes' | 'writeBehindBytes'
+>
 
 export interface BrokerOptions {
   readonly disk: Disk
@@ -33,6 +38,8 @@ export interface BrokerOptions {
   /** 0, the default, takes a free port. */
   readonly port?: number
   readonly durability?: Durability
+  /** Bounds of the store that differ from its own defaults. */
+  readonly store?: StoreBounds
   /** Bounds and defaults that differ from `brokerDefaults`. */
   readonly config?: Partial<BrokerConfig>
   readonly report?: (event: BrokerEvent) => void
@@ -63,6 +70,7 @@ export class Broker {
     const config = { ...brokerDefaults, ...options.config }
     let broker: Broker | undefined
     const store = await LogStore.open({
+      ...options.store,
       disk,
       clock,
       directory,
@@ -76,6 +84,8 @@ export class Broker {
       const parts = await openParts(store, options, config)
       broker = new Broker(store, parts)
       await broker.#listen(options)
+      // The store also works by itself: its disk may have failed before there was a broker to tell.
+      if (store.failure !== undefined) throw store.failure
       return broker
     } catch (error) {
       await (broker ?? store).close()

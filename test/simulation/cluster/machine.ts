@@ -9,8 +9,11 @@ import assert from 'node:assert/strict'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import type { HeadwaterError } from '../../../src/base/errors.ts'
 import { Broker } from '../../../src/broker/broker.ts'
+import type { StoreBounds } from '../../../src/broker/broker.ts'
 import { sleep } from '../../../src/client/backoff.ts'
 import type { Durability } from '../../../src/log/log-store.ts'
+import type { Draw } from '../../../src/testing/seed.ts'
+import { drawInteger } from '../../../src/testing/seed.ts'
 import type { SimDiskCall, SimFault } from '../../../src/testing/sim-disk.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import type { SimProcess, World } from '../../../src/testing/world.ts'
@@ -52,6 +55,7 @@ export class BrokerMachine {
   /** What stopped brokers by themselves. */
   readonly failures: HeadwaterError[] = []
   lives = 0
+  readonly #bounds: StoreBounds
   #disk: SimDisk
   #lastEnd: End = 'kill'
   #broker: Broker | undefined
@@ -65,6 +69,7 @@ export class BrokerMachine {
     this.#world = world
     this.#options = options
     this.#disk = new SimDisk({ seed: world.seed })
+    this.#bounds = drawBounds(world.draw)
   }
 
   /** Keeps a broker running until `close`; rejects when one does not start that should. */
@@ -164,8 +169,13 @@ export class BrokerMachine {
       directory,
       ...brokerAddress,
       ...(durability === undefined ? {} : { durability }),
+      store: this.#bounds,
       config: { coordinatorLogBytesMax: 6000 },
       report: (event) => {
+        if (event.type === 'connection-refused') {
+          this.#world.trace(`broker refuses ${event.remote}: ${event.reason}`)
+          assert(!event.reason.startsWith('a bug'), event.reason)
+        }
         if (event.type !== 'broker-failed') return
         this.#world.trace(`broker fails: ${event.error.message}`)
         assert(this.#isPlanned(plan, event.error), event.error.stack)
@@ -182,5 +192,16 @@ export class BrokerMachine {
     if (!faults.has(error.code)) return false
     this.failures.push(error)
     return true
+  }
+}
+
+/** Small enough that a short history rolls segments, takes checkpoints and reads from the disk. */
+function drawBounds(draw: Draw): StoreBounds {
+  return {
+    segmentBytes: drawInteger(draw, 600, 4000),
+    indexIntervalBytes: 250,
+    journalBytes: drawInteger(draw, 2000, 20_000),
+    cacheBytes: drawInteger(draw, 300, 5000),
+    writeBehindBytes: drawInteger(draw, 300, 3000),
   }
 }

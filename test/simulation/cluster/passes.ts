@@ -15,7 +15,7 @@ import { services } from './services.ts'
 /** Recoveries that meet a fault as well before one may come through. */
 const disturbedRecoveries = 2
 /** A recovery and the first work after it make so many calls, about. */
-const recoveryCalls = 120
+const recoveryCalls = 250
 const cuts = 25
 
 /** Named for what goes wrong. */
@@ -95,7 +95,7 @@ function stormy(seed: number): (life: number) => LifePlan {
 }
 
 function stormyLife(draw: () => number): LifePlan {
-  const at = drawInteger(draw, 1, 200)
+  const at = drawInteger(draw, 1, 400)
   const fault: SimFault = draw() < 0.5 ? 'disk-failed' : 'disk-full'
   const luck = draw()
   if (luck < 0.4) return { endAt: at, end: 'power' }
