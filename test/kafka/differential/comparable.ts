@@ -57,7 +57,9 @@ const unlike: Readonly<
 function plain(value: unknown, names: Map<unknown, string>): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
   if (Array.isArray(value)) {
-    return value.toSorted(byIdentity).map((item) => plain(item, names))
+    // Ids are put in order last, by the names given to them.
+    const items = value.toSorted(by(identityOf)).map((item) => plain(item, names))
+    return items.toSorted(by((item) => `${identityOf(item)}/${String(fieldOf(item, 'memberId'))}`))
   }
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).map(([field, content]) => {
@@ -78,9 +80,15 @@ function nameOf(kind: string, id: unknown, names: Map<unknown, string>): string 
   return name
 }
 
-function byIdentity(a: unknown, b: unknown): number {
-  const [left, right] = [identityOf(a), identityOf(b)]
-  return left < right ? -1 : left > right ? 1 : 0
+function by(identity: (item: unknown) => string): (a: unknown, b: unknown) => number {
+  return (a, b) => {
+    const [left, right] = [identity(a), identity(b)]
+    return left < right ? -1 : left > right ? 1 : 0
+  }
+}
+
+function fieldOf(item: unknown, name: string): unknown {
+  return typeof item === 'object' && item !== null ? (item as Fields)[name] : undefined
 }
 
 const identityFields = [
@@ -89,9 +97,9 @@ const identityFields = [
 ]
 
 function identityOf(item: unknown): string {
-  if (typeof item !== 'object' || item === null) return ''
+  if (typeof item !== 'object' || item === null) return String(item)
   return identityFields
-    .map((names) => names.map((name) => (item as Fields)[name]).find((id) => id !== undefined))
+    .map((names) => names.map((name) => fieldOf(item, name)).find((id) => id !== undefined))
     .map((id) => (typeof id === 'number' ? String(id).padStart(8, '0') : String(id ?? '')))
     .join('/')
 }

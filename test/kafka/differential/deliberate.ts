@@ -24,6 +24,51 @@ export const deliberate = {
     ours: 'UNSUPPORTED_COMPRESSION_TYPE',
     why: 'the code says what is wrong',
   },
+  'how long records are kept': {
+    kafka: '604800000',
+    ours: '-1',
+    why: 'an event stays unless somebody says how long it may: nothing is lost by default',
+  },
+  'the source of min.insync.replicas': {
+    kafka: 3,
+    ours: 5,
+    why: 'Kafka sets it for the cluster as it elects leaders; one broker elects nobody',
+  },
+  'the source of a setting of the broker': {
+    kafka: 5,
+    ours: 4,
+    why: 'what cannot change while the broker runs is told as if it stood in a file, defaults too',
+  },
+  'a setting of the broker nobody made': {
+    kafka: null,
+    ours: '-1',
+    why: 'Kafka tells nothing where hours stand in for milliseconds',
+  },
+  'an edit that is none': {
+    kafka: 'UNKNOWN_SERVER_ERROR',
+    ours: 'INVALID_REQUEST',
+    why: 'the code says what is wrong',
+  },
+  'a group nobody has joined yet': {
+    kafka: 'Empty',
+    ours: 'Dead',
+    why: 'ids given to newcomers make no group, so that they cost nothing',
+  },
+  'the aborted list of the first of two aborted transactions': {
+    kafka: 2,
+    ours: 1,
+    why: 'both name what overlaps the records returned; Kafka may name more, as its index is coarse',
+  },
+  'the end of an overdue transaction': {
+    kafka: 'INVALID_TXN_STATE',
+    ours: 'PRODUCER_FENCED',
+    why: 'a producer whose transaction timed out is fenced everywhere, also where it ends it',
+  },
+  'how long a transaction that is not open has run': {
+    kafka: 1,
+    ours: 0,
+    why: 'Kafka lists it whatever age is asked for, because it counts from 1970',
+  },
   'the largest time among deleted records': {
     kafka: 1,
     ours: 4,

@@ -8,7 +8,7 @@ import { runBroker, type RunningBroker } from '../../conformance/running-broker.
 import { comparable } from './comparable.ts'
 import { Side } from './side.ts'
 
-export type Scenario = (side: Side) => Promise<void>
+type Scenario = (side: Side) => Promise<void>
 type Rule = (sentence: string, scenario: Scenario) => void
 
 const scenarioTimeoutMs = 60_000

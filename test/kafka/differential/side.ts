@@ -154,6 +154,11 @@ export class Side extends Peer {
     throw new Error(`${this.name} has no leaders for ${name}`)
   }
 
+  /** Waits until the broker has heard of all that was changed before: Kafka's controller tells it later. */
+  async settled(): Promise<void> {
+    await this.topic()
+  }
+
   /** Kafka's metadata know a leader before the leader knows itself. */
   async #serves(name: string, count: number): Promise<boolean> {
     const partitions = Array.from({ length: count }, (_, partitionIndex) => ({
