@@ -24,6 +24,16 @@ export const deliberate = {
     ours: 'UNSUPPORTED_COMPRESSION_TYPE',
     why: 'the code says what is wrong',
   },
+  'records cut off, where nobody looks': {
+    kafka: 'INVALID_RECORD',
+    ours: 'NONE',
+    why: 'a batch with a right checksum is stored as it came; only a compacted topic reads the records',
+  },
+  'records that are noise': {
+    kafka: 'UNKNOWN_SERVER_ERROR',
+    ours: 'INVALID_RECORD',
+    why: 'the code says what is wrong',
+  },
   'how long records are kept': {
     kafka: '604800000',
     ours: '-1',

@@ -188,6 +188,19 @@ family('produce', (rule) => {
     },
   )
 
+  rule('records are taken as they are, and looked at where they need keys', async (side) => {
+    const topic = await side.topic()
+    const noise = batch(['abcdef'])
+    noise.fill(0xff, 61)
+    const short = altered(batch(['abc']).subarray(0, -2), {})
+    const codeOf = async (to: string, bytes: Uint8Array) =>
+      errorName((await produce(side, to, bytes, { aside: true })).errorCode)
+    side.differs('records cut off, where nobody looks', await codeOf(topic, short.slice()))
+    const keyed = await side.topic({ configs: { 'cleanup.policy': 'compact' } })
+    await produce(side, keyed, short)
+    side.differs('records that are noise', await codeOf(keyed, altered(noise, {})))
+  })
+
   rule('partitions of one request succeed and fail each on its own', async (side) => {
     const topic = await side.topic({ partitions: 2 })
     const bad = batch(['a'])

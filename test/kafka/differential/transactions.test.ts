@@ -2,7 +2,15 @@
 import { batch, fetch, produce, producer } from './batches.ts'
 import { nextOffsetOf, readBatchHeader, splitBatches } from '../../../src/records/batch.ts'
 import { family } from './rule.ts'
-import { addPartitions, begin, end, ended, reaches, write } from './transactions.ts'
+import {
+  addPartitions,
+  begin,
+  end,
+  ended,
+  reaches,
+  write,
+  type Transactor,
+} from './transactions.ts'
 
 const v11 = { version: 11 }
 const tv1 = { version: 4 }
@@ -61,6 +69,34 @@ family('transactions', (rule) => {
       const nobody = { ...by, transactionalId: side.called('nobody') }
       await addPartitions(side, nobody, { [topic]: [0] }, { version })
       await end(side, by, false, { version: 3 })
+      await ended(side, topic)
+    }
+  })
+
+  rule('brokers add partitions of several transactions at once, or only look', async (side) => {
+    const topic = await side.topic({ partitions: 2 })
+    const a = await begin(side, side.called('a'))
+    const b = await begin(side, side.called('b'))
+    const add = async (
+      version: number,
+      who: Transactor,
+      partitions: number[],
+      verifyOnly: boolean,
+    ) => {
+      const topics = [{ name: topic, partitions }]
+      await side.ask('AddPartitionsToTxn', version, {
+        transactions: [{ ...who, verifyOnly, topics }],
+      })
+    }
+    for (const version of [4, 5]) {
+      await add(version, a, [0], true)
+      await add(version, a, [0], false)
+      await add(version, a, [0], true)
+      await add(version, a, [0, 1], true)
+      await add(version, { ...b, producerEpoch: 7 }, [0], false)
+      await add(version, { ...b, producerId: 987_654 }, [0], true)
+      await add(version, { ...b, transactionalId: side.called('nobody') }, [0], false)
+      await end(side, a, false, tv1)
       await ended(side, topic)
     }
   })
