@@ -34,6 +34,8 @@ export class WriteBehind {
   #cachedBytes = 0
   #lane: Promise<void> = Promise.resolve()
   #writing = false
+  /** What made a write or sync of segments fail. */
+  #failure: unknown
 
   constructor(
     limits: WriteBehindLimits,
@@ -77,7 +79,7 @@ export class WriteBehind {
     if (this.#writing || this.#unwritten.size === 0) return
     if (this.#journaledBytes < this.#enoughBytes) return
     this.#writing = true
-    void this.inLane(() => this.#writeLargest()).then(
+    void this.inLane(() => this.#unlessFailed(() => this.#writeLargest())).then(
       () => {
         this.#writing = false
         this.poke()
@@ -86,11 +88,16 @@ export class WriteBehind {
     )
   }
 
-  /** Writes out what the journal holds now. Only within the lane. */
-  async writeAll(): Promise<void> {
-    const logs = this.#unwritten
-    this.#unwritten = new Set()
-    for (const log of logs) await log.writeOut()
+  /**
+   * Writes out what the journal holds now. Only within the lane. Rejects for good once a write or sync
+   * failed: a checkpoint behind it would call written what is not, and give up the journal that has it.
+   */
+  writeAll(): Promise<void> {
+    return this.#unlessFailed(async () => {
+      const logs = this.#unwritten
+      this.#unwritten = new Set()
+      for (const log of logs) await log.writeOut()
+    })
   }
 
   /**
@@ -105,6 +112,16 @@ export class WriteBehind {
       this.#unwritten.delete(log)
       await log.writeOut()
       if (bytes >= this.#limits.writeBehindBytes * syncedShareMin) await log.syncWritten()
+    }
+  }
+
+  async #unlessFailed(write: () => Promise<void>): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    try {
+      await write()
+    } catch (error) {
+      this.#failure = error
+      throw error
     }
   }
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { isHeadwaterError } from '../../../src/base/errors.ts'
+import type { LogStore } from '../../../src/log/log-store.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import type { SimDiskCall } from '../../../src/testing/sim-disk.ts'
 import { batchOf, openStore, stored } from './batches.ts'
@@ -48,6 +50,56 @@ describe('a group that was written and never synced', () => {
       for (let seed = 1; seed <= 10; seed++) {
         const later = await openStore({ disk: disk.afterCrash({ seed }) })
         assert.equal(later.get('flights-0')!.highWatermark, 30)
+      }
+    })
+  }
+})
+
+/** Small enough that segments are written and checkpoints taken while appends go on. */
+const small = {
+  segmentBytes: 900,
+  indexIntervalBytes: 250,
+  journalBytes: 1200,
+  cacheBytes: 500,
+  writeBehindBytes: 400,
+}
+
+/** Appends to three logs side by side until the store fails; how many records of each were acknowledged. */
+async function appendAll(store: LogStore, acknowledged: Map<string, number>): Promise<void> {
+  const logs = await Promise.all(['a', 'b', 'c'].map((name) => store.create(name)))
+  for (let round = 0; round < 14; round++) {
+    await Promise.all(
+      logs.map(async (log) => {
+        const first = await stored(log, batchOf(1 + (round % 3)))
+        acknowledged.set(log.name, first + 1 + (round % 3))
+      }),
+    )
+  }
+}
+
+describe('a store whose disk fails once', () => {
+  for (const fault of ['disk-full', 'disk-failed'] as const) {
+    test(`has everything acknowledged when it is opened again, ${fault} at any call`, async () => {
+      for (let call = 1; ; call++) {
+        const disk = new SimDisk({ seed: call, failAt: new Map([[call, fault]]) })
+        const acknowledged = new Map<string, number>()
+        try {
+          const store = await openStore({ disk, ...small })
+          await appendAll(store, acknowledged)
+          await store.close()
+        } catch (error) {
+          assert(isHeadwaterError(error, fault), (error as Error).stack)
+        }
+        // What still runs in the background of a failed store comes to its end.
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        const killed = disk.afterKill({ seed: call })
+        await using again = await openStore({ disk: killed, ...small })
+        for (const [name, count] of acknowledged) {
+          const log = again.get(name)!
+          assert(log.highWatermark >= count, `call ${call}: ${name} has ${log.highWatermark}`)
+          await log.verify()
+        }
+        if (disk.calls < call) break
       }
     })
   }
