@@ -23,6 +23,7 @@ export function family(name: string, declare: (rule: Rule) => void): void {
 
   describe(`${name}, as Kafka has it`, () => {
     before(async () => {
+      await wake(kafkaPort)
       ours = await runBroker()
     })
     after(async () => {
@@ -43,6 +44,18 @@ export function family(name: string, declare: (rule: Rule) => void): void {
       })
     })
   })
+}
+
+/** A fresh Kafka node makes the topics of its coordinators when somebody looks for one. */
+async function wake(kafkaPort: number): Promise<void> {
+  const side = await Side.connect('kafka', kafkaPort, 'wake')
+  try {
+    for (const keyType of [0, 1]) {
+      await side.ask('FindCoordinator', 3, { key: 'anyone', keyType }, { aside: true })
+    }
+  } finally {
+    side.close()
+  }
 }
 
 function difference(place: number, expected: readonly string[], actual: readonly string[]) {
