@@ -5,7 +5,8 @@
  * is decoded here: batches come checked (CRC) and, under `read_committed`, without what was aborted.
  * Which partitions to read is the caller's, or a `GroupMember`'s; committing offsets is too.
  *
- * Bound: what is fetched ahead stays below `fetchBytesMax` plus two answers for each leader.
+ * Bound: what is fetched ahead stays below `fetchBytesMax` plus two answers for each leader. A paused
+ * partition keeps what it had when it was paused, beside that.
  */
 import { assert } from '../base/errors.ts'
 import type { Cluster } from './cluster.ts'

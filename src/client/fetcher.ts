@@ -85,7 +85,10 @@ export class Fetcher {
   #pumpNow(): void {
     if (this.#isClosed) return
     let bufferedBytes = 0
-    for (const at of this.positions.values()) bufferedBytes += at.bufferedBytes
+    for (const at of this.positions.values()) {
+      // A paused partition keeps what it has until it is resumed, and that may wait for another one.
+      if (!at.isPaused) bufferedBytes += at.bufferedBytes
+    }
     if (bufferedBytes >= this.#o.fetchBytesMax) return
     const byNode = new Map<number, FetchPosition[]>()
     for (const at of this.positions.values()) {

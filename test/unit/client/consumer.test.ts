@@ -223,3 +223,30 @@ test('answers to what was asked before a seek or a removal are forgotten', async
   )
   await close()
 })
+
+test('what a paused partition has in store does not keep the others from being fetched', async () => {
+  let hasOther = false
+  const { consumer, asked, close } = await consumerAt(
+    {
+      Fetch: fetching((partition, offset) => {
+        if (partition === 0) return { records: batch(offset, 10) }
+        return hasOther && offset === 0 ? { records: batch(0, 1) } : {}
+      }),
+    },
+    { fetchBytesMax: 1 },
+  )
+  consumer.assign([{ topic: 't', partition: 0, offset: 0 }])
+  await consumer.poll(1_000)
+  const before = asked.length
+  while (asked.length === before) await new Promise((resolve) => setTimeout(resolve, 5))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  consumer.pause('t', 0)
+  hasOther = true
+  consumer.add({ topic: 't', partition: 1, offset: 0 })
+  const [other] = await consumer.poll(1_000)
+  assert.equal(other?.partition, 1)
+  consumer.resume('t', 0)
+  const [first] = await consumer.poll(1_000)
+  assert.equal(first?.fromOffset, 10, 'what was in store is still there')
+  await close()
+})
