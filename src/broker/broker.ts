@@ -139,7 +139,7 @@ export class Broker {
   #dial(host: string, port: number): Duplex {
     if (this.#closing !== undefined) {
       throw new HeadwaterError(
-        'connection-failed',
+        'broker-closed',
         `the broker in this process was closed: open it again before dialling ${host}:${port}`,
       )
     }

@@ -73,7 +73,10 @@ export class Connection {
     duplex.onClose((cause) => this.#fail(lost(this.address, cause)))
   }
 
-  /** Dials and settles versions. `connection-failed` (retriable) names the address. */
+  /**
+   * Dials and settles versions. `connection-failed` (retriable) names the address; `broker-closed` when
+   * it was a broker of this process.
+   */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const connection = new Connection(options, await dialInTime(options))
     try {
@@ -252,6 +255,8 @@ async function dialInTime(o: ConnectionOptions): Promise<Duplex> {
 }
 
 function unreachable(o: ConnectionOptions, cause: unknown): HeadwaterError {
+  // A broker inside this process does not come back at the same `dial`.
+  if (isHeadwaterError(cause, 'broker-closed')) return cause
   // Whoever dialled has named the address and the fix already.
   if (isHeadwaterError(cause, 'connection-failed')) {
     return new HeadwaterError('connection-failed', cause.message, { retriable: true, cause })

@@ -14,6 +14,7 @@ import type { Peer } from '../../client-suite/peer.ts'
 export function embedded(way: 'over TCP' | 'in process'): () => Peer {
   const directory = mkdtempSync(join(tmpdir(), 'headwater-client-'))
   let broker: Broker
+  let opened = Promise.resolve()
   let port = 0
   const open = async (): Promise<void> => {
     const network = way === 'over TCP' ? { network: nodeNetwork, port } : {}
@@ -36,11 +37,12 @@ export function embedded(way: 'over TCP' | 'in process'): () => Peer {
   return () => ({
     sessionTimeoutMs: 1_500,
     bootstrap: [{ host: '127.0.0.1', port: way === 'over TCP' ? port : 9092 }],
+    // Between two lives nobody is there; a `dial` of one life says that it is over for good.
     dial: (host, at) =>
-      way === 'over TCP' ? nodeNetwork.connect(host, at) : broker.dial(host, at),
-    restart: async () => {
-      await broker.close()
-      await open()
+      way === 'over TCP' ? nodeNetwork.connect(host, at) : opened.then(() => broker.dial(host, at)),
+    restart: () => {
+      opened = broker.close().then(open)
+      return opened
     },
   })
 }
