@@ -1,5 +1,5 @@
 /** Which failures a running service survives. */
-import { isHeadwaterError } from '../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
 
 /** Failures of the world around the service: what is committed is right, and it can go on from there. */
 export function isRecoverable(error: unknown): boolean {
@@ -18,4 +18,12 @@ const recoverableCodes: ReadonlySet<string> = new Set([
 /** Waits for the end of something that is given up: how it fails changes nothing any more. */
 export async function quietly(ending: Promise<unknown>): Promise<void> {
   await ending.catch(() => undefined)
+}
+
+/** What those get who waited for a service when it was closed. */
+export function closedError(service: string): HeadwaterError {
+  return new HeadwaterError(
+    'service-closed',
+    `service '${service}' was closed while it was waited for`,
+  )
 }

@@ -42,7 +42,10 @@ export async function restoreTasks(
     places.push({ topic, partition: task.partition })
   }
   const ends = await committedEnds(cluster, places)
-  const ranges = ends.map((end, i) => ({ ...end, until: restorations[i]!.until ?? end.offset }))
+  // A position behind the end is of a topic that has been made anew since; nothing would ever reach it.
+  const ranges = ends.map((end, i) => {
+    return { ...end, until: Math.min(restorations[i]!.until ?? end.offset, end.offset) }
+  })
   await readRanges(cluster, ranges, (place, record) => {
     const { task, topic } = byPartition.get(`${place.topic}/${place.partition}`)!
     try {

@@ -15,7 +15,7 @@
  */
 import { utf8Bytes } from '../base/bytes.ts'
 import { crc32c } from '../base/checksum.ts'
-import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
+import { isHeadwaterError } from '../base/errors.ts'
 import { backoffMs, sleep } from '../client/backoff.ts'
 import { Cluster } from '../client/cluster.ts'
 import { Consumer } from '../client/consumer.ts'
@@ -25,7 +25,7 @@ import type { TopicPartition } from '../client/topic-partition.ts'
 import { subscribedTopics } from './assignment.ts'
 import { CommitPace } from './commit-pace.ts'
 import { Committer } from './commit.ts'
-import { isRecoverable, quietly } from './failures.ts'
+import { closedError, isRecoverable, quietly } from './failures.ts'
 import type { OperatorCounts } from './operators/operator.ts'
 import { planTopology } from './plan.ts'
 import type { Plan } from './plan.ts'
@@ -193,14 +193,12 @@ class Runtime implements RunningTopology {
     this.#set.throttle(this.#consumer)
     this.#polling ??= this.#consumer
       .poll(pollWaitMs)
-      .then(
-        (fetched) => {
-          for (const delivery of fetched) this.#set.deliver(delivery)
-        },
-        (error: unknown) => {
-          this.#pollError = error
-        },
-      )
+      .then((fetched) => {
+        for (const delivery of fetched) this.#set.deliver(delivery)
+      })
+      .catch((error: unknown) => {
+        this.#pollError = error
+      })
       .finally(() => {
         this.#polling = undefined
         this.#notify()
@@ -257,15 +255,20 @@ class Runtime implements RunningTopology {
     if (this.#pace.isPending) await this.#commit()
     this.#consumer.assign([])
     this.#set.suspend()
+    this.#become('restoring')
   }
 
   async #open(): Promise<void> {
-    this.#state = 'restoring'
+    this.#become('restoring')
     this.#mustOpen = true
     await this.#set.open(this.#assigned ?? [], this.#member)
     this.#consumer.assign(this.#set.positions())
     this.#mustOpen = false
-    this.#state = 'running'
+    this.#become('running')
+  }
+
+  #become(state: ServiceState): void {
+    if (!this.#isClosing) this.#state = state
   }
 
   /** Drops state and transaction, to go on from what is committed. */
@@ -273,6 +276,7 @@ class Runtime implements RunningTopology {
     await this.#polling
     this.#pollError = undefined
     this.#consumer.assign([])
+    this.#become('restoring')
     await this.#set.drop()
     this.#pace.reset()
     await this.#committer.startOver()
@@ -321,7 +325,8 @@ class Runtime implements RunningTopology {
     const inner = this.#plan.topology.nodes.filter(({ kind }) => kind === 'rekey').length
     for (let pass = 0; pass <= inner; pass++) {
       const places = this.#set.committedPositions({ innerOnly: false })
-      const ends = await listOffsets(this.#cluster, places, latestTimestamp, 'read_uncommitted')
+      const asked = listOffsets(this.#cluster, places, latestTimestamp, 'read_uncommitted')
+      const ends = await Promise.race([asked, this.failed])
       await this.#waiters.until(() => {
         if (this.#state !== 'running') return false
         const at = new Map(
@@ -390,11 +395,4 @@ class Runtime implements RunningTopology {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-function closedError(service: string): HeadwaterError {
-  return new HeadwaterError(
-    'service-closed',
-    `service '${service}' was closed while it was waited for`,
-  )
 }

@@ -9,6 +9,7 @@ import type { Cluster } from '../client/cluster.ts'
 import { earliestTimestamp, latestTimestamp, listOffsets } from '../client/list-offsets.ts'
 import type { GroupMember } from '../client/group-member.ts'
 import type { PartitionOffset, TopicPartition } from '../client/topic-partition.ts'
+import type { Clock } from '../io/ports.ts'
 import { assignTasks } from './assignment.ts'
 import type { TaskAssignment } from './assignment.ts'
 import { InputReader } from './inputs.ts'
@@ -23,6 +24,8 @@ import type { TaskStart } from './task.ts'
 /** Records buffered for one input partition before its fetching pauses, and below which it goes on. */
 const bufferedRecordsMax = 20_000
 const bufferedRecordsLow = 5_000
+/** How long a source may take to stop: one that waits for what may never come does not say so before. */
+const inputCloseMs = 1_000
 
 /** What pauses and resumes the fetching of a partition. */
 export interface Throttle {
@@ -80,7 +83,7 @@ export class TaskSet {
       this.#keptInputs.delete(name)
       readers.set(name, reader)
     }
-    await closeAll(this.#keptInputs.values())
+    await closeAll(this.#cluster.clock, this.#keptInputs.values())
     this.#keptTasks = new Map()
     this.#keptInputs = new Map()
     this.#tasks = opened
@@ -165,7 +168,7 @@ export class TaskSet {
     this.#keptTasks = new Map()
     this.#keptInputs = new Map()
     this.#index()
-    await closeAll(inputs)
+    await closeAll(this.#cluster.clock, inputs)
   }
 
   /** Where the consumer goes on in every partition. */
@@ -266,6 +269,9 @@ async function committedOf(
   })
 }
 
-async function closeAll(inputs: Iterable<InputReader>): Promise<void> {
-  await Promise.all([...inputs].map((input) => input.close()))
+async function closeAll(clock: Clock, inputs: Iterable<InputReader>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const timer = clock.after(inputCloseMs, resolve)
+  await Promise.race([Promise.all([...inputs].map((input) => input.close())), late])
+  timer.cancel()
 }

@@ -1,0 +1,118 @@
+/** How a service ends, or goes on, when something it waits for never comes. */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { embedded } from '../../../src/broker/embedded.ts'
+import type { EmbeddedBroker } from '../../../src/broker/embedded.ts'
+import { BatchBuilder } from '../../../src/records/record.ts'
+import { crc32c } from '../../../src/base/checksum.ts'
+import { service } from '../../../src/service/service.ts'
+import { connect, createTopicsOf, start, write } from '../../streams-suite/place.ts'
+import type { Place } from '../../streams-suite/place.ts'
+import { orders, payments, shipping } from '../../streams-suite/services.ts'
+import { Orders, Payments } from '../../types/shop.ts'
+
+/** Far more than any of these endings takes, far less than it takes to try again and again. */
+const soonMs = 15_000
+
+describe('a service ends in good time', { timeout: 60_000 }, () => {
+  let directory = ''
+  let broker: EmbeddedBroker
+  let place: Place
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'headwater-endings-'))
+    broker = await embedded(directory)
+    place = { broker, close: () => broker.close() }
+  })
+
+  afterEach(async () => {
+    await broker.close()
+    await rm(directory, { recursive: true })
+  })
+
+  it('and says why, when the broker in its process is closed under it', async () => {
+    await createTopicsOf(place, shipping)
+    await write(place, Orders, orders(0, 500))
+    await write(place, Payments, payments(0, 500))
+    await using busy = await start(place, shipping)
+    const caughtUp = busy.caughtUp().catch((error: unknown) => error)
+    await broker.close()
+    const failed = busy.failed.catch((error: unknown) => error)
+    await within(failed, async (error) => assert.equal(codeOf(error), 'broker-closed'))
+    assert.equal(codeOf(await caughtUp), 'broker-closed')
+    assert.equal(busy.stats().state, 'failed')
+    await within(busy.close())
+  })
+
+  it('when its source is asked for more and has no answer', async () => {
+    const quiet = service('billing', {
+      reads: [],
+      writes: [Payments],
+      topology: (s) => {
+        s.input('rows', Payments, async function* () {
+          yield { events: [{ orderId: 'o1' }], position: 1 }
+          await new Promise(() => {})
+        })
+        return {}
+      },
+    })
+    await using running = await start(place, quiet)
+    while (running.stats().inputs['rows']?.records !== 1) await pause(10)
+    await within(running.close())
+    assert.equal(running.stats().state, 'closed')
+  })
+
+  it('with an error of its own, when a batch has records that are none', async () => {
+    await createTopicsOf(place, shipping)
+    await writeBroken(place, Payments.name)
+    await using running = await start(place, shipping)
+    await within(assert.rejects(running.failed))
+    assert.equal(running.stats().state, 'failed')
+  })
+})
+
+async function within<T>(
+  work: Promise<T>,
+  check: (value: T) => Promise<void> = async () => {},
+): Promise<void> {
+  const late = AbortSignal.timeout(soonMs)
+  const { promise, reject } = Promise.withResolvers<never>()
+  late.addEventListener('abort', () => reject(new Error(`not within ${soonMs} ms`)))
+  await check(await Promise.race([work, promise]))
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string }).code
+}
+
+function pause(delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, delayMs)
+  })
+}
+
+/** Writes a batch whose header and checksum are right and whose only record is not. */
+async function writeBroken(place: Place, topic: string): Promise<void> {
+  const builder = new BatchBuilder()
+  builder.append(1, null, new Uint8Array(20))
+  const batch = builder.finish()
+  batch.fill(0x7f, 61)
+  new DataView(batch.buffer, batch.byteOffset).setUint32(17, crc32c(batch, 21))
+  const cluster = await connect(place)
+  const { responses } = await cluster.request(
+    'Produce',
+    {
+      transactionalId: null,
+      acks: -1,
+      timeoutMs: 10_000,
+      topicData: [{ name: topic, partitionData: [{ index: 0, records: batch }] }],
+    },
+    { leaderOf: topic, partition: 0 },
+    { versionMax: 12 },
+  )
+  assert.equal(responses[0]?.partitionResponses[0]?.errorCode, 0)
+  await cluster.close()
+}
