@@ -178,7 +178,8 @@ async function makeDurable(disk: Disk, directory: StoreDirectory, end: JournalEn
   await disk.syncDirectory(journalPath)
   const file = await disk.open(`${journalPath}/${journalFileName(fileNumber)}`, 'write')
   try {
-    if (end.tornBytes > 0) await file.truncate(sizeBytes)
+    // Even when nothing is torn: an earlier start may have cut it, and failed to sync that.
+    await file.truncate(sizeBytes)
     for (let at = end.unsyncedFrom; at < sizeBytes; at += rewriteBytes) {
       const bytes = await file.read(at, Math.min(rewriteBytes, sizeBytes - at))
       await file.write([bytes], at)
