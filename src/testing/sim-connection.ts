@@ -72,6 +72,11 @@ export class SimConnection {
     for (const end of this.ends) end.breakOff(new Error('the simulated connection was cut'))
   }
 
+  /** Nothing arrives at one of its hosts for `delayMs`. */
+  holdUp(host: SimHost, delayMs: number): void {
+    for (const [at, end] of this.ends.entries()) if (this.#hosts[at] === host) end.holdUp(delayMs)
+  }
+
   /** Nothing arrives for `delayMs`, and then all of it. */
   stall(delayMs: number): void {
     for (const end of this.ends) end.holdUp(delayMs)

@@ -65,6 +65,11 @@ export class SimNetwork {
     return connection !== undefined
   }
 
+  /** Lets nothing arrive at a process for `delayMs`. */
+  holdUp(host: SimHost, delayMs: number): void {
+    for (const connection of this.#connections) connection.holdUp(host, delayMs)
+  }
+
   /** Takes a dead process off the network. */
   forget(host: SimHost): void {
     for (const [address, listening] of this.#listeners) {

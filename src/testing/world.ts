@@ -13,7 +13,7 @@
 import { nodeClock } from '../io/node-clock.ts'
 import type { Clock, Network, Random } from '../io/ports.ts'
 import type { Draw } from './seed.ts'
-import { fork, seededDraw, simRandom } from './seed.ts'
+import { drawInteger, fork, seededDraw, simRandom } from './seed.ts'
 import { SimClock } from './sim-clock.ts'
 import { SimNetwork } from './sim-network.ts'
 
@@ -28,6 +28,8 @@ export interface SimProcess {
   readonly random: Random
   /** Ends it in the middle of whatever it does. */
   kill(): void
+  /** Stops it for `delayMs`, as a long garbage collection does; then all it missed comes at once. */
+  freeze(delayMs: number): void
 }
 
 export class World {
@@ -36,6 +38,7 @@ export class World {
   readonly clock = new SimClock()
   readonly draw: Draw
   readonly network: SimNetwork
+  readonly #processes = new Set<SimProcess>()
   readonly #lines: string[] = []
   #hash = 0x811c9dc5
   #eventCount = 0
@@ -69,12 +72,14 @@ export class World {
   /** Starts a process. @param wallOffsetMs how wrong its wall clock is */
   start(name: string, wallOffsetMs = 0): SimProcess {
     const { clock, network } = this
-    const life = { name, isAlive: true }
+    const life = { name, isAlive: true, frozenUntil: 0 }
     const whileAlive = (callback: () => void) => (): void => {
-      if (life.isAlive) callback()
+      const waitMs = life.frozenUntil - clock.monotonic()
+      if (life.isAlive && waitMs > 0) clock.after(waitMs, whileAlive(callback))
+      else if (life.isAlive) callback()
     }
     this.trace(`${name} starts`)
-    return {
+    const process: SimProcess = {
       name,
       get isAlive() {
         return life.isAlive
@@ -91,9 +96,23 @@ export class World {
         if (!life.isAlive) return
         life.isAlive = false
         this.trace(`${name} is killed`)
+        this.#processes.delete(process)
         network.forget(life)
       },
+      freeze: (delayMs) => {
+        this.trace(`${name} freezes for ${delayMs}`)
+        life.frozenUntil = Math.max(life.frozenUntil, clock.monotonic() + delayMs)
+        network.holdUp(life, delayMs)
+      },
     }
+    this.#processes.add(process)
+    return process
+  }
+
+  /** Freezes one process, whichever chance takes. */
+  freezeOne(delayMs: number): void {
+    const all = [...this.#processes]
+    all[drawInteger(this.draw, 0, all.length - 1)]?.freeze(delayMs)
   }
 
   /**

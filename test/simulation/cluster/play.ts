@@ -14,6 +14,8 @@ import type { Stage } from './stage.ts'
 
 /** All of it must be through in an hour of simulated time. */
 const limitMs = 3_600_000
+/** Longer than sessions and transactions may last. */
+const freezeMsMax = 15_000
 
 /** Who uses the broker, and how to tell whether all is well afterwards. */
 export interface Drama {
@@ -71,12 +73,15 @@ async function perform(
   await machine.close()
 }
 
-/** Cuts connections, or holds them up for longer than clients wait. */
+/** Cuts connections, holds them up for longer than clients wait, and freezes processes. */
 async function disturb(stage: Stage, cuts: number): Promise<void> {
-  const { clock, draw, network } = stage.world
+  const { world } = stage
+  const { clock, draw, network } = world
   for (let cut = 0; cut < cuts && !stage.isOver; cut++) {
     await sleep(clock, draw() * 60)
-    if (draw() < 0.75) network.cutOne()
-    else network.stallOne(draw() * 9000)
+    const luck = draw()
+    if (luck < 0.6) network.cutOne()
+    else if (luck < 0.8) network.stallOne(draw() * 9000)
+    else world.freezeOne(draw() ** 2 * freezeMsMax)
   }
 }

@@ -100,6 +100,23 @@ describe('a world', () => {
   })
 })
 
+describe('a process that freezes', () => {
+  test('runs nothing and hears nothing until it goes on, and then all of it', async () => {
+    const world = new World(2)
+    const { client, near, far } = await connected(world)
+    const got = collect(near)
+    const fired: number[] = []
+    client.clock.after(10, () => fired.push(world.clock.monotonic()))
+    client.freeze(5000)
+    far.write([Uint8Array.of(1, 2, 3)])
+    await world.until(sleep(world.clock, 4000), hourMs)
+    assert.deepEqual([got.bytes, fired], [[], []])
+    await world.until(sleep(world.clock, 2000), hourMs)
+    assert.deepEqual(got.bytes, [1, 2, 3])
+    assert(fired.length === 1 && fired[0]! >= 5000)
+  })
+})
+
 describe('the network', () => {
   test('delivers bytes in order and once, whatever their boundaries become', async () => {
     for (let seed = 1; seed <= 20; seed++) {
