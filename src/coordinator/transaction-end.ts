@@ -61,10 +61,14 @@ export function endTransaction(
   return endWithNewEpoch(state, transaction, request.committed, now, answer)
 }
 
-/** Aborts a transaction whose producer must not go on: the epoch it knows is no longer good. */
+/**
+ * Aborts a transaction under a raised epoch. Its producer may not go on with the epoch it knows, but may
+ * name it to get the raised one, as after a lost answer (KIP-588), until somebody else takes the id.
+ */
 export function fence(transaction: Transaction, now: number): TransactionsDecision {
   const producerEpoch = Math.min(transaction.producerEpoch + 1, producerEpochMax + 1)
-  const epochs = { producerEpoch, lastProducerEpoch: -1, nextProducerId: -1 }
+  const lastProducerEpoch = producerEpoch > producerEpochMax ? -1 : transaction.producerEpoch
+  const epochs = { producerEpoch, lastProducerEpoch, nextProducerId: -1 }
   return { ...prepare(transaction, false, epochs, now), replies: [] }
 }
 
