@@ -69,11 +69,6 @@ export const deliberate = {
     ours: 1,
     why: 'both name what overlaps the records returned; Kafka may name more, as its index is coarse',
   },
-  'the end of an overdue transaction': {
-    kafka: 'INVALID_TXN_STATE',
-    ours: 'PRODUCER_FENCED',
-    why: 'a producer whose transaction timed out is fenced everywhere, also where it ends it',
-  },
   'how long a transaction that is not open has run': {
     kafka: 1,
     ours: 0,

@@ -118,8 +118,13 @@ export async function ended(side: Side, topic: string): Promise<void> {
 }
 
 /** Waits until the partition has so many records and markers. */
-export async function reaches(side: Side, topic: string, offset: number): Promise<void> {
-  await until(side, topic, ({ highWatermark }) => highWatermark >= offset)
+export async function reaches(
+  side: Side,
+  topic: string,
+  offset: number,
+  partition = 0,
+): Promise<void> {
+  await until(side, topic, ({ highWatermark }) => highWatermark >= offset, partition)
 }
 
 interface Ends {
@@ -127,9 +132,14 @@ interface Ends {
   readonly lastStableOffset: number
 }
 
-async function until(side: Side, topic: string, holds: (ends: Ends) => boolean): Promise<void> {
+async function until(
+  side: Side,
+  topic: string,
+  holds: (ends: Ends) => boolean,
+  partition = 0,
+): Promise<void> {
   for (const deadline = performance.now() + 20_000; performance.now() < deadline;) {
-    const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 }]
+    const partitions = [{ partition, fetchOffset: 0, partitionMaxBytes: 1 }]
     const request = { maxBytes: 1, topics: [{ topic, partitions }] }
     const { responses } = await side.ask('Fetch', 12, request, { aside: true })
     if (holds(responses[0]!.partitions[0]!)) return
