@@ -220,11 +220,16 @@ export class Segment {
   }
 
   async #open(): Promise<Opened> {
-    const file = await this.#files.disk.open(this.path, this.sizeBytes === 0 ? 'create' : 'write')
     try {
-      return { file, index: await this.#loadIndex(file) }
+      const file = await this.#files.disk.open(this.path, this.sizeBytes === 0 ? 'create' : 'write')
+      try {
+        return { file, index: await this.#loadIndex(file) }
+      } catch (error) {
+        await file.close()
+        throw error
+      }
     } catch (error) {
-      await file.close()
+      // The next use tries again: the file may be out of reach for a moment only.
       this.#opened = undefined
       throw error
     }

@@ -104,3 +104,23 @@ describe('a store whose disk fails once', () => {
     })
   }
 })
+
+test('a segment that could not be opened once is read the next time', async () => {
+  const failAt = new Map<number, 'disk-failed'>()
+  let mustFail = false
+  const onCall = (call: number, kind: SimDiskCall): void => {
+    if (mustFail && kind === 'open') failAt.set(call, 'disk-failed')
+    mustFail = false
+  }
+  const disk = new SimDisk({ seed: 1, failAt, onCall })
+  const store = await openStore({ disk })
+  await stored(await store.create('flights-0'), batchOf(10))
+  await store.close()
+  await using again = await openStore({ disk })
+  const log = again.get('flights-0')!
+  const read = async (): Promise<Uint8Array[]> =>
+    await log.read(0, { maxBytes: 1000, upTo: 10, minOneBatch: true })
+  mustFail = true
+  await assert.rejects(read(), { code: 'disk-failed' })
+  assert.equal((await read()).length, 1)
+})
