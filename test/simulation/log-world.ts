@@ -190,7 +190,7 @@ export async function runScript(
   await store.close()
 }
 
-export async function createLog(store: LogStore, model: Model, name: string): Promise<Log> {
+async function createLog(store: LogStore, model: Model, name: string): Promise<Log> {
   model.log(name)
   const log = await store.create(name)
   model.log(name).created = 'acknowledged'

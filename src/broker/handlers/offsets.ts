@@ -35,10 +35,10 @@ export const offsetsHandlers: Handlers = {
           indexes.indexOf(index) !== indexes.lastIndexOf(index)
         const once = new Map(partitions.map((asked) => [asked.partitionIndex, asked])).values()
         const readCommitted = request.isolationLevel === 1
-        const listed = Array.from(once, (asked) =>
+        const listed = Array.from(once, async (asked) =>
           isTwice(asked.partitionIndex)
             ? { partitionIndex: asked.partitionIndex, errorCode: ErrorCode.INVALID_REQUEST }
-            : listPartition(name, asked, readCommitted, context),
+            : await listPartition(name, asked, readCommitted, context),
         )
         return { name, partitions: await Promise.all(listed) }
       }),
