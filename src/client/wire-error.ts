@@ -47,6 +47,7 @@ const operatingCodes = new Map<number, HeadwaterErrorCode>([
   [ErrorCode.INVALID_TIMESTAMP, 'record-invalid'],
   [ErrorCode.INVALID_PRODUCER_EPOCH, 'fenced'],
   [ErrorCode.PRODUCER_FENCED, 'fenced'],
+  [ErrorCode.INVALID_TXN_STATE, 'fenced'],
   [ErrorCode.FENCED_INSTANCE_ID, 'fenced'],
   [ErrorCode.UNSUPPORTED_VERSION, 'unsupported-version'],
   [ErrorCode.INVALID_TOPIC_EXCEPTION, 'config-invalid'],
@@ -66,6 +67,10 @@ const fixes = new Map<number, string>([
   [
     ErrorCode.INVALID_PRODUCER_EPOCH,
     'another producer has this transactional id now, or the transaction was open longer than its timeout: start a new producer and repeat the transaction',
+  ],
+  [
+    ErrorCode.INVALID_TXN_STATE,
+    'the transaction is over, perhaps because it was open longer than its timeout: start a new producer and repeat it',
   ],
   [
     ErrorCode.PRODUCER_FENCED,
