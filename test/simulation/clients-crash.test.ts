@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 
 /** `SIM_SEEDS=20 npm test` looks further. */
 const seeds = process.env['SIM_SEEDS'] ?? '1'
-const stride = 8
+const stride = 12
 
 /** Runs outside the test runner, whose bookkeeping of every promise would take most of the time. */
 async function simulate(...options: string[]): Promise<number> {
@@ -41,4 +41,9 @@ test('connections that break and stall, and clients that die, lose and double no
 test('all of it together loses and doubles nothing, and one seed is one history', async () => {
   const count = 15 * Number(seeds)
   assert.equal(await simulate('--pass', 'storm', '--repeat', '--seeds', `${count}`), count)
+})
+
+test('services count exactly, whatever befalls them and the broker', async () => {
+  const count = 10 * Number(seeds)
+  assert.equal(await simulate('--pass', 'services-storm', '--seeds', `${count}`), count)
 })

@@ -80,8 +80,8 @@ async function disturb(stage: Stage, cuts: number): Promise<void> {
   for (let cut = 0; cut < cuts && !stage.isOver; cut++) {
     await sleep(clock, draw() * 60)
     const luck = draw()
-    if (luck < 0.6) network.cutOne()
-    else if (luck < 0.8) network.stallOne(draw() * 9000)
-    else world.freezeOne(draw() ** 2 * freezeMsMax)
+    if (luck < 0.5) network.cutOne()
+    else if (luck < 0.65) network.stallOne(draw() * 9000)
+    else world.freezeOne(draw() * freezeMsMax)
   }
 }

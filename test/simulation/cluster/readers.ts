@@ -14,7 +14,8 @@ import { partitionCount } from './ledger.ts'
 import type { Stage } from './stage.ts'
 import { attempt, connect } from './stage.ts'
 
-const transactionTimeoutMs = 8000
+/** Longer than a session, so that who comes next may find a transaction of who was there before. */
+const transactionTimeoutMs = 20_000
 const watchMs = 40
 
 /** Copies orders in transactions together with the offsets they were read up to (KIP-447). */
