@@ -79,6 +79,7 @@ export class GroupMember {
   #rebalancing: Promise<void> | undefined
   /** What a heartbeat during a rebalance said: go round once more. */
   #next: Loss | undefined
+  #hasBeenIn = false
   #isLeaving = false
   #failure: unknown
 
@@ -163,6 +164,7 @@ export class GroupMember {
       const assigned = await this.#joinAndSync()
       if (assigned === undefined) return
       this.#assigned = assigned
+      this.#hasBeenIn = true
       this.#beatLater()
       await this.#o.onAssigned(assigned)
       if (this.#isLeaving) return
@@ -199,13 +201,19 @@ export class GroupMember {
     return undefined
   }
 
-  /** A failure while the member leaves is how the leaving looks from inside. */
+  /**
+   * A failure while the member leaves is how the leaving looks from inside. Brokers that are away are
+   * waited for as long as it takes by a member that has been in the group: it has nothing else to do.
+   */
   async #ask<T>(request: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await request()
-    } catch (error) {
-      if (this.#isLeaving && isHeadwaterError(error)) return undefined
-      throw error
+    for (;;) {
+      try {
+        return await request()
+      } catch (error) {
+        if (!isHeadwaterError(error)) throw error
+        if (this.#isLeaving) return undefined
+        if (!error.retriable || !this.#hasBeenIn) throw error
+      }
     }
   }
 
