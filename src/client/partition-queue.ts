@@ -9,6 +9,8 @@ import { BatchBuilder } from '../records/record.ts'
 
 /** Sequence numbers of a partition count records and wrap here. */
 const sequenceLimit = 0x8000_0000
+/** Of each producer, a broker remembers this many batches in a partition to recognise repetitions. */
+const batchesRemembered = 5
 const firstBuilderBytes = 4 * 1024
 
 export interface PendingBatch {
@@ -104,10 +106,14 @@ export class PartitionQueue {
     if (this.inFlight.length === 0) this.isRecovering = false
   }
 
-  /** Whether the next batch may go now. */
+  /** Whether the next batch may go now. Behind the oldest one that is not acknowledged there are never
+   * more than the broker remembers, or a repetition of it would be taken for a gap. */
   isSendable(): boolean {
     if (this.isRecovering || this.isPaused) return false
-    return this.isKnown || this.inFlight.length === 0
+    const next = this.waiting[0]
+    const oldest = this.inFlight[0]
+    if (next === undefined || oldest === undefined) return next !== undefined
+    return this.isKnown && next.order - oldest.order < batchesRemembered
   }
 
   /** Whether a batch filled before this one has yet to be acknowledged. */

@@ -2,10 +2,10 @@
  * Sends a producer's batches: which go in one request, how many at once, and what comes next when one
  * comes back.
  *
- * A request carries at most one batch of a partition, and a broker has at most `inFlightMax` requests
- * of a producer: it remembers as many batches of each to recognise repetitions (KIP-98). After a
- * failure a partition waits for everything in flight and then goes on in sequence order, so order holds
- * whatever is lost on the way.
+ * A request carries at most one batch of a partition, and of a partition no more batches are on their
+ * way than the broker remembers to recognise repetitions (KIP-98), counted from the oldest one that is
+ * not acknowledged. After a failure a partition waits for everything in flight and then goes on in
+ * sequence order, so order holds whatever is lost on the way.
  *
  *   waiting --send--> in flight --acknowledged--> gone
  *      ^                 |  '---refused for good--> gone, and the owner is told
@@ -25,7 +25,8 @@ import { byTopic, partitionName } from './topic-partition.ts'
 import type { Transactions } from './transactions.ts'
 import { wireError } from './wire-error.ts'
 
-const inFlightMax = 5
+/** Requests of one producer on their way to one broker. */
+const requestsInFlightMax = 5
 const requestBytesMax = 16 * 1024 * 1024
 /** How long the broker may take to have a write on its disks. */
 const produceTimeoutMs = 30_000
@@ -100,7 +101,7 @@ export class Sender {
 
   #drainNode(nodeId: number, queues: readonly PartitionQueue[]): void {
     let left = queues
-    while (left.length > 0 && (this.#inFlightByNode.get(nodeId) ?? 0) < inFlightMax) {
+    while (left.length > 0 && (this.#inFlightByNode.get(nodeId) ?? 0) < requestsInFlightMax) {
       const batches: PendingBatch[] = []
       let sizeBytes = 0
       for (const queue of left) {

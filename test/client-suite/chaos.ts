@@ -10,6 +10,7 @@ import {
   cutting,
   freshName,
   freshTopic,
+  generator,
   keepAwake,
   readAll,
   readStable,
@@ -55,7 +56,10 @@ export function chaos(peer: () => Peer, seeds: readonly number[]): void {
         const read = await readStable(cluster, to)
         assert.ok(read.length <= count, `${read.length} of ${count}`)
         if (read.length === count) break
-        if (Date.now() > deadline) throw new Error(`stuck at ${read.length}`)
+        if (Date.now() > deadline) {
+          const doing = workers.map((each) => each.describe()).join('\n')
+          throw new Error(`stuck at ${read.length}: ${doing}`)
+        }
         await new Promise((resolve) => setTimeout(resolve, 100))
         if (turn % 10 === 3) await peer().restart?.()
         if (turn % 10 === 7) {
@@ -73,16 +77,5 @@ export function chaos(peer: () => Peer, seeds: readonly number[]): void {
         assert.deepEqual(values(read.filter((record) => record.partition === partition)), expected)
       }
     })
-  }
-}
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }

@@ -172,7 +172,9 @@ export function groups(peer: () => Peer): void {
     }
     const deadline = Date.now() + 40_000
     while (!(await done())) {
-      if (Date.now() > deadline) throw new Error('the transform does not finish')
+      if (Date.now() > deadline) {
+        throw new Error(`stuck: ${workers.map((each) => each.describe()).join('\n')}`)
+      }
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
     await Promise.all(workers.map((each) => each.stop()))

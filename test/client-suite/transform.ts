@@ -12,6 +12,8 @@ export interface Worker {
   stop(): Promise<void>
   /** Vanishes, connections and all. */
   die(): Promise<void>
+  /** What it is doing, for a test that fails. */
+  describe(): string
 }
 
 /** Copies records in transactions, offsets and all: what the streams runtime does, in small. */
@@ -29,29 +31,43 @@ export async function startTransform(
   })
   await producer.init()
   let isRunning = true
+  let doing = 'start'
+  let hook = 'none'
+  let failed: unknown
   let turn: Promise<void> = Promise.resolve()
 
   const member = new GroupMember(cluster, {
     groupId,
     topics: [from],
     ...quick(peer),
+    onFailed: (error) => {
+      failed = error
+    },
     onAssigned: async (partitions) => {
+      hook = 'assigned'
       const offsets = await member.committed(partitions, { requireStable: true })
       consumer.assign(offsets.map((p) => ({ ...p, offset: Math.max(0, p.offset) })))
+      hook = 'none'
     },
     onRevoked: async () => {
+      hook = 'revoked'
       consumer.assign([])
       await turn
+      hook = 'joining'
     },
     onLost: async () => {
+      hook = 'lost'
       consumer.assign([])
       await turn
+      hook = 'joining'
     },
   })
 
   const transformOnce = async (): Promise<void> => {
+    doing = 'poll'
     const fetched = await consumer.poll(50)
     if (fetched.length === 0) return
+    doing = 'transform'
     producer.begin()
     try {
       for (const { partition, batches, fromOffset } of fetched) {
@@ -67,10 +83,13 @@ export async function startTransform(
         partition: p.partition,
         offset: p.nextOffset,
       }))
+      doing = 'send offsets'
       await producer.sendOffsets(member.metadata, offsets)
+      doing = 'commit'
       await producer.commit()
     } catch (error) {
       if (!isHeadwaterError(error, 'stale-member')) throw error
+      doing = 'abort'
       await producer.abort()
     }
     await new Promise((resolve) => setTimeout(resolve, 15))
@@ -87,6 +106,14 @@ export async function startTransform(
     if (isRunning) throw error
   })
   return {
+    describe: () => {
+      const positions = consumer
+        .positions()
+        .map(({ partition, offset }) => `${partition}:${offset}`)
+      const { generationId } = member.metadata
+      const faults = `${failed instanceof Error ? failed.message : 'none'}, ${producer.failure?.message ?? 'none'}`
+      return `doing ${doing}, in hook ${hook}, generation ${generationId}, at ${positions.join()}, failures ${faults}`
+    },
     stop: async () => {
       await member.leave()
       isRunning = false

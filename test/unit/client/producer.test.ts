@@ -4,10 +4,11 @@ import { Cluster } from '../../../src/client/cluster.ts'
 import type { ProducerOptions } from '../../../src/client/producer.ts'
 import { Producer } from '../../../src/client/producer.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
+import type { Duplex } from '../../../src/io/ports.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { encodeResponse } from '../../../src/protocol/frame.ts'
 import { readBatchHeader } from '../../../src/records/batch.ts'
-import { keepAwake } from '../../client-suite/peer.ts'
+import { generator, keepAwake } from '../../client-suite/peer.ts'
 import type { Asked } from './scripted-broker.ts'
 import { scriptedBroker } from './scripted-broker.ts'
 
@@ -200,4 +201,72 @@ test('an abort waits for offsets that are on their way', async () => {
   await producer.abort()
   await sent
   assert.deepEqual(order, ['offsets asked', 'offsets answered', 'end asked'])
+})
+
+/** What a broker keeps of a producer in one partition: the first sequences of its last five batches. */
+class RememberedBatches {
+  readonly #firsts: number[] = []
+  next = 0
+
+  answer({ baseSequence, recordCount }: Produced): number {
+    if (this.#firsts.includes(baseSequence)) return 0
+    if (baseSequence !== this.next) return ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+    this.#firsts.push(baseSequence)
+    if (this.#firsts.length > 5) this.#firsts.shift()
+    this.next += recordCount
+    return 0
+  }
+}
+
+async function loseAnswers(seed: number): Promise<void> {
+  const random = generator(seed)
+  const silent = new Set<Duplex>()
+  const partitions = [new RememberedBatches(), new RememberedBatches()]
+  const broker = scriptedBroker({
+    Produce: (asked) => {
+      const { topicData } = (asked as Asked<'Produce'>).body
+      const partitionResponses = topicData.flatMap(({ partitionData }) =>
+        partitionData.map(({ index, records }) => {
+          const { baseSequence, recordCount } = readBatchHeader(records!)
+          const batch = { partition: index, baseSequence, recordCount }
+          return { index, errorCode: partitions[index]!.answer(batch) }
+        }),
+      )
+      const answer = { responses: [{ name: 't', partitionResponses }] }
+      const { duplex, version, correlationId } = asked
+      // Done, but not heard of: nothing more is answered until the connection breaks.
+      if (!silent.has(duplex) && random() < 0.1) {
+        silent.add(duplex)
+        setTimeout(() => duplex.destroy(), 3)
+      }
+      if (silent.has(duplex)) return undefined
+      const chunks = encodeResponse('Produce', version, correlationId, answer)
+      setTimeout(() => duplex.write(chunks), 1)
+      return undefined
+    },
+  })
+  await using cluster = await Cluster.connect({
+    bootstrap: [{ host: 'one', port: 1 }],
+    dial: broker.dial,
+    clock: nodeClock,
+    random: nodeRandom,
+  })
+  await using producer = new Producer(cluster, { lingerMs: 0, batchBytes: 200 })
+  await producer.init()
+  const counts = [0, 0]
+  for (let i = 0; i < 300; i++) {
+    const partition = random() < 0.5 ? 0 : 1
+    producer.append('t', partition, i, null, value)
+    counts[partition]!++
+    if (random() < 0.2) await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  await producer.flush()
+  assert.deepEqual(
+    partitions.map(({ next }) => next),
+    counts,
+  )
+}
+
+test('no batch that may have to go again falls out of what the broker remembers', async () => {
+  await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(loseAnswers))
 })
