@@ -11,6 +11,8 @@ import type { Duplex, Network } from './ports.ts'
 
 /** How long a connection attempt may take. */
 const connectTimeoutMs = 10_000
+/** How long after a close the other end may take to read what was written and to hang up. */
+const closeTimeoutMs = 2_000
 /** Connections the kernel may hold that were not accepted yet. */
 const backlog = 511
 
@@ -115,7 +117,11 @@ class SocketDuplex implements Duplex {
   }
 
   close(): void {
-    this.#socket.end()
+    const socket = this.#socket
+    socket.end()
+    // The other end may neither read nor hang up, and an open socket would keep the process.
+    const timer = setTimeout(() => socket.destroy(), closeTimeoutMs).unref()
+    socket.once('close', () => clearTimeout(timer))
   }
 
   destroy(): void {

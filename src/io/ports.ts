@@ -79,7 +79,7 @@ export interface Duplex {
   /** Stops or resumes reading, for back-pressure. */
   pause(): void
   resume(): void
-  /** Ends the stream after what was written; `destroy` ends it at once. */
+  /** Ends the stream after what was written, given that the other end reads; `destroy` at once. */
   close(): void
   destroy(): void
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { utf8Bytes, utf8String } from '../../../src/base/bytes.ts'
 import { nodeNetwork } from '../../../src/io/node-network.ts'
@@ -63,4 +64,24 @@ test('a slow reader makes write return false until it reads again', async () => 
   client.destroy()
   server!.destroy()
   await listener.close()
+})
+
+test('a close is over soon, though the other end does not hang up or does not read', async () => {
+  for (const isReading of [true, false]) {
+    const closed = Promise.withResolvers<void>()
+    const listener = await nodeNetwork.listen(host, 0, (end) => {
+      end.onBytes(() => {})
+      end.onClose(() => closed.resolve())
+      if (!isReading) while (end.write([new Uint8Array(1 << 20)]));
+      end.close()
+    })
+    const client = connect({ host, port: listener.port, allowHalfOpen: true })
+    client.on('error', () => {})
+    if (isReading) client.resume()
+    const late = setTimeout(() => closed.reject(new Error('still open')), 10_000)
+    await closed.promise
+    clearTimeout(late)
+    client.destroy()
+    await listener.close()
+  }
 })
