@@ -178,7 +178,8 @@ export class Host {
 
   async #close(): Promise<void> {
     await this.#queries?.close()
-    for (const { running } of this.#services) await running.close()
+    // Side by side: with a broker that is gone each of them takes as long as it may.
+    await Promise.all(this.#services.map(({ running }) => running.close()))
     await this.#embedded?.close()
   }
 
