@@ -170,7 +170,7 @@ export function groups(peer: () => Peer): void {
       assert.ok(read.length <= count, `${read.length} of ${count}`)
       return read.length === count
     }
-    const deadline = Date.now() + 40_000
+    const deadline = Date.now() + 90_000
     while (!(await done())) {
       if (Date.now() > deadline) {
         throw new Error(`stuck: ${workers.map((each) => each.describe()).join('\n')}`)
