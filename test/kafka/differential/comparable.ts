@@ -100,7 +100,9 @@ function identityOf(item: unknown): string {
   if (typeof item !== 'object' || item === null) return String(item)
   return identityFields
     .map((names) => names.map((name) => fieldOf(item, name)).find((id) => id !== undefined))
-    .map((id) => (typeof id === 'number' ? String(id).padStart(8, '0') : String(id ?? '')))
+    .map((id) =>
+      typeof id === 'number' ? String(id).padStart(8, '0') : typeof id === 'string' ? id : '',
+    )
     .join('/')
 }
 
