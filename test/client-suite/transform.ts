@@ -1,5 +1,6 @@
 /** A small service: copies records in transactions, offsets and all, as a member of a group. */
 import { isHeadwaterError } from '../../src/base/errors.ts'
+import type { Cluster } from '../../src/client/cluster.ts'
 import { Consumer } from '../../src/client/consumer.ts'
 import { GroupMember } from '../../src/client/group-member.ts'
 import { Producer } from '../../src/client/producer.ts'
@@ -21,7 +22,7 @@ export async function startTransform(
   peer: Peer,
   { groupId, from, to }: { groupId: string; from: string; to: string },
 ): Promise<Worker> {
-  const cluster = await connect(peer)
+  const cluster = await connectAtLast(peer)
   const consumer = new Consumer(cluster, { fetchBytesMax: 2_000, partitionBytesMax: 600 })
   const producer = new Producer(cluster, {
     transactionalId: freshName('tx'),
@@ -127,5 +128,19 @@ export async function startTransform(
       await cluster.close()
       await running
     },
+  }
+}
+
+/**
+ * A network that breaks often enough breaks the first question to a cluster, too, and connecting fails.
+ * Whoever looks after a worker starts it again then.
+ */
+async function connectAtLast(peer: Peer): Promise<Cluster> {
+  for (;;) {
+    try {
+      return await connect(peer)
+    } catch (error) {
+      if (!isHeadwaterError(error) || !error.retriable) throw error
+    }
   }
 }
