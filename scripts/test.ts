@@ -2,8 +2,8 @@
  * `npm test`: every test that needs nothing but npm. Arguments narrow it to files or folders:
  * `npm test -- test/unit/log`. What needs Java or Kafka runs with `npm run test:kafka` and `test:tools`.
  */
-import { spawn } from 'node:child_process'
 import { globSync, statSync } from 'node:fs'
+import { runTests } from './run-tests.ts'
 
 const rooms = ['unit', 'types', 'scenes', 'simulation', 'conformance', 'airline']
 const wanted = process.argv.slice(2)
@@ -16,12 +16,7 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-const child = spawn(
-  process.execPath,
-  ['--test', '--test-concurrency=2', '--test-timeout=300000', ...files],
-  { stdio: 'inherit' },
-)
-child.on('close', (code) => (process.exitCode = code ?? 1))
+process.exitCode = await runTests(files)
 
 function asPattern(argument: string): string {
   const isFolder = statSync(argument, { throwIfNoEntry: false })?.isDirectory() ?? false

@@ -145,7 +145,10 @@ export function groups(peer: () => Peer): void {
     await older.member.leave()
     await newer.member.leave()
   })
+}
 
+/** Members come, go and die while each record is to be written once. */
+export function changingGroups(peer: () => Peer): void {
   test('a transform that gains and loses members writes every record once', async () => {
     await using cluster = await connect(peer())
     const [from, to] = [await freshTopic(cluster, 6), await freshTopic(cluster, 6)]

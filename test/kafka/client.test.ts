@@ -4,7 +4,6 @@ import { describe } from 'node:test'
 import { nodeNetwork } from '../../src/io/node-network.ts'
 import type { Peer } from '../client-suite/peer.ts'
 import { withoutFeatures } from '../client-suite/peer.ts'
-import { chaos } from '../client-suite/chaos.ts'
 import { groups } from '../client-suite/groups.ts'
 import { produceAndConsume } from '../client-suite/produce-consume.ts'
 import { transactions } from '../client-suite/transactions.ts'
@@ -23,4 +22,3 @@ describe('the client and Kafka: transactions, version 1', () => {
   transactions(() => withoutFeatures(peer))
 })
 describe('the client and Kafka: groups', () => groups(() => peer))
-describe('the client and Kafka: chaos', () => chaos(() => peer, [5]))

@@ -1,7 +1,7 @@
 /** The client's suite against our own broker through the pipe inside the process. */
 import { describe } from 'node:test'
 import { chaos } from '../../client-suite/chaos.ts'
-import { groups } from '../../client-suite/groups.ts'
+import { changingGroups, groups } from '../../client-suite/groups.ts'
 import { withoutFeatures } from '../../client-suite/peer.ts'
 import { produceAndConsume } from '../../client-suite/produce-consume.ts'
 import { restarts } from '../../client-suite/restarts.ts'
@@ -13,6 +13,8 @@ describe('the client and the broker in process: records', () =>
 describe('the client and the broker in process: transactions', () =>
   transactions(embedded('in process')))
 describe('the client and the broker in process: groups', () => groups(embedded('in process')))
+describe('the client and the broker in process: groups that change', () =>
+  changingGroups(embedded('in process')))
 describe('the client and the broker in process: chaos', () => chaos(embedded('in process'), [3, 4]))
 describe('the client and the broker in process: restarts', () => restarts(embedded('in process')))
 describe('the client and the broker in process: transactions, version 1', () => {

@@ -1,0 +1,26 @@
+/**
+ * Runs test files with Node's own runner, bounded: a test has five minutes, and a file whose tests are
+ * over ends even when one that failed left a worker or a socket behind.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+const bounds = ['--test-timeout=300000', '--test-force-exit', '--test-concurrency=2']
+
+/**
+ * Runs the files, or patterns of them, and returns the exit code.
+ * @param o.env what the tests find in their environment beside what is there
+ * @param o.stop ends them early when it resolves
+ */
+export async function runTests(
+  files: readonly string[],
+  o: { readonly env?: NodeJS.ProcessEnv; readonly stop?: Promise<void> } = {},
+): Promise<number> {
+  const child = spawn(process.execPath, ['--test', ...bounds, ...files], {
+    stdio: 'inherit',
+    env: { ...process.env, ...o.env },
+  })
+  void o.stop?.then(() => child.kill())
+  const [code] = (await once(child, 'exit')) as [number | null]
+  return code ?? 1
+}
