@@ -5,21 +5,30 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-const bounds = ['--test-timeout=300000', '--test-force-exit', '--test-concurrency=2']
+const bounds = ['--test-timeout=300000', '--test-force-exit']
 
 /**
  * Runs the files, or patterns of them, and returns the exit code.
  * @param o.env what the tests find in their environment beside what is there
  * @param o.stop ends them early when it resolves
+ * @param o.atOnce files that run side by side; 1 by default, for tests that share a node and its clock
  */
 export async function runTests(
   files: readonly string[],
-  o: { readonly env?: NodeJS.ProcessEnv; readonly stop?: Promise<void> } = {},
+  o: {
+    readonly env?: NodeJS.ProcessEnv
+    readonly stop?: Promise<void>
+    readonly atOnce?: number
+  } = {},
 ): Promise<number> {
-  const child = spawn(process.execPath, ['--test', ...bounds, ...files], {
-    stdio: 'inherit',
-    env: { ...process.env, ...o.env },
-  })
+  const child = spawn(
+    process.execPath,
+    ['--test', ...bounds, `--test-concurrency=${o.atOnce ?? 1}`, ...files],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, ...o.env },
+    },
+  )
   void o.stop?.then(() => child.kill())
   const [code] = (await once(child, 'exit')) as [number | null]
   return code ?? 1

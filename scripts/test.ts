@@ -16,7 +16,7 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-process.exitCode = await runTests(files)
+process.exitCode = await runTests(files, { atOnce: 2 })
 
 function asPattern(argument: string): string {
   const isFolder = statSync(argument, { throwIfNoEntry: false })?.isDirectory() ?? false
