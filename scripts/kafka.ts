@@ -118,6 +118,8 @@ function nodeProperties(port: number, controllerPort: number, directory: string)
     'share.coordinator.state.topic.replication.factor': '1',
     'share.coordinator.state.topic.min.isr': '1',
     'group.initial.rebalance.delay.ms': '0',
+    // Retention is first looked at after this long: tests write records of any time and expect them there.
+    'log.initial.task.delay.ms': '3600000',
   }
 }
 

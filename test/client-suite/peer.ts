@@ -52,7 +52,9 @@ export function freshName(prefix: string): string {
 
 export async function freshTopic(cluster: Cluster, partitions = 1): Promise<string> {
   const name = freshName('topic')
-  await createTopics(cluster, [{ name, partitions, replicationFactor: 1 }])
+  // Records of these tests lie in 1970, and a week is what Kafka keeps unless it is told otherwise.
+  const configs = { 'retention.ms': '-1' }
+  await createTopics(cluster, [{ name, partitions, replicationFactor: 1, configs }])
   await cluster.partitionCount(name)
   return name
 }

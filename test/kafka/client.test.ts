@@ -4,7 +4,8 @@ import { describe } from 'node:test'
 import { nodeNetwork } from '../../src/io/node-network.ts'
 import type { Peer } from '../client-suite/peer.ts'
 import { withoutFeatures } from '../client-suite/peer.ts'
-import { groups } from '../client-suite/groups.ts'
+import { chaos } from '../client-suite/chaos.ts'
+import { changingGroups, groups } from '../client-suite/groups.ts'
 import { produceAndConsume } from '../client-suite/produce-consume.ts'
 import { transactions } from '../client-suite/transactions.ts'
 
@@ -22,3 +23,5 @@ describe('the client and Kafka: transactions, version 1', () => {
   transactions(() => withoutFeatures(peer))
 })
 describe('the client and Kafka: groups', () => groups(() => peer))
+describe('the client and Kafka: groups that change', () => changingGroups(() => peer))
+describe('the client and Kafka: chaos', () => chaos(() => peer, [5]))
