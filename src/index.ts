@@ -9,9 +9,27 @@ export type { AnyEvent, EventType, InitOf, KeyOf, Keyspace, ValueOf } from './ev
 export { connect } from './query/client.ts'
 export { service } from './service/service.ts'
 export type { Service } from './service/service.ts'
-export type { Builder, Queries, Stream, Table, WindowTable, Windowed } from './streams/builder.ts'
-export { kafka, run } from './streams/run.ts'
-export type { RunOptions, Running } from './streams/run.ts'
-export type { InputBatch, Position, TumblingWindow, WindowSpan } from './streams/topology.ts'
-export type { ScanOptions, TableView, Views, WindowEntry, WindowView } from './streams/views.ts'
-export { tumbling } from './streams/windows.ts'
+export type {
+  Builder,
+  Queries,
+  Stream,
+  Table,
+  WindowTable,
+  Windowed,
+} from './streams/topology/builder.ts'
+export { kafka, run } from './streams/runtime/run.ts'
+export type { RunOptions, Running } from './streams/runtime/run.ts'
+export type {
+  InputBatch,
+  Position,
+  TumblingWindow,
+  WindowSpan,
+} from './streams/topology/topology.ts'
+export type {
+  ScanOptions,
+  TableView,
+  Views,
+  WindowEntry,
+  WindowView,
+} from './streams/views/views.ts'
+export { tumbling } from './streams/topology/windows.ts'

@@ -9,9 +9,9 @@
  */
 import { assert } from '../base/errors.ts'
 import type { LogPlan, TopicsEffect } from '../coordinator/commands.ts'
-import type { LogConfig } from '../log/checkpoint.ts'
-import type { LogStore } from '../log/log-store.ts'
-import { Partition } from './partition.ts'
+import type { LogConfig } from '../log/store/checkpoint.ts'
+import type { LogStore } from '../log/store/log-store.ts'
+import { Partition } from './serving/partition.ts'
 
 export interface Topic {
   readonly name: string

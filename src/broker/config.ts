@@ -5,8 +5,11 @@
  * Where a default differs from Apache Kafka's, `docs/protocol.md` says so and why.
  * Topic settings and the broker-wide ones behind them are the topics machine's (`topic-configs.ts`).
  */
-import { groupsDefaults, type GroupsOptions } from '../coordinator/group-draft.ts'
-import { transactionsDefaults, type TransactionsOptions } from '../coordinator/transaction-state.ts'
+import { groupsDefaults, type GroupsOptions } from '../coordinator/groups/draft.ts'
+import {
+  transactionsDefaults,
+  type TransactionsOptions,
+} from '../coordinator/transactions/state.ts'
 import { frameBytesMaxDefault } from '../protocol/frame.ts'
 
 export interface BrokerConfig {

@@ -8,17 +8,17 @@
  */
 import type { Call } from '../coordinator/commands.ts'
 import type { Clock, Random } from '../io/ports.ts'
-import type { LogStore } from '../log/log-store.ts'
+import type { LogStore } from '../log/store/log-store.ts'
 import type { ApiName, RequestOf, ResponseOf } from '../protocol/api.ts'
 import type { Input } from '../protocol/schema.ts'
 import { uuidText } from '../base/units.ts'
 import type { BrokerEvent } from './broker-event.ts'
 import type { Catalog } from './catalog.ts'
 import type { BrokerConfig } from './config.ts'
-import type { Peer } from './connection.ts'
-import type { Coordinators } from './coordinators.ts'
-import type { FetchSessions } from './fetch-sessions.ts'
-import type { WaitingRoom } from './waiting.ts'
+import type { Peer } from './server/connection.ts'
+import type { Coordinators } from './machines/coordinators.ts'
+import type { FetchSessions } from './serving/fetch-sessions.ts'
+import type { WaitingRoom } from './serving/waiting.ts'
 
 export interface BrokerParts extends Coordinators {
   readonly clusterId: string

@@ -9,7 +9,7 @@ import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import { nodeDisk } from '../io/node-disk.ts'
 import { nodeNetwork } from '../io/node-network.ts'
 import type { Dial } from '../io/ports.ts'
-import type { Durability } from '../log/log-store.ts'
+import type { Durability } from '../log/store/log-store.ts'
 import { Broker } from './broker.ts'
 import type { BrokerConfig } from './config.ts'
 

@@ -1,6 +1,6 @@
 /** What stands on the command line, parsed: each parser refuses with what it wanted to see. */
 import { InvalidArgumentError } from 'commander'
-import type { Durability } from '../log/log-store.ts'
+import type { Durability } from '../log/store/log-store.ts'
 
 /** The port Kafka's own tools expect a broker on. */
 export const kafkaPortDefault = 9092

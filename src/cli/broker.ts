@@ -4,7 +4,7 @@ import type { HeadwaterError } from '../base/errors.ts'
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import { nodeDisk } from '../io/node-disk.ts'
 import { nodeNetwork } from '../io/node-network.ts'
-import type { Durability } from '../log/log-store.ts'
+import type { Durability } from '../log/store/log-store.ts'
 import { Lifetime } from './lifetime.ts'
 import { print, printJson, printNote } from './output.ts'
 

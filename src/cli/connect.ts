@@ -1,5 +1,5 @@
 /** Connections from the command line to a broker, for as long as a piece of work takes. */
-import { Cluster } from '../client/cluster.ts'
+import { Cluster } from '../client/cluster/cluster.ts'
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import { nodeNetwork } from '../io/node-network.ts'
 import type { Dial } from '../io/ports.ts'

@@ -1,6 +1,6 @@
 /** Counts the committed records of a topic by reading it: markers of transactions are not records. */
-import type { Cluster } from '../client/cluster.ts'
-import { Consumer } from '../client/consumer.ts'
+import type { Cluster } from '../client/cluster/cluster.ts'
+import { Consumer } from '../client/consumer/consumer.ts'
 import { readBatchHeader } from '../records/batch.ts'
 
 const pollMs = 1_000

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { HeadwaterError } from '../base/errors.ts'
 import type { Service } from '../service/service.ts'
-import type { ViewReader } from '../streams/view-reader.ts'
+import type { ViewReader } from '../streams/views/view-reader.ts'
 import type { WorstAirport } from './result.ts'
 
 export interface AirlineExample {

@@ -3,10 +3,10 @@
  * Ctrl-C. It joins no consumer group and leaves no trace.
  */
 import { HeadwaterError } from '../base/errors.ts'
-import { Consumer } from '../client/consumer.ts'
-import type { FetchedBatches } from '../client/consumer.ts'
-import type { Cluster } from '../client/cluster.ts'
-import { earliestTimestamp, latestTimestamp, listOffsets } from '../client/list-offsets.ts'
+import { Consumer } from '../client/consumer/consumer.ts'
+import type { FetchedBatches } from '../client/consumer/consumer.ts'
+import type { Cluster } from '../client/cluster/cluster.ts'
+import { earliestTimestamp, latestTimestamp, listOffsets } from '../client/consumer/list-offsets.ts'
 import type { AnyEvent } from '../events/event.ts'
 import { decodeRecords } from '../records/record.ts'
 import type { HostAndPort, StartingPoint } from './arguments.ts'

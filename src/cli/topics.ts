@@ -7,8 +7,8 @@ import {
   describeTopics,
   listTopics as listNames,
 } from '../client/admin.ts'
-import type { Cluster } from '../client/cluster.ts'
-import { earliestTimestamp, latestTimestamp, listOffsets } from '../client/list-offsets.ts'
+import type { Cluster } from '../client/cluster/cluster.ts'
+import { earliestTimestamp, latestTimestamp, listOffsets } from '../client/consumer/list-offsets.ts'
 import type { HostAndPort } from './arguments.ts'
 import { withCluster } from './connect.ts'
 import { formatCount, formatTable, print, printJson } from './output.ts'

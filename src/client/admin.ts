@@ -5,11 +5,11 @@
  * answer; what is done to several topics or groups at once may be done for some of them by then.
  */
 import { ErrorCode } from '../protocol/errors.ts'
-import type { Cluster } from './cluster.ts'
-import type { CommittedOffset } from './group-offsets.ts'
-import { fetchOffsets } from './group-offsets.ts'
-import type { PartitionOffset } from './topic-partition.ts'
-import { throwOnError } from './wire-error.ts'
+import type { Cluster } from './cluster/cluster.ts'
+import type { CommittedOffset } from './group/group-offsets.ts'
+import { fetchOffsets } from './group/group-offsets.ts'
+import type { PartitionOffset } from './cluster/topic-partition.ts'
+import { throwOnError } from './cluster/wire-error.ts'
 
 const adminTimeoutMs = 30_000
 const topicResource = 2

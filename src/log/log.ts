@@ -21,13 +21,13 @@ import {
   type BatchHeader,
 } from '../records/batch.ts'
 import { decodeRecords } from '../records/record.ts'
-import type { LogCheckpoint, LogConfig } from './checkpoint.ts'
-import type { EpochEnd } from './epochs.ts'
-import type { LogState, Moment } from './log-state.ts'
-import type { Producer, Refusal } from './producers.ts'
-import type { Segments } from './segments.ts'
-import { Tail } from './tail.ts'
-import type { AbortedTransaction } from './transaction-index.ts'
+import type { LogCheckpoint, LogConfig } from './store/checkpoint.ts'
+import type { EpochEnd } from './state/epochs.ts'
+import type { LogState, Moment } from './state/log-state.ts'
+import type { Producer, Refusal } from './state/producers.ts'
+import type { Segments } from './segments/segments.ts'
+import { Tail } from './segments/tail.ts'
+import type { AbortedTransaction } from './state/transaction-index.ts'
 
 export type AppendResult =
   | {

@@ -7,9 +7,9 @@
  */
 import { utf8Bytes } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
-import type { Queries } from '../streams/builder.ts'
-import { jsonCodec } from '../streams/serde.ts'
-import type { ScanOptions, Views, WindowEntry } from '../streams/views.ts'
+import type { Queries } from '../streams/topology/builder.ts'
+import { jsonCodec } from '../streams/stores/serde.ts'
+import type { ScanOptions, Views, WindowEntry } from '../streams/views/views.ts'
 import { listLimitMax } from './parameters.ts'
 import { losslessType } from './server.ts'
 

@@ -1,5 +1,11 @@
 /** The door to queries: asking a service's tables over HTTP, and answering. */
-export type { ScanOptions, TableView, Views, WindowEntry, WindowView } from '../streams/views.ts'
+export type {
+  ScanOptions,
+  TableView,
+  Views,
+  WindowEntry,
+  WindowView,
+} from '../streams/views/views.ts'
 export { connect } from './client.ts'
 export { serveQueries } from './listen.ts'
 export type { QueryServer } from './listen.ts'

@@ -4,7 +4,7 @@
  * Reading is synchronous and never blocks the service that owns the state; a value read is one the
  * service had, and its owner may change it right after.
  */
-import type { ViewReader } from '../streams/view-reader.ts'
+import type { ViewReader } from '../streams/views/view-reader.ts'
 
 /** A service as the query server sees it. */
 export interface QueryService {

@@ -8,9 +8,9 @@
  */
 import { HeadwaterError } from '../base/errors.ts'
 import type { AnyEvent } from '../events/event.ts'
-import { buildTopology } from '../streams/build.ts'
-import type { Builder, Queries } from '../streams/builder.ts'
-import type { Topology } from '../streams/topology.ts'
+import { buildTopology } from '../streams/topology/build.ts'
+import type { Builder, Queries } from '../streams/topology/builder.ts'
+import type { Topology } from '../streams/topology/topology.ts'
 
 /** A microservice. `Views<typeof service>` are its tables as callers see them. */
 export interface Service<N extends string = string, Q extends Queries = Queries> {

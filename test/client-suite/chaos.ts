@@ -1,7 +1,7 @@
 /** Everything at once: members that transform in transactions, connections that break, restarts. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Producer } from '../../src/client/producer.ts'
+import { Producer } from '../../src/client/producer/producer.ts'
 import type { Peer } from './peer.ts'
 import {
   apiKeyOf,

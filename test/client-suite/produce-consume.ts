@@ -1,9 +1,9 @@
 /** Writing and reading without transactions. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Consumer } from '../../src/client/consumer.ts'
+import { Consumer } from '../../src/client/consumer/consumer.ts'
 import { deleteRecords } from '../../src/client/admin.ts'
-import { Producer } from '../../src/client/producer.ts'
+import { Producer } from '../../src/client/producer/producer.ts'
 import { decodeRecords } from '../../src/records/record.ts'
 import type { Peer } from './peer.ts'
 import {

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { listTopics } from '../../src/client/admin.ts'
-import { Consumer } from '../../src/client/consumer.ts'
-import { GroupMember } from '../../src/client/group-member.ts'
-import { Producer } from '../../src/client/producer.ts'
+import { Consumer } from '../../src/client/consumer/consumer.ts'
+import { GroupMember } from '../../src/client/group/group-member.ts'
+import { Producer } from '../../src/client/producer/producer.ts'
 import type { Peer } from './peer.ts'
 import { bytes, connect, freshName, freshTopic, keepAwake, readAll, values } from './peer.ts'
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { groupOffsets } from '../../src/client/admin.ts'
-import type { Cluster } from '../../src/client/cluster.ts'
-import { Producer } from '../../src/client/producer.ts'
+import type { Cluster } from '../../src/client/cluster/cluster.ts'
+import { Producer } from '../../src/client/producer/producer.ts'
 import type { Peer } from './peer.ts'
 import {
   apiKeyOf,

@@ -1,9 +1,9 @@
 /** A small service: copies records in transactions, offsets and all, as a member of a group. */
 import { isHeadwaterError } from '../../src/base/errors.ts'
-import type { Cluster } from '../../src/client/cluster.ts'
-import { Consumer } from '../../src/client/consumer.ts'
-import { GroupMember } from '../../src/client/group-member.ts'
-import { Producer } from '../../src/client/producer.ts'
+import type { Cluster } from '../../src/client/cluster/cluster.ts'
+import { Consumer } from '../../src/client/consumer/consumer.ts'
+import { GroupMember } from '../../src/client/group/group-member.ts'
+import { Producer } from '../../src/client/producer/producer.ts'
 import { forEachRecord } from '../../src/records/record.ts'
 import type { Peer } from './peer.ts'
 import { connect, freshName, quick } from './peer.ts'

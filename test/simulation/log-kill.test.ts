@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { utf8String } from '../../src/base/bytes.ts'
 import { nodeClock } from '../../src/io/node-clock.ts'
 import { nodeDisk } from '../../src/io/node-disk.ts'
-import { LogStore } from '../../src/log/log-store.ts'
+import { LogStore } from '../../src/log/store/log-store.ts'
 import { decodeRecords } from '../../src/records/record.ts'
 import { readAll } from './log-world.ts'
 

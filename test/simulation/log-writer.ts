@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs'
 import { utf8Bytes } from '../../src/base/bytes.ts'
 import { nodeClock } from '../../src/io/node-clock.ts'
 import { nodeDisk } from '../../src/io/node-disk.ts'
-import { LogStore } from '../../src/log/log-store.ts'
+import { LogStore } from '../../src/log/store/log-store.ts'
 import { BatchBuilder } from '../../src/records/record.ts'
 
 const store = await LogStore.open({

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { earliestTimestamp, listOffsets } from '../../src/client/list-offsets.ts'
+import { earliestTimestamp, listOffsets } from '../../src/client/consumer/list-offsets.ts'
 import { service } from '../../src/service/service.ts'
 import { CustomerId, CustomerWindows, Orders, Payments, Shipments, Visits } from '../types/shop.ts'
 import type { OpenPlace, Place } from './place.ts'

@@ -2,25 +2,29 @@
  * A broker without topics for one test, ours or Kafka's, and what tests do with it: write events as their
  * owners would, run a service, read a stream to its end.
  */
-import { Cluster } from '../../src/client/cluster.ts'
-import { Consumer } from '../../src/client/consumer.ts'
-import { earliestTimestamp, latestTimestamp, listOffsets } from '../../src/client/list-offsets.ts'
-import { Producer } from '../../src/client/producer.ts'
+import { Cluster } from '../../src/client/cluster/cluster.ts'
+import { Consumer } from '../../src/client/consumer/consumer.ts'
+import {
+  earliestTimestamp,
+  latestTimestamp,
+  listOffsets,
+} from '../../src/client/consumer/list-offsets.ts'
+import { Producer } from '../../src/client/producer/producer.ts'
 import type { AnyEvent, InitOf, ValueOf } from '../../src/events/event.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
 import { decodeRecords } from '../../src/records/record.ts'
 import type { Service } from '../../src/service/service.ts'
 import { messageWriter } from '../../src/streams/operators/stateless.ts'
-import type { Key } from '../../src/streams/serde.ts'
-import { keyCodecs } from '../../src/streams/serde.ts'
-import { planTopology } from '../../src/streams/plan.ts'
-import { runTopology } from '../../src/streams/runtime.ts'
+import type { Key } from '../../src/streams/stores/serde.ts'
+import { keyCodecs } from '../../src/streams/stores/serde.ts'
+import { planTopology } from '../../src/streams/plan/plan.ts'
+import { runTopology } from '../../src/streams/runtime/runtime.ts'
 import type {
   BrokerAddress,
   RunTopologyOptions,
   RunningTopology,
-} from '../../src/streams/running.ts'
-import { ensureTopics } from '../../src/streams/topics.ts'
+} from '../../src/streams/runtime/running.ts'
+import { ensureTopics } from '../../src/streams/plan/topics.ts'
 
 export interface Place {
   readonly broker: BrokerAddress

@@ -2,7 +2,7 @@
 import type { InitOf } from '../../src/events/event.ts'
 import { service } from '../../src/service/service.ts'
 import { CustomerId, CustomerWindows, Orders, Payments, Shipments } from '../types/shop.ts'
-import { tumbling } from '../../src/streams/windows.ts'
+import { tumbling } from '../../src/streams/topology/windows.ts'
 
 const minute = 60_000
 

@@ -9,14 +9,14 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { runKafkaTool } from '../../scripts/kafka/tool.ts'
 import { Broker } from '../../src/broker/broker.ts'
-import { Producer } from '../../src/client/producer.ts'
+import { Producer } from '../../src/client/producer/producer.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
 import { nodeDisk } from '../../src/io/node-disk.ts'
 import { nodeNetwork } from '../../src/io/node-network.ts'
 import { compressionOf, readBatchHeader } from '../../src/records/batch.ts'
 import type { Peer } from '../client-suite/peer.ts'
 import { bytes, connect, freshTopic, keepAwake, readAll, text } from '../client-suite/peer.ts'
-import { Consumer } from '../../src/client/consumer.ts'
+import { Consumer } from '../../src/client/consumer/consumer.ts'
 
 const compressions = ['gzip', 'snappy', 'lz4', 'zstd'] as const
 /** Large enough for several blocks of each format, and not all alike. */

@@ -5,8 +5,8 @@
 import type { ValueOf } from '../../src/events/event.ts'
 import type { Service } from '../../src/service/service.ts'
 import { service } from '../../src/service/service.ts'
-import type { Views } from '../../src/streams/views.ts'
-import { tumbling } from '../../src/streams/windows.ts'
+import type { Views } from '../../src/streams/views/views.ts'
+import { tumbling } from '../../src/streams/topology/windows.ts'
 import type { Order, Payment } from '../gen/shop/v1/shop_pb.ts'
 import { Accounts, CustomerId, Orders, Payments, Shipments, Visits, shipping } from './shop.ts'
 

@@ -5,8 +5,8 @@
  */
 import { entity, keyed, unkeyed } from '../../src/events/event.ts'
 import { service } from '../../src/service/service.ts'
-import type { Views } from '../../src/streams/views.ts'
-import { tumbling } from '../../src/streams/windows.ts'
+import type { Views } from '../../src/streams/views/views.ts'
+import { tumbling } from '../../src/streams/topology/windows.ts'
 import { OrderSchema, PaymentSchema, VisitSchema } from '../gen/shop/v1/shop_pb.ts'
 import {
   Accounts,

@@ -1,7 +1,7 @@
 /** The shop of test/proto as events and as a service: it compiles, and the type tests build on it. */
 import { entity, keyed, keyspace, unkeyed } from '../../src/events/event.ts'
 import { service } from '../../src/service/service.ts'
-import { tumbling } from '../../src/streams/windows.ts'
+import { tumbling } from '../../src/streams/topology/windows.ts'
 import {
   AccountSchema,
   CustomerWindowSchema,

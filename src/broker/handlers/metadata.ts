@@ -11,7 +11,7 @@ import { operationsUnknown } from '../../protocol/messages/metadata.ts'
 import type { Topic } from '../catalog.ts'
 import { randomUuid, type Handlers, type RequestContext } from '../context.ts'
 import { clusterOperations, topicOperations } from '../operations.ts'
-import type { Partition } from '../partition.ts'
+import type { Partition } from '../serving/partition.ts'
 
 type MetadataTopic = NonNullable<ResponseInput<'Metadata'>['topics']>[number]
 type DescribedTopic = NonNullable<ResponseInput<'DescribeTopicPartitions'>['topics']>[number]

@@ -2,7 +2,7 @@
 import type { RequestOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { Handlers, RequestContext } from '../context.ts'
-import type { Partition } from '../partition.ts'
+import type { Partition } from '../serving/partition.ts'
 
 type AskedPartition = RequestOf<'ListOffsets'>['topics'][number]['partitions'][number]
 

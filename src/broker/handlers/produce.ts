@@ -12,7 +12,7 @@ import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode, errorName, errorText } from '../../protocol/errors.ts'
 import { batchHeaderBytes, isTransactional, readBatchHeader } from '../../records/batch.ts'
 import { forward, type Handlers, type RequestContext } from '../context.ts'
-import { implicitAddVersion, type Partition, type Produced } from '../partition.ts'
+import { implicitAddVersion, type Partition, type Produced } from '../serving/partition.ts'
 
 type ProduceRequest = RequestOf<'Produce'>
 type TopicResponse = NonNullable<ResponseInput<'Produce'>['responses']>[number]

@@ -6,8 +6,8 @@
  * no result may depend on the states in between.
  */
 import type { AggregateStore, Cell } from '../stores/memory.ts'
-import type { Key } from '../serde.ts'
-import type { AggregateNode } from '../topology.ts'
+import type { Key } from '../stores/serde.ts'
+import type { AggregateNode } from '../topology/topology.ts'
 import { operatorFailed } from './operator.ts'
 import type { OperatorCounts, Push } from './operator.ts'
 

@@ -5,8 +5,8 @@
  * stream record's timestamp. A value without a key matches nothing: an inner join drops it, a left join
  * keeps it.
  */
-import type { Key } from '../serde.ts'
-import type { JoinNode } from '../topology.ts'
+import type { Key } from '../stores/serde.ts'
+import type { JoinNode } from '../topology/topology.ts'
 import { operatorFailed } from './operator.ts'
 import type { OperatorCounts, Push } from './operator.ts'
 

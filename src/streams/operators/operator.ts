@@ -7,21 +7,11 @@
  * record's place and the runtime stops the service. Records are dropped only by rule, and counted.
  */
 import { HeadwaterError } from '../../base/errors.ts'
-import type { Key, KeyCodecs } from '../serde.ts'
+import type { Emit } from '../stores/emit.ts'
+import type { Key, KeyCodecs } from '../stores/serde.ts'
 
 /** Takes one record. `value` null is a deletion, where the operator before can make one. */
 export type Push = (key: Key | null, value: unknown, timestamp: number) => void
-
-/** Where records leave a task: a producer, or a test. The bytes may be reused after the call. */
-export interface Emit {
-  append(
-    topic: string,
-    partition: number,
-    timestamp: number,
-    key: Uint8Array | null,
-    value: Uint8Array | null,
-  ): void
-}
 
 /** What the operators of one task share. */
 export interface OperatorContext {

@@ -7,9 +7,9 @@
  */
 import { Writer } from '../../base/bytes.ts'
 import type { AnyEvent } from '../../events/event.ts'
-import type { Key, ValueCodec } from '../serde.ts'
+import type { Key, ValueCodec } from '../stores/serde.ts'
 import type { Cell } from '../stores/memory.ts'
-import type { FilterNode, FlatMapNode, MapNode, RekeyNode, ToNode } from '../topology.ts'
+import type { FilterNode, FlatMapNode, MapNode, RekeyNode, ToNode } from '../topology/topology.ts'
 import { operatorFailed } from './operator.ts'
 import type { OperatorContext, Push } from './operator.ts'
 

@@ -6,7 +6,7 @@
  * ended `grace` or more before stream time is late: it is dropped and counted.
  */
 import type { AggregateStore } from '../stores/memory.ts'
-import type { AggregateNode, TumblingWindow } from '../topology.ts'
+import type { AggregateNode, TumblingWindow } from '../topology/topology.ts'
 import { folder } from './aggregate.ts'
 import type { OperatorCounts, Push } from './operator.ts'
 

@@ -11,8 +11,8 @@
  * time would not do: record timestamps are event times, and events of last year would vanish at once.)
  */
 import { Reader, Writer } from '../../base/bytes.ts'
-import type { Emit } from '../operators/operator.ts'
-import type { Key, KeyCodec, ValueCodec } from '../serde.ts'
+import type { Emit } from '../stores/emit.ts'
+import type { Key, KeyCodec, ValueCodec } from './serde.ts'
 import type { StoredRow } from './store.ts'
 
 const startBytes = 8

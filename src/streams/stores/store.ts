@@ -5,7 +5,7 @@
  * *live*: it holds what this instance has processed, including the last moments before a commit (at most
  * one commit interval). After a crash that part is computed again, to the same result.
  */
-import type { Key } from '../serde.ts'
+import type { Key } from './serde.ts'
 
 /** One row of a table. `start` is the window's first millisecond; undefined in a table without windows. */
 export interface Row {

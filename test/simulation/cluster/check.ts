@@ -1,9 +1,9 @@
 /** Compares what a broker has at the end with what its clients were told. */
 import assert from 'node:assert/strict'
 import { listTopics } from '../../../src/client/admin.ts'
-import type { Cluster } from '../../../src/client/cluster.ts'
-import { Consumer } from '../../../src/client/consumer.ts'
-import { fetchOffsets } from '../../../src/client/group-offsets.ts'
+import type { Cluster } from '../../../src/client/cluster/cluster.ts'
+import { Consumer } from '../../../src/client/consumer/consumer.ts'
+import { fetchOffsets } from '../../../src/client/group/group-offsets.ts'
 import { partitionCount } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
 import type { Stage } from './stage.ts'

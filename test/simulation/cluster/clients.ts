@@ -2,7 +2,7 @@
  * Plain clients: an idempotent producer, one with transactions, two copiers, a group of two readers, one
  * that watches, and one that makes topics. The writers have their say; then the readers catch up.
  */
-import { sleep } from '../../../src/client/backoff.ts'
+import { sleep } from '../../../src/client/cluster/backoff.ts'
 import { drawInteger } from '../../../src/testing/seed.ts'
 import { checkAll } from './check.ts'
 import { partitionCount } from './ledger.ts'

@@ -4,11 +4,14 @@
  */
 import assert from 'node:assert/strict'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
-import type { Cluster } from '../../../src/client/cluster.ts'
-import { Consumer } from '../../../src/client/consumer.ts'
-import type { FetchedBatches } from '../../../src/client/consumer.ts'
-import { GroupMember } from '../../../src/client/group-member.ts'
-import type { PartitionOffset, TopicPartition } from '../../../src/client/topic-partition.ts'
+import type { Cluster } from '../../../src/client/cluster/cluster.ts'
+import { Consumer } from '../../../src/client/consumer/consumer.ts'
+import type { FetchedBatches } from '../../../src/client/consumer/consumer.ts'
+import { GroupMember } from '../../../src/client/group/group-member.ts'
+import type {
+  PartitionOffset,
+  TopicPartition,
+} from '../../../src/client/cluster/topic-partition.ts'
 
 const pollMs = 50
 const sessionTimeoutMs = 6000

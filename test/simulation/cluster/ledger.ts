@@ -6,8 +6,8 @@
  */
 import assert from 'node:assert/strict'
 import { utf8String } from '../../../src/base/bytes.ts'
-import type { FetchedBatches } from '../../../src/client/consumer.ts'
-import { partitionName } from '../../../src/client/topic-partition.ts'
+import type { FetchedBatches } from '../../../src/client/consumer/consumer.ts'
+import { partitionName } from '../../../src/client/cluster/topic-partition.ts'
 import { decodeRecords } from '../../../src/records/record.ts'
 
 export const partitionCount = 2

@@ -5,7 +5,7 @@
  * have left, everything is compared; the broker is closed and opened once more, and compared again.
  */
 import assert from 'node:assert/strict'
-import { sleep } from '../../../src/client/backoff.ts'
+import { sleep } from '../../../src/client/cluster/backoff.ts'
 import { World } from '../../../src/testing/world.ts'
 import { Ledger } from './ledger.ts'
 import { BrokerMachine } from './machine.ts'

@@ -1,9 +1,9 @@
 /** A small shop: a desk that takes orders, a bank that has payments, and shipping with two kinds of state. */
-import { sleep } from '../../../src/client/backoff.ts'
+import { sleep } from '../../../src/client/cluster/backoff.ts'
 import { entity, keyed, keyspace } from '../../../src/events/event.ts'
 import type { Clock } from '../../../src/io/ports.ts'
 import { service } from '../../../src/service/service.ts'
-import { tumbling } from '../../../src/streams/windows.ts'
+import { tumbling } from '../../../src/streams/topology/windows.ts'
 import {
   CustomerWindowSchema,
   OrderSchema,

@@ -1,7 +1,7 @@
 /** What every client of a simulation has: the world, the ledger, and a way to a broker that comes and goes. */
 import { isHeadwaterError } from '../../../src/base/errors.ts'
-import { sleep } from '../../../src/client/backoff.ts'
-import { Cluster } from '../../../src/client/cluster.ts'
+import { sleep } from '../../../src/client/cluster/backoff.ts'
+import { Cluster } from '../../../src/client/cluster/cluster.ts'
 import type { SimProcess, World } from '../../../src/testing/world.ts'
 import type { Ledger } from './ledger.ts'
 import { brokerAddress } from './machine.ts'

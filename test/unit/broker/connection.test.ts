@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HeadwaterError } from '../../../src/base/errors.ts'
-import { Connection, type Answer, type ConnectionOptions } from '../../../src/broker/connection.ts'
+import {
+  Connection,
+  type Answer,
+  type ConnectionOptions,
+} from '../../../src/broker/server/connection.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
 import type { Duplex } from '../../../src/io/ports.ts'
 import { pipe, type PipeOptions } from '../../../src/io/pipe.ts'

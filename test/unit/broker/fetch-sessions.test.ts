@@ -4,7 +4,7 @@ import {
   FetchSessions,
   type FetchSession,
   type FetchTarget,
-} from '../../../src/broker/fetch-sessions.ts'
+} from '../../../src/broker/serving/fetch-sessions.ts'
 import { nodeRandom } from '../../../src/io/node-clock.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { utf8Bytes, utf8String } from '../../../src/base/bytes.ts'
-import { isMachineLog, MachineHost } from '../../../src/broker/machine-host.ts'
+import { isMachineLog, MachineHost } from '../../../src/broker/machines/machine-host.ts'
 import type { Machine } from '../../../src/coordinator/machine.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
-import { LogStore } from '../../../src/log/log-store.ts'
+import { LogStore } from '../../../src/log/store/log-store.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 
 type Command =

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { WaitingRoom } from '../../../src/broker/waiting.ts'
+import { WaitingRoom } from '../../../src/broker/serving/waiting.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
 import type { Log } from '../../../src/log/log.ts'
-import { LogStore } from '../../../src/log/log-store.ts'
+import { LogStore } from '../../../src/log/store/log-store.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import { batchOf } from '../../conformance/raw-client.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { AbortedTransaction } from '../../../src/client/abort-filter.ts'
-import { AbortFilter } from '../../../src/client/abort-filter.ts'
+import type { AbortedTransaction } from '../../../src/client/consumer/abort-filter.ts'
+import { AbortFilter } from '../../../src/client/consumer/abort-filter.ts'
 import { nextOffsetOf, readBatchHeader, stampBatch } from '../../../src/records/batch.ts'
 import { BatchBuilder, encodeControlBatch } from '../../../src/records/record.ts'
 

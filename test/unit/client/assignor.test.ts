@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { rangeAssignor } from '../../../src/client/assignor.ts'
+import { rangeAssignor } from '../../../src/client/group/assignor.ts'
 import {
   decodeAssignment,
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
-} from '../../../src/client/group-protocol.ts'
+} from '../../../src/client/group/group-protocol.ts'
 
 function member(
   memberId: string,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Connection } from '../../../src/client/connection.ts'
+import { Connection } from '../../../src/client/cluster/connection.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
 import { pipe } from '../../../src/io/pipe.ts'
 import type { Dial } from '../../../src/io/ports.ts'

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { AssignerProtocol, Partitioners } from 'kafkajs'
 import { partitionForKey } from '../../../src/base/checksum.ts'
-import { decodeAssignment, decodeSubscription } from '../../../src/client/group-protocol.ts'
+import { decodeAssignment, decodeSubscription } from '../../../src/client/group/group-protocol.ts'
 
 test('keys go to the partition kafkajs sends them to', () => {
   const choose = Partitioners.DefaultPartitioner()

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Writer } from '../../../src/base/bytes.ts'
-import { blankGroup, type Group } from '../../../src/coordinator/group-state.ts'
-import { subscribedTopics } from '../../../src/coordinator/subscription.ts'
+import { blankGroup, type Group } from '../../../src/coordinator/groups/state.ts'
+import { subscribedTopics } from '../../../src/coordinator/groups/subscription.ts'
 
 function groupOf(protocolType: string, ...metadata: Uint8Array[]): Group {
   const members = metadata.map((each, index) => ({

@@ -7,14 +7,14 @@ import type {
   TransactionsCommand,
   TransactionsEffect,
 } from '../../../src/coordinator/commands.ts'
-import { setting } from '../../../src/coordinator/transaction-changes.ts'
+import { setting } from '../../../src/coordinator/transactions/changes.ts'
 import {
   coversPartition,
   transactionsDefaults,
   type Transaction,
   type TransactionsState,
-} from '../../../src/coordinator/transaction-state.ts'
-import { transactionsMachine } from '../../../src/coordinator/transactions.ts'
+} from '../../../src/coordinator/transactions/state.ts'
+import { transactionsMachine } from '../../../src/coordinator/transactions/machine.ts'
 import type { ApiName, RequestOf, ResponseOf } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { Rehearsal } from './rehearsal.ts'

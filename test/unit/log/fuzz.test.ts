@@ -7,8 +7,8 @@ import {
   EntryKind,
   finishGroup,
   writeEntry,
-} from '../../../src/log/journal-format.ts'
-import { OffsetIndex } from '../../../src/log/offset-index.ts'
+} from '../../../src/log/journal/format.ts'
+import { OffsetIndex } from '../../../src/log/segments/offset-index.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import { batchOf, openStore, stored } from './batches.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isHeadwaterError, type HeadwaterError } from '../../../src/base/errors.ts'
-import type { LogStore } from '../../../src/log/log-store.ts'
+import type { LogStore } from '../../../src/log/store/log-store.ts'
 import type { Log } from '../../../src/log/log.ts'
 import { readBatchHeader } from '../../../src/records/batch.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
-import type { LogStore } from '../../../src/log/log-store.ts'
+import type { LogStore } from '../../../src/log/store/log-store.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import type { SimDiskCall } from '../../../src/testing/sim-disk.ts'
 import { batchOf, openStore, stored } from './batches.ts'

@@ -11,9 +11,9 @@ import { connect } from '../../../src/query/client.ts'
 import { serveQueries } from '../../../src/query/listen.ts'
 import type { QueryServer } from '../../../src/query/listen.ts'
 import type { QueryService } from '../../../src/query/view.ts'
-import type { Key } from '../../../src/streams/serde.ts'
-import type { ViewReader } from '../../../src/streams/view-reader.ts'
-import type { WindowTable } from '../../../src/streams/builder.ts'
+import type { Key } from '../../../src/streams/stores/serde.ts'
+import type { ViewReader } from '../../../src/streams/views/view-reader.ts'
+import type { WindowTable } from '../../../src/streams/topology/builder.ts'
 import type { Keyspace } from '../../../src/events/event.ts'
 
 const hour = 3_600_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { assignTasks, subscribedTopics } from '../../../src/streams/assignment.ts'
-import { planTopology } from '../../../src/streams/plan.ts'
+import { assignTasks, subscribedTopics } from '../../../src/streams/plan/assignment.ts'
+import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { service } from '../../../src/service/service.ts'
 import { Payments, shipping } from '../../types/shop.ts'
 

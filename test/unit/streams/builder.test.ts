@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { AnyEvent } from '../../../src/events/event.ts'
-import { buildTopology } from '../../../src/streams/build.ts'
-import type { Builder, Queries } from '../../../src/streams/builder.ts'
-import type { TopologyNode } from '../../../src/streams/topology.ts'
-import { tumbling } from '../../../src/streams/windows.ts'
+import { buildTopology } from '../../../src/streams/topology/build.ts'
+import type { Builder, Queries } from '../../../src/streams/topology/builder.ts'
+import type { TopologyNode } from '../../../src/streams/topology/topology.ts'
+import { tumbling } from '../../../src/streams/topology/windows.ts'
 import {
   CustomerId,
   CustomerWindows,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { CommitPace } from '../../../src/streams/commit-pace.ts'
+import { CommitPace } from '../../../src/streams/runtime/commit-pace.ts'
 
 describe('the pace of commits', () => {
   it('is the interval when there is nothing more to process', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { service } from '../../../src/service/service.ts'
-import { tumbling } from '../../../src/streams/windows.ts'
+import { tumbling } from '../../../src/streams/topology/windows.ts'
 import { TopologyDriver } from '../../../src/testing/topology-driver.ts'
 import {
   CustomerId,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
-import { kafka } from '../../../src/streams/run.ts'
+import { kafka } from '../../../src/streams/runtime/run.ts'
 
 describe('the address of a Kafka cluster', () => {
   it('is one broker or several', () => {

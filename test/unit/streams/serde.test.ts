@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Writer, utf8Bytes, utf8String } from '../../../src/base/bytes.ts'
 import { partitionForKey } from '../../../src/base/checksum.ts'
-import { KeyCodec, jsonCodec } from '../../../src/streams/serde.ts'
+import { KeyCodec, jsonCodec } from '../../../src/streams/stores/serde.ts'
 
 describe('keys', () => {
   it('are UTF-8 text, whatever they say', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { sleep } from '../../../src/client/backoff.ts'
+import { sleep } from '../../../src/client/cluster/backoff.ts'
 import type { Duplex } from '../../../src/io/ports.ts'
 import { SimClock } from '../../../src/testing/sim-clock.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'

@@ -1,0 +1,121 @@
+/**
+ * The three machines at work: their hosts, and the effects that tie them together.
+ *
+ * A topic's logs follow the topics machine. A transaction's end is an effect of the transactions machine:
+ * a control batch goes to every partition of the transaction, the groups machine is told, and the
+ * transactions machine hears `markers-written`. It hears so before the markers are durable: all logs share
+ * one journal, so a "written" that survives a crash has its markers before it. Replay repeats an effect
+ * that was cut short; a second marker of a transaction that has ended changes nothing for readers.
+ */
+import type {
+  GroupsCommand,
+  GroupsEffect,
+  TopicsCommand,
+  TopicsEffect,
+  TransactionsCommand,
+  TransactionsEffect,
+} from '../../coordinator/commands.ts'
+import type { GroupsChange } from '../../coordinator/groups/changes.ts'
+import type { GroupsState } from '../../coordinator/groups/state.ts'
+import { groupsMachine } from '../../coordinator/groups/machine.ts'
+import type { TopicsChange, TopicsState } from '../../coordinator/topics/state.ts'
+import { topicsMachine } from '../../coordinator/topics/machine.ts'
+import type { TransactionsChange } from '../../coordinator/transactions/changes.ts'
+import type { TransactionsState } from '../../coordinator/transactions/state.ts'
+import { transactionsMachine } from '../../coordinator/transactions/machine.ts'
+import type { Clock } from '../../io/ports.ts'
+import type { LogStore } from '../../log/store/log-store.ts'
+import { encodeControlBatch } from '../../records/record.ts'
+import type { Catalog } from '../catalog.ts'
+import type { BrokerConfig } from '../config.ts'
+import { MachineHost } from './machine-host.ts'
+
+export interface Coordinators {
+  readonly topics: MachineHost<TopicsState, TopicsCommand, TopicsChange, TopicsEffect>
+  readonly groups: MachineHost<GroupsState, GroupsCommand, GroupsChange, GroupsEffect>
+  readonly transactions: MachineHost<
+    TransactionsState,
+    TransactionsCommand,
+    TransactionsChange,
+    TransactionsEffect
+  >
+}
+
+export interface CoordinatorsOptions {
+  readonly store: LogStore
+  readonly catalog: Catalog
+  readonly clock: Clock
+  readonly config: BrokerConfig
+  /** Broker settings fixed while it runs, for DescribeConfigs. */
+  readonly fixedConfigs: ReadonlyMap<string, string>
+}
+
+/** Replays all three, and takes up what they left unfinished once every partition's log is open. */
+export async function openCoordinators(options: CoordinatorsOptions): Promise<Coordinators> {
+  const { store, catalog, clock, config, fixedConfigs } = options
+  const shared = { store, clock, logBytesMax: config.coordinatorLogBytesMax }
+  const topics = await MachineHost.open(
+    topicsMachine({
+      nodeId: config.nodeId,
+      defaultPartitions: config.partitionCountDefault,
+      partitionsMax: config.partitionsMax,
+      brokerConfigs: fixedConfigs,
+    }),
+    { ...shared, runEffect: (effect) => runTopicsEffect(effect, catalog, coordinators) },
+  )
+  const groups = await MachineHost.open(groupsMachine(config.groups), {
+    ...shared,
+    runEffect: () => {},
+  })
+  const transactions = await MachineHost.open(transactionsMachine(config.transactions), {
+    ...shared,
+    runEffect: (effect) => runTransactionsEffect(effect, catalog, clock, coordinators),
+  })
+  const coordinators: Coordinators = { topics, groups, transactions }
+  topics.start()
+  await catalog.settled()
+  groups.start()
+  transactions.start()
+  return coordinators
+}
+
+async function runTopicsEffect(
+  effect: TopicsEffect,
+  catalog: Catalog,
+  { groups }: Coordinators,
+): Promise<void> {
+  // What a broker-wide setting means for topics comes as `configure-logs`.
+  if (effect.type === 'configure-broker') return
+  await catalog.run(effect)
+  if (effect.type !== 'delete-logs') return
+  await groups.call((token) => ({ type: 'topics-deleted', token, topics: effect.topics }))
+}
+
+function runTransactionsEffect(
+  effect: TransactionsEffect,
+  catalog: Catalog,
+  clock: Clock,
+  { groups, transactions }: Coordinators,
+): void {
+  const { transactionalId, producerId, producerEpoch, commit } = effect
+  const kind = commit ? 'commit' : 'abort'
+  const timestamp = clock.now()
+  for (const { topic, partition } of effect.partitions) {
+    const log = catalog.partition(topic, partition)?.log
+    log?.append(
+      encodeControlBatch({ kind, producerId, producerEpoch, coordinatorEpoch: 0, timestamp }),
+    )
+  }
+  if (effect.groups.length > 0) {
+    const { groups: groupIds } = effect
+    groups.ask((token) => ({
+      type: 'complete-transaction',
+      token,
+      producerId,
+      producerEpoch,
+      commit,
+      groups: groupIds,
+    }))
+  }
+  transactions.tell({ type: 'markers-written', transactionalId, producerId, producerEpoch })
+}

@@ -1,0 +1,302 @@
+/**
+ * Runs one coordinator machine on one log: decide, append, apply, reply.
+ *
+ * All changes of a decision are one batch in the machine's log, so they are stored together or not at
+ * all; they are applied at once, and the replies are parked until the batch is durable. A reply of a
+ * decision without stored changes waits behind what is not durable yet: nobody is told of a state that a
+ * crash may take back. Effects run right after the changes are applied: every log of a broker shares one
+ * journal, so what an effect writes can never survive the change that caused it.
+ *
+ * The log is numbered (`coordinator.groups-1`). One grown long is shortened when it is opened: the state is dumped
+ * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
+ */
+import { assert, isHeadwaterError } from '../../base/errors.ts'
+import type { Decision, Machine, Reply } from '../../coordinator/machine.ts'
+import type { Clock, Timer } from '../../io/ports.ts'
+import type { LogStore } from '../../log/store/log-store.ts'
+import type { Log } from '../../log/log.ts'
+import { splitBatches } from '../../records/batch.ts'
+import { BatchBuilder, decodeRecords } from '../../records/record.ts'
+
+const replayReadBytes = 1024 * 1024
+/** Changes of a dump in one batch. */
+const dumpBatchBytes = 256 * 1024
+
+export interface MachineHostOptions<Effect> {
+  readonly store: LogStore
+  readonly clock: Clock
+  /** A log with more bytes than this is shortened when it is opened. */
+  readonly logBytesMax: number
+  /** Runs an effect; replies of its decision wait for the promise, if there is one. */
+  readonly runEffect: (effect: Effect) => Promise<void> | void
+}
+
+/** The answer before it is durable, and what to wait for before telling anyone. */
+export interface Provisional<R> {
+  readonly response: R
+  readonly durable: Promise<void> | undefined
+}
+
+interface Waiter {
+  readonly resolve: (response: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+export class MachineHost<State, Command extends { readonly type: string }, Change, Effect> {
+  readonly state: State
+  readonly #machine: Machine<State, Command, Change, Effect>
+  readonly #log: Log
+  readonly #clock: Clock
+  readonly #runEffect: (effect: Effect) => Promise<void> | void
+  readonly #waiters = new Map<string, Waiter>()
+  #nextToken = 1
+  #timer: Timer | undefined
+  #wakeAt = Infinity
+  #lastDurable: Promise<void> | undefined
+  #closed: Error | undefined
+
+  private constructor(
+    machine: Machine<State, Command, Change, Effect>,
+    state: State,
+    log: Log,
+    options: MachineHostOptions<Effect>,
+  ) {
+    this.#machine = machine
+    this.state = state
+    this.#log = log
+    this.#clock = options.clock
+    this.#runEffect = options.runEffect
+  }
+
+  /** Replays the machine's log. No command is decided before `start`. */
+  static async open<State, Command extends { readonly type: string }, Change, Effect>(
+    machine: Machine<State, Command, Change, Effect>,
+    options: MachineHostOptions<Effect>,
+  ): Promise<MachineHost<State, Command, Change, Effect>> {
+    const { store, clock } = options
+    let log = await openMachineLog(store, machine.name)
+    let state = await replayLog(machine, log)
+    if (log.sizeBytes > options.logBytesMax) {
+      const shortened = await shorten(store, machine, state, log, clock.now())
+      if (shortened !== log) state = await replayLog(machine, shortened)
+      log = shortened
+    }
+    return new MachineHost(machine, state, log, options)
+  }
+
+  /** Decides what a replay left to do: effects to run again, timeouts to set. */
+  start(): void {
+    for (const command of this.#machine.afterReplay(this.state, this.#clock.now())) {
+      this.tell(command)
+    }
+  }
+
+  /** Asks, and waits for the durable answer. */
+  call(make: (token: string) => Command): Promise<unknown> {
+    const token = this.#token()
+    return new Promise((resolve, reject) => {
+      this.#waiters.set(token, { resolve, reject })
+      this.tell(make(token))
+    })
+  }
+
+  /** Asks a command that is always answered by its own decision, and gives the answer at once. */
+  ask(make: (token: string) => Command): Provisional<unknown> {
+    const token = this.#token()
+    const { decision, durable } = this.#execute(make(token))
+    const own = decision.replies.find((reply) => reply.to === token)
+    assert(own !== undefined, `${this.#machine.name} left a command unanswered that cannot wait`)
+    return { response: own.response, durable }
+  }
+
+  /** Gives a command whose answer, if any, goes to whoever waits for its token. */
+  tell(command: Command): void {
+    this.#execute(command)
+  }
+
+  /** Fails what still waits, and every later command. */
+  close(error: Error): void {
+    this.#closed = error
+    this.#timer?.cancel()
+    for (const waiter of this.#waiters.values()) waiter.reject(error)
+    this.#waiters.clear()
+  }
+
+  #token(): string {
+    return `${this.#nextToken++}`
+  }
+
+  #execute(command: Command): {
+    decision: Decision<Change, Effect>
+    durable: Promise<void> | undefined
+  } {
+    const now = this.#clock.now()
+    if (this.#closed !== undefined) throw this.#closed
+    const decision = this.#machine.decide(this.state, command, now)
+    const durable = this.#store(decision.changes, now)
+    for (const change of decision.changes) this.#machine.apply(this.state, change)
+    if (decision.wakeAt !== undefined) this.#wakeBy(decision.wakeAt)
+    const running: Promise<void>[] = []
+    for (const effect of decision.effects) {
+      const ran = this.#runEffect(effect)
+      if (ran !== undefined) running.push(ran)
+    }
+    if (decision.replies.length > 0 || running.length > 0)
+      this.#park(decision.replies, durable, running)
+    return { decision, durable }
+  }
+
+  /** Appends what is to be stored. The promise is that of the last batch that is not durable yet. */
+  #store(changes: readonly Change[], now: number): Promise<void> | undefined {
+    const batch = encodeChanges(this.#machine, changes, now)
+    if (batch === undefined) return this.#lastDurable
+    const result = this.#log.append(batch)
+    assert(result.kind === 'appended', 'a coordinator log refused a batch')
+    const durable = result.durable
+    this.#lastDurable = durable
+    const forget = (): void => {
+      if (this.#lastDurable === durable) this.#lastDurable = undefined
+    }
+    durable.then(forget, forget)
+    return durable
+  }
+
+  #park(
+    replies: readonly Reply[],
+    durable: Promise<void> | undefined,
+    running: readonly Promise<void>[],
+  ): void {
+    if (durable === undefined && running.length === 0) return this.#deliver(replies)
+    const all = running.length === 0 ? durable! : Promise.all([durable, ...running])
+    void all.then(
+      () => this.#deliver(replies),
+      (error: unknown) => this.#refuse(replies, error),
+    )
+  }
+
+  #deliver(replies: readonly Reply[]): void {
+    for (const reply of replies) {
+      this.#waiters.get(reply.to)?.resolve(reply.response)
+      this.#waiters.delete(reply.to)
+    }
+  }
+
+  #refuse(replies: readonly Reply[], error: unknown): void {
+    for (const reply of replies) {
+      this.#waiters.get(reply.to)?.reject(error)
+      this.#waiters.delete(reply.to)
+    }
+  }
+
+  #wakeBy(at: number): void {
+    if (at >= this.#wakeAt) return
+    this.#timer?.cancel()
+    this.#wakeAt = at
+    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
+      this.#wakeAt = Infinity
+      try {
+        this.tell({ type: 'wake' } as Command)
+      } catch (error) {
+        // A store that takes nothing more has told the broker, which is about to close this host.
+        if (!isHeadwaterError(error)) throw error
+      }
+    })
+  }
+}
+
+function encodeChanges<State, Command, Change, Effect>(
+  machine: Machine<State, Command, Change, Effect>,
+  changes: readonly Change[],
+  now: number,
+): Uint8Array | undefined {
+  let builder: BatchBuilder | undefined
+  for (const change of changes) {
+    const bytes = machine.encode(change)
+    if (bytes === undefined) continue
+    builder ??= new BatchBuilder(256)
+    builder.append(now, null, bytes)
+  }
+  return builder?.finish()
+}
+
+/** Opens the machine's log, the lowest number there is, and removes what an unfinished switch left. */
+async function openMachineLog(store: LogStore, machineName: string): Promise<Log> {
+  const prefix = logPrefix(machineName)
+  const numbers = store
+    .names()
+    .filter((name) => isMachineLog(name) && name.startsWith(prefix))
+    .map((name) => Number(name.slice(prefix.length)))
+    .toSorted((a, b) => a - b)
+  for (const unfinished of numbers.slice(1)) await store.delete(`${prefix}${unfinished}`)
+  const name = `${prefix}${numbers[0] ?? 1}`
+  return store.get(name) ?? store.create(name)
+}
+
+/** Whether a log of the store belongs to a machine. A topic's log ends with a dot and the topic's id. */
+export function isMachineLog(name: string): boolean {
+  return /^coordinator\.[a-z]+-\d+$/.test(name)
+}
+
+function logPrefix(machineName: string): string {
+  return `coordinator.${machineName}-`
+}
+
+async function replayLog<State, Command, Change, Effect>(
+  machine: Machine<State, Command, Change, Effect>,
+  log: Log,
+): Promise<State> {
+  const state = machine.initial()
+  const upTo = log.highWatermark
+  let at = log.startOffset
+  while (at < upTo) {
+    const read = await log.read(at, { maxBytes: replayReadBytes, upTo, minOneBatch: true })
+    for (const batch of read.flatMap(splitBatches)) {
+      for (const record of decodeRecords(batch)) {
+        assert(record.value !== null, 'a stored change has no bytes')
+        machine.apply(state, machine.decode(record.value))
+        at = record.offset + 1
+      }
+    }
+    assert(read.length > 0, `the log of ${machine.name} ends before its high watermark`)
+  }
+  return state
+}
+
+/** Writes the state into the next log; the old one stays when that would not halve it. */
+async function shorten<State, Command, Change, Effect>(
+  store: LogStore,
+  machine: Machine<State, Command, Change, Effect>,
+  state: State,
+  old: Log,
+  now: number,
+): Promise<Log> {
+  const batches = [...dumpBatches(machine, state, now)]
+  const bytes = batches.reduce((sum, batch) => sum + batch.length, 0)
+  if (bytes * 2 > old.sizeBytes) return old
+  const prefix = logPrefix(machine.name)
+  const log = await store.create(`${prefix}${Number(old.name.slice(prefix.length)) + 1}`)
+  for (const batch of batches) {
+    const result = log.append(batch)
+    assert(result.kind === 'appended', 'a coordinator log refused a dump')
+    await result.durable
+  }
+  await store.delete(old.name)
+  return log
+}
+
+function* dumpBatches<State, Command, Change, Effect>(
+  machine: Machine<State, Command, Change, Effect>,
+  state: State,
+  now: number,
+): Iterable<Uint8Array> {
+  let builder = new BatchBuilder()
+  for (const change of machine.dump(state)) {
+    const bytes = machine.encode(change)
+    assert(bytes !== undefined, 'a dump holds a volatile change')
+    builder.append(now, null, bytes)
+    if (builder.sizeBytes < dumpBatchBytes) continue
+    yield builder.finish()
+    builder = new BatchBuilder()
+  }
+  if (builder.count > 0) yield builder.finish()
+}

@@ -1,0 +1,211 @@
+/**
+ * One client connection: frames in, responses out.
+ *
+ * Requests are begun in the order they came and their responses leave in that order, whatever order the
+ * handlers finish in (a parked fetch holds the answers behind it, as the protocol demands). At most
+ * `requestsInFlightMax` requests and `requestBytesInFlightMax` bytes are begun and unanswered; beyond
+ * that, or while the client does not read its answers, nothing more is read from it; one that reads nothing
+ * for `stallMsMax` is given up. A frame that cannot
+ * be understood closes this connection with a reported reason, and touches nothing else.
+ */
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import type { Clock, Duplex } from '../../io/ports.ts'
+import { FrameSplitter } from '../../protocol/frame.ts'
+
+/** What a handler may know of the client it answers. */
+export interface Peer {
+  /** The client's address, for people. */
+  readonly remote: string
+  /** The address the client dialled: what it is told to dial again. */
+  readonly local: { readonly host: string; readonly port: number }
+  /** Calls back when the connection ends; returns what takes the callback off again. */
+  onGone(callback: () => void): () => void
+}
+
+/** The chunks of one response, or undefined when the request gets none (a produce with acks=0). */
+export type Answer = Uint8Array[] | undefined
+
+export interface ConnectionOptions {
+  readonly frameBytesMax: number
+  readonly requestsInFlightMax: number
+  readonly requestBytesInFlightMax: number
+  /** How long a client may leave its answers unread. */
+  readonly stallMsMax: number
+  readonly clock: Clock
+  /** Begins one request. What it throws, at once or later, closes the connection. */
+  readonly dispatch: (frame: Uint8Array, peer: Peer) => Answer | Promise<Answer>
+  /** Called once; `reason` when the broker closed it for a fault. */
+  readonly onClosed: (connection: Connection, reason?: string) => void
+}
+
+interface Slot {
+  readonly requestBytes: number
+  answer: Answer
+  done: boolean
+}
+
+export class Connection implements Peer {
+  readonly remote: string
+  readonly local: { readonly host: string; readonly port: number }
+  readonly #duplex: Duplex
+  readonly #options: ConnectionOptions
+  readonly #splitter: FrameSplitter
+  readonly #inFlight: Slot[] = []
+  readonly #goneCallbacks = new Set<() => void>()
+  #waiting: Uint8Array[] = []
+  #inFlightBytes = 0
+  #draining = false
+  #paused = false
+  #pumpScheduled = false
+  #closed = false
+
+  constructor(duplex: Duplex, options: ConnectionOptions) {
+    this.remote = duplex.remote
+    this.local = duplex.local
+    this.#duplex = duplex
+    this.#options = options
+    this.#splitter = new FrameSplitter(options.frameBytesMax)
+    duplex.onClose(() => this.#end())
+    duplex.onBytes((chunk) => this.#receive(chunk))
+  }
+
+  get requestsInFlight(): number {
+    return this.#inFlight.length
+  }
+
+  onGone(callback: () => void): () => void {
+    this.#goneCallbacks.add(callback)
+    return () => this.#goneCallbacks.delete(callback)
+  }
+
+  /** Closes after the answers already written; requests in flight go unanswered. */
+  close(reason?: string): void {
+    if (this.#closed) return
+    this.#duplex.close()
+    this.#end(reason)
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#closed) return
+    try {
+      const frames = this.#splitter.push(chunk)
+      this.#waiting = this.#waiting.length === 0 ? frames : this.#waiting.concat(frames)
+    } catch (error) {
+      return this.#fail(error)
+    }
+    this.#pump()
+  }
+
+  #pump(): void {
+    this.#pumpScheduled = false
+    do {
+      this.#beginWaiting()
+      this.#flush()
+    } while (this.#waiting.length > 0 && this.#hasRoom())
+    if (this.#closed) return
+    if (this.#waiting.length > 0 || this.#draining) this.#pause()
+    else this.#resume()
+  }
+
+  #beginWaiting(): void {
+    let begun = 0
+    while (begun < this.#waiting.length && this.#hasRoom()) this.#begin(this.#waiting[begun++]!)
+    this.#waiting = begun === this.#waiting.length ? [] : this.#waiting.slice(begun)
+  }
+
+  #hasRoom(): boolean {
+    return (
+      !this.#closed &&
+      !this.#draining &&
+      this.#inFlight.length < this.#options.requestsInFlightMax &&
+      this.#inFlightBytes < this.#options.requestBytesInFlightMax
+    )
+  }
+
+  #begin(frame: Uint8Array): void {
+    const slot: Slot = { requestBytes: frame.length, answer: undefined, done: false }
+    this.#inFlight.push(slot)
+    this.#inFlightBytes += frame.length
+    try {
+      const answer = this.#options.dispatch(frame, this)
+      if (answer instanceof Promise) {
+        answer.then(
+          (late) => this.#finish(slot, late),
+          (error: unknown) => this.#fail(error),
+        )
+      } else {
+        slot.answer = answer
+        slot.done = true
+      }
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Answers that become ready in one turn (a group commit wakes many) leave in one write. */
+  #finish(slot: Slot, answer: Answer): void {
+    slot.answer = answer
+    slot.done = true
+    if (this.#pumpScheduled || this.#inFlight[0]?.done !== true) return
+    this.#pumpScheduled = true
+    queueMicrotask(() => this.#pump())
+  }
+
+  #flush(): void {
+    if (this.#closed) return
+    let count = 0
+    const chunks: Uint8Array[] = []
+    for (const slot of this.#inFlight) {
+      if (!slot.done) break
+      count++
+      this.#inFlightBytes -= slot.requestBytes
+      if (slot.answer !== undefined) chunks.push(...slot.answer)
+    }
+    if (count > 0) this.#inFlight.splice(0, count)
+    if (chunks.length === 0 || this.#duplex.write(chunks)) return
+    this.#draining = true
+    const { clock, stallMsMax } = this.#options
+    const stalled = clock.after(stallMsMax, () => {
+      this.#fail(
+        new HeadwaterError(
+          'connection-lost',
+          `the client left its answers unread for ${stallMsMax} ms: let it read what it asks for`,
+        ),
+      )
+    })
+    void this.#duplex.drained().then(() => {
+      stalled.cancel()
+      this.#draining = false
+      this.#pump()
+    })
+  }
+
+  #pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#duplex.pause()
+  }
+
+  #resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#duplex.resume()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#closed) return
+    const text = error instanceof Error ? error.message : String(error)
+    const known = isHeadwaterError(error)
+    this.#duplex.destroy()
+    this.#end(known ? text : `a bug in the broker: ${(error as Error)?.stack ?? text}`)
+  }
+
+  #end(reason?: string): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#waiting = []
+    this.#options.onClosed(this, reason)
+    for (const callback of this.#goneCallbacks) callback()
+    this.#goneCallbacks.clear()
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * One partition as clients see it: the rules between a request and the log.
+ *
+ * Produce: exactly one sound batch (magic 2, checksum, counts), within the topic's limits; a batch is
+ * stored as it was sent, compressed or not. The broker looks into records only where a rule is about
+ * records: a compacted topic refuses records without a key.
+ * Fetch: nothing past the high watermark, and under read_committed nothing past the last stable offset.
+ * What is remembered about producers, epochs and offsets is the log's.
+ */
+import { isHeadwaterError } from '../../base/errors.ts'
+import type { AppendResult, Log } from '../../log/log.ts'
+import { ErrorCode } from '../../protocol/errors.ts'
+import {
+  checkBatch,
+  compressionOf,
+  isControl,
+  isTransactional,
+  readBatchHeader,
+  type BatchFault,
+  type BatchHeader,
+} from '../../records/batch.ts'
+import { forEachRecord } from '../../records/record.ts'
+import type { BrokerEvent } from '../broker-event.ts'
+
+/** What became of a produced batch. */
+export type Produced =
+  | {
+      readonly errorCode: 0
+      readonly baseOffset: number
+      readonly logAppendTimeMs: number
+      readonly durable: Promise<void>
+    }
+  | {
+      readonly errorCode: number
+      readonly message: string
+      /** The records at fault, by their place in the batch. */
+      readonly faulty?: readonly number[]
+      /** Whether the log was looked at, and so can tell where it starts. */
+      readonly seen?: boolean
+    }
+
+/** From this version of Produce on a transactional batch adds its partition to the transaction (KIP-890). */
+export const implicitAddVersion = 12
+
+interface PartitionLimits {
+  readonly messageBytesMax: number
+  readonly compacted: boolean
+  readonly logAppendTime: boolean
+  readonly timestampBeforeMsMax: number
+  readonly timestampAfterMsMax: number
+}
+
+export class Partition {
+  readonly topic: string
+  readonly topicId: string
+  readonly index: number
+  readonly log: Log
+  #limits: PartitionLimits
+  #damageReported = false
+
+  constructor(
+    topic: string,
+    topicId: string,
+    index: number,
+    log: Log,
+    configs: ReadonlyMap<string, string>,
+  ) {
+    this.topic = topic
+    this.topicId = topicId
+    this.index = index
+    this.log = log
+    this.#limits = limitsOf(configs)
+  }
+
+  /** Takes changed topic settings; they hold from the next batch on. */
+  configure(configs: ReadonlyMap<string, string>): void {
+    this.#limits = limitsOf(configs)
+  }
+
+  /** The offset before which a reader may read. */
+  readableEnd(readCommitted: boolean): number {
+    return readCommitted ? this.log.lastStableOffset : this.log.highWatermark
+  }
+
+  /** KIP-320: a client with an older epoch is fenced, one with a newer knows more than we do. */
+  checkLeaderEpoch(currentLeaderEpoch: number): number {
+    if (currentLeaderEpoch < 0 || currentLeaderEpoch === this.log.leaderEpoch) return ErrorCode.NONE
+    return currentLeaderEpoch < this.log.leaderEpoch
+      ? ErrorCode.FENCED_LEADER_EPOCH
+      : ErrorCode.UNKNOWN_LEADER_EPOCH
+  }
+
+  /**
+   * What a client is told when stored records cannot be read, and what an operator is: the first time
+   * only, because clients ask again and again. Anything but an operating error is a bug, and thrown.
+   */
+  unreadable(error: unknown, report: (event: BrokerEvent) => void): number {
+    if (!isHeadwaterError(error)) throw error
+    const { topic, index: partition } = this
+    if (!this.#damageReported) report({ type: 'partition-damaged', topic, partition, error })
+    this.#damageReported = true
+    return error.code === 'data-corrupt' ? ErrorCode.CORRUPT_MESSAGE : ErrorCode.KAFKA_STORAGE_ERROR
+  }
+
+  /** Checks a produced batch against every rule that needs no other room; undefined when it may go in. */
+  refusal(records: Uint8Array, version: number, now: number): Produced | undefined {
+    const fault = checkBatch(records)
+    if (fault !== undefined) {
+      const isFuture = fault === 'bad-magic' && records[16]! > 2
+      const errorCode = isFuture ? ErrorCode.CORRUPT_MESSAGE : faultCodes[fault]
+      const message = `the record batch is unsound: ${fault}`
+      return { errorCode, message, seen: fault === 'bad-count' }
+    }
+    const header = readBatchHeader(records)
+    if (header.sizeBytes !== records.length) {
+      return refuse(
+        ErrorCode.INVALID_RECORD,
+        'a produce request holds one record batch a partition',
+      )
+    }
+    return this.#headerRefusal(header, version) ?? this.#recordRefusal(records, header, now)
+  }
+
+  /** Appends a batch that `refusal` had nothing against. The log owns the bytes from now on. */
+  append(records: Uint8Array, now: number): Produced {
+    const { logAppendTime } = this.#limits
+    let result: AppendResult
+    try {
+      result = this.log.append(records, logAppendTime ? { logAppendTime: now } : {})
+    } catch (error) {
+      if (!isHeadwaterError(error)) throw error
+      return refuse(ErrorCode.KAFKA_STORAGE_ERROR, error.message)
+    }
+    if (result.kind === 'refused') {
+      return judge(sequenceCodes[result.reason], `the log refused the batch: ${result.reason}`)
+    }
+    return {
+      errorCode: 0,
+      baseOffset: result.baseOffset,
+      logAppendTimeMs: logAppendTime ? now : -1,
+      durable: result.durable,
+    }
+  }
+
+  #headerRefusal(header: BatchHeader, version: number): Produced | undefined {
+    const limits = this.#limits
+    if (header.sizeBytes > limits.messageBytesMax) {
+      return refuse(
+        ErrorCode.MESSAGE_TOO_LARGE,
+        `the batch has ${header.sizeBytes} bytes, more than max.message.bytes=${limits.messageBytesMax}`,
+      )
+    }
+    if (isControl(header.attributes)) {
+      return judge(ErrorCode.INVALID_RECORD, 'only the broker writes control batches')
+    }
+    if (
+      (header.attributes & 0x07) > 4 ||
+      (compressionOf(header.attributes) === 'zstd' && version < 7)
+    ) {
+      return refuse(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, 'zstd needs version 7 of Produce')
+    }
+    if (header.recordCount !== header.lastOffsetDelta + 1) {
+      return judge(ErrorCode.INVALID_RECORD, 'a produced batch has a record for every offset')
+    }
+    if (header.producerId >= 0 && (header.baseSequence < 0 || header.producerEpoch < 0)) {
+      return judge(
+        ErrorCode.INVALID_RECORD,
+        'a batch with a producer id needs an epoch and a sequence',
+      )
+    }
+    return this.#producerRefusal(header, version)
+  }
+
+  /** KIP-890: what is plain does not mix with what is open, and a new producer begins at its beginning. */
+  #producerRefusal(header: BatchHeader, version: number): Produced | undefined {
+    if (header.producerId < 0) return undefined
+    const producer = this.log.producerState(header.producerId)
+    if (!isTransactional(header.attributes)) {
+      if (producer === undefined || producer.transactionStart < 0) return undefined
+      return judge(ErrorCode.INVALID_TXN_STATE, 'its producer has a transaction open here')
+    }
+    if (producer !== undefined || header.baseSequence === 0 || version < implicitAddVersion) {
+      return undefined
+    }
+    return judge(
+      ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+      'a transaction of an unknown producer begins with sequence 0',
+    )
+  }
+
+  #recordRefusal(records: Uint8Array, header: BatchHeader, now: number): Produced | undefined {
+    const { compacted, logAppendTime, timestampBeforeMsMax, timestampAfterMsMax } = this.#limits
+    const oldest = logAppendTime ? -Infinity : now - timestampBeforeMsMax
+    const newest = logAppendTime ? Infinity : now + timestampAfterMsMax
+    // The newest timestamp stands in the header; the others do not.
+    if (!compacted && oldest === -Infinity && header.maxTimestamp <= newest) return undefined
+    const unkeyed: number[] = []
+    const untimely: number[] = []
+    try {
+      forEachRecord(records, (offset, timestamp, _bytes, _keyStart, keyEnd) => {
+        if (compacted && keyEnd < 0) unkeyed.push(offset - header.baseOffset)
+        if (timestamp < oldest || timestamp > newest) untimely.push(offset - header.baseOffset)
+      })
+    } catch {
+      return judge(ErrorCode.INVALID_RECORD, 'the records of the batch do not fit their lengths')
+    }
+    if (unkeyed.length > 0) {
+      const message = 'a compacted topic takes no records without a key'
+      return { errorCode: ErrorCode.INVALID_RECORD, message, faulty: unkeyed, seen: true }
+    }
+    if (untimely.length === 0 && header.maxTimestamp <= newest) return undefined
+    const message = 'a timestamp lies too far in the past or in the future'
+    return { errorCode: ErrorCode.INVALID_TIMESTAMP, message, faulty: untimely, seen: true }
+  }
+}
+
+const faultCodes: Readonly<Record<BatchFault, number>> = {
+  'too-short': ErrorCode.INVALID_RECORD,
+  'bad-length': ErrorCode.CORRUPT_MESSAGE,
+  'bad-magic': ErrorCode.INVALID_RECORD,
+  'bad-crc': ErrorCode.CORRUPT_MESSAGE,
+  'bad-count': ErrorCode.INVALID_RECORD,
+}
+
+const sequenceCodes = {
+  'out-of-order-sequence': ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  'invalid-producer-epoch': ErrorCode.INVALID_PRODUCER_EPOCH,
+  // It is older than what is remembered, so nobody can tell whether it is a duplicate.
+  'duplicate-sequence': ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+} as const
+
+function refuse(errorCode: number, message: string): Produced {
+  return { errorCode, message }
+}
+
+function judge(errorCode: number, message: string): Produced {
+  return { errorCode, message, seen: true }
+}
+
+function limitsOf(configs: ReadonlyMap<string, string>): PartitionLimits {
+  const number = (name: string, otherwise: number): number => {
+    const value = Number(configs.get(name) ?? otherwise)
+    // Kafka writes "without limit" as the largest 64-bit integer.
+    return value >= Number.MAX_SAFE_INTEGER ? Infinity : value
+  }
+  return {
+    messageBytesMax: number('max.message.bytes', Infinity),
+    compacted: (configs.get('cleanup.policy') ?? '').split(',').includes('compact'),
+    logAppendTime: configs.get('message.timestamp.type') === 'LogAppendTime',
+    timestampBeforeMsMax: number('message.timestamp.before.max.ms', Infinity),
+    timestampAfterMsMax: number('message.timestamp.after.max.ms', Infinity),
+  }
+}

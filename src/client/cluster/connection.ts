@@ -1,0 +1,285 @@
+/**
+ * One connection to one broker: requests out, responses back in the same order.
+ *
+ * Requests are pipelined; a correlation id that does not match ends the connection, because everything
+ * after it would be answered to the wrong caller. On opening, the version of every API is settled
+ * (KIP-35, KIP-511): the highest that both sides know. A request that gets no answer in time also ends
+ * the connection, as answers behind it would be late too; what was in flight fails as retriable
+ * `connection-lost`, and whether the broker did it stays unknown. Retrying is the caller's.
+ *
+ * Bound: `inFlightMax` requests; the producer and the fetcher keep to a handful each.
+ */
+import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import type { Clock, Dial, Duplex, Timer } from '../../io/ports.ts'
+import type { ApiName, RequestInput, ResponseOf } from '../../protocol/api.ts'
+import { apiByKey, apis } from '../../protocol/api.ts'
+import { ErrorCode } from '../../protocol/errors.ts'
+import {
+  decodeResponse,
+  encodeRequest,
+  frameBytesMaxDefault,
+  FrameSplitter,
+} from '../../protocol/frame.ts'
+import { wireError } from './wire-error.ts'
+
+const inFlightMax = 1_000
+const softwareName = 'headwater'
+const softwareVersion = '0.1.0'
+
+/** A request body; a function of the version where versions name things differently. */
+export type Body<N extends ApiName> = RequestInput<N> | ((version: number) => RequestInput<N>)
+
+export interface RequestOptions {
+  /** How long one attempt may take; the connection's default when left out. */
+  readonly timeoutMs?: number
+  /** Use no newer version than this. */
+  readonly versionMax?: number
+}
+
+export interface ConnectionOptions {
+  readonly dial: Dial
+  readonly clock: Clock
+  readonly host: string
+  readonly port: number
+  readonly clientId: string
+  readonly requestTimeoutMs: number
+}
+
+interface Pending {
+  readonly api: ApiName
+  readonly version: number
+  readonly correlationId: number
+  readonly timer: Timer
+  readonly resolve: (response: never) => void
+  readonly reject: (error: HeadwaterError) => void
+}
+
+export class Connection {
+  readonly address: string
+  readonly #options: ConnectionOptions
+  readonly #duplex: Duplex
+  readonly #splitter = new FrameSplitter(frameBytesMaxDefault)
+  readonly #pending: Pending[] = []
+  readonly #versions = new Map<ApiName, readonly [min: number, max: number]>()
+  readonly #features = new Map<string, number>()
+  #nextCorrelationId = 0
+  #failure: HeadwaterError | undefined
+
+  private constructor(options: ConnectionOptions, duplex: Duplex) {
+    this.#options = options
+    this.#duplex = duplex
+    this.address = `${options.host}:${options.port}`
+    duplex.onBytes((chunk) => this.#receive(chunk))
+    duplex.onClose((cause) => this.#fail(lost(this.address, cause)))
+  }
+
+  /**
+   * Dials and settles versions. `connection-failed` (retriable) names the address; `broker-closed` when
+   * it was a broker of this process.
+   */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const connection = new Connection(options, await dialInTime(options))
+    try {
+      await connection.#settleVersions()
+      return connection
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }
+
+  get isClosed(): boolean {
+    return this.#failure !== undefined
+  }
+
+  get inFlightCount(): number {
+    return this.#pending.length
+  }
+
+  /** The level of a feature the cluster has finalised (KIP-584); 0 when it has not. */
+  featureLevel(feature: string): number {
+    return this.#features.get(feature) ?? 0
+  }
+
+  /** The version used for `api`: the highest that both sides know. `unsupported-version` when there is none. */
+  versionOf(api: ApiName, versionMax: number = Infinity): number {
+    const [oursMin, oursMax] = apis[api].versions
+    const [theirsMin, theirsMax] = this.#versions.get(api) ?? [0, -1]
+    const version = Math.min(oursMax, theirsMax, versionMax)
+    if (version >= oursMin && version >= theirsMin) return version
+    throw new HeadwaterError(
+      'unsupported-version',
+      `the broker at ${this.address} offers ${theirsMax < 0 ? 'no' : `versions ${theirsMin} to ${theirsMax} of`} ${api}, this client speaks ${oursMin} to ${Math.min(oursMax, versionMax)}: use Apache Kafka 3.5 or newer, or a matching Headwater`,
+    )
+  }
+
+  /** Sends one request. Rejects with `timeout` or `connection-lost` (both retriable), or `protocol-error`. */
+  request<N extends ApiName>(
+    api: N,
+    body: Body<N>,
+    o: RequestOptions = {},
+  ): Promise<ResponseOf<N>> {
+    const version = this.versionOf(api, o.versionMax)
+    const content = typeof body === 'function' ? body(version) : body
+    return this.#send(api, version, content, o.timeoutMs ?? this.#options.requestTimeoutMs)
+  }
+
+  close(): void {
+    this.#fail(new HeadwaterError('connection-lost', `the connection to ${this.address} is closed`))
+  }
+
+  #send<N extends ApiName>(
+    api: N,
+    version: number,
+    body: RequestInput<N>,
+    timeoutMs: number,
+  ): Promise<ResponseOf<N>> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    assert(this.#pending.length < inFlightMax, `more than ${inFlightMax} requests in flight`)
+    const correlationId = this.#nextCorrelationId
+    this.#nextCorrelationId = (correlationId + 1) & 0x7fffffff
+    const chunks = encodeRequest(api, version, correlationId, this.#options.clientId, body)
+    return new Promise((resolve, reject) => {
+      const timer = this.#options.clock.after(timeoutMs, () => this.#timeOut(api, timeoutMs))
+      this.#pending.push({ api, version, correlationId, timer, resolve, reject })
+      // What `write` says of a slow peer is not needed: callers bound what is in flight.
+      this.#duplex.write(chunks)
+    })
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#failure !== undefined) return
+    try {
+      for (const frame of this.#splitter.push(chunk)) this.#answer(frame)
+    } catch (cause) {
+      const text = cause instanceof Error ? cause.message : String(cause)
+      this.#fail(
+        new HeadwaterError(
+          'connection-lost',
+          `the broker at ${this.address} sent what is not Kafka's protocol: ${text}; check that this is a broker's plain-text port`,
+          { cause },
+        ),
+      )
+    }
+  }
+
+  #answer(frame: Uint8Array): void {
+    const request = this.#pending[0]
+    if (request === undefined) throw new HeadwaterError('frame-invalid', 'an answer to no request')
+    const { correlationId, body } = decodeResponse(
+      request.api,
+      answeredVersion(request, frame),
+      frame,
+    )
+    if (correlationId !== request.correlationId) {
+      throw new HeadwaterError('frame-invalid', 'an answer to another request')
+    }
+    this.#pending.shift()
+    request.timer.cancel()
+    request.resolve(body as never)
+  }
+
+  #timeOut(api: ApiName, timeoutMs: number): void {
+    this.#fail(
+      new HeadwaterError(
+        'timeout',
+        `the broker at ${this.address} did not answer ${api} within ${timeoutMs} ms: it is overloaded or gone`,
+        { retriable: true },
+      ),
+    )
+  }
+
+  #fail(error: HeadwaterError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#duplex.destroy()
+    for (const { timer, reject } of this.#pending.splice(0)) {
+      timer.cancel()
+      reject(error)
+    }
+  }
+
+  async #settleVersions(): Promise<void> {
+    const newest = apis.ApiVersions.versions[1]
+    let response = await this.#askVersions(newest)
+    if (response.errorCode === ErrorCode.UNSUPPORTED_VERSION) {
+      const offered = response.apiKeys.find(({ apiKey }) => apiKey === apis.ApiVersions.key)
+      response = await this.#askVersions(Math.min(newest, offered?.maxVersion ?? 0))
+    }
+    if (response.errorCode !== ErrorCode.NONE) {
+      throw wireError(response.errorCode, `settle API versions with ${this.address}`)
+    }
+    for (const { apiKey, minVersion, maxVersion } of response.apiKeys) {
+      const api = apiByKey(apiKey)
+      if (api !== undefined) this.#versions.set(api, [minVersion, maxVersion])
+    }
+    for (const { name, maxVersionLevel } of response.finalizedFeatures) {
+      this.#features.set(name, maxVersionLevel)
+    }
+  }
+
+  #askVersions(version: number): Promise<ResponseOf<'ApiVersions'>> {
+    const body = {
+      clientSoftwareName: softwareName,
+      clientSoftwareVersion: softwareVersion,
+    }
+    return this.#send(
+      'ApiVersions',
+      version,
+      version >= 3 ? body : {},
+      this.#options.requestTimeoutMs,
+    )
+  }
+}
+
+async function dialInTime(o: ConnectionOptions): Promise<Duplex> {
+  let timer: Timer | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = o.clock.after(o.requestTimeoutMs, () => reject(unreachable(o, undefined)))
+  })
+  const dialled = o.dial(o.host, o.port)
+  // A connection that comes up after we gave up belongs to nobody.
+  let gaveUp = false
+  dialled.then(
+    (duplex) => gaveUp && duplex.destroy(),
+    () => undefined,
+  )
+  try {
+    return await Promise.race([dialled, late])
+  } catch (cause) {
+    gaveUp = true
+    throw unreachable(o, cause)
+  } finally {
+    timer?.cancel()
+  }
+}
+
+function unreachable(o: ConnectionOptions, cause: unknown): HeadwaterError {
+  // A broker inside this process does not come back at the same `dial`.
+  if (isHeadwaterError(cause, 'broker-closed')) return cause
+  // Whoever dialled has named the address and the fix already.
+  if (isHeadwaterError(cause, 'connection-failed')) {
+    return new HeadwaterError('connection-failed', cause.message, { retriable: true, cause })
+  }
+  const why = cause instanceof Error ? `: ${cause.message}` : ' in time'
+  return new HeadwaterError(
+    'connection-failed',
+    `could not connect to the broker at ${o.host}:${o.port}${why}; check the address and that the broker is running`,
+    { retriable: true, cause },
+  )
+}
+
+function lost(address: string, cause: Error | undefined): HeadwaterError {
+  return new HeadwaterError(
+    'connection-lost',
+    `the broker at ${address} closed the connection${cause === undefined ? '' : `: ${cause.message}`}`,
+    { retriable: true, cause },
+  )
+}
+
+/** A broker that does not know our version of ApiVersions answers in version 0, with error 35. */
+function answeredVersion(request: Pending, frame: Uint8Array): number {
+  if (request.api !== 'ApiVersions' || frame.length < 6) return request.version
+  const errorCode = (frame[4]! << 8) | frame[5]!
+  return errorCode === ErrorCode.UNSUPPORTED_VERSION ? 0 : request.version
+}

@@ -1,0 +1,130 @@
+/**
+ * What a producer holds for one partition: a batch being filled, batches waiting, batches on their way.
+ *
+ * Order is the invariant: batches leave in the order they were filled, and one that comes back goes in
+ * front of everything filled after it. A sequence number is given when a batch is first sent and stays
+ * with it, so that the broker recognises a repetition (KIP-98).
+ */
+import { BatchBuilder } from '../../records/record.ts'
+
+/** Sequence numbers of a partition count records and wrap here. */
+const sequenceLimit = 0x8000_0000
+/** Of each producer, a broker remembers this many batches in a partition to recognise repetitions. */
+const batchesRemembered = 5
+const firstBuilderBytes = 4 * 1024
+
+export interface PendingBatch {
+  readonly queue: PartitionQueue
+  /** Grows with every batch of the partition. */
+  readonly order: number
+  readonly builder: BatchBuilder
+  /** `Clock.monotonic` when it was closed. */
+  readonly since: number
+  /** The encoded batch, once it has been sent. */
+  bytes: Uint8Array | undefined
+  /** Set by who wants to know that it is acknowledged or given up. */
+  settled: PromiseWithResolvers<void> | undefined
+}
+
+export class PartitionQueue {
+  readonly topic: string
+  readonly partition: number
+  builder: BatchBuilder | undefined
+  /** In order; those that were sent before have bytes. */
+  readonly waiting: PendingBatch[] = []
+  readonly inFlight: PendingBatch[] = []
+  /** A batch failed: nothing more is sent until all in flight are back, so that order is kept. */
+  isRecovering = false
+  /** What the cluster said about the leader turned out wrong. */
+  isPlaceStale = false
+  /** The broker has a batch of this producer epoch. A log that has none takes any sequence number for
+   * the first, so the first batch goes alone: one behind it must not arrive before it. */
+  isKnown = false
+  /** Held back for a moment after a failure. */
+  isPaused = false
+  attempt = 0
+  #nextOrder = 0
+  #nextSequence = 0
+  #builderBytes = firstBuilderBytes
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic
+    this.partition = partition
+  }
+
+  /** The batch being filled. It starts a little larger than the last one became: a busy partition
+   * never moves a batch to larger bytes, and a quiet one does not claim what it will not fill. */
+  openBuilder(batchBytes: number): BatchBuilder {
+    this.builder ??= new BatchBuilder(Math.min(batchBytes, this.#builderBytes))
+    return this.builder
+  }
+
+  /** Ends the batch being filled and puts it in line. */
+  closeBuilder(now: number): PendingBatch | undefined {
+    const builder = this.builder
+    if (builder === undefined) return undefined
+    this.builder = undefined
+    this.#builderBytes = Math.max(firstBuilderBytes, builder.sizeBytes * 1.25)
+    const batch: PendingBatch = {
+      queue: this,
+      order: this.#nextOrder++,
+      builder,
+      since: now,
+      bytes: undefined,
+      settled: undefined,
+    }
+    this.waiting.push(batch)
+    return batch
+  }
+
+  /** The sequence number of a batch of `recordCount` records that is sent now for the first time. */
+  takeSequence(recordCount: number): number {
+    const sequence = this.#nextSequence
+    this.#nextSequence = (sequence + recordCount) % sequenceLimit
+    return sequence
+  }
+
+  /** A new producer epoch counts from 0. Nothing of the old one may be waiting or in flight. */
+  resetSequence(): void {
+    this.#nextSequence = 0
+    this.isKnown = false
+  }
+
+  /** Puts a batch that came back in line again, before those filled later. */
+  putBack(batch: PendingBatch): void {
+    this.leave(batch)
+    let at = 0
+    while (at < this.waiting.length && this.waiting[at]!.order < batch.order) at++
+    this.waiting.splice(at, 0, batch)
+    this.isRecovering = this.inFlight.length > 0
+  }
+
+  /** A batch is no longer in flight. */
+  leave(batch: PendingBatch): void {
+    const at = this.inFlight.indexOf(batch)
+    if (at >= 0) this.inFlight.splice(at, 1)
+    if (this.inFlight.length === 0) this.isRecovering = false
+  }
+
+  /** Whether the next batch may go now. Behind the oldest one that is not acknowledged there are never
+   * more than the broker remembers, or a repetition of it would be taken for a gap. */
+  isSendable(): boolean {
+    if (this.isRecovering || this.isPaused) return false
+    const next = this.waiting[0]
+    const oldest = this.inFlight[0]
+    if (next === undefined || oldest === undefined) return next !== undefined
+    return this.isKnown && next.order - oldest.order < batchesRemembered
+  }
+
+  /** Whether a batch filled before this one has yet to be acknowledged. */
+  hasEarlier(batch: PendingBatch): boolean {
+    const isEarlier = (other: PendingBatch): boolean => other.order < batch.order
+    return this.waiting.some(isEarlier) || this.inFlight.some(isEarlier)
+  }
+
+  /** Takes out everything that is not in flight. */
+  dropWaiting(): PendingBatch[] {
+    this.builder = undefined
+    return this.waiting.splice(0)
+  }
+}

@@ -1,0 +1,324 @@
+/**
+ * Sends a producer's batches: which go in one request, how many at once, and what comes next when one
+ * comes back.
+ *
+ * A request carries at most one batch of a partition, and of a partition no more batches are on their
+ * way than the broker remembers to recognise repetitions (KIP-98), counted from the oldest one that is
+ * not acknowledged. After a failure a partition waits for everything in flight and then goes on in
+ * sequence order, so order holds whatever is lost on the way.
+ *
+ *   waiting --send--> in flight --acknowledged--> gone
+ *      ^                 |  '---refused for good--> gone, and the owner is told
+ *      '--- come back ---'
+ */
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { zeroUuid } from '../../base/units.ts'
+import type { ResponseOf } from '../../protocol/api.ts'
+import { ErrorCode, isRetriable } from '../../protocol/errors.ts'
+import type { Compression } from '../../records/batch.ts'
+import { backoffMs } from '../cluster/backoff.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { leaderCodes } from '../cluster/cluster.ts'
+import type { Connection } from '../cluster/connection.ts'
+import type { PartitionQueue, PendingBatch } from './partition-queue.ts'
+import { byTopic, partitionName } from '../cluster/topic-partition.ts'
+import type { Transactions } from './transactions.ts'
+import { wireError } from '../cluster/wire-error.ts'
+
+/** Requests of one producer on their way to one broker. */
+const requestsInFlightMax = 5
+const requestBytesMax = 16 * 1024 * 1024
+/** How long the broker may take to have a write on its disks. */
+const produceTimeoutMs = 30_000
+
+export interface SenderOptions {
+  readonly cluster: Cluster
+  readonly lane: string
+  readonly transactions: Transactions
+  readonly compression: Compression
+  /** How long a batch is tried before it counts as lost. */
+  readonly deliveryTimeoutMs: number
+  /** A batch is through: acknowledged or given up. */
+  readonly onSettled: (batch: PendingBatch, isAcknowledged: boolean) => void
+  /** A batch is lost: what follows it must not be sent. */
+  readonly onFailure: (error: HeadwaterError) => void
+}
+
+export class Sender {
+  readonly #o: SenderOptions
+  /** Queues with waiting batches. */
+  readonly #sendable = new Set<PartitionQueue>()
+  readonly #inFlightByNode = new Map<number, number>()
+  readonly #lookups = new Set<string>()
+  #adding: Promise<void> | undefined
+  /** While a transaction is aborted, and after a failure, batches that come back are dropped. */
+  #isHalted = false
+
+  constructor(options: SenderOptions) {
+    this.#o = options
+  }
+
+  /** Takes notice of a queue with waiting batches; `drain` sends them. */
+  add(queue: PartitionQueue): void {
+    this.#sendable.add(queue)
+  }
+
+  /** Sends what may be sent now; called again by everything that makes more possible. */
+  drain(): void {
+    if (this.#isHalted) return
+    const { cluster, transactions } = this.#o
+    const byNode = new Map<number, PartitionQueue[]>()
+    const toAdd: PartitionQueue[] = []
+    for (const queue of this.#sendable) {
+      if (!queue.isSendable()) continue
+      if (transactions.mustAdd(queue.topic, queue.partition)) {
+        toAdd.push(queue)
+        continue
+      }
+      const place = queue.isPlaceStale ? undefined : cluster.leader(queue.topic, queue.partition)
+      if (place === undefined) this.#lookUp(queue)
+      else if (byNode.has(place.leaderId)) byNode.get(place.leaderId)!.push(queue)
+      else byNode.set(place.leaderId, [queue])
+    }
+    if (toAdd.length > 0) this.#addToTransaction(toAdd)
+    for (const [nodeId, queues] of byNode) this.#drainNode(nodeId, queues)
+  }
+
+  /** Sends nothing more and drops what comes back, until `resume`. */
+  halt(): void {
+    this.#isHalted = true
+    this.#sendable.clear()
+  }
+
+  /** Resolves when no request that adds partitions is on its way: it must not overtake an abort. */
+  async added(): Promise<void> {
+    await this.#adding
+  }
+
+  resume(): void {
+    this.#isHalted = false
+  }
+
+  #drainNode(nodeId: number, queues: readonly PartitionQueue[]): void {
+    let left = queues
+    while (left.length > 0 && (this.#inFlightByNode.get(nodeId) ?? 0) < requestsInFlightMax) {
+      const batches: PendingBatch[] = []
+      let sizeBytes = 0
+      for (const queue of left) {
+        const next = queue.waiting[0]!
+        if (batches.length > 0 && sizeBytes + next.builder.sizeBytes > requestBytesMax) break
+        sizeBytes += next.builder.sizeBytes
+        batches.push(next)
+        queue.waiting.shift()
+        queue.inFlight.push(next)
+        if (queue.waiting.length === 0) this.#sendable.delete(queue)
+      }
+      // Those that found no room come first in the next request.
+      left = [...left.slice(batches.length), ...left.slice(0, batches.length)].filter(
+        (queue) => queue.waiting.length > 0 && queue.isSendable(),
+      )
+      void this.#send(nodeId, batches)
+    }
+  }
+
+  async #send(nodeId: number, batches: readonly PendingBatch[]): Promise<void> {
+    this.#inFlightByNode.set(nodeId, (this.#inFlightByNode.get(nodeId) ?? 0) + 1)
+    try {
+      for (const batch of batches) this.#encode(batch)
+      const connection = await this.#o.cluster.connection(nodeId, this.#o.lane)
+      this.#finish(batches, await this.#produce(connection, batches))
+    } catch (error) {
+      const failure = asOperatingError(error)
+      for (const batch of batches) {
+        if (failure.retriable) this.#bounce(batch, failure, true)
+        else this.#lose(batch, failure)
+      }
+    } finally {
+      this.#inFlightByNode.set(nodeId, this.#inFlightByNode.get(nodeId)! - 1)
+      this.drain()
+    }
+  }
+
+  /** Encodes a batch when it first leaves; repetitions send the same bytes. */
+  #encode(batch: PendingBatch): void {
+    const { transactions, compression } = this.#o
+    const { queue, builder } = batch
+    transactions.noteWrite(queue.topic, queue.partition)
+    batch.bytes ??= builder.finish({
+      producerId: transactions.producerId,
+      producerEpoch: transactions.producerEpoch,
+      baseSequence: queue.takeSequence(builder.count),
+      transactional: transactions.transactionalId !== null,
+      compression,
+    })
+  }
+
+  #produce(
+    connection: Connection,
+    batches: readonly PendingBatch[],
+  ): Promise<ResponseOf<'Produce'>> {
+    const { cluster, transactions } = this.#o
+    const places = batches.map((batch) => ({ ...placeOf(batch), batch }))
+    const topics = byTopic(places).map(([name, ofTopic]) => ({
+      name,
+      topicId: cluster.metadata.topic(name)?.topicId ?? zeroUuid,
+      partitionData: ofTopic.map(({ partition, batch }) => ({
+        index: partition,
+        records: batch.bytes!,
+      })),
+    }))
+    const hasIds = topics.every(({ topicId }) => topicId !== zeroUuid)
+    const versionMax = Math.min(transactions.produceVersionMax, hasIds ? Infinity : 12)
+    return connection.request(
+      'Produce',
+      {
+        transactionalId: transactions.transactionalId,
+        acks: -1,
+        timeoutMs: produceTimeoutMs,
+        topicData: topics,
+      },
+      { versionMax },
+    )
+  }
+
+  #finish(batches: readonly PendingBatch[], response: ResponseOf<'Produce'>): void {
+    const results = new Map<string, { errorCode: number; errorMessage: string | null }>()
+    for (const { name, topicId, partitionResponses } of response.responses) {
+      const topic = name === '' ? this.#o.cluster.metadata.nameOf(topicId) : name
+      for (const result of partitionResponses) {
+        results.set(partitionName(topic ?? topicId, result.index), result)
+      }
+    }
+    for (const batch of batches) {
+      const { topic, partition } = placeOf(batch)
+      const result = results.get(partitionName(topic, partition))
+      // A topic made anew has another id; the answer to the old one is found under no name.
+      if (result === undefined) this.#refuse(batch, ErrorCode.UNKNOWN_TOPIC_ID, null)
+      else if (isAcknowledged(result.errorCode)) this.#acknowledge(batch)
+      else this.#refuse(batch, result.errorCode, result.errorMessage)
+    }
+  }
+
+  #acknowledge(batch: PendingBatch): void {
+    batch.queue.leave(batch)
+    batch.queue.attempt = 0
+    batch.queue.isKnown = true
+    this.#o.onSettled(batch, true)
+  }
+
+  #refuse(batch: PendingBatch, code: number, detail: string | null): void {
+    const { topic, partition } = placeOf(batch)
+    // A gap is no fault of its own while the batch before it is on its way again.
+    const isGap = code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && batch.queue.hasEarlier(batch)
+    const again = isGap || isRetriable(code) || code === ErrorCode.CONCURRENT_TRANSACTIONS
+    const error = wireError(code, `write to ${partitionName(topic, partition)}`, detail)
+    if (again) this.#bounce(batch, error, leaderCodes.includes(code))
+    else this.#lose(batch, error)
+  }
+
+  /** A batch came back and may go again. @param isPlaceStale whether to look for the leader first */
+  #bounce(batch: PendingBatch, error: HeadwaterError, isPlaceStale: boolean): void {
+    const { queue } = batch
+    if (this.#isHalted) return this.#drop(batch)
+    if (this.#isLate(batch)) return this.#lose(batch, lateError(error))
+    queue.putBack(batch)
+    if (isPlaceStale) queue.isPlaceStale = true
+    this.#sendable.add(queue)
+    this.#pause(queue)
+  }
+
+  #lose(batch: PendingBatch, error: HeadwaterError): void {
+    this.#o.onFailure(error)
+    this.#drop(batch)
+  }
+
+  #drop(batch: PendingBatch): void {
+    batch.queue.leave(batch)
+    this.#o.onSettled(batch, false)
+  }
+
+  /** Finds the leader of a queue's partition, once at a time for each topic. */
+  #lookUp(queue: PartitionQueue): void {
+    const { cluster } = this.#o
+    const { topic, partition } = queue
+    if (this.#lookups.has(topic)) return
+    this.#lookups.add(topic)
+    cluster.markStale()
+    cluster
+      .topic(topic)
+      .then(({ partitions }) => {
+        if (partitions[partition] === undefined) throw missingPartition(queue, partitions.length)
+        for (const each of this.#sendable) if (each.topic === topic) each.isPlaceStale = false
+        if (cluster.leader(topic, partition) !== undefined) return
+        throw wireError(
+          ErrorCode.LEADER_NOT_AVAILABLE,
+          `write to ${partitionName(topic, partition)}`,
+        )
+      })
+      .catch((error: unknown) => {
+        const failure = asOperatingError(error)
+        const oldest = queue.waiting[0]
+        if (!failure.retriable || failure.code === 'not-found') this.#o.onFailure(failure)
+        else if (oldest !== undefined && this.#isLate(oldest)) this.#o.onFailure(lateError(failure))
+        else this.#pause(queue)
+      })
+      .finally(() => {
+        this.#lookups.delete(topic)
+        this.drain()
+      })
+  }
+
+  /** Holds a queue back for a moment; batches that come back together wait once. */
+  #pause(queue: PartitionQueue): void {
+    if (queue.isPaused) return
+    queue.isPaused = true
+    const { clock, random } = this.#o.cluster
+    clock.after(backoffMs(++queue.attempt, random), () => {
+      queue.isPaused = false
+      this.drain()
+    })
+  }
+
+  #isLate({ since }: PendingBatch): boolean {
+    return this.#o.cluster.clock.monotonic() - since > this.#o.deliveryTimeoutMs
+  }
+
+  #addToTransaction(queues: readonly PartitionQueue[]): void {
+    this.#adding ??= this.#o.transactions
+      .addPartitions(queues.map(({ topic, partition }) => ({ topic, partition })))
+      .catch((error: unknown) => this.#o.onFailure(asOperatingError(error)))
+      .finally(() => {
+        this.#adding = undefined
+        this.drain()
+      })
+  }
+}
+
+function placeOf({ queue }: PendingBatch): { topic: string; partition: number } {
+  return { topic: queue.topic, partition: queue.partition }
+}
+
+/** A duplicate is a repetition of what the broker has had for longer than it remembers offsets. */
+function isAcknowledged(code: number): boolean {
+  return code === ErrorCode.NONE || code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER
+}
+
+function asOperatingError(error: unknown): HeadwaterError {
+  if (isHeadwaterError(error)) return error
+  throw error
+}
+
+function lateError(cause: HeadwaterError): HeadwaterError {
+  return new HeadwaterError(
+    'timeout',
+    `records could not be delivered in time, the last failure being: ${cause.message}`,
+    { cause },
+  )
+}
+
+function missingPartition(queue: PartitionQueue, count: number): HeadwaterError {
+  return new HeadwaterError(
+    'not-found',
+    `topic '${queue.topic}' has ${count} partitions, so there is no partition ${queue.partition}: choose one from 0 to ${count - 1}`,
+  )
+}

@@ -1,0 +1,213 @@
+/**
+ * The groups machine: classic consumer groups (join, sync, heartbeat, leave) and the offsets groups commit,
+ * in one machine, because whether a commit counts depends on who is a member of which generation.
+ *
+ * A restart keeps members, generations, assignments and offsets. What it forgets (who waited, member ids
+ * given out and unused) clients find again by retrying; every member then has a full session timeout.
+ */
+import type { GroupsCommand, GroupsEffect } from '../commands.ts'
+import { deleteGroups, describeGroups, listGroups } from './admin.ts'
+import { groupChanges, type GroupsChange } from './changes.ts'
+import {
+  emptyGroupMs,
+  nextDeadlineMs,
+  openDraft,
+  setSession,
+  setTimers,
+  settle,
+  type GroupDraft,
+  type GroupsDecision,
+  type GroupsOptions,
+} from './draft.ts'
+import { joinGroup } from './join.ts'
+import { expireGroup, rebalanceTimeoutMs } from './rebalance.ts'
+import { applyToGroups } from './apply.ts'
+import { initialGroups, type CommittedOffset, type Group, type GroupsState } from './state.ts'
+import { heartbeat, leaveGroup, syncGroup } from './sync.ts'
+import type { Machine } from '../machine.ts'
+import {
+  commitOffsets,
+  commitTransactionOffsets,
+  completeTransaction,
+  deleteOffsets,
+  fetchOffsets,
+  forgetTopics,
+} from './offsets.ts'
+
+export type GroupsMachine = Machine<GroupsState, GroupsCommand, GroupsChange, GroupsEffect>
+
+export function groupsMachine(options: GroupsOptions): GroupsMachine {
+  return {
+    name: 'groups',
+    initial: initialGroups,
+    decide: (state, command, now) => decideGroups(options, state, command, now),
+    apply: applyToGroups,
+    encode: groupChanges.encode,
+    decode: groupChanges.decode,
+    dump: dumpGroups,
+    afterReplay: () => [{ type: 'restart' }],
+  }
+}
+
+function decideGroups(
+  options: GroupsOptions,
+  state: GroupsState,
+  command: GroupsCommand,
+  now: number,
+): GroupsDecision {
+  switch (command.type) {
+    case 'JoinGroup':
+      return joinGroup(options, state, command, now)
+    case 'SyncGroup':
+      return syncGroup(options, state, command, now)
+    case 'Heartbeat':
+      return heartbeat(state, command, now)
+    case 'LeaveGroup':
+      return leaveGroup(options, state, command, now)
+    case 'OffsetCommit':
+      return commitOffsets(options, state, command, now)
+    case 'OffsetFetch':
+      return fetchOffsets(state, command)
+    case 'OffsetDelete':
+      return deleteOffsets(state, command)
+    case 'TxnOffsetCommit':
+      return commitTransactionOffsets(options, state, command)
+    case 'DescribeGroups':
+      return describeGroups(state, command)
+    case 'ListGroups':
+      return listGroups(state, command)
+    case 'DeleteGroups':
+      return deleteGroups(state, command)
+    case 'complete-transaction':
+      return completeTransaction(state, command)
+    case 'topics-deleted':
+      return forgetTopics(state, command)
+    case 'restart':
+      return inEveryGroup(options, state, now, state.groups.keys(), freshTimeouts)
+    case 'wake':
+      return wake(options, state, now)
+  }
+}
+
+/** Lets whatever has run out in any group run out. */
+function wake(options: GroupsOptions, state: GroupsState, now: number): GroupsDecision {
+  const due: string[] = []
+  const forgotten: GroupsChange[] = []
+  let wakeAt = Infinity
+  for (const [groupId, sessions] of state.sessions) {
+    const group = state.groups.get(groupId)
+    if (group !== undefined && isForgotten(group, sessions.timers.emptyDeadlineMs, now)) {
+      forgotten.push({ type: 'group-deleted', groupId })
+      continue
+    }
+    const next = nextDeadlineMs(group, sessions)
+    if (next <= now) due.push(groupId)
+    else wakeAt = Math.min(wakeAt, next)
+  }
+  const decision = inEveryGroup(options, state, now, due, (draft) => {
+    if (draft.sessions.timers.emptyDeadlineMs <= now)
+      setTimers(draft, { emptyDeadlineMs: Infinity })
+    expireGroup(draft)
+  })
+  wakeAt = Math.min(wakeAt, decision.wakeAt ?? Infinity)
+  const changes = [...forgotten, ...decision.changes]
+  const settled = { ...decision, changes }
+  return wakeAt === Infinity ? settled : { ...settled, wakeAt }
+}
+
+function isForgotten(group: Group, emptyDeadlineMs: number, now: number): boolean {
+  return emptyDeadlineMs <= now && group.members.size === 0 && group.offsets.size === 0
+}
+
+/** After a replay: members have a session timeout to be heard of, a barrier waits its full time. */
+function freshTimeouts(draft: GroupDraft): void {
+  const { group, now } = draft
+  for (const { memberId, sessionTimeoutMs } of group.members.values()) {
+    const syncPending = group.state === 'CompletingRebalance'
+    setSession(draft, memberId, { deadlineMs: now + sessionTimeoutMs, syncPending })
+  }
+  const barrier = now + rebalanceTimeoutMs(group)
+  const isForgettable = group.members.size === 0 && group.offsets.size === 0
+  setTimers(draft, {
+    joinDeadlineMs: group.state === 'PreparingRebalance' ? barrier : Infinity,
+    syncDeadlineMs: group.state === 'CompletingRebalance' ? barrier : Infinity,
+    emptyDeadlineMs: isForgettable ? now + emptyGroupMs : Infinity,
+  })
+}
+
+function inEveryGroup(
+  options: GroupsOptions,
+  state: GroupsState,
+  now: number,
+  groupIds: Iterable<string>,
+  decideOne: (draft: GroupDraft) => void,
+): GroupsDecision {
+  const decisions = [...groupIds].map((groupId) => {
+    const draft = openDraft(options, state, groupId, now)
+    decideOne(draft)
+    return settle(draft)
+  })
+  const wakeAt = decisions.reduce(
+    (least, each) => Math.min(least, each.wakeAt ?? Infinity),
+    Infinity,
+  )
+  const all = {
+    changes: decisions.flatMap(({ changes }) => changes),
+    replies: decisions.flatMap(({ replies }) => replies),
+    effects: [],
+  }
+  return wakeAt === Infinity ? all : { ...all, wakeAt }
+}
+
+function dumpGroups(state: GroupsState): GroupsChange[] {
+  return [...state.groups.values()].flatMap((group) => [
+    ...dumpMembers(group),
+    ...dumpOffsets(group),
+  ])
+}
+
+function dumpMembers(group: Group): GroupsChange[] {
+  const { groupId, protocolType, protocolName, leaderId, generationId } = group
+  const members = [...group.members.values()]
+  const joins = members.map(({ assignment: _assignment, ...member }): GroupsChange => ({
+    type: 'member-joined',
+    groupId,
+    protocolType: protocolType ?? '',
+    ...member,
+  }))
+  const assignments = members.map(({ memberId, assignment }) => ({ memberId, assignment }))
+  const restored: GroupsChange = {
+    type: 'group-restored',
+    groupId,
+    state: group.state,
+    protocolType,
+    protocolName,
+    leaderId,
+    generationId,
+    assignments,
+  }
+  return [...joins, restored]
+}
+
+/** Committed offsets first, then each pending one in its order: the order decides who wins. */
+function dumpOffsets({ groupId, offsets }: Group): GroupsChange[] {
+  const changes: GroupsChange[] = []
+  const committed = [...offsets].flatMap(([name, partitions]) => {
+    const known = [...partitions].flatMap(([partition, each]) =>
+      each.committed === undefined ? [] : [{ partition, ...each.committed }],
+    )
+    return known.length === 0 ? [] : [{ name, partitions: known }]
+  })
+  if (committed.length > 0) changes.push({ type: 'offsets-committed', groupId, topics: committed })
+  for (const [name, partitions] of offsets) {
+    for (const [partition, { pending }] of partitions) {
+      for (const { producerId, producerEpoch, ...offset } of pending) {
+        const topics = [
+          { name, partitions: [{ partition, ...(offset satisfies CommittedOffset) }] },
+        ]
+        changes.push({ type: 'offsets-pending', groupId, producerId, producerEpoch, topics })
+      }
+    }
+  }
+  return changes
+}

@@ -1,0 +1,266 @@
+/**
+ * Committed offsets: OffsetCommit, OffsetFetch, OffsetDelete, and commits inside transactions.
+ *
+ * Who may commit: a member of the current generation; or, while the group has no members, anyone who
+ * claims no membership, even for the group without a name that old clients use. Offsets never expire: a
+ * team that comes back after a month finds its place.
+ *
+ * A transactional commit is pending until its transaction is decided (KIP-98). Readers who ask for stable
+ * offsets are told to wait meanwhile (KIP-447). When two compete for a partition the later written wins,
+ * whichever is decided first.
+ */
+import type { RequestOf } from '../../protocol/api.ts'
+import { ErrorCode } from '../../protocol/errors.ts'
+import type { Call, CompleteTransaction, TopicsDeleted } from '../commands.ts'
+import type { GroupsChange } from './changes.ts'
+import type { GroupsDecision, GroupsOptions } from './draft.ts'
+import { memberFault } from './join.ts'
+import { offsetsOf, type Group, type GroupsState } from './state.ts'
+import { refreshed } from './sync.ts'
+import { subscribedTopics } from './subscription.ts'
+
+type CommittedTopic = Pick<RequestOf<'OffsetCommit'>['topics'][number], 'name' | 'partitions'> & {
+  readonly topicId?: string
+}
+
+interface Committer {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly generationId: number
+}
+
+export function commitOffsets(
+  options: GroupsOptions,
+  state: GroupsState,
+  { request, token, version }: Call<'OffsetCommit'>,
+  now: number,
+): GroupsDecision {
+  const { groupId, memberId, groupInstanceId } = request
+  const group = state.groups.get(groupId)
+  const committer = { memberId, groupInstanceId, generationId: request.generationIdOrMemberEpoch }
+  const isOrphan = group === undefined && committer.generationId >= 0 && version >= 9
+  const fault = isOrphan
+    ? ErrorCode.GROUP_ID_NOT_FOUND
+    : (committerFault(group, committer, false) ?? rebalanceFault(group))
+  const { accepted, topics } = sortOut(options, request.topics, fault)
+  const changes: GroupsChange[] =
+    group === undefined ? [] : [...refreshed(state, group, memberId, now)]
+  if (accepted.length > 0) changes.push({ type: 'offsets-committed', groupId, topics: accepted })
+  return { changes, replies: [{ to: token, response: { topics } }], effects: [] }
+}
+
+/** The handler has asked the transactions machine before: the producer is in an open transaction. */
+export function commitTransactionOffsets(
+  options: GroupsOptions,
+  state: GroupsState,
+  { request, token }: Call<'TxnOffsetCommit'>,
+): GroupsDecision {
+  const { groupId, producerId, producerEpoch } = request
+  const late = producerEpoch < (state.markerEpochs.get(producerId) ?? -1)
+  const fault = late
+    ? ErrorCode.INVALID_PRODUCER_EPOCH
+    : committerFault(state.groups.get(groupId), request, true)
+  const { accepted, topics } = sortOut(options, request.topics, fault)
+  const changes: GroupsChange[] =
+    accepted.length === 0
+      ? []
+      : [{ type: 'offsets-pending', groupId, producerId, producerEpoch, topics: accepted }]
+  return { changes, replies: [{ to: token, response: { topics } }], effects: [] }
+}
+
+/** Safe to repeat: what is not pending any more is not touched. */
+export function completeTransaction(
+  state: GroupsState,
+  { token, producerId, producerEpoch, commit, groups }: CompleteTransaction,
+): GroupsDecision {
+  const touched = groups.filter((groupId) => {
+    const group = state.groups.get(groupId)
+    return group !== undefined && hasPending(group, producerId)
+  })
+  const known = (state.markerEpochs.get(producerId) ?? -1) >= producerEpoch
+  const changes: GroupsChange[] =
+    touched.length === 0 && (known || groups.length === 0)
+      ? []
+      : [{ type: 'transaction-completed', producerId, producerEpoch, commit, groups: touched }]
+  return { changes, replies: [{ to: token, response: undefined }], effects: [] }
+}
+
+export function fetchOffsets(
+  state: GroupsState,
+  { request, token, version }: Call<'OffsetFetch'>,
+): GroupsDecision {
+  const fetch = (groupId: string, topics: FetchedTopics | null) =>
+    fetchGroup(state.groups.get(groupId), topics, request.requireStable)
+  const response =
+    version >= 8
+      ? {
+          groups: request.groups.map(({ groupId, topics }) => ({
+            groupId,
+            topics: fetch(groupId, topics),
+          })),
+        }
+      : { topics: fetch(request.groupId, request.topics) }
+  return { changes: [], replies: [{ to: token, response }], effects: [] }
+}
+
+export function deleteOffsets(
+  state: GroupsState,
+  { request, token }: Call<'OffsetDelete'>,
+): GroupsDecision {
+  const { groupId } = request
+  const group = state.groups.get(groupId)
+  const answer = (response: unknown, changes: readonly GroupsChange[] = []) => ({
+    changes,
+    replies: [{ to: token, response }],
+    effects: [],
+  })
+  if (groupId === '') return answer({ errorCode: ErrorCode.INVALID_GROUP_ID })
+  if (group === undefined) return answer({ errorCode: ErrorCode.GROUP_ID_NOT_FOUND })
+  const isConsumer = group.protocolType === 'consumer'
+  if (group.state !== 'Empty' && !isConsumer) {
+    return answer({ errorCode: ErrorCode.NON_EMPTY_GROUP })
+  }
+  const subscribed = subscribedTopics(group)
+  const deleted: { name: string; partitions: number[] }[] = []
+  const topics = request.topics.map(({ name, partitions }) => {
+    const inUse = subscribed === 'unknown' || subscribed.has(name)
+    const errorCode = inUse ? ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC : ErrorCode.NONE
+    const indexes = partitions.map(({ partitionIndex }) => partitionIndex)
+    const stored = indexes.filter((index) => offsetsOf(group, name, index) !== undefined)
+    if (!inUse && stored.length > 0) deleted.push({ name, partitions: stored })
+    return { name, partitions: indexes.map((partitionIndex) => ({ partitionIndex, errorCode })) }
+  })
+  const changes: GroupsChange[] =
+    deleted.length === 0 ? [] : [{ type: 'offsets-deleted', groupId, topics: deleted }]
+  return answer({ errorCode: ErrorCode.NONE, topics }, changes)
+}
+
+export function forgetTopics(
+  state: GroupsState,
+  { token, topics: gone }: TopicsDeleted,
+): GroupsDecision {
+  const changes: GroupsChange[] = []
+  for (const { groupId, offsets } of state.groups.values()) {
+    const topics = gone.flatMap((name) => {
+      const partitions = offsets.get(name)
+      return partitions === undefined ? [] : [{ name, partitions: [...partitions.keys()] }]
+    })
+    if (topics.length > 0) changes.push({ type: 'offsets-deleted', groupId, topics })
+  }
+  return { changes, replies: [{ to: token, response: undefined }], effects: [] }
+}
+
+/** Why this committer may not commit to the group. Transactions without a word about membership pass:
+ * producers before KIP-447 know of none. */
+function committerFault(
+  group: Group | undefined,
+  committer: Committer,
+  isTransactional: boolean,
+): number | undefined {
+  const { memberId, groupInstanceId, generationId } = committer
+  if (group === undefined) return generationId < 0 ? undefined : ErrorCode.ILLEGAL_GENERATION
+  if (generationId < 0 && group.state === 'Empty') return undefined
+  const claimsMembership = generationId >= 0 || memberId !== '' || groupInstanceId !== null
+  if (claimsMembership) return membershipFault(group, committer)
+  return isTransactional ? undefined : ErrorCode.UNKNOWN_MEMBER_ID
+}
+
+function membershipFault(group: Group, committer: Committer): number | undefined {
+  const fault = memberFault(group, committer.memberId, committer.groupInstanceId)
+  if (fault !== undefined) return fault
+  return committer.generationId === group.generationId ? undefined : ErrorCode.ILLEGAL_GENERATION
+}
+
+/** Between join and sync nobody owns anything yet that it could have finished. */
+function rebalanceFault(group: Group | undefined): number | undefined {
+  return group?.state === 'CompletingRebalance' ? ErrorCode.REBALANCE_IN_PROGRESS : undefined
+}
+
+interface AcceptedTopic {
+  readonly name: string
+  readonly partitions: {
+    readonly partition: number
+    readonly offset: number
+    readonly leaderEpoch: number
+    readonly metadata: string
+  }[]
+}
+
+/** Splits a commit into what is kept and what each partition is told. */
+function sortOut(
+  { offsetMetadataLengthMax }: GroupsOptions,
+  topics: readonly CommittedTopic[],
+  fault: number | undefined,
+): { accepted: AcceptedTopic[]; topics: unknown[] } {
+  const accepted: AcceptedTopic[] = []
+  const answers = topics.map(({ name, topicId, partitions }) => {
+    const kept: AcceptedTopic = { name, partitions: [] }
+    const results = partitions.map((each) => {
+      const { partitionIndex } = each
+      if (fault !== undefined) return { partitionIndex, errorCode: fault }
+      const metadata = each.committedMetadata ?? ''
+      if (metadata.length > offsetMetadataLengthMax) {
+        return { partitionIndex, errorCode: ErrorCode.OFFSET_METADATA_TOO_LARGE }
+      }
+      kept.partitions.push({
+        partition: partitionIndex,
+        offset: each.committedOffset,
+        leaderEpoch: each.committedLeaderEpoch,
+        metadata,
+      })
+      return { partitionIndex, errorCode: ErrorCode.NONE }
+    })
+    if (kept.partitions.length > 0) accepted.push(kept)
+    return topicId === undefined
+      ? { name, partitions: results }
+      : { name, topicId, partitions: results }
+  })
+  return { accepted, topics: answers }
+}
+
+type FetchedTopics = readonly {
+  readonly name: string
+  readonly topicId?: string
+  readonly partitionIndexes: readonly number[]
+}[]
+
+function fetchGroup(
+  group: Group | undefined,
+  topics: FetchedTopics | null,
+  requireStable: boolean,
+): unknown[] {
+  const asked = topics ?? everyOffset(group)
+  return asked.map(({ name, topicId, partitionIndexes }) => {
+    const partitions = partitionIndexes.map((partitionIndex) => {
+      const stored = group === undefined ? undefined : offsetsOf(group, name, partitionIndex)
+      const unstable = requireStable && (stored?.pending.length ?? 0) > 0
+      const committed = unstable ? undefined : stored?.committed
+      return {
+        partitionIndex,
+        committedOffset: committed?.offset ?? -1,
+        committedLeaderEpoch: committed?.leaderEpoch ?? -1,
+        metadata: committed?.metadata ?? '',
+        errorCode: unstable ? ErrorCode.UNSTABLE_OFFSET_COMMIT : ErrorCode.NONE,
+      }
+    })
+    return topicId === undefined ? { name, partitions } : { name, topicId, partitions }
+  })
+}
+
+function everyOffset(group: Group | undefined): FetchedTopics {
+  if (group === undefined) return []
+  return [...group.offsets].flatMap(([name, partitions]) => {
+    const committed = [...partitions].filter(([, each]) => each.committed !== undefined)
+    const partitionIndexes = committed.map(([partition]) => partition)
+    return partitionIndexes.length === 0 ? [] : [{ name, partitionIndexes }]
+  })
+}
+
+function hasPending(group: Group, producerId: number): boolean {
+  for (const partitions of group.offsets.values()) {
+    for (const { pending } of partitions.values()) {
+      if (pending.some((each) => each.producerId === producerId)) return true
+    }
+  }
+  return false
+}

@@ -1,0 +1,346 @@
+/**
+ * Creating, deleting and growing topics: CreateTopics, DeleteTopics, CreatePartitions, and creation on
+ * the side by Metadata. Every topic of a request is decided by itself; one refusal spares the others.
+ */
+import { zeroUuid } from '../../base/units.ts'
+import { ErrorCode } from '../../protocol/errors.ts'
+import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
+import type { Input } from '../../protocol/schema.ts'
+import type { AutoCreate, AutoCreated, Call, CreateTopicsCall, TopicsEffect } from '../commands.ts'
+import { configFault, topicConfigs } from './configs.ts'
+import { collidingName, refusal, topicNameFault, type Refusal } from './names.ts'
+import {
+  configList,
+  effectiveConfigs,
+  logNameOf,
+  logPlans,
+  type Topic,
+  type TopicsChange,
+  type TopicsDecision,
+  type TopicsOptions,
+  type TopicsState,
+} from './state.ts'
+
+type RequestedTopic = RequestOf<'CreateTopics'>['topics'][number]
+type CreateTopicsResult = Input<ResponseOf<'CreateTopics'>['topics'][number]>
+
+/** What Kafka answers for configs nobody set, and for those a topic sets: `DescribeConfigs` sources. */
+const sourceDefault = 5
+const sourceTopic = 1
+
+export function createTopics(
+  options: TopicsOptions,
+  state: TopicsState,
+  { token, request, topicIds }: CreateTopicsCall,
+  now: number,
+): TopicsDecision {
+  const requestedNames = countNames(request.topics)
+  const created: Topic[] = []
+  const answered = new Set<string>()
+  const topics: CreateTopicsResult[] = []
+  for (const [index, requested] of request.topics.entries()) {
+    const { name } = requested
+    if (answered.has(name)) continue
+    answered.add(name)
+    const duplicate = requestedNames.get(name)! > 1
+    const topic = duplicate
+      ? refusal(ErrorCode.INVALID_REQUEST, `Topic '${name}' is in the request more than once`)
+      : planTopic(options, state, created, requested, topicIds[index] ?? zeroUuid, now)
+    if ('errorCode' in topic) {
+      topics.push({ name, ...topic })
+      continue
+    }
+    topics.push(createdResult(options, state, topic))
+    created.push(topic)
+  }
+  const replies = [{ to: token, response: { topics } }]
+  if (request.validateOnly) return { changes: [], replies, effects: [] }
+  return { ...creation(options, state, created), replies }
+}
+
+export function autoCreate(
+  options: TopicsOptions,
+  state: TopicsState,
+  { token, names, topicIds }: AutoCreate,
+  now: number,
+): TopicsDecision {
+  const created: Topic[] = []
+  const topics = names.map((name, index) => {
+    if (state.topics.has(name) || created.some((topic) => topic.name === name)) {
+      return { name, errorCode: ErrorCode.NONE }
+    }
+    const requested = {
+      name,
+      numPartitions: -1,
+      replicationFactor: -1,
+      assignments: [],
+      configs: [],
+    }
+    const topic = planTopic(options, state, created, requested, topicIds[index] ?? zeroUuid, now)
+    if ('errorCode' in topic) return { name, errorCode: topic.errorCode }
+    created.push(topic)
+    return { name, errorCode: ErrorCode.NONE }
+  })
+  const response: AutoCreated = { topics }
+  return { ...creation(options, state, created), replies: [{ to: token, response }] }
+}
+
+export function deleteTopics(
+  state: TopicsState,
+  { token, version, request }: Call<'DeleteTopics'>,
+): TopicsDecision {
+  const asked =
+    version >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
+  const nameOf = (each: (typeof asked)[number]) => each.name ?? state.names.get(each.topicId) ?? ''
+  const counts = countNames(asked.map((each) => ({ name: nameOf(each) })))
+  const deleted = new Map<string, Topic>()
+  // One answer for each topic, by its id if it was asked for by that too.
+  const byIdLast = asked.toSorted(
+    (one, other) => Number(one.name === null) - Number(other.name === null),
+  )
+  const different = new Map(byIdLast.map((each) => [nameOf(each) || each.topicId, each])).values()
+  const responses = [...different].map((each) => {
+    const { name, topicId } = each
+    const byId = name === null
+    const topic = state.topics.get(nameOf(each))
+    const answer = { name: topic?.name ?? name, topicId: topic?.topicId ?? topicId }
+    const isTwice = topic !== undefined && counts.get(topic.name)! > 1
+    if (byId === (topicId === zeroUuid)) {
+      const errorMessage = 'A topic is named either by its name or by its id'
+      return { name, topicId, errorCode: ErrorCode.INVALID_REQUEST, errorMessage }
+    }
+    if (isTwice) {
+      const errorMessage = `Topic '${topic.name}' is in the request more than once`
+      return { name: topic.name, topicId, errorCode: ErrorCode.INVALID_REQUEST, errorMessage }
+    }
+    if (topic === undefined) {
+      const errorCode = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      return { ...answer, errorCode, errorMessage: 'This server does not host this topic.' }
+    }
+    deleted.set(topic.name, topic)
+    return { ...answer, errorCode: ErrorCode.NONE, errorMessage: null }
+  })
+  const changes = [...deleted.keys()].map((name): TopicsChange => ({ type: 'topic-deleted', name }))
+  const replies = [{ to: token, response: { responses } }]
+  if (changes.length === 0) return { changes, replies, effects: [] }
+  const logNames = [...deleted.values()].flatMap(({ name, topicId, partitionCount }) =>
+    Array.from({ length: partitionCount }, (_, partition) => logNameOf(name, topicId, partition)),
+  )
+  return {
+    changes,
+    replies,
+    effects: [{ type: 'delete-logs', topics: [...deleted.keys()], logNames }],
+  }
+}
+
+export function createPartitions(
+  options: TopicsOptions,
+  state: TopicsState,
+  { token, request }: Call<'CreatePartitions'>,
+): TopicsDecision {
+  const requestedNames = countNames(request.topics)
+  const changes: TopicsChange[] = []
+  const effects: TopicsEffect[] = []
+  const answered = new Set<string>()
+  let added = 0
+  const results: ({ name: string } & Partial<Refusal>)[] = []
+  for (const { name, count, assignments } of request.topics) {
+    if (answered.has(name)) continue
+    answered.add(name)
+    const duplicate = requestedNames.get(name)! > 1
+    const fault = duplicate
+      ? refusal(ErrorCode.INVALID_REQUEST, `Topic '${name}' is in the request more than once`)
+      : growthFault(options, state, name, count, assignments, added)
+    if (fault !== undefined) {
+      results.push({ name, ...fault })
+      continue
+    }
+    results.push({ name })
+    const topic = state.topics.get(name)!
+    added += count - topic.partitionCount
+    changes.push({ type: 'partitions-added', name, partitionCount: count })
+    const grown = { ...topic, partitionCount: count }
+    const logs = logPlans(state, options.nodeId, grown, topic.partitionCount)
+    effects.push({ type: 'create-logs', logs })
+  }
+  const replies = [{ to: token, response: { results } }]
+  return request.validateOnly
+    ? { changes: [], replies, effects: [] }
+    : { changes, replies, effects }
+}
+
+function growthFault(
+  options: TopicsOptions,
+  state: TopicsState,
+  name: string,
+  count: number,
+  assignments: readonly { readonly brokerIds: readonly number[] }[] | null,
+  addedBefore: number,
+): Refusal | undefined {
+  const topic = state.topics.get(name)
+  if (topic === undefined) {
+    return refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'This server does not host this topic.')
+  }
+  const added = count - topic.partitionCount
+  if (added <= 0) {
+    const text =
+      added === 0
+        ? `Topic already has ${count} partition(s).`
+        : `The topic ${name} currently has ${topic.partitionCount} partition(s); ${count} would not be an increase.`
+    return refusal(ErrorCode.INVALID_PARTITIONS, text)
+  }
+  if (assignments !== null) {
+    if (assignments.length !== added) {
+      const text = `Increasing the number of partitions by ${added} but ${assignments.length} assignments provided.`
+      return refusal(ErrorCode.INVALID_REPLICA_ASSIGNMENT, text)
+    }
+    const fault = assignmentFault(options, assignments)
+    if (fault !== undefined) return fault
+  }
+  return limitFault(options, state, addedBefore + added)
+}
+
+/** The topic that a request asks for, or why it cannot be. `created` are those planned before it. */
+function planTopic(
+  options: TopicsOptions,
+  state: TopicsState,
+  created: readonly Topic[],
+  requested: RequestedTopic,
+  topicId: string,
+  now: number,
+): Topic | Refusal {
+  const { name } = requested
+  const fault = topicNameFault(name)
+  if (fault !== undefined) return refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, fault)
+  if (name === '__cluster_metadata') {
+    return refusal(ErrorCode.INVALID_REQUEST, `Kafka's tools take ${name} for a log of its own.`)
+  }
+  if (state.topics.has(name)) {
+    return refusal(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
+  }
+  const collision = collidingName(name, [...state.topics.keys(), ...created.map((t) => t.name)])
+  if (collision !== undefined) {
+    const text = `Topic '${name}' collides with existing topic: ${collision}`
+    return refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, text)
+  }
+  const partitionCount = partitionCountOf(options, requested)
+  if (typeof partitionCount !== 'number') return partitionCount
+  const planned = created.reduce((sum, topic) => sum + topic.partitionCount, partitionCount)
+  const tooMany = limitFault(options, state, planned)
+  if (tooMany !== undefined) return tooMany
+  const configs = new Map<string, string>()
+  for (const { name: config, value } of requested.configs) {
+    const spec = topicConfigs.get(config)
+    if (spec === undefined) {
+      return refusal(ErrorCode.INVALID_CONFIG, `Unknown topic config name: ${config}`)
+    }
+    if (value === null) {
+      const text = `Null value not supported for topic configs: ${config}`
+      return refusal(ErrorCode.INVALID_CONFIG, text)
+    }
+    const wrong = configFault(spec, value)
+    if (wrong !== undefined) return refusal(ErrorCode.INVALID_CONFIG, wrong)
+    configs.set(config, value)
+  }
+  return { name, topicId, partitionCount, configs, createdAt: now }
+}
+
+function partitionCountOf(options: TopicsOptions, requested: RequestedTopic): number | Refusal {
+  const { numPartitions, replicationFactor, assignments } = requested
+  if (assignments.length > 0) {
+    if (numPartitions !== -1 || replicationFactor !== -1) {
+      const text = 'With a replica assignment, partition count and replication factor must be -1.'
+      return refusal(ErrorCode.INVALID_REQUEST, text)
+    }
+    const indexes = new Set(assignments.map(({ partitionIndex }) => partitionIndex))
+    const gapless = assignments.every((_, index) => indexes.has(index))
+    if (!gapless || indexes.size !== assignments.length) {
+      const text = 'The assigned partitions must be numbered from 0 without gaps or repetition.'
+      return refusal(ErrorCode.INVALID_REPLICA_ASSIGNMENT, text)
+    }
+    return assignmentFault(options, assignments) ?? assignments.length
+  }
+  if (numPartitions === 0 || numPartitions < -1) {
+    const text = 'Number of partitions was set to an invalid non-positive value.'
+    return refusal(ErrorCode.INVALID_PARTITIONS, text)
+  }
+  if (replicationFactor !== -1 && replicationFactor !== 1) {
+    const text =
+      replicationFactor < 1
+        ? 'Replication factor must be larger than 0, or -1 to use the default value.'
+        : `Unable to replicate the partition ${replicationFactor} time(s): The target replication factor of ${replicationFactor} cannot be reached because only 1 broker(s) are registered.`
+    return refusal(ErrorCode.INVALID_REPLICATION_FACTOR, text)
+  }
+  return numPartitions === -1 ? options.defaultPartitions : numPartitions
+}
+
+function assignmentFault(
+  { nodeId }: TopicsOptions,
+  assignments: readonly { readonly brokerIds: readonly number[] }[],
+): Refusal | undefined {
+  const here = assignments.every(
+    ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
+  )
+  if (here) return undefined
+  const text = `Every partition has one replica, on broker ${nodeId}: there is no other broker.`
+  return refusal(ErrorCode.INVALID_REPLICA_ASSIGNMENT, text)
+}
+
+function limitFault(
+  options: TopicsOptions,
+  state: TopicsState,
+  added: number,
+): Refusal | undefined {
+  let partitions = added
+  for (const topic of state.topics.values()) partitions += topic.partitionCount
+  if (partitions <= options.partitionsMax) return undefined
+  const text = `All topics together may have ${options.partitionsMax} partitions; this would make ${partitions}.`
+  return refusal(ErrorCode.POLICY_VIOLATION, text)
+}
+
+function creation(
+  options: TopicsOptions,
+  state: TopicsState,
+  created: readonly Topic[],
+): Pick<TopicsDecision, 'changes' | 'effects'> {
+  if (created.length === 0) return { changes: [], effects: [] }
+  const changes = created.map(
+    ({ name, topicId, partitionCount, configs, createdAt }): TopicsChange => ({
+      type: 'topic-created',
+      name,
+      topicId,
+      partitionCount,
+      configs: configList(configs),
+      at: createdAt,
+    }),
+  )
+  const logs = created.flatMap((topic) => logPlans(state, options.nodeId, topic))
+  return { changes, effects: [{ type: 'create-logs', logs }] }
+}
+
+function createdResult(
+  options: TopicsOptions,
+  state: TopicsState,
+  topic: Topic,
+): CreateTopicsResult {
+  const effective = effectiveConfigs(state, options.nodeId, topic.configs)
+  const configs = [...effective].map(([name, value]) => ({
+    name,
+    value,
+    configSource: topic.configs.has(name) ? sourceTopic : sourceDefault,
+  }))
+  return {
+    name: topic.name,
+    topicId: topic.topicId,
+    errorCode: ErrorCode.NONE,
+    numPartitions: topic.partitionCount,
+    replicationFactor: 1,
+    configs,
+  }
+}
+
+function countNames(topics: readonly { readonly name: string }[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}

@@ -1,0 +1,78 @@
+/**
+ * The topics machine: who is created, deleted, grown and configured, and which logs that takes.
+ *
+ * It answers admin requests with Kafka's codes, and has the host make and remove the partitions' logs.
+ * There is one replica of everything, on this node. Internal topics do not exist here: what Kafka keeps
+ * in them lies in the coordinators' own logs, and their names are refused.
+ */
+import type { TopicsCommand, TopicsEffect } from '../commands.ts'
+import type { Machine } from '../machine.ts'
+import {
+  alterConfigs,
+  alterConfigsIncrementally,
+  describeConfigs,
+  listConfigResources,
+} from './settings.ts'
+import { autoCreate, createPartitions, createTopics, deleteTopics } from './admin.ts'
+import {
+  applyToTopics,
+  dumpTopics,
+  initialTopics,
+  logPlans,
+  topicChanges,
+  type TopicsChange,
+  type TopicsDecision,
+  type TopicsOptions,
+  type TopicsState,
+} from './state.ts'
+
+export type TopicsMachine = Machine<TopicsState, TopicsCommand, TopicsChange, TopicsEffect>
+
+export function topicsMachine(options: TopicsOptions): TopicsMachine {
+  return {
+    name: 'topics',
+    initial: initialTopics,
+    decide: (state, command, now) => decideTopics(options, state, command, now),
+    apply: applyToTopics,
+    encode: topicChanges.encode,
+    decode: topicChanges.decode,
+    dump: dumpTopics,
+    afterReplay: () => [{ type: 'restart' }],
+  }
+}
+
+function decideTopics(
+  options: TopicsOptions,
+  state: TopicsState,
+  command: TopicsCommand,
+  now: number,
+): TopicsDecision {
+  switch (command.type) {
+    case 'CreateTopics':
+      return createTopics(options, state, command, now)
+    case 'auto-create':
+      return autoCreate(options, state, command, now)
+    case 'DeleteTopics':
+      return deleteTopics(state, command)
+    case 'CreatePartitions':
+      return createPartitions(options, state, command)
+    case 'DescribeConfigs':
+      return describeConfigs(options, state, command)
+    case 'AlterConfigs':
+      return alterConfigs(options, state, command)
+    case 'IncrementalAlterConfigs':
+      return alterConfigsIncrementally(options, state, command)
+    case 'ListConfigResources':
+      return listConfigResources(options, state, command)
+    case 'restart':
+      return restart(options, state)
+    case 'wake':
+      return { changes: [], replies: [], effects: [] }
+  }
+}
+
+/** A crash may have come between a topic and its logs: ask for all of them again. */
+function restart({ nodeId }: TopicsOptions, state: TopicsState): TopicsDecision {
+  const logs = [...state.topics.values()].flatMap((topic) => logPlans(state, nodeId, topic))
+  return { changes: [], replies: [], effects: [{ type: 'create-logs', logs }] }
+}

@@ -1,0 +1,90 @@
+/** Looking at transactions: DescribeTransactions and ListTransactions (KIP-664). */
+import { ErrorCode } from '../../protocol/errors.ts'
+import type { Call } from '../commands.ts'
+import { topicList, type TransactionsDecision } from './changes.ts'
+import type { TransactionsState } from './state.ts'
+
+/** Every state a client may filter by; the last two never show here. */
+const stateNames = new Set([
+  'Empty',
+  'Ongoing',
+  'PrepareCommit',
+  'PrepareAbort',
+  'CompleteCommit',
+  'CompleteAbort',
+  'PrepareEpochFence',
+  'Dead',
+])
+
+export function describeTransactions(
+  state: TransactionsState,
+  { request, token }: Call<'DescribeTransactions'>,
+): TransactionsDecision {
+  const transactionStates = request.transactionalIds.map((transactionalId) => {
+    const transaction = state.transactions.get(transactionalId)
+    if (transaction === undefined) {
+      const errorCode =
+        transactionalId === '' ? ErrorCode.INVALID_REQUEST : ErrorCode.TRANSACTIONAL_ID_NOT_FOUND
+      return { transactionalId, errorCode }
+    }
+    return {
+      transactionalId,
+      errorCode: ErrorCode.NONE,
+      transactionState: transaction.state,
+      transactionTimeoutMs: transaction.timeoutMs,
+      transactionStartTimeMs: transaction.startedAt,
+      producerId: transaction.producerId,
+      producerEpoch: transaction.producerEpoch,
+      topics: topicList(transaction.partitions).map(({ name: topic, partitions }) => ({
+        topic,
+        partitions,
+      })),
+    }
+  })
+  return answer(token, { transactionStates })
+}
+
+export function listTransactions(
+  state: TransactionsState,
+  { request, token }: Call<'ListTransactions'>,
+  now: number,
+): TransactionsDecision {
+  const { stateFilters, producerIdFilters, durationFilter, transactionalIdPattern } = request
+  const unknownStateFilters = stateFilters.filter((name) => !stateNames.has(name))
+  const pattern = patternOf(transactionalIdPattern)
+  if (pattern === 'invalid') {
+    return answer(token, { errorCode: ErrorCode.INVALID_REGULAR_EXPRESSION })
+  }
+  const transactionStates = [...state.transactions.values()]
+    .filter(
+      (each) =>
+        (stateFilters.length === 0 || stateFilters.includes(each.state)) &&
+        (producerIdFilters.length === 0 || producerIdFilters.includes(each.producerId)) &&
+        (durationFilter < 0 || (each.startedAt >= 0 && now - each.startedAt > durationFilter)) &&
+        (pattern === undefined || pattern.test(each.transactionalId)),
+    )
+    .map(({ transactionalId, producerId, state: transactionState }) => ({
+      transactionalId,
+      producerId,
+      transactionState,
+    }))
+  return answer(token, { errorCode: ErrorCode.NONE, unknownStateFilters, transactionStates })
+}
+
+/**
+ * A pattern for whole ids. A repeated group may take exponential time in JavaScript's engine, so a client
+ * could hold up the broker with it: such patterns are refused like wrong ones.
+ */
+function patternOf(text: string | null): RegExp | 'invalid' | undefined {
+  if (text === null || text === '') return undefined
+  if (/\)[*+?{]/.test(text) || /\\[1-9k]/.test(text)) return 'invalid'
+  try {
+    return new RegExp(`^(?:${text})$`, 'u')
+  } catch {
+    return 'invalid'
+  }
+}
+
+function answer(to: string, response: unknown): TransactionsDecision {
+  return { changes: [], replies: [{ to, response }], effects: [] }
+}

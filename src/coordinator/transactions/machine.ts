@@ -1,0 +1,126 @@
+/**
+ * The transactions machine: producer ids and epochs, what belongs to a transaction, and how it ends.
+ *
+ * It speaks both versions of Kafka's transactions: TV1, where clients add partitions first and the epoch
+ * changes only when a producer is initialised; and TV2 (KIP-890), where writes add them and every end
+ * raises the epoch. Which one a client uses shows in the versions of its requests.
+ *
+ * Markers are an effect. A crash after the outcome was stored finds the transaction prepared and asks for
+ * the markers again; a marker written twice changes nothing for readers.
+ */
+import type { TransactionsCommand, TransactionsEffect } from '../commands.ts'
+import type { Machine } from '../machine.ts'
+import { initProducerId } from './producer-ids.ts'
+import { describeTransactions, listTransactions } from './admin.ts'
+import {
+  applyToTransactions,
+  dumpTransactions,
+  initialTransactions,
+  transactionChanges,
+  type TransactionsChange,
+  type TransactionsDecision,
+} from './changes.ts'
+import { endTransaction, fence, markersWritten, writeMarkers } from './end.ts'
+import { addOffsets, addPartitions, enterTransaction } from './enter.ts'
+import {
+  isPrepared,
+  type Transaction,
+  type TransactionsOptions,
+  type TransactionsState,
+} from './state.ts'
+
+export type TransactionsMachine = Machine<
+  TransactionsState,
+  TransactionsCommand,
+  TransactionsChange,
+  TransactionsEffect
+>
+
+export function transactionsMachine(options: TransactionsOptions): TransactionsMachine {
+  return {
+    name: 'transactions',
+    initial: initialTransactions,
+    decide: (state, command, now) => decideTransactions(options, state, command, now),
+    apply: applyToTransactions,
+    encode: transactionChanges.encode,
+    decode: transactionChanges.decode,
+    dump: dumpTransactions,
+    afterReplay: () => [{ type: 'restart' }],
+  }
+}
+
+function decideTransactions(
+  options: TransactionsOptions,
+  state: TransactionsState,
+  command: TransactionsCommand,
+  now: number,
+): TransactionsDecision {
+  switch (command.type) {
+    case 'InitProducerId':
+      return initProducerId(options, state, command, now)
+    case 'AddPartitionsToTxn':
+      return addPartitions(state, command, now)
+    case 'AddOffsetsToTxn':
+      return addOffsets(state, command, now)
+    case 'enter-transaction':
+      return enterTransaction(state, command, now)
+    case 'EndTxn':
+      return endTransaction(state, command, now)
+    case 'markers-written':
+      return markersWritten(options, state, command, now)
+    case 'DescribeTransactions':
+      return describeTransactions(state, command)
+    case 'ListTransactions':
+      return listTransactions(state, command, now)
+    case 'restart':
+      return restart(options, state, now)
+    case 'wake':
+      return wake(options, state, now)
+  }
+}
+
+/** Finishes what was decided before the restart. */
+function restart(
+  options: TransactionsOptions,
+  state: TransactionsState,
+  now: number,
+): TransactionsDecision {
+  const effects = [...state.transactions.values()].filter(isPrepared).map(writeMarkers)
+  const timed = wake(options, state, now)
+  return { ...timed, effects: [...effects, ...timed.effects] }
+}
+
+/** Aborts what is overdue, so that its producer is fenced, and forgets ids that idled too long. */
+function wake(
+  options: TransactionsOptions,
+  state: TransactionsState,
+  now: number,
+): TransactionsDecision {
+  const changes: TransactionsChange[] = []
+  const effects: TransactionsEffect[] = []
+  let wakeAt = Infinity
+  for (const transaction of state.transactions.values()) {
+    const deadlineMs = deadlineOf(options, transaction)
+    if (deadlineMs > now) {
+      wakeAt = Math.min(wakeAt, deadlineMs)
+      continue
+    }
+    if (transaction.state === 'Ongoing') {
+      const fenced = fence(transaction, now)
+      changes.push(...fenced.changes)
+      effects.push(...fenced.effects)
+      continue
+    }
+    const { transactionalId } = transaction
+    changes.push({ type: 'transaction-expired', transactionalId })
+  }
+  const decision = { changes, replies: [], effects }
+  return wakeAt === Infinity ? decision : { ...decision, wakeAt }
+}
+
+/** When time runs out: for an open transaction its timeout, for an idle id its expiry. */
+function deadlineOf(options: TransactionsOptions, transaction: Transaction): number {
+  if (isPrepared(transaction)) return Infinity
+  if (transaction.state === 'Ongoing') return transaction.startedAt + transaction.timeoutMs
+  return transaction.updatedAt + options.transactionalIdExpirationMs
+}

@@ -1,0 +1,338 @@
+/**
+ * One segment of a log: a file of batches, one after the other, and the sparse index beside it.
+ *
+ * Only the bytes below `sizeBytes` count: behind them a crash may have left anything. The size is what
+ * the store's checkpoint remembers, so opening a segment reads nothing; file and index are opened on
+ * first use and given back to the pool when others need the descriptors.
+ *
+ * Bytes are checked when they are read: a batch that fails its checksum here lies below the synced
+ * end, where no crash can reach, and is reported, never skipped.
+ */
+import { HeadwaterError } from '../../base/errors.ts'
+import type { Disk, DiskFile } from '../../io/ports.ts'
+import {
+  batchHeaderBytes,
+  checkBatch,
+  nextOffsetOf,
+  readBatchHeader,
+  type BatchHeader,
+} from '../../records/batch.ts'
+import { OffsetIndex } from './offset-index.ts'
+import type { SegmentPool } from './pool.ts'
+import type { TailBatch } from './tail.ts'
+
+/** Bytes that one read brings into memory, at most, unless a single batch is larger. */
+const readBytesMax = 8 * 1024 * 1024
+/** Bytes read at a time when a segment is walked to index it. */
+const walkBytes = 1024 * 1024
+
+/** Where the segments of a store live, and what they share. */
+export interface SegmentFiles {
+  readonly disk: Disk
+  readonly pool: SegmentPool
+  /** Bytes of a segment between two entries of its index, at least. */
+  readonly indexIntervalBytes: number
+}
+
+interface Opened {
+  readonly file: DiskFile
+  readonly index: OffsetIndex
+}
+
+export class Segment {
+  readonly baseOffset: number
+  readonly path: string
+  /** Where the next segment begins, or this one's next batch. */
+  nextOffset: number
+  sizeBytes: number
+  maxTimestamp: number
+  /** Written to since the last `sync`. */
+  dirty = false
+  /** Written to since the last `syncContents`. */
+  #unsynced = false
+  readonly #files: SegmentFiles
+  #opened: Promise<Opened> | undefined
+  #users = 0
+  #removed = false
+
+  constructor(
+    files: SegmentFiles,
+    directory: string,
+    at: { baseOffset: number; nextOffset: number; sizeBytes: number; maxTimestamp: number },
+  ) {
+    this.#files = files
+    this.baseOffset = at.baseOffset
+    this.nextOffset = at.nextOffset
+    this.sizeBytes = at.sizeBytes
+    this.maxTimestamp = at.maxTimestamp
+    this.path = `${directory}/${segmentFileName(at.baseOffset)}`
+  }
+
+  /**
+   * Writes batches that follow the last one here. One call at a time. `data-corrupt`, before anything is
+   * written, when the stored end cannot be walked to index it.
+   */
+  async append(batches: readonly TailBatch[]): Promise<void> {
+    await this.#use(async ({ file, index }) => {
+      this.dirty = true
+      this.#unsynced = true
+      await file.write(
+        batches.map((batch) => batch.bytes),
+        this.sizeBytes,
+      )
+      for (const batch of batches) {
+        index.note(batch.baseOffset, batch.bytes.length, batch.maxTimestamp)
+        this.sizeBytes += batch.bytes.length
+      }
+      this.nextOffset = batches.at(-1)!.nextOffset
+      this.maxTimestamp = Math.max(this.maxTimestamp, index.maxTimestamp)
+    })
+  }
+
+  /** Returns when what was appended before, and the index over it, are on the device. */
+  async sync(): Promise<void> {
+    if (!this.dirty) return
+    await this.syncContents()
+    this.dirty = false
+    await this.#use(async ({ index }) => {
+      const indexFile = await this.#files.disk.open(indexPath(this.path), 'create')
+      try {
+        await indexFile.write([index.encode()], 0)
+        await indexFile.sync()
+      } finally {
+        await indexFile.close()
+      }
+    })
+  }
+
+  /** Returns when the batches appended before are on the device. The index waits for `sync`. */
+  async syncContents(): Promise<void> {
+    if (!this.#unsynced) return
+    this.#unsynced = false
+    await this.#use(({ file }) => file.sync())
+  }
+
+  /** Whole checked batches from the one that holds `from`, begun before `upTo`. */
+  async read(
+    from: number,
+    upTo: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+  ): Promise<Uint8Array[]> {
+    return await this.#use(async ({ file, index }) => {
+      const limit = this.sizeBytes
+      const found: Uint8Array[] = []
+      let left = Math.min(maxBytes, readBytesMax)
+      let at = index.positionOf(from)
+      let window = await file.read(at, Math.min(left + this.#files.indexIntervalBytes, limit - at))
+      let start = at
+      while (at < limit) {
+        if (window.length - (at - start) < batchHeaderBytes) {
+          if (found.length > 0) break
+          start = at
+          window = await file.read(at, Math.min(left + this.#files.indexIntervalBytes, limit - at))
+        }
+        const header = this.#headerAt(window, at - start, at, limit)
+        if (header.baseOffset >= upTo) break
+        if (nextOffsetOf(header) > from) {
+          if (header.sizeBytes > left && !(minOneBatch && found.length === 0)) break
+          if (at - start + header.sizeBytes > window.length) {
+            if (found.length > 0) break
+            start = at
+            window = await file.read(at, header.sizeBytes)
+          }
+          found.push(this.#checked(window, at - start, at, header.sizeBytes))
+          left -= header.sizeBytes
+        }
+        at += header.sizeBytes
+      }
+      return found
+    })
+  }
+
+  /** What `pick` first finds in a batch before `upTo` with a timestamp of at least `timestamp`. */
+  async findSince<T>(
+    timestamp: number,
+    upTo: number,
+    pick: (batch: Uint8Array) => T | undefined,
+  ): Promise<T | undefined> {
+    return await this.#use(async ({ file, index }) => {
+      let found: T | undefined
+      await this.#walk(file, index.positionOfTime(timestamp), (header, bytes, at, position) => {
+        if (header.baseOffset >= upTo) return false
+        if (header.maxTimestamp < timestamp) return true
+        found = pick(this.#checked(bytes, at, position, header.sizeBytes))
+        return found === undefined
+      })
+      return found
+    })
+  }
+
+  /** Reads every batch and checks it. */
+  async verify(): Promise<void> {
+    await this.#use(async ({ file }) => {
+      await this.#walk(file, 0, (header, bytes, at, position) => {
+        this.#checked(bytes, at, position, header.sizeBytes)
+        return true
+      })
+    })
+  }
+
+  /** Removes the files once no reader is inside. */
+  async remove(): Promise<void> {
+    this.#removed = true
+    this.#files.pool.forget(this)
+    if (this.#users === 0) await this.#close()
+    await this.#files.disk.remove(this.path)
+    await this.#files.disk.remove(indexPath(this.path))
+  }
+
+  /** Gives the descriptor back; false when someone is inside or bytes still wait for `sync`. */
+  async release(): Promise<boolean> {
+    if (this.#users > 0 || this.dirty) return false
+    await this.#close()
+    return true
+  }
+
+  /** Closes at the end of the store's life, whoever is inside. */
+  async abandon(): Promise<void> {
+    this.#removed = true
+    if (this.#users === 0) await this.#close()
+  }
+
+  async #close(): Promise<void> {
+    const opened = this.#opened
+    this.#opened = undefined
+    const settled = await opened?.catch(() => undefined)
+    await settled?.file.close()
+  }
+
+  async #use<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
+    this.#users++
+    try {
+      this.#opened ??= this.#open()
+      this.#files.pool.touch(this)
+      return await work(await this.#opened)
+    } finally {
+      this.#users--
+      if (this.#users === 0 && this.#removed) await this.#close()
+    }
+  }
+
+  async #open(): Promise<Opened> {
+    try {
+      const file = await this.#files.disk.open(this.path, this.sizeBytes === 0 ? 'create' : 'write')
+      try {
+        return { file, index: await this.#loadIndex(file) }
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+    } catch (error) {
+      // The next use tries again: the file may be out of reach for a moment only.
+      this.#opened = undefined
+      throw error
+    }
+  }
+
+  /** The stored index, and behind what it covers a walk over the batches themselves. */
+  async #loadIndex(file: DiskFile): Promise<OffsetIndex> {
+    const { indexIntervalBytes } = this.#files
+    const empty = new OffsetIndex(this.baseOffset, indexIntervalBytes)
+    if (this.sizeBytes === 0) return empty
+    const actual = await file.size()
+    if (actual < this.sizeBytes) {
+      throw corrupt(this.path, actual, `the file ends before its ${this.sizeBytes} stored bytes`)
+    }
+    const stored = await this.#readIndexFile()
+    const index =
+      OffsetIndex.decode(stored, this.baseOffset, indexIntervalBytes, this.sizeBytes) ?? empty
+    await this.#walk(file, index.coveredBytes, (header) => {
+      index.note(header.baseOffset, header.sizeBytes, header.maxTimestamp)
+      return true
+    })
+    return index
+  }
+
+  async #readIndexFile(): Promise<Uint8Array> {
+    const path = indexPath(this.path)
+    if (!(await this.#files.disk.exists(path))) return new Uint8Array(0)
+    const file = await this.#files.disk.open(path, 'read')
+    try {
+      return await file.read(0, await file.size())
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Visits the batches from `position` to the end, until `visit` returns false. */
+  async #walk(
+    file: DiskFile,
+    position: number,
+    visit: (header: BatchHeader, bytes: Uint8Array, at: number, position: number) => boolean,
+  ): Promise<void> {
+    const limit = this.sizeBytes
+    let window: Uint8Array = new Uint8Array(0)
+    let start = position
+    let at = position
+    while (at < limit) {
+      let need = batchHeaderBytes
+      if (window.length - (at - start) >= need) {
+        need = this.#headerAt(window, at - start, at, limit).sizeBytes
+      }
+      if (window.length - (at - start) < need) {
+        start = at
+        window = await file.read(at, Math.min(Math.max(walkBytes, need), limit - at))
+        if (window.length < Math.min(need, limit - at)) {
+          throw corrupt(this.path, at, 'the file ends in the middle of a batch')
+        }
+      }
+      const header = this.#headerAt(window, at - start, at, limit)
+      if (at - start + header.sizeBytes > window.length) continue
+      if (!visit(header, window, at - start, at)) return
+      at += header.sizeBytes
+    }
+  }
+
+  #headerAt(window: Uint8Array, at: number, position: number, limit: number): BatchHeader {
+    if (window.length - at < batchHeaderBytes) {
+      throw corrupt(this.path, position, 'the file ends in the middle of a batch')
+    }
+    const header = readBatchHeader(window, at)
+    if (
+      header.magic !== 2 ||
+      header.sizeBytes < batchHeaderBytes ||
+      position + header.sizeBytes > limit ||
+      header.baseOffset < this.baseOffset ||
+      nextOffsetOf(header) > this.nextOffset
+    ) {
+      throw corrupt(this.path, position, 'no batch of this log begins here')
+    }
+    return header
+  }
+
+  #checked(window: Uint8Array, at: number, position: number, sizeBytes: number): Uint8Array {
+    const batch = window.subarray(at, at + sizeBytes)
+    const fault = checkBatch(batch)
+    if (fault !== undefined) throw corrupt(this.path, position, `the batch here is bad (${fault})`)
+    return batch
+  }
+}
+
+/** Twenty digits, so that names sort like offsets. */
+export function segmentFileName(baseOffset: number): string {
+  return `${String(baseOffset).padStart(20, '0')}.log`
+}
+
+/** The index that belongs to a segment file. */
+export function indexPath(segmentPath: string): string {
+  return segmentPath.replace(/\.log$/, '.index')
+}
+
+function corrupt(path: string, position: number, fault: string): HeadwaterError {
+  return new HeadwaterError(
+    'data-corrupt',
+    `${path} is damaged at byte ${position}: ${fault}. These bytes were synced, so it was not a ` +
+      'crash: check the disk and put the file back from a backup. Other logs are not affected.',
+  )
+}

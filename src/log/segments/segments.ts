@@ -1,0 +1,199 @@
+/**
+ * All segments of one log, oldest first, and the rules for moving from one to the next.
+ *
+ * The last segment is the one that is written to. A new one begins when a batch would push it past
+ * `segmentBytes`; a batch larger than that gets a segment of its own. The directory is made with the
+ * first segment, so a log that was never written to costs nothing.
+ */
+import { isHeadwaterError } from '../../base/errors.ts'
+import { Segment, type SegmentFiles } from './segment.ts'
+import type { TailBatch } from './tail.ts'
+
+/** Bytes handed to the disk in one write. */
+const writeBytesMax = 4 * 1024 * 1024
+/** Offsets in the index are 32 bits wide, relative to the segment's first. */
+const relativeOffsetMax = 0xffff_ffff
+
+export interface SegmentExtent {
+  readonly baseOffset: number
+  readonly nextOffset: number
+  readonly sizeBytes: number
+  readonly maxTimestamp: number
+}
+
+export class Segments {
+  readonly directory: string
+  readonly #files: SegmentFiles
+  readonly #segmentBytes: number
+  #list: Segment[]
+  #directoryMade: boolean
+  #namesChanged = false
+
+  constructor(
+    files: SegmentFiles,
+    directory: string,
+    segmentBytes: number,
+    extents: readonly SegmentExtent[],
+  ) {
+    this.#files = files
+    this.directory = directory
+    this.#segmentBytes = segmentBytes
+    this.#list = extents.map((extent) => new Segment(files, directory, extent))
+    this.#directoryMade = extents.length > 0
+  }
+
+  get sizeBytes(): number {
+    return this.#list.reduce((total, segment) => total + segment.sizeBytes, 0)
+  }
+
+  get extents(): SegmentExtent[] {
+    return this.#list.map(({ baseOffset, nextOffset, sizeBytes, maxTimestamp }) => ({
+      baseOffset,
+      nextOffset,
+      sizeBytes,
+      maxTimestamp,
+    }))
+  }
+
+  /** Writes batches behind the last one, a run at a time; `written` hears of each run. */
+  async append(
+    batches: readonly TailBatch[],
+    written: (nextOffset: number, batches: number, bytes: number) => void,
+  ): Promise<void> {
+    let run: TailBatch[] = []
+    let runBytes = 0
+    let segment = this.#list.at(-1)
+    const flush = async (): Promise<void> => {
+      if (segment === undefined || run.length === 0) return
+      segment = await this.#appendRun(segment, run)
+      written(segment.nextOffset, run.length, runBytes)
+      run = []
+      runBytes = 0
+    }
+    for (const batch of batches) {
+      if (segment === undefined || !this.#fits(segment, runBytes, batch)) {
+        await flush()
+        segment = await this.#roll(batch.baseOffset)
+      }
+      run.push(batch)
+      runBytes += batch.bytes.length
+      if (runBytes >= writeBytesMax) await flush()
+    }
+    await flush()
+  }
+
+  /** Syncs what was written since the last call, names included. */
+  async sync(): Promise<void> {
+    const namesChanged = this.#namesChanged
+    this.#namesChanged = false
+    for (const segment of this.#list) await segment.sync()
+    if (namesChanged) await this.#files.disk.syncDirectory(this.directory)
+  }
+
+  /** Syncs the batches written since the last call, and neither names nor indexes. */
+  async syncContents(): Promise<void> {
+    for (const segment of this.#list) await segment.syncContents()
+  }
+
+  async read(
+    from: number,
+    upTo: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+  ): Promise<Uint8Array[]> {
+    for (let at = this.#indexOf(from); at < this.#list.length; at++) {
+      const segment = this.#list[at]!
+      if (segment.baseOffset >= upTo) break
+      const found = await segment.read(from, upTo, maxBytes, minOneBatch)
+      if (found.length > 0 || segment.nextOffset > from) return found
+    }
+    return []
+  }
+
+  /** What `pick` first finds in a batch of `[from, upTo)` with a timestamp of at least `timestamp`. */
+  async findSince<T>(
+    timestamp: number,
+    from: number,
+    upTo: number,
+    pick: (batch: Uint8Array) => T | undefined,
+  ): Promise<T | undefined> {
+    for (const segment of this.#list.slice()) {
+      if (segment.nextOffset <= from || segment.maxTimestamp < timestamp) continue
+      if (segment.baseOffset >= upTo) break
+      const found = await segment.findSince(timestamp, upTo, pick)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  get maxTimestamp(): number {
+    return this.#list.reduce((largest, segment) => Math.max(largest, segment.maxTimestamp), -1)
+  }
+
+  /** Removes segments that end at or before `offset`, the last one too. */
+  async dropBefore(offset: number): Promise<void> {
+    const keep = this.#list.findIndex((segment) => segment.nextOffset > offset)
+    const dropped = this.#list.splice(0, keep === -1 ? this.#list.length : keep)
+    if (dropped.length === 0) return
+    for (const segment of dropped) await segment.remove()
+    await this.#files.disk.syncDirectory(this.directory)
+  }
+
+  async verify(): Promise<void> {
+    for (const segment of this.#list.slice()) await segment.verify()
+  }
+
+  /** Removes everything. */
+  async remove(): Promise<void> {
+    for (const segment of this.#list.splice(0)) await segment.remove()
+    if (this.#directoryMade) await this.#files.disk.remove(this.directory)
+  }
+
+  /** Appends to the segment, or to a new one when it is damaged: its records wait for a backup, not ours. */
+  async #appendRun(segment: Segment, run: readonly TailBatch[]): Promise<Segment> {
+    try {
+      await segment.append(run)
+      return segment
+    } catch (error) {
+      if (!isHeadwaterError(error, 'data-corrupt')) throw error
+      const next = await this.#roll(run[0]!.baseOffset)
+      await next.append(run)
+      return next
+    }
+  }
+
+  #fits(segment: Segment, pendingBytes: number, batch: TailBatch): boolean {
+    const size = segment.sizeBytes + pendingBytes
+    if (size === 0) return true
+    if (batch.nextOffset - segment.baseOffset > relativeOffsetMax) return false
+    return size + batch.bytes.length <= this.#segmentBytes
+  }
+
+  async #roll(baseOffset: number): Promise<Segment> {
+    if (!this.#directoryMade) {
+      await this.#files.disk.makeDirectory(this.directory)
+      this.#directoryMade = true
+    }
+    const segment = new Segment(this.#files, this.directory, {
+      baseOffset,
+      nextOffset: baseOffset,
+      sizeBytes: 0,
+      maxTimestamp: -1,
+    })
+    this.#namesChanged = true
+    this.#list.push(segment)
+    return segment
+  }
+
+  /** The segment that holds `offset`. */
+  #indexOf(offset: number): number {
+    let low = 0
+    let high = this.#list.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#list[middle]!.nextOffset <= offset) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

@@ -1,0 +1,400 @@
+/**
+ * All logs of one data directory behind one shared journal.
+ *
+ *   append → memory → journal, synced by groups → acknowledged, visible
+ *                   ↘ segment files, behind, in large writes, synced by checkpoints → old journal goes
+ *
+ * The journal makes an append durable; segment files make it cheap to keep and to read. A checkpoint
+ * syncs the segments, writes down how far they reach and what the logs know, and lets the journal files
+ * before it go, so a restart replays a bounded journal and scans nothing.
+ *
+ * After the first failed write or sync the store takes nothing more (fail-stop): what was acknowledged
+ * is safe and readable, and a new start recovers it.
+ */
+import { crc32c } from '../../base/checksum.ts'
+import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { zeroUuid } from '../../base/units.ts'
+import type { Clock, Disk } from '../../io/ports.ts'
+import type { BatchHeader } from '../../records/batch.ts'
+import { Announcer } from './announcer.ts'
+import {
+  encodeIdentity,
+  writeCheckpoint,
+  type LogCheckpoint,
+  type LogConfig,
+} from './checkpoint.ts'
+import { openStoreDirectory, writeCleanMarker, type StoreDirectory } from './directory.ts'
+import { EntryKind, type JournalEntry } from '../journal/format.ts'
+import { Journal } from '../journal/journal.ts'
+import type { Log, LogHost } from '../log.ts'
+import { makeLog, recoverLogs, type LogFactory, type TruncatedRange } from './recovery.ts'
+import { SegmentPool } from '../segments/pool.ts'
+import { WriteBehind } from './write-behind.ts'
+
+/** An append is acknowledged when it is synced, when it is written, or when it is accepted. */
+export type Durability = 'disk' | 'os' | 'memory'
+
+export interface LogStoreOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly directory: string
+  /** `disk` by default. */
+  readonly durability?: Durability
+  /** Size of a segment file unless a log says otherwise; 256 MiB. */
+  readonly segmentBytes?: number
+  /** Bytes of a segment between two entries of its index; 16 KiB. */
+  readonly indexIntervalBytes?: number
+  /** Journal size that sets off a checkpoint, so at most about this much is replayed; 64 MiB. */
+  readonly journalBytes?: number
+  /** Recent batches kept in memory after they are in segment files; 64 MiB. */
+  readonly cacheBytes?: number
+  /** Bytes held in memory until they are in segment files, past which `congested` is true; 64 MiB. */
+  readonly backlogBytesMax?: number
+  /** Bytes in the journal but not in segment files that are worth a round of writing; 8 MiB. */
+  readonly writeBehindBytes?: number
+  /** Written into a directory that is new; one that exists keeps its own. */
+  readonly clusterId?: string
+  /** Called once, when the store stops taking appends because a write or sync failed. */
+  readonly onFailure?: (error: HeadwaterError) => void
+}
+
+/** What opening found. */
+export interface Recovered {
+  /** The store was closed in good order before, or is new. */
+  readonly clean: boolean
+  readonly logs: number
+  /** Records brought back from the journal. */
+  readonly records: number
+  readonly milliseconds: number
+  /** Batches that were written but never acknowledged, and were cut off. */
+  readonly truncated: readonly TruncatedRange[]
+}
+
+const defaults = {
+  durability: 'disk',
+  segmentBytes: 256 * 1024 * 1024,
+  indexIntervalBytes: 16 * 1024,
+  journalBytes: 64 * 1024 * 1024,
+  cacheBytes: 64 * 1024 * 1024,
+  backlogBytesMax: 64 * 1024 * 1024,
+  writeBehindBytes: 8 * 1024 * 1024,
+  clusterId: zeroUuid,
+} as const
+
+/** A producer that wrote nothing for this long, and has no open transaction, is forgotten. */
+const producerIdleMsMax = 24 * 60 * 60 * 1000
+/** Positions in the index are 32 bits wide, and Kafka's own tools read 31. */
+const segmentBytesMax = 0x7fff_ffff
+
+type Settings = Required<Omit<LogStoreOptions, 'onFailure'>> & Pick<LogStoreOptions, 'onFailure'>
+
+export class LogStore {
+  readonly clusterId: string
+  readonly durability: Durability
+  readonly #settings: Settings
+  readonly #directory: StoreDirectory
+  readonly #pool = new SegmentPool()
+  readonly #factory: LogFactory
+  readonly #writeBehind: WriteBehind
+  #journal!: Journal
+  #recovered!: Recovered
+  #logs = new Map<string, Log>()
+  #nextLogNumber = 0
+  #leaderEpoch = 0
+  #closing: Promise<void> | undefined
+  #failure: HeadwaterError | undefined
+  readonly #announcer: Announcer
+  #checkpointing: Promise<void> | undefined
+
+  /**
+   * Takes the directory and brings its logs back. Refuses with `data-dir-locked`, `data-dir-version`,
+   * `data-corrupt`, `disk-full` or `disk-failed`; what was acknowledged survives every refusal.
+   */
+  static async open(options: LogStoreOptions): Promise<LogStore> {
+    const settings: Settings = { ...defaults, ...options }
+    const startedAt = settings.clock.monotonic()
+    const { disk, directory, clusterId } = settings
+    const store = new LogStore(settings, await openStoreDirectory(disk, directory, clusterId))
+    try {
+      await store.#recover(startedAt)
+      return store
+    } catch (error) {
+      await store.#pool.closeAll()
+      await (store.#journal as Journal | undefined)?.close()
+      await store.#directory.release()
+      throw error
+    }
+  }
+
+  private constructor(settings: Settings, directory: StoreDirectory) {
+    this.#settings = settings
+    this.#directory = directory
+    this.clusterId = directory.clusterId
+    this.durability = settings.durability
+    this.#announcer = new Announcer(settings.clock)
+    this.#writeBehind = new WriteBehind(
+      settings,
+      () => this.#journal.queuedBytes,
+      (error) => this.#fail(error),
+    )
+    this.#factory = {
+      files: {
+        disk: settings.disk,
+        pool: this.#pool,
+        indexIntervalBytes: settings.indexIntervalBytes,
+      },
+      host: this.#host(),
+      segmentBytes: Math.min(settings.segmentBytes, segmentBytesMax),
+      logsPath: directory.logsPath,
+    }
+  }
+
+  get recovered(): Recovered {
+    return this.#recovered
+  }
+
+  names(): string[] {
+    return [...this.#logs.keys()]
+  }
+
+  get(name: string): Log | undefined {
+    return this.#logs.get(name)
+  }
+
+  /** Bytes accepted that are not yet in segment files, and so held in memory. */
+  get backlogBytes(): number {
+    return this.#writeBehind.backlogBytes
+  }
+
+  /** True when the disk does not keep up: wait for `drained` before more is appended. */
+  get congested(): boolean {
+    return this.#writeBehind.congested
+  }
+
+  /** Why the store takes nothing more, once it does not. */
+  get failure(): HeadwaterError | undefined {
+    return this.#failure
+  }
+
+  /** Resolves when the store is not congested, or takes nothing more anyway. */
+  drained(): Promise<void> {
+    return this.#failure === undefined ? this.#writeBehind.drained() : Promise.resolve()
+  }
+
+  /** Makes a log; it is there after a restart when this resolves. A name must not be in use. */
+  async create(name: string, config: LogConfig = {}): Promise<Log> {
+    this.#assertWritable()
+    assert(!this.#logs.has(name), `the log ${name} exists`)
+    assert(/^[A-Za-z0-9._-]+$/.test(name) && !/^\.+$/.test(name), `${name} cannot name a log`)
+    const number = this.#nextLogNumber++
+    const log = makeLog(this.#factory, { name, number, config })
+    this.#logs.set(name, log)
+    if (config.volatile !== true) {
+      await this.#note(EntryKind.create, number, 0, encodeIdentity(name, config))
+    }
+    return log
+  }
+
+  /** Removes a log and its files; it is gone after a restart when this resolves. */
+  async delete(name: string): Promise<void> {
+    this.#assertWritable()
+    const log = this.#logs.get(name)
+    if (log === undefined) return
+    this.#logs.delete(name)
+    log.markDeleted()
+    this.#writeBehind.forget(log)
+    if (log.config.volatile === true) return
+    await this.#note(EntryKind.delete, log.number, 0)
+    await this.#writeBehind.inLane(() => log.removeFiles())
+  }
+
+  /** Stores everything, says so in the clean marker and gives the directory back. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #recover(startedAt: number): Promise<void> {
+    const { disk, clock, durability, journalBytes } = this.#settings
+    const found = await recoverLogs(this.#factory, this.#directory)
+    this.#logs = found.logs
+    this.#nextLogNumber = found.nextLogNumber
+    this.#leaderEpoch = found.leaderEpoch
+    for (const log of this.#logs.values()) {
+      if (log.unwrittenBytes === 0) continue
+      this.#writeBehind.accepted(log.unwrittenBytes)
+      this.#writeBehind.journaled(log)
+    }
+    const options = {
+      disk,
+      clock,
+      directory: this.#directory.journalPath,
+      sync: durability === 'disk',
+      seed: this.#directory.seed,
+      onGroup: () => this.#onGroup(),
+      onFailure: (error: HeadwaterError) => this.#fail(error),
+    }
+    this.#journal = await Journal.resume(options, found.end.position)
+    const clean = this.#directory.cleanSequence !== undefined
+    if (!clean && (found.end.tornBytes > 0 || found.end.lagging)) {
+      // Someone may have seen bytes that are gone: clients must compare their positions anew (KIP-320).
+      await this.#note(EntryKind.epoch, 0, this.#leaderEpoch + 1)
+      this.#leaderEpoch++
+    }
+    const { logs, records, truncated } = found
+    const milliseconds = Math.round(clock.monotonic() - startedAt)
+    this.#recovered = { clean, logs: logs.size, records, milliseconds, truncated }
+    this.#writeBehind.poke()
+    if (found.end.totalBytes >= journalBytes) this.#startCheckpoint()
+  }
+
+  #host(): LogHost {
+    return {
+      leaderEpoch: () => this.#leaderEpoch,
+      acceptedIsDurable: this.#settings.durability === 'memory',
+      now: () => this.#settings.clock.now(),
+      assertWritable: () => this.#assertWritable(),
+      submit: (log, batch, header, baseOffset) => this.#submit(log, batch, header, baseOffset),
+      settled: () => this.#journal.settled(),
+      journaled: (log) => {
+        this.#writeBehind.journaled(log)
+        this.#announcer.note(log)
+      },
+      advanced: (log) => this.#announcer.tellSoon(log),
+      written: (...stretch) => this.#writeBehind.written(...stretch),
+      submitStart: (log, offset) => this.#submitStart(log, offset),
+    }
+  }
+
+  #submit(log: Log, batch: Uint8Array, header: BatchHeader, baseOffset: number): Promise<void> {
+    this.#writeBehind.accepted(batch.length)
+    const entry: JournalEntry = {
+      kind: EntryKind.batch,
+      logNumber: log.number,
+      sizeBytes: batch.length,
+      checksum: header.crc,
+      offset: baseOffset,
+      leaderEpoch: this.#leaderEpoch,
+      lastOffsetDelta: header.lastOffsetDelta,
+    }
+    return this.#journal.append(entry, batch, log)
+  }
+
+  async #submitStart(log: Log, offset: number): Promise<void> {
+    await this.#note(EntryKind.start, log.number, offset)
+    await this.#writeBehind.inLane(async () => {
+      if (!log.isDeleted) await log.dropSegments()
+    })
+  }
+
+  /** Puts something other than a batch into the journal. */
+  async #note(
+    kind: EntryKind,
+    logNumber: number,
+    offset: number,
+    payload: Uint8Array = new Uint8Array(0),
+  ): Promise<void> {
+    const covers = { sizeBytes: payload.length, checksum: crc32c(payload) }
+    const entry = { kind, logNumber, offset, ...covers, leaderEpoch: 0, lastOffsetDelta: 0 }
+    await this.#journal.append(entry, payload)
+  }
+
+  /** A group of the journal is through. */
+  #onGroup(): void {
+    this.#announcer.tell()
+    this.#writeBehind.poke()
+    if (this.#journal.sizeBytes >= this.#settings.journalBytes) this.#startCheckpoint()
+  }
+
+  #startCheckpoint(): void {
+    if (this.#checkpointing !== undefined || this.#closing !== undefined) return
+    this.#checkpointing = this.#checkpoint()
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => (this.#checkpointing = undefined))
+  }
+
+  /**
+   * Captures what the logs know at the start of a new journal file, waits until all of that is durable,
+   * brings the segments up to there, and replaces the checkpoint. A crash before the rename replays the
+   * old files too, one after it only the new; both give the same logs.
+   */
+  async #checkpoint(): Promise<void> {
+    const captured: { log: Log; state: Uint8Array }[] = []
+    let durable = Promise.resolve()
+    let nextLogNumber = 0
+    let leaderEpoch = 0
+    const { fileNumber, nextSequence } = await this.#journal.rotate(() => {
+      const usedBefore = this.#settings.clock.now() - producerIdleMsMax
+      for (const log of this.#logs.values()) {
+        if (log.config.volatile === true) continue
+        captured.push({ log, state: log.captureState(usedBefore) })
+      }
+      durable = this.#journal.settled()
+      nextLogNumber = this.#nextLogNumber
+      leaderEpoch = this.#leaderEpoch
+    })
+    await durable
+    await this.#writeBehind.inLane(async () => {
+      await this.#writeBehind.writeAll()
+      const logs: LogCheckpoint[] = []
+      for (const { log, state } of captured) {
+        if (!log.isDeleted) logs.push(await log.syncSegments(state))
+      }
+      // Nothing the checkpoint speaks of may be taken back by a power cut.
+      await this.#journal.sync()
+      const from = { fileNumber, firstSequence: nextSequence, nextLogNumber, leaderEpoch }
+      await writeCheckpoint(this.#settings.disk, this.#directory.path, { ...from, logs })
+      await this.#journal.dropBefore(fileNumber)
+    })
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#checkpointing
+      if (this.#failure === undefined) {
+        await this.#checkpoint()
+        const { nextSequence } = this.#journal.position
+        await writeCleanMarker(this.#settings.disk, this.#directory.path, nextSequence)
+      }
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#failure ??= closedError()
+    this.#journal.fail(this.#failure)
+    this.#writeBehind.release()
+    await this.#writeBehind.idle()
+    await this.#pool.closeAll()
+    await this.#journal.close()
+    await this.#directory.release()
+  }
+
+  #assertWritable(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#closing !== undefined) throw closedError()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = isHeadwaterError(error) ? error : unexpectedError(error)
+    this.#journal.fail(this.#failure)
+    this.#writeBehind.release()
+    this.#settings.onFailure?.(this.#failure)
+  }
+}
+
+function closedError(): HeadwaterError {
+  return new HeadwaterError('broker-closed', 'the log store is closed: open it again to append')
+}
+
+function unexpectedError(cause: unknown): HeadwaterError {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return new HeadwaterError(
+    'disk-failed',
+    `storing failed (${text}), and the store takes nothing more: start it again; nothing acknowledged is lost`,
+    { cause },
+  )
+}

@@ -1,0 +1,174 @@
+/**
+ * Brings batches from memory into segment files behind the journal, and keeps count of the memory.
+ *
+ * Backlog: accepted and not yet in a segment file, so held in memory; past its bound producers have to
+ * wait. Cache: in a segment file and still in memory, for readers that keep up; the oldest stretch goes
+ * first. Everything that touches segment files runs here, in one lane, one piece after the other, so a
+ * segment is never removed under a write.
+ */
+import type { Log } from '../log.ts'
+
+/** What a batch in memory costs beside its bytes, about: an array view and its place in the tail. */
+const heldBytesPerBatch = 256
+
+/** The part of a round (256 KiB of 8 MiB) below which a stretch is not worth a sync of its own. */
+const syncedShareMin = 1 / 32
+
+export interface WriteBehindLimits {
+  readonly cacheBytes: number
+  readonly backlogBytesMax: number
+  readonly writeBehindBytes: number
+}
+
+export class WriteBehind {
+  readonly #limits: WriteBehindLimits
+  /** Bytes accepted that the journal does not hold yet. */
+  readonly #queuedBytes: () => number
+  readonly #onFailure: (error: unknown) => void
+  /** Logs with batches in the journal that are not in segment files. */
+  #unwritten = new Set<Log>()
+  #backlogBytes = 0
+  #waiting: (() => void)[] = []
+  /** Stretches of written batches still in memory, oldest first. */
+  readonly #cached: { log: Log; nextOffset: number; heldBytes: number }[] = []
+  #cachedBytes = 0
+  #lane: Promise<void> = Promise.resolve()
+  #writing = false
+  /** What made a write or sync of segments fail. */
+  #failure: unknown
+
+  constructor(
+    limits: WriteBehindLimits,
+    queuedBytes: () => number,
+    onFailure: (error: unknown) => void,
+  ) {
+    this.#limits = limits
+    this.#queuedBytes = queuedBytes
+    this.#onFailure = onFailure
+  }
+
+  get backlogBytes(): number {
+    return this.#backlogBytes
+  }
+
+  get congested(): boolean {
+    return this.#backlogBytes > this.#limits.backlogBytesMax
+  }
+
+  /** Resolves when no longer congested, or released. */
+  drained(): Promise<void> {
+    if (!this.congested) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Lets all who wait go on. */
+  release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  accepted(bytes: number): void {
+    this.#backlogBytes += bytes
+  }
+
+  journaled(log: Log): void {
+    this.#unwritten.add(log)
+  }
+
+  /** Starts a round of writing when there is enough for large writes, and another while there is. */
+  poke(): void {
+    if (this.#writing || this.#unwritten.size === 0) return
+    if (this.#journaledBytes < this.#enoughBytes) return
+    this.#writing = true
+    void this.inLane(() => this.#unlessFailed(() => this.#writeLargest())).then(
+      () => {
+        this.#writing = false
+        this.poke()
+      },
+      (error: unknown) => this.#onFailure(error),
+    )
+  }
+
+  /**
+   * Writes out what the journal holds now. Only within the lane. Rejects for good once a write or sync
+   * failed: a checkpoint behind it would call written what is not, and give up the journal that has it.
+   */
+  writeAll(): Promise<void> {
+    return this.#unlessFailed(async () => {
+      const logs = this.#unwritten
+      this.#unwritten = new Set()
+      for (const log of logs) await log.writeOut()
+    })
+  }
+
+  /**
+   * Writes out the logs with the most bytes until half is left, and syncs large stretches right away: a
+   * checkpoint that found all of them unsynced would hold the journal up while the disk takes them.
+   */
+  async #writeLargest(): Promise<void> {
+    const logs = [...this.#unwritten].sort((a, b) => b.unwrittenBytes - a.unwrittenBytes)
+    for (const log of logs) {
+      if (this.#journaledBytes < this.#enoughBytes / 2) return
+      const bytes = log.unwrittenBytes
+      this.#unwritten.delete(log)
+      await log.writeOut()
+      if (bytes >= this.#limits.writeBehindBytes * syncedShareMin) await log.syncWritten()
+    }
+  }
+
+  async #unlessFailed(write: () => Promise<void>): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    try {
+      await write()
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+
+  /** Bytes that the journal holds and segment files do not. */
+  get #journaledBytes(): number {
+    return this.#backlogBytes - this.#queuedBytes()
+  }
+
+  get #enoughBytes(): number {
+    return Math.min(this.#limits.writeBehindBytes, this.#limits.backlogBytesMax / 2)
+  }
+
+  /** A stretch of a log is in its segment file. */
+  written(log: Log, nextOffset: number, batches: number, bytes: number): void {
+    const heldBytes = bytes + batches * heldBytesPerBatch
+    this.#cached.push({ log, nextOffset, heldBytes })
+    this.#cachedBytes += heldBytes
+    let dropped = 0
+    while (this.#cachedBytes > this.#limits.cacheBytes) {
+      const oldest = this.#cached[dropped++]!
+      oldest.log.forgetBefore(oldest.nextOffset)
+      this.#cachedBytes -= oldest.heldBytes
+    }
+    this.#cached.splice(0, dropped)
+    if (!log.isDeleted) this.#lessen(bytes)
+  }
+
+  /** A deleted log's bytes will not be written. */
+  forget(log: Log): void {
+    this.#unwritten.delete(log)
+    this.#lessen(log.unwrittenBytes)
+  }
+
+  /** Runs `work` after all that was put in the lane before; its failure is the caller's. */
+  inLane(work: () => Promise<void>): Promise<void> {
+    const done = this.#lane.then(work)
+    this.#lane = done.catch(() => undefined)
+    return done
+  }
+
+  /** Settles when the lane is empty. */
+  idle(): Promise<void> {
+    return this.#lane
+  }
+
+  #lessen(bytes: number): void {
+    this.#backlogBytes -= bytes
+    if (!this.congested) this.release()
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * From a frozen topology to what runs: sub-topologies, their topics, and the topics the service makes.
+ *
+ * A sub-topology is a part of the graph that no inner topic cuts: it reads partition `n` of each of its
+ * topics and nothing else, so its task for partition `n` can run anywhere. Only `rekey` cuts. A topic
+ * belongs to one sub-topology, since a consumer group commits one offset per partition.
+ *
+ * Ids are made of topic names, not of positions: two builds of a service with the same streams agree on
+ * which task is which. The plan is plain data and depends on the topology alone.
+ */
+import { HeadwaterError } from '../../base/errors.ts'
+import type { AnyEvent } from '../../events/event.ts'
+import { compileCodec } from '../../schema/codec.ts'
+import { upstreamOf } from '../topology/graph.ts'
+import { jsonCodec } from '../stores/serde.ts'
+import type { KeyKind, ValueCodec } from '../stores/serde.ts'
+import type { WindowLife } from '../stores/memory.ts'
+import type { InputNode, RekeyNode, Topology, TopologyNode } from '../topology/topology.ts'
+
+export interface Plan {
+  readonly topology: Topology
+  readonly subTopologies: readonly SubTopology[]
+  readonly inputs: readonly InputPlan[]
+  /** Every topic the service reads or writes. */
+  readonly topics: readonly TopicPlan[]
+}
+
+export interface SubTopology {
+  readonly id: string
+  /** The most partitions any of its topics has: the number of its tasks. */
+  readonly partitions: number
+  readonly sources: readonly SourcePlan[]
+  readonly stores: readonly StorePlan[]
+}
+
+/** A topic a sub-topology reads. */
+export interface SourcePlan {
+  readonly topic: string
+  readonly partitions: number
+  /** Null: the topic's records have no keys. */
+  readonly keys: KeyKind | null
+  readonly values: ValueCodec
+  /** Table nodes the records update; they come before any stream node sees the record. */
+  readonly tables: readonly number[]
+  /** Nodes whose followers take the records. */
+  readonly streams: readonly number[]
+  /** Whether the rest of the task waits until this topic is read to its end. */
+  readonly bootstrap: boolean
+  /** Whether the topic is one of the service's own, between two sub-topologies. */
+  readonly inner: boolean
+}
+
+/** State a task keeps, and the topic it is rebuilt from. */
+export interface StorePlan {
+  readonly node: number
+  readonly kind: 'table' | 'aggregate'
+  readonly topic: string
+  readonly keys: KeyKind
+  readonly values: ValueCodec
+  readonly window: WindowLife | undefined
+}
+
+export interface InputPlan {
+  readonly node: InputNode
+  /** The topic with the input's position: one partition, whose owner in the group reads the input. */
+  readonly positionTopic: string
+}
+
+export interface TopicPlan {
+  readonly name: string
+  readonly partitions: number
+  readonly configs: Readonly<Record<string, string>>
+}
+
+export function planTopology(topology: Topology): Plan {
+  const regions = findRegions(topology)
+  const subTopologies = [...regions.values()]
+    .map((nodes) => planSubTopology(topology, nodes))
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const inputs = topology.nodes
+    .filter((node) => node.kind === 'input')
+    .map((node) => ({ node, positionTopic: `${topology.service}-${node.name}-position` }))
+  return { topology, subTopologies, inputs, topics: planTopics(topology, inputs) }
+}
+
+export function repartitionTopic(service: string, node: RekeyNode): string {
+  return `${service}-${node.name}-repartition`
+}
+
+/** Nodes by region: those joined by any path that no inner topic cuts, or by a topic they share. */
+function findRegions({ nodes }: Topology): Map<number, TopologyNode[]> {
+  const parents = nodes.map((node) => node.id)
+  const find = (id: number): number => {
+    while (parents[id] !== id) id = parents[id]!
+    return id
+  }
+  const firstReader = new Map<string, number>()
+  for (const node of nodes) {
+    for (const before of readFrom(node)) parents[find(before)] = find(node.id)
+    if (node.kind !== 'source' && node.kind !== 'table') continue
+    const reader = firstReader.get(node.event.name)
+    if (reader === undefined) firstReader.set(node.event.name, node.id)
+    else parents[find(node.id)] = find(reader)
+  }
+  const regions = new Map<number, TopologyNode[]>()
+  for (const node of nodes) {
+    if (node.kind === 'input') continue
+    const root = find(node.id)
+    regions.set(root, [...(regions.get(root) ?? []), node])
+  }
+  return regions
+}
+
+/** The nodes a node shares a task with because it reads from them. */
+function readFrom(node: TopologyNode): readonly number[] {
+  return node.kind === 'rekey' ? [] : upstreamOf(node)
+}
+
+function planSubTopology(topology: Topology, nodes: readonly TopologyNode[]): SubTopology {
+  const sources = new Map<string, SourcePlan>()
+  const add = (source: SourcePlan): void => {
+    const known = sources.get(source.topic)
+    if (known === undefined) sources.set(source.topic, source)
+    else {
+      sources.set(source.topic, {
+        ...known,
+        tables: [...known.tables, ...source.tables],
+        streams: [...known.streams, ...source.streams],
+        bootstrap: known.bootstrap || source.bootstrap,
+      })
+    }
+  }
+  for (const node of nodes) {
+    if (node.kind === 'source') add({ ...eventSource(node.event), streams: [node.id] })
+    if (node.kind === 'rekey') add(innerSource(topology.service, node))
+    if (node.kind === 'table') {
+      const bootstrap = node.startup === 'bootstrap'
+      add({ ...eventSource(node.event), tables: [node.id], streams: [node.id], bootstrap })
+    }
+  }
+  const list = [...sources.values()].toSorted((a, b) => (a.topic < b.topic ? -1 : 1))
+  checkCoPartitioned(topology.service, nodes, list)
+  return {
+    id: list.map((source) => source.topic).join('+'),
+    partitions: Math.max(...list.map((source) => source.partitions)),
+    sources: list,
+    stores: nodes.flatMap((node) => planStore(topology, node)),
+  }
+}
+
+function eventSource(event: AnyEvent): SourcePlan {
+  return {
+    topic: event.name,
+    partitions: event.partitions,
+    keys: event.key === null ? null : event.key.type,
+    values: event.codec,
+    tables: [],
+    streams: [],
+    bootstrap: false,
+    inner: false,
+  }
+}
+
+function innerSource(service: string, node: RekeyNode): SourcePlan {
+  return {
+    topic: repartitionTopic(service, node),
+    partitions: node.keyspace.partitions,
+    keys: node.keyspace.type,
+    values: rekeyCodec(node),
+    tables: [],
+    streams: [node.id],
+    bootstrap: false,
+    inner: true,
+  }
+}
+
+/** What values of a rekeyed stream are encoded with. */
+export function rekeyCodec({ schema }: RekeyNode): ValueCodec {
+  return schema === undefined ? jsonCodec : compileCodec(schema)
+}
+
+/** State is only right when every record of a key comes to the task that holds the key. */
+function checkCoPartitioned(
+  service: string,
+  nodes: readonly TopologyNode[],
+  sources: readonly SourcePlan[],
+): void {
+  if (!nodes.some((node) => node.kind === 'join' || node.kind === 'aggregate')) return
+  const [first] = sources
+  const other = sources.find((source) => source.partitions !== first!.partitions)
+  if (other === undefined) return
+  throw new HeadwaterError(
+    'topology-invalid',
+    `service '${service}' joins or groups '${first!.topic}' with ${first!.partitions} partitions and ` +
+      `'${other.topic}' with ${other.partitions}: give them one keyspace, or rekey one of them`,
+  )
+}
+
+function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[] {
+  if (node.kind === 'table') {
+    const { event } = node
+    const keys = event.key!.type
+    const values = event.codec
+    return [{ node: node.id, kind: 'table', topic: event.name, keys, values, window: undefined }]
+  }
+  if (node.kind !== 'aggregate') return []
+  const { window, keyspace, name } = node
+  // Nobody can ask for the closed windows of a table that is no view, so they go at once.
+  const retentionMs = Object.values(views).includes(node.id) ? Infinity : 0
+  return [
+    {
+      node: node.id,
+      kind: 'aggregate',
+      topic: `${service}-${name}-changelog`,
+      keys: keyspace.type,
+      values: jsonCodec,
+      window: window && { sizeMs: window.sizeMs, graceMs: window.graceMs, retentionMs },
+    },
+  ]
+}
+
+/** Facts are kept for ever; entities and state by key; what only passes between tasks until it is read. */
+const keepAll = { 'cleanup.policy': 'delete', 'retention.ms': '-1' }
+const keepLast = { 'cleanup.policy': 'compact' }
+
+function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan[] {
+  const topics = new Map<string, TopicPlan>()
+  const add = (name: string, partitions: number, configs: Record<string, string>): void => {
+    topics.set(name, { name, partitions, configs })
+  }
+  const partitionsOf = partitionCounts(topology)
+  for (const node of topology.nodes) {
+    if ('event' in node) {
+      const { event } = node
+      add(event.name, event.partitions, event.kind === 'entity' ? keepLast : keepAll)
+    }
+    if (node.kind === 'rekey') {
+      add(repartitionTopic(topology.service, node), node.keyspace.partitions, keepAll)
+    }
+    if (node.kind === 'aggregate') {
+      add(`${topology.service}-${node.name}-changelog`, partitionsOf(node.id), keepLast)
+    }
+  }
+  for (const input of inputs) add(input.positionTopic, 1, keepLast)
+  return [...topics.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** The number of partitions in which a node runs. */
+function partitionCounts({ nodes }: Topology): (id: number) => number {
+  const count = (id: number): number => {
+    const node = nodes[id]!
+    if (node.kind === 'rekey') return node.keyspace.partitions
+    if ('event' in node && node.kind !== 'to') return node.event.partitions
+    return Math.max(...readFrom(node).map(count))
+  }
+  return count
+}

@@ -1,0 +1,70 @@
+/**
+ * When to commit: soon enough for whoever reads the results, seldom enough to be cheap.
+ *
+ * While there is always more to process, transactions grow until committing costs little beside
+ * processing. When there is nothing more, the interval counts, and not even that if someone waits.
+ */
+import type { Clock } from '../../io/ports.ts'
+
+/** A transaction is committed at the latest when it has processed this many records. */
+const transactionRecordsMax = 50_000
+/** A busy service processes this many times as long as its last commit took, up to a bound. */
+const busyCommitShare = 8
+const busyIntervalMsMax = 1_000
+
+export class CommitPace {
+  readonly #clock: Clock
+  readonly #intervalMs: number
+  #records = 0
+  /** When the first uncommitted record was processed. */
+  #since: number | undefined
+  #startedAt = 0
+  #commitMs = 0
+
+  constructor(clock: Clock, intervalMs: number) {
+    this.#clock = clock
+    this.#intervalMs = intervalMs
+  }
+
+  /** Whether there is anything to commit. */
+  get isPending(): boolean {
+    return this.#since !== undefined
+  }
+
+  /** Notes that records were processed, or with 0 that a position moved without any. */
+  processed(records: number): void {
+    this.#records += records
+    this.#since ??= this.#clock.monotonic()
+  }
+
+  /** @param isBusy whether there is more to process @param isAwaited whether someone waits for a commit */
+  isDue(isBusy: boolean, isAwaited: boolean): boolean {
+    if (this.#since === undefined) return false
+    if (this.#records >= transactionRecordsMax) return true
+    if (!isBusy && isAwaited) return true
+    const busyMs = Math.min(busyIntervalMsMax, this.#commitMs * busyCommitShare)
+    const dueMs = isBusy ? Math.max(this.#intervalMs, busyMs) : this.#intervalMs
+    return this.#clock.monotonic() - this.#since >= dueMs
+  }
+
+  /** How long nothing is due when nothing happens; undefined: for ever. */
+  idleMs(): number | undefined {
+    if (this.#since === undefined) return undefined
+    return Math.max(1, this.#since + this.#intervalMs - this.#clock.monotonic())
+  }
+
+  begin(): void {
+    this.#startedAt = this.#clock.monotonic()
+  }
+
+  committed(): void {
+    this.#commitMs = this.#clock.monotonic() - this.#startedAt
+    this.reset()
+  }
+
+  /** Forgets what was not committed. */
+  reset(): void {
+    this.#records = 0
+    this.#since = undefined
+  }
+}

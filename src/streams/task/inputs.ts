@@ -1,0 +1,177 @@
+/**
+ * Sources outside the broker: what they yield becomes events, and how far they have been read is written
+ * in the same transaction, so that nothing is written twice and nothing is left out.
+ *
+ * The position lies in a compacted topic of one partition; the member of the group that owns the
+ * partition reads the input. Each position record has a sequence number, which is also committed as the
+ * metadata of the partition's offset. A new owner reads on from the last committed record; one whose
+ * number is below the committed one shows that the last transaction is not through everywhere yet, and
+ * the owner waits for it. The offset commit carries the group's generation, so an owner that has been
+ * replaced cannot write on.
+ */
+import { Writer, utf8Bytes } from '../../base/bytes.ts'
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { messageWriter } from '../operators/stateless.ts'
+import type { Emit } from '../stores/emit.ts'
+import type { OperatorContext, Push } from '../operators/operator.ts'
+import { operatorFailed } from '../operators/operator.ts'
+import type { InputPlan } from '../plan/plan.ts'
+import { jsonCodec } from '../stores/serde.ts'
+import type { TaskOffset } from './task.ts'
+import type { InputBatch, Position } from '../topology/topology.ts'
+
+/** What a position record holds. */
+export interface SavedPosition {
+  /** Grows by one with every transaction that wrote events of the input. */
+  readonly sequence: number
+  /** Events written since the input was read first. */
+  readonly records: number
+  readonly position: Position
+}
+
+export class InputReader {
+  readonly plan: InputPlan
+  readonly #write: Push
+  readonly #onReady: () => void
+  readonly #service: string
+  #iterator: AsyncIterator<InputBatch> | undefined
+  #batch: InputBatch | undefined
+  #at = 0
+  #isEnded = false
+  #failure: unknown
+  #isClosed = false
+  #saved: SavedPosition = { sequence: 0, records: 0, position: null }
+  /** Where the position topic has been read to. */
+  #topicPosition = 0
+  /** What the next position record will hold; undefined when nothing was written since the last. */
+  #unsaved: SavedPosition | undefined
+
+  /** @param onReady called when `process` has something to do again */
+  constructor(plan: InputPlan, service: string, context: OperatorContext, onReady: () => void) {
+    this.plan = plan
+    this.#service = service
+    this.#write = messageWriter(plan.node.event, context)
+    this.#onReady = onReady
+  }
+
+  /** Begins to read after what was saved last; `topicPosition` is where the position topic goes on. */
+  start(saved: SavedPosition | undefined, topicPosition: number): void {
+    this.#topicPosition = topicPosition
+    if (saved !== undefined) this.#saved = saved
+    try {
+      this.#iterator = this.plan.node.read(saved?.position)[Symbol.asyncIterator]()
+    } catch (error) {
+      this.#failure = error
+    }
+    this.#pull()
+  }
+
+  /** Events committed since the input was read first. */
+  get records(): number {
+    return this.#saved.records
+  }
+
+  /** Whether everything there is has been written and committed. */
+  get isDone(): boolean {
+    return this.#isEnded && this.#batch === undefined && this.#unsaved === undefined
+  }
+
+  /** Whether a commit is possible: a batch is either wholly written or not begun. */
+  get isBetweenBatches(): boolean {
+    return this.#batch === undefined || this.#at === 0
+  }
+
+  #pull(): void {
+    const iterator = this.#iterator
+    if (iterator === undefined) return this.#onReady()
+    iterator.next().then(
+      (result) => {
+        if (result.done === true) this.#isEnded = true
+        else this.#batch = result.value
+        this.#at = 0
+        if (!this.#isClosed) this.#onReady()
+      },
+      (error: unknown) => {
+        this.#failure = error
+        if (!this.#isClosed) this.#onReady()
+      },
+    )
+  }
+
+  /** Writes up to `limit` events and returns how many; 0 when it waits for the source. `now` in ms. */
+  process(limit: number, now: number): number {
+    if (this.#failure !== undefined) throw this.#failed(this.#failure)
+    const batch = this.#batch
+    if (batch === undefined) return 0
+    const { events, position } = batch
+    const end = Math.min(events.length, this.#at + limit)
+    const from = this.#at
+    try {
+      while (this.#at < end) {
+        this.#write(null, events[this.#at], now)
+        this.#at++
+      }
+    } catch (error) {
+      throw this.#failed(error)
+    }
+    if (this.#at === events.length) {
+      const { records, sequence } = this.#unsaved ?? {
+        ...this.#saved,
+        sequence: this.#saved.sequence + 1,
+      }
+      this.#unsaved = { sequence, records: records + events.length, position }
+      this.#batch = undefined
+      this.#at = 0
+      this.#pull()
+    }
+    return Math.max(1, end - from)
+  }
+
+  /** Notes how far the position topic has been consumed. */
+  consumed(nextOffset: number): void {
+    this.#topicPosition = nextOffset
+  }
+
+  get topicPosition(): number {
+    return this.#topicPosition
+  }
+
+  /** Writes the position of what was written, and says which offset to commit with it. */
+  save(emit: Emit, now: number): TaskOffset[] {
+    const unsaved = this.#unsaved
+    if (unsaved === undefined) return []
+    const { positionTopic, node } = this.plan
+    const writer = new Writer()
+    jsonCodec.encode(unsaved, writer)
+    emit.append(positionTopic, 0, now, utf8Bytes(node.name), writer.finish())
+    // Always before the record just written: whoever reads on from here finds it.
+    const offset = this.#topicPosition
+    return [{ topic: positionTopic, partition: 0, offset, metadata: String(unsaved.sequence) }]
+  }
+
+  /** Notes that the transaction with the last `save` is committed. */
+  committed(): void {
+    if (this.#unsaved === undefined) return
+    this.#saved = this.#unsaved
+    this.#unsaved = undefined
+  }
+
+  /** Stops reading; what is on its way from the source is dropped. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#batch = undefined
+    try {
+      await this.#iterator?.return?.()
+    } catch {
+      // The source is given up; how it ends does not matter to what was committed.
+    }
+  }
+
+  #failed(cause: unknown): HeadwaterError {
+    const name = `input '${this.plan.node.name}' of service '${this.#service}'`
+    if (isHeadwaterError(cause) && cause.code !== 'operator-failed') {
+      return new HeadwaterError(cause.code, `${name}: ${cause.message}`, { cause })
+    }
+    return operatorFailed(name, cause)
+  }
+}

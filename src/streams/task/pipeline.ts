@@ -1,0 +1,222 @@
+/**
+ * Compiles one sub-topology for one partition: stores, and nested closures from each source topic to
+ * every place where its records end.
+ *
+ * Changes of state do not flow on with the record that made them. They wait in their store, once per row,
+ * and leave in `flush`: to the changelog and to the streams the table is written to.
+ */
+import { assert } from '../../base/errors.ts'
+import { aggregate } from '../operators/aggregate.ts'
+import { joinTable } from '../operators/join.ts'
+import { fanOut } from '../operators/operator.ts'
+import type { OperatorContext, Push } from '../operators/operator.ts'
+import { filter, flatMap, map, rekey, to, toFromWindow } from '../operators/stateless.ts'
+import { windowedAggregate } from '../operators/window.ts'
+import type { Plan, SourcePlan, StorePlan, SubTopology } from '../plan/plan.ts'
+import { rekeyCodec, repartitionTopic } from '../plan/plan.ts'
+import type { Key } from '../stores/serde.ts'
+import { Changelog } from '../stores/changelog.ts'
+import { AggregateStore, TableStore } from '../stores/memory.ts'
+import type { Cell } from '../stores/memory.ts'
+import type { ToNode, TopologyNode } from '../topology/topology.ts'
+
+export interface Pipeline {
+  /** By source topic: takes a decoded record of it. */
+  readonly enter: ReadonlyMap<string, Push>
+  /** By node. */
+  readonly tables: ReadonlyMap<number, TableStore>
+  readonly aggregates: ReadonlyMap<number, AggregateStore>
+  /** By topic: the stores rebuilt from it. */
+  readonly restored: ReadonlyMap<string, readonly (TableStore | AggregateStore)[]>
+  /** Rows waiting for `flush`. */
+  waiting(): number
+  /** Writes about `limit` waiting rows out; true when none is left. */
+  flush(limit: number): boolean
+}
+
+export function compilePipeline(
+  plan: Plan,
+  subTopology: SubTopology,
+  context: OperatorContext,
+): Pipeline {
+  return new Compiler(plan, subTopology, context).compile()
+}
+
+/** State that has changed and must leave. */
+interface Outlet {
+  waiting(): number
+  /** Writes up to `limit` rows and says how many. */
+  flush(limit: number): number
+}
+
+class Compiler {
+  readonly #plan: Plan
+  readonly #subTopology: SubTopology
+  readonly #context: OperatorContext
+  readonly #tables = new Map<number, TableStore>()
+  readonly #aggregates = new Map<number, AggregateStore>()
+  readonly #restored = new Map<string, (TableStore | AggregateStore)[]>()
+  readonly #outlets: Outlet[] = []
+
+  constructor(plan: Plan, subTopology: SubTopology, context: OperatorContext) {
+    this.#plan = plan
+    this.#subTopology = subTopology
+    this.#context = context
+  }
+
+  compile(): Pipeline {
+    for (const store of this.#subTopology.stores) this.#openStore(store)
+    const enter = new Map<string, Push>()
+    for (const source of this.#subTopology.sources) enter.set(source.topic, this.#source(source))
+    const outlets = this.#outlets
+    return {
+      enter,
+      tables: this.#tables,
+      aggregates: this.#aggregates,
+      restored: this.#restored,
+      waiting: () => outlets.reduce((sum, outlet) => sum + outlet.waiting(), 0),
+      flush: (limit) => {
+        let left = limit
+        for (const outlet of outlets) {
+          left -= outlet.flush(left)
+          if (left <= 0) return false
+        }
+        for (const store of this.#aggregates.values()) {
+          store.expire(this.#context.emit, this.#context.partition)
+        }
+        return true
+      },
+    }
+  }
+
+  #openStore({ node, kind, topic, keys, values, window }: StorePlan): void {
+    const codec = this.#context.keys[keys]
+    let store: TableStore | AggregateStore
+    if (kind === 'table') {
+      store = new TableStore(codec, values)
+      this.#tables.set(node, store)
+    } else {
+      const changelog = new Changelog(topic, codec, values, window !== undefined)
+      store = new AggregateStore(changelog, window)
+      this.#aggregates.set(node, store)
+      this.#outlets.push(this.#aggregateOutlet(node, store, window?.sizeMs))
+    }
+    this.#restored.set(topic, [...(this.#restored.get(topic) ?? []), store])
+  }
+
+  #source({ tables, streams }: SourcePlan): Push {
+    const puts = tables.map((id) => this.#table(id))
+    // A deletion means something to a table only; streams are of events.
+    const nexts = streams.filter((id) => !tables.includes(id)).flatMap((id) => this.#after(id))
+    const { counts } = this.#context
+    const onward = fanOut(nexts)
+    const stream: Push = (key, value, timestamp) => {
+      if (value === null) counts.dropped++
+      else onward(key, value, timestamp)
+    }
+    return fanOut(nexts.length === 0 ? puts : [...puts, stream])
+  }
+
+  #table(id: number): Push {
+    const table = this.#tables.get(id)!
+    const { counts } = this.#context
+    const changes = this.#tableOutlet(id, table)
+    return (key, value, timestamp) => {
+      if (key === null) {
+        counts.dropped++
+        return
+      }
+      table.put(key, value)
+      changes?.set(key, timestamp)
+    }
+  }
+
+  /** Keys changed since the last flush with their times; undefined when nothing follows the table. */
+  #tableOutlet(id: number, table: TableStore): Map<Key, number> | undefined {
+    const nexts = this.#after(id)
+    if (nexts.length === 0) return undefined
+    const forward = fanOut(nexts)
+    const changes = new Map<Key, number>()
+    this.#outlets.push({
+      waiting: () => changes.size,
+      flush: (limit) => {
+        let count = 0
+        for (const [key, timestamp] of changes) {
+          if (count === limit) break
+          changes.delete(key)
+          forward(key, table.get(key) ?? null, timestamp)
+          count++
+        }
+        return count
+      },
+    })
+    return changes
+  }
+
+  #aggregateOutlet(id: number, store: AggregateStore, sizeMs: number | undefined): Outlet {
+    const { emit, partition } = this.#context
+    const visits = this.#followers(id).map((node) => {
+      assert(node.kind === 'to', `a ${node.kind} follows aggregate ${id}`)
+      return this.#emitRows(node, sizeMs)
+    })
+    const visit = (cell: Cell): void => {
+      for (const each of visits) each(cell)
+    }
+    return {
+      waiting: () => store.dirtyCount,
+      flush: (limit) => store.write(emit, partition, limit, visit),
+    }
+  }
+
+  #emitRows(node: ToNode, sizeMs: number | undefined): (cell: Cell) => void {
+    if (sizeMs !== undefined) return toFromWindow(node, sizeMs, this.#context)
+    const write = to(node, this.#context)
+    return ({ key, value, timestamp }) => write(key, value ?? null, timestamp)
+  }
+
+  /** What takes the records that leave node `id`. */
+  #after(id: number): Push[] {
+    return this.#followers(id).map((node) => this.#operator(node))
+  }
+
+  #followers(id: number): TopologyNode[] {
+    return this.#plan.topology.nodes.filter((node) =>
+      node.kind === 'merge' ? node.from.includes(id) : 'from' in node && node.from === id,
+    )
+  }
+
+  #operator(node: TopologyNode): Push {
+    const context = this.#context
+    switch (node.kind) {
+      case 'filter':
+        return filter(node, fanOut(this.#after(node.id)))
+      case 'map':
+        return map(node, fanOut(this.#after(node.id)))
+      case 'flatMap':
+        return flatMap(node, fanOut(this.#after(node.id)))
+      case 'merge':
+        return fanOut(this.#after(node.id))
+      case 'join': {
+        const table = this.#tables.get(node.table) ?? this.#aggregates.get(node.table)
+        assert(table, `join ${node.id} has no table ${node.table} in its task`)
+        return joinTable(node, table, context.counts, fanOut(this.#after(node.id)))
+      }
+      case 'rekey': {
+        const topic = repartitionTopic(this.#plan.topology.service, node)
+        return rekey(node, topic, rekeyCodec(node), context)
+      }
+      case 'aggregate': {
+        const store = this.#aggregates.get(node.id)!
+        return node.window === undefined
+          ? aggregate(node, store, context.counts)
+          : windowedAggregate(node, node.window, store, context.counts)
+      }
+      case 'to':
+        return to(node, context)
+      case 'source':
+      case 'table':
+      case 'input':
+        throw new TypeError(`a ${node.kind} follows no other node`)
+    }
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The records of one input partition that a task has not processed yet, in offset order.
+ *
+ * Batches stay bytes until they are at the head; then the places of their records are noted in columns
+ * (no object per record) and keys and values are decoded one by one as they are taken. `position` is what
+ * a commit stores: the offset of the next record, or, with nothing left, where the consumer goes on,
+ * which may lie behind control records and gaps.
+ */
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { batchHeaderBytes, readBatchHeader } from '../../records/batch.ts'
+import { forEachRecord } from '../../records/record.ts'
+import type { Push } from '../operators/operator.ts'
+import type { SourcePlan } from '../plan/plan.ts'
+import type { KeyCodecs } from '../stores/serde.ts'
+
+/** What a fetch brought for one partition. */
+export interface Delivery {
+  readonly topic: string
+  readonly partition: number
+  readonly batches: readonly Uint8Array[]
+  /** The position after the batches. */
+  readonly nextOffset: number
+  /** The end of the partition as far as readers of committed records may go. */
+  readonly lastStableOffset: number
+}
+
+export class InputQueue {
+  readonly source: SourcePlan
+  readonly partition: number
+  /** The end of the partition when the task started: what a bootstrap waits for. */
+  readonly startEnd: number
+  /** Records delivered and not yet taken; those before the position in a batch's front included. */
+  buffered = 0
+  #position: number
+  #fetchedTo: number
+  #knownEnd: number
+  readonly #service: string
+  readonly #keys: KeyCodecs
+  readonly #push: Push
+  readonly #batches: Uint8Array[] = []
+  readonly #columns = new Columns()
+  #at = 0
+
+  constructor(o: {
+    service: string
+    source: SourcePlan
+    partition: number
+    position: number
+    endOffset: number
+    keys: KeyCodecs
+    push: Push
+  }) {
+    this.#service = o.service
+    this.source = o.source
+    this.partition = o.partition
+    this.startEnd = o.endOffset
+    this.#position = o.position
+    this.#fetchedTo = o.position
+    this.#knownEnd = o.endOffset
+    this.#keys = o.keys
+    this.#push = o.push
+  }
+
+  /** The offset of the next record to process. */
+  get position(): number {
+    return this.#position
+  }
+
+  /** Where the consumer must go on fetching. */
+  get fetchedTo(): number {
+    return this.#fetchedTo
+  }
+
+  /** Offsets between the position and the end of the partition as last seen. */
+  get lag(): number {
+    return Math.max(0, this.#knownEnd - this.#position)
+  }
+
+  deliver({ batches, nextOffset, lastStableOffset }: Delivery): void {
+    for (const batch of batches) {
+      this.#batches.push(batch)
+      this.buffered += readBatchHeader(batch).recordCount
+    }
+    this.#fetchedTo = nextOffset
+    this.#knownEnd = Math.max(this.#knownEnd, lastStableOffset)
+    this.#fill()
+  }
+
+  /** The timestamp of the next record; undefined when there is none here. */
+  get headTimestamp(): number | undefined {
+    return this.#at < this.#columns.count ? this.#columns.timestamps[this.#at] : undefined
+  }
+
+  /** Whether records exist that have not come yet. */
+  get awaitsFetch(): boolean {
+    return this.#at >= this.#columns.count && this.#position < this.#knownEnd
+  }
+
+  /** Processes records up to a timestamp or a count, whichever comes first. Returns how many. */
+  run(untilTimestamp: number, limit: number): number {
+    const columns = this.#columns
+    const { bytes, offsets, timestamps, keyStarts, keyEnds, valueStarts, valueEnds } = columns
+    const { values, keys: kind } = this.source
+    const keys = kind === null ? undefined : this.#keys[kind]
+    const push = this.#push
+    const from = this.#at
+    const end = Math.min(columns.count, from + limit)
+    let at = from
+    let doing: Doing = 'key'
+    try {
+      while (at < end && timestamps[at]! <= untilTimestamp) {
+        doing = 'key'
+        const keyEnd = keyEnds[at]!
+        const hasKey = keyEnd >= 0 && keys !== undefined
+        const key = hasKey ? keys.decode(bytes, keyStarts[at]!, keyEnd) : null
+        doing = 'value'
+        const valueEnd = valueEnds[at]!
+        const value = valueEnd < 0 ? null : values.decode(bytes, valueStarts[at]!, valueEnd)
+        doing = 'operators'
+        push(key, value, timestamps[at]!)
+        at++
+      }
+    } catch (error) {
+      throw this.#failed(doing, offsets[at]!, error)
+    } finally {
+      this.#at = at
+      if (at > from) this.#position = offsets[at - 1]! + 1
+      this.buffered -= at - from
+    }
+    if (at >= columns.count) this.#fill()
+    return at - from
+  }
+
+  /** Opens the next batch that has records at or after the position. */
+  #fill(): void {
+    const columns = this.#columns
+    while (this.#at >= columns.count) {
+      const batch = this.#batches.shift()
+      if (batch === undefined) {
+        this.buffered = 0
+        this.#position = Math.max(this.#position, this.#fetchedTo)
+        return
+      }
+      const before = readBatchHeader(batch).recordCount
+      this.#at = 0
+      columns.open(batch, this.#position)
+      this.buffered -= before - columns.count
+      if (columns.count > 0) this.#position = columns.offsets[0]!
+    }
+  }
+
+  /** What stopped the service, with the record's place. */
+  #failed(doing: Doing, offset: number, error: unknown): unknown {
+    const place = `record ${offset} of partition ${this.partition} of topic '${this.source.topic}'`
+    const stopped = `service '${this.#service}' stopped at ${place}`
+    if (doing === 'operators') {
+      if (!isHeadwaterError(error, 'operator-failed')) return error
+      const fix = 'the service stays at this record: repair the function and start it again'
+      const { message, cause } = error
+      return new HeadwaterError('operator-failed', `${stopped}: ${message}; ${fix}`, { cause })
+    }
+    const reason = error instanceof Error ? error.message : String(error)
+    return new HeadwaterError(
+      'record-invalid',
+      `${stopped}: the ${doing} does not decode: ${reason}; ` +
+        'find out who wrote it; the service stays at this record until it can be read',
+      { cause: error },
+    )
+  }
+}
+
+/** What is done with a record at the moment. */
+type Doing = 'key' | 'value' | 'operators'
+
+/** Where the records of one batch lie. The arrays are kept from batch to batch. */
+class Columns {
+  count = 0
+  bytes: Uint8Array = new Uint8Array(batchHeaderBytes)
+  offsets = new Float64Array(0)
+  timestamps = new Float64Array(0)
+  keyStarts = new Int32Array(0)
+  keyEnds = new Int32Array(0)
+  valueStarts = new Int32Array(0)
+  valueEnds = new Int32Array(0)
+
+  /** Notes the records of a batch from `position` on. */
+  open(batch: Uint8Array, position: number): void {
+    this.#reserve(readBatchHeader(batch).recordCount)
+    let count = 0
+    forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
+      if (offset < position) return
+      this.bytes = bytes
+      this.offsets[count] = offset
+      this.timestamps[count] = timestamp
+      this.keyStarts[count] = keyStart
+      this.keyEnds[count] = keyEnd
+      this.valueStarts[count] = valueStart
+      this.valueEnds[count] = valueEnd
+      count++
+    })
+    this.count = count
+  }
+
+  #reserve(count: number): void {
+    if (count <= this.offsets.length) return
+    const capacity = Math.max(count, this.offsets.length * 2)
+    this.offsets = new Float64Array(capacity)
+    this.timestamps = new Float64Array(capacity)
+    this.keyStarts = new Int32Array(capacity)
+    this.keyEnds = new Int32Array(capacity)
+    this.valueStarts = new Int32Array(capacity)
+    this.valueEnds = new Int32Array(capacity)
+  }
+}

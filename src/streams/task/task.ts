@@ -1,0 +1,191 @@
+/**
+ * A task: one sub-topology in one partition. It takes fetched batches, processes their records one by one
+ * through the compiled pipeline, and knows what to commit. It is synchronous and touches nothing but its
+ * own state and the `emit` it was given; moving the bytes is the runtime's business.
+ *
+ * Which record comes next: the one at the head of the input partition with the lowest timestamp; offset
+ * order within a partition is never broken. While an input that is known to hold more is empty, the task
+ * waits for the fetch. A table read with `bootstrap` is not aligned in time: it is read to the end it had
+ * when the task started before anything else, and its later changes come first whenever they arrive.
+ */
+import { compilePipeline } from './pipeline.ts'
+import type { Pipeline } from './pipeline.ts'
+import { taskId } from '../plan/assignment.ts'
+import type { Plan, SubTopology } from '../plan/plan.ts'
+import type { Emit } from '../stores/emit.ts'
+import type { OperatorCounts } from '../operators/operator.ts'
+import { InputQueue } from './queue.ts'
+import type { Delivery } from './queue.ts'
+import type { KeyCodecs } from '../stores/serde.ts'
+import type { StoredRow } from '../stores/store.ts'
+
+/** What tasks of one service share. */
+export interface TaskContext {
+  readonly plan: Plan
+  readonly keys: KeyCodecs
+  readonly emit: Emit
+  readonly counts: OperatorCounts
+}
+
+/** A position to commit; `metadata` carries stream time over restarts. */
+export interface TaskOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly metadata: string
+}
+
+/** Where an input of a task begins. */
+export interface TaskStart {
+  readonly topic: string
+  /** The committed position, or the beginning of the partition. */
+  readonly position: number
+  /** The end of the partition now, as far as committed records go. */
+  readonly endOffset: number
+  /** What was committed with the position. */
+  readonly metadata: string
+}
+
+export class Task {
+  readonly id: string
+  readonly partition: number
+  readonly subTopology: SubTopology
+  readonly pipeline: Pipeline
+  readonly #context: TaskContext
+  #queues: InputQueue[] = []
+  readonly #committed = new Map<string, number>()
+
+  constructor(context: TaskContext, subTopology: SubTopology, partition: number) {
+    this.id = taskId(subTopology, partition)
+    this.partition = partition
+    this.subTopology = subTopology
+    this.#context = context
+    const { keys, emit, counts } = context
+    this.pipeline = compilePipeline(context.plan, subTopology, { partition, keys, emit, counts })
+  }
+
+  /** Applies a record of a topic that state is rebuilt from. All of it comes before `start`. */
+  restore(topic: string, record: StoredRow): void {
+    for (const store of this.pipeline.restored.get(topic) ?? []) store.restore(record)
+  }
+
+  /** Sets where the inputs begin. */
+  start(starts: readonly TaskStart[]): void {
+    const { plan, keys } = this.#context
+    this.#queues = []
+    for (const { topic, position, endOffset, metadata } of starts) {
+      const source = this.subTopology.sources.find((candidate) => candidate.topic === topic)!
+      const push = this.pipeline.enter.get(topic)!
+      const service = plan.topology.service
+      const { partition } = this
+      this.#queues.push(
+        new InputQueue({ service, source, partition, position, endOffset, keys, push }),
+      )
+      this.#committed.set(topic, position)
+      this.#restoreStreamTimes(metadata)
+    }
+  }
+
+  get queues(): readonly InputQueue[] {
+    return this.#queues
+  }
+
+  deliver(delivery: Delivery): void {
+    this.#queues.find((queue) => queue.source.topic === delivery.topic)?.deliver(delivery)
+  }
+
+  /** Processes up to `limit` records and returns how many; 0 when it must wait for more. */
+  process(limit: number): number {
+    const queues = this.#queues
+    const only = queues.length === 1 ? queues[0] : undefined
+    let done = 0
+    while (done < limit) {
+      const ran = only === undefined ? this.#step(limit - done) : only.run(Infinity, limit - done)
+      if (ran === 0) break
+      done += ran
+    }
+    return done
+  }
+
+  #step(limit: number): number {
+    let next: InputQueue | undefined
+    let lowest = Infinity
+    let second = Infinity
+    let mustWait = false
+    for (const queue of this.#queues) {
+      const head = queue.headTimestamp
+      if (queue.source.bootstrap) {
+        if (head !== undefined) return queue.run(Infinity, limit)
+        if (queue.position < queue.startEnd) return 0
+      } else if (head === undefined) {
+        mustWait ||= queue.awaitsFetch
+      } else if (next === undefined || head < lowest) {
+        second = lowest
+        lowest = head
+        next = queue
+      } else if (head < second) {
+        second = head
+      }
+    }
+    if (next === undefined || mustWait) return 0
+    // A record later than another input's head must wait for that one, which `run` cannot see.
+    return next.run(second, limit)
+  }
+
+  /** Rows of state that have changed since they last left. */
+  waiting(): number {
+    return this.pipeline.waiting()
+  }
+
+  /** Sends about `limit` changed rows out; true when none is left and offsets may be committed. */
+  flush(limit: number): boolean {
+    return this.pipeline.flush(limit)
+  }
+
+  /** Whether a position has moved since the last commit. */
+  get hasMoved(): boolean {
+    for (const { source, position } of this.#queues) {
+      if (position !== this.#committed.get(source.topic)) return true
+    }
+    return false
+  }
+
+  /** Positions that moved since the last commit. */
+  offsets(): TaskOffset[] {
+    const moved = this.#queues.filter(
+      (queue) => queue.position !== this.#committed.get(queue.source.topic),
+    )
+    if (moved.length === 0) return []
+    const metadata = this.#streamTimes()
+    return moved.map(({ source, position }) => {
+      return { topic: source.topic, partition: this.partition, offset: position, metadata }
+    })
+  }
+
+  /** Notes that what `offsets` returned has been committed. */
+  committed(offsets: readonly TaskOffset[]): void {
+    for (const { topic, offset } of offsets) this.#committed.set(topic, offset)
+  }
+
+  committedPosition(topic: string): number {
+    return this.#committed.get(topic) ?? 0
+  }
+
+  /** The stream time of each aggregation, by its changelog, as a commit's metadata. */
+  #streamTimes(): string {
+    const times: Record<string, number> = {}
+    for (const store of this.pipeline.aggregates.values()) {
+      if (store.streamTime !== -Infinity) times[store.changelog.topic] = store.streamTime
+    }
+    return Object.keys(times).length === 0 ? '' : JSON.stringify({ streamTimes: times })
+  }
+
+  #restoreStreamTimes(metadata: string): void {
+    if (metadata === '') return
+    const { streamTimes } = JSON.parse(metadata) as { streamTimes?: Record<string, number> }
+    for (const store of this.pipeline.aggregates.values()) {
+      const time = streamTimes?.[store.changelog.topic]
+      if (time !== undefined && time > store.streamTime) store.streamTime = time
+    }
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * Runs a topology's function once and freezes what it built into a graph.
+ *
+ * These classes are the interfaces of `builder.ts` at run time: each operator adds a node. The types
+ * refuse most mistakes before; everything is checked again here, because a cast or plain JavaScript gets
+ * past a type.
+ */
+import type { DescMessage } from '@bufbuild/protobuf'
+import type { AnyEvent, AnyKeyspace } from '../../events/event.ts'
+import type { Builder, Queries } from './builder.ts'
+import { Graph } from './graph.ts'
+import type { TopologyScope } from './graph.ts'
+import type {
+  AggregateNode,
+  FlatMapNode,
+  InputNode,
+  JoinNode,
+  MapNode,
+  RekeyNode,
+  Startup,
+  ToNode,
+  Topology,
+  TumblingWindow,
+} from './topology.ts'
+
+/** The frozen graph that `build` makes. Throws `topology-invalid`. */
+export function buildTopology(
+  scope: TopologyScope,
+  build: (builder: Builder<never, never>) => Queries,
+): Topology {
+  const graph = new Graph(scope)
+  const returned: unknown = build(new GraphBuilder(graph) as unknown as Builder<never, never>)
+  return graph.finish(viewsOf(graph, returned))
+}
+
+function viewsOf(graph: Graph, returned: unknown): Record<string, number> {
+  if (typeof returned !== 'object' || returned === null || 'then' in returned) {
+    throw graph.refuse(
+      'its topology returns no object: return the tables others may query, or {} for none',
+    )
+  }
+  const views: Record<string, number> = {}
+  for (const [name, table] of Object.entries(returned)) {
+    if (!(table instanceof TableHandle) || table.graph !== graph) {
+      throw graph.refuse(`its topology returns '${name}', which is none of its tables: remove it`)
+    }
+    views[name] = table.id
+  }
+  return views
+}
+
+/** `Builder` at run time. */
+class GraphBuilder {
+  readonly #graph: Graph
+
+  constructor(graph: Graph) {
+    this.#graph = graph
+  }
+
+  stream(event: AnyEvent): StreamHandle {
+    const graph = this.#graph
+    graph.read(event)
+    const id = graph.find('source', event)?.id ?? graph.add({ kind: 'source', event })
+    return new StreamHandle(graph, id, event.key, event.schema)
+  }
+
+  table(event: AnyEvent, options: { startup?: Startup } = {}): TableHandle {
+    const graph = this.#graph
+    graph.read(event)
+    if (event.kind !== 'entity') {
+      throw graph.refuse(`'${event.name}' is ${event.kind}: only an entity stream can be a table`)
+    }
+    if (graph.find('table', event)) {
+      throw graph.refuse(`'${event.name}' is made a table twice: keep the first and use it again`)
+    }
+    const store = graph.claim('table', event.name)
+    const id = graph.add({ kind: 'table', event, store, startup: options.startup ?? 'bootstrap' })
+    return new TableHandle(graph, id, event.key)
+  }
+
+  input(name: string, event: AnyEvent, read: InputNode['read']): void {
+    const graph = this.#graph
+    graph.write(event)
+    graph.add({ kind: 'input', name: graph.claim('input', name), event, read })
+  }
+}
+
+/** `Stream` at run time: a node that values pass. */
+class StreamHandle {
+  readonly graph: Graph
+  readonly id: number
+  readonly #keyspace: AnyKeyspace | null
+  /** The message every value is, as long as that is known. */
+  readonly #schema: DescMessage | undefined
+
+  constructor(
+    graph: Graph,
+    id: number,
+    keyspace: AnyKeyspace | null,
+    schema: DescMessage | undefined,
+  ) {
+    this.graph = graph
+    this.id = id
+    this.#keyspace = keyspace
+    this.#schema = schema
+  }
+
+  filter(f: (value: unknown, key: unknown) => boolean): StreamHandle {
+    const id = this.graph.add({ kind: 'filter', from: this.id, f })
+    return new StreamHandle(this.graph, id, this.#keyspace, this.#schema)
+  }
+
+  map(f: MapNode['f']): StreamHandle {
+    const id = this.graph.add({ kind: 'map', from: this.id, f })
+    return new StreamHandle(this.graph, id, this.#keyspace, undefined)
+  }
+
+  flatMap(f: FlatMapNode['f']): StreamHandle {
+    const id = this.graph.add({ kind: 'flatMap', from: this.id, f })
+    return new StreamHandle(this.graph, id, this.#keyspace, undefined)
+  }
+
+  merge(other: StreamHandle): StreamHandle {
+    this.#same(other)
+    if (nameOf(this.#keyspace) !== nameOf(other.#keyspace)) {
+      throw this.graph.refuse(
+        `it merges values keyed by ${nameOf(this.#keyspace)} with values keyed by ${nameOf(other.#keyspace)}: rekey one of them first`,
+      )
+    }
+    const id = this.graph.add({ kind: 'merge', from: Object.freeze([this.id, other.id] as const) })
+    const schema = this.#schema === other.#schema ? this.#schema : undefined
+    return new StreamHandle(this.graph, id, this.#keyspace, schema)
+  }
+
+  rekey(name: string, keyspace: AnyKeyspace, f: RekeyNode['f']): StreamHandle {
+    const schema = this.#schema
+    this.graph.claim('rekey', name)
+    const id = this.graph.add({ kind: 'rekey', from: this.id, name, keyspace, f, schema })
+    return new StreamHandle(this.graph, id, keyspace, schema)
+  }
+
+  join(table: TableHandle, f: JoinNode['f']): StreamHandle {
+    return this.#join(table, false, f)
+  }
+
+  leftJoin(table: TableHandle, f: JoinNode['f']): StreamHandle {
+    return this.#join(table, true, f)
+  }
+
+  window(window: TumblingWindow): WindowedHandle {
+    return new WindowedHandle(this.graph, this.id, this.#grouped(), window)
+  }
+
+  count(name: string): TableHandle {
+    return aggregate(this.graph, this.id, name, this.#grouped(), undefined, () => 0, addOne)
+  }
+
+  reduce(name: string, init: AggregateNode['init'], f: AggregateNode['f']): TableHandle {
+    return aggregate(this.graph, this.id, name, this.#grouped(), undefined, init, f)
+  }
+
+  to(event: AnyEvent, f?: ToNode['f']): void {
+    this.graph.write(event)
+    if (event.key !== null && nameOf(event.key) !== nameOf(this.#keyspace)) {
+      throw this.graph.refuse(
+        `it writes values keyed by ${nameOf(this.#keyspace)} to stream '${event.name}', which is keyed by ${nameOf(event.key)}: rekey them first`,
+      )
+    }
+    this.graph.add({ kind: 'to', from: this.id, event, f })
+  }
+
+  #join(table: TableHandle, left: boolean, f: JoinNode['f']): StreamHandle {
+    this.#same(table)
+    if (table.window) {
+      throw this.graph.refuse(
+        'it joins a windowed table, which has no one value per key: query it instead',
+      )
+    }
+    if (nameOf(this.#keyspace) !== nameOf(table.keyspace)) {
+      throw this.graph.refuse(
+        `it joins values keyed by ${nameOf(this.#keyspace)} with a table keyed by ${nameOf(table.keyspace)}: rekey the values first`,
+      )
+    }
+    const id = this.graph.add({ kind: 'join', from: this.id, table: table.id, left, f })
+    return new StreamHandle(this.graph, id, this.#keyspace, undefined)
+  }
+
+  #grouped(): AnyKeyspace {
+    if (this.#keyspace) return this.#keyspace
+    throw this.graph.refuse('it groups values that have no key: rekey them first')
+  }
+
+  #same(other: StreamHandle | TableHandle): void {
+    if (other.graph === this.graph) return
+    throw this.graph.refuse('it uses a stream or table of another topology: make its own')
+  }
+}
+
+/** `Table` and `WindowTable` at run time. */
+class TableHandle {
+  readonly of: 'table' | 'window table'
+  readonly graph: Graph
+  readonly id: number
+  readonly keyspace: AnyKeyspace | null
+  readonly window: TumblingWindow | undefined
+
+  constructor(graph: Graph, id: number, keyspace: AnyKeyspace | null, window?: TumblingWindow) {
+    this.of = window ? 'window table' : 'table'
+    this.graph = graph
+    this.id = id
+    this.keyspace = keyspace
+    this.window = window
+  }
+
+  to(event: AnyEvent, f?: ToNode['f']): void {
+    this.graph.write(event)
+    if (event.kind !== 'entity') {
+      throw this.graph.refuse(
+        `it writes a table to '${event.name}', which is ${event.kind}: a table can only be written to an entity stream`,
+      )
+    }
+    if (!this.window && nameOf(event.key) !== nameOf(this.keyspace)) {
+      throw this.graph.refuse(
+        `it writes a table keyed by ${nameOf(this.keyspace)} to stream '${event.name}', which is keyed by ${nameOf(event.key)}: group by that key`,
+      )
+    }
+    this.graph.add({ kind: 'to', from: this.id, event, f })
+  }
+}
+
+/** `Windowed` at run time. */
+class WindowedHandle {
+  readonly #graph: Graph
+  readonly #from: number
+  readonly #keyspace: AnyKeyspace
+  readonly #window: TumblingWindow
+
+  constructor(graph: Graph, from: number, keyspace: AnyKeyspace, window: TumblingWindow) {
+    this.#graph = graph
+    this.#from = from
+    this.#keyspace = keyspace
+    this.#window = window
+  }
+
+  count(name: string): TableHandle {
+    return this.reduce(name, () => 0, addOne)
+  }
+
+  reduce(name: string, init: AggregateNode['init'], f: AggregateNode['f']): TableHandle {
+    return aggregate(this.#graph, this.#from, name, this.#keyspace, this.#window, init, f)
+  }
+}
+
+function aggregate(
+  graph: Graph,
+  from: number,
+  name: string,
+  keyspace: AnyKeyspace,
+  window: TumblingWindow | undefined,
+  init: AggregateNode['init'],
+  f: AggregateNode['f'],
+): TableHandle {
+  graph.claim('table', name)
+  const id = graph.add({ kind: 'aggregate', from, name, keyspace, window, init, f })
+  return new TableHandle(graph, id, keyspace, window)
+}
+
+function addOne(count: unknown): number {
+  return (count as number) + 1
+}
+
+function nameOf(keyspace: AnyKeyspace | null): string {
+  return keyspace ? `keyspace '${keyspace.name}'` : 'nothing'
+}

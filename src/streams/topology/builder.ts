@@ -1,0 +1,186 @@
+/**
+ * What a topology is written with: streams, tables and windows as types.
+ *
+ * The types carry the keyspace and the streams the service may write, so a join of differently keyed
+ * streams, a write to somebody else's stream or a stateful operator without a name does not compile. Where
+ * TypeScript's own complaint would be a riddle, the parameter's type becomes a sentence and that is what
+ * the compiler prints. `build.ts` is the implementation; nothing here exists at run time.
+ *
+ * User functions are synchronous and must depend on their arguments alone: after a crash they run again.
+ */
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { AnyEvent, AnyKeyspace, InitOf, KeyOf, Keyspace, ValueOf } from '../../events/event.ts'
+import type { InputBatch, Position, Startup, TumblingWindow, WindowSpan } from './topology.ts'
+
+/** What `service` hands to a topology: the streams named in `R` may be read, those in `W` written. */
+export interface Builder<R extends string, W extends string> {
+  /** Every event of a stream. */
+  stream<E extends AnyEvent>(event: Declared<E, R>): Stream<E['key'], ValueOf<E>, W>
+  /**
+   * An entity stream as a table. `startup: 'bootstrap'` (the default) reads it to its end before anything
+   * else is processed, so joins miss nothing that was there; `'interleave'` starts at once.
+   */
+  table<E extends AnyEvent>(
+    event: DeclaredEntity<E, R>,
+    options?: { startup?: Startup },
+  ): Table<E['key'], ValueOf<E>, W>
+  /**
+   * A source outside the broker whose events this service owns. `read` yields events in order, each batch
+   * with the position after it; after a restart it is called with the position of the last batch that was
+   * written, so nothing is written twice.
+   */
+  input<E extends AnyEvent, P extends Position>(
+    name: string,
+    event: Writable<E, W>,
+    read: (position: P | undefined) => AsyncIterable<InputBatch<InitOf<E>, P>>,
+  ): void
+}
+
+/** Values that pass by, each under a key of keyspace `K`; `K` is null where there is no key. */
+export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
+  filter<U extends V>(keep: (value: V, key: KeyOf<K>) => value is U): Stream<K, U, W>
+  filter(keep: (value: V, key: KeyOf<K>) => boolean): Stream<K, V, W>
+  map<U>(f: (value: V, key: KeyOf<K>) => U): Stream<K, U, W>
+  flatMap<U>(f: (value: V, key: KeyOf<K>) => Iterable<U>): Stream<K, U, W>
+  /** This stream and another of the same keyspace as one. */
+  merge<K2 extends AnyKeyspace | null, U>(
+    other: Stream<K2, U, W> & SameKeyspace<K, K2>,
+  ): Stream<K, V | U, W>
+  /** The same values under another key: the only operator that sends them through an inner topic. */
+  rekey<N extends string, T>(
+    name: string,
+    keyspace: Keyspace<N, T>,
+    f: (value: V, key: KeyOf<K>) => NoInfer<T>,
+  ): Stream<Keyspace<N, T>, V, W>
+  /** Each value with the table's value under the same key; values without one are dropped. */
+  join<K2 extends AnyKeyspace | null, U, U2>(
+    table: Table<K2, U, W> & Joinable<K, K2>,
+    f: (value: V, other: U, key: KeyOf<K>) => U2,
+  ): Stream<K, U2, W>
+  /** Like `join`, with `undefined` where the table has no value. */
+  leftJoin<K2 extends AnyKeyspace | null, U, U2>(
+    table: Table<K2, U, W> & Joinable<K, K2>,
+    f: (value: V, other: U | undefined, key: KeyOf<K>) => U2,
+  ): Stream<K, U2, W>
+  /** Groups by key and window of event time; `count` and `reduce` follow. */
+  window(window: TumblingWindow & Grouped<K>): Windowed<K, V, W>
+  /** How many values each key had. `name` names the store for good. */
+  count(name: string & Grouped<K>): Table<K, number, W>
+  /** A fold of each key's values. The state is plain data; `f` returns the next one, or changes and returns it. */
+  reduce<A>(
+    name: string & Grouped<K>,
+    init: (key: KeyOf<K>) => A,
+    f: (state: A, value: V, key: KeyOf<K>) => A,
+  ): Table<K, A, W>
+  /** Writes each value to a stream this service owns; `f` may be left out when the values already fit. */
+  to<E extends AnyEvent>(
+    event: Emittable<E, K, W>,
+    ...f: [V] extends [MessageInitShape<E['schema']>]
+      ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>]
+      : [f: (value: V, key: KeyOf<K>) => InitOf<E>]
+  ): void
+}
+
+/** The last value of each key. */
+export interface Table<K extends AnyKeyspace | null, V, W extends string = string> {
+  readonly of: 'table'
+  /** Never there: it only carries the types. */
+  readonly holds?: readonly [K, V] | undefined
+  /** Writes the last value of each changed key to an entity stream, once per commit; deletions, too. */
+  to<E extends AnyEvent>(
+    event: EmittableEntity<E, K, W>,
+    ...f: [V] extends [MessageInitShape<E['schema']>]
+      ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>]
+      : [f: (value: V, key: KeyOf<K>) => InitOf<E>]
+  ): void
+}
+
+/** A stream cut into windows of event time. */
+export interface Windowed<K extends AnyKeyspace | null, V, W extends string> {
+  count(name: string): WindowTable<K, number, W>
+  reduce<A>(
+    name: string,
+    init: (key: KeyOf<K>) => A,
+    f: (state: A, value: V, key: KeyOf<K>) => A,
+  ): WindowTable<K, A, W>
+}
+
+/** The last value of each key in each window. */
+export interface WindowTable<K extends AnyKeyspace | null, V, W extends string = string> {
+  readonly of: 'window table'
+  /** Never there: it only carries the types. */
+  readonly holds?: readonly [K, V] | undefined
+  /**
+   * Writes the last value of each changed key and window to an entity stream, once per commit. The
+   * record's key is the one inside the message, so the entity may have a keyspace of its own.
+   */
+  to<E extends AnyEvent>(
+    event: WritableEntity<E, W>,
+    f: (value: V, window: WindowSpan, key: KeyOf<K>) => InitOf<E>,
+  ): void
+}
+
+/** What a topology may return: its tables, which become the service's query API. */
+// oxlint-disable-next-line no-explicit-any -- any table, whatever it holds
+export type Queries = Readonly<Record<string, Table<any, any, any> | WindowTable<any, any, any>>>
+
+/** The event, or a sentence when the service has not said it reads it. */
+type Declared<E extends AnyEvent, R extends string> = E['name'] extends R
+  ? E
+  : `stream '${E['name']}' is not in this service's reads: add it there to read it`
+
+type DeclaredEntity<E extends AnyEvent, R extends string> = E['name'] extends R
+  ? E['kind'] extends 'entity'
+    ? E
+    : `'${E['name']}' is ${Article<E['kind']>} stream: only an entity stream can be a table`
+  : Declared<E, R>
+
+/** The event, or a sentence when the service has not said it writes it. */
+type Writable<E extends AnyEvent, W extends string> = E['name'] extends W
+  ? E
+  : `stream '${E['name']}' is not in this service's writes: add it there to write it`
+
+type WritableEntity<E extends AnyEvent, W extends string> = E['name'] extends W
+  ? E['kind'] extends 'entity'
+    ? E
+    : `'${E['name']}' is ${Article<E['kind']>} stream: a table can only be written to an entity stream`
+  : Writable<E, W>
+
+/** The event, or a sentence when its keys are of another keyspace than the values'. */
+type Emittable<
+  E extends AnyEvent,
+  K extends AnyKeyspace | null,
+  W extends string,
+> = E['name'] extends W
+  ? E['key'] extends null
+    ? E
+    : NameOf<K> extends NameOf<E['key']>
+      ? E
+      : `stream '${E['name']}' is keyed by ${NameOf<E['key']>}, these values by ${NameOf<K>}: rekey them first`
+  : Writable<E, W>
+
+type EmittableEntity<
+  E extends AnyEvent,
+  K extends AnyKeyspace | null,
+  W extends string,
+> = E['kind'] extends 'entity' ? Emittable<E, K, W> : WritableEntity<E, W>
+
+/** Nothing, or a sentence when a stream's values have no key or another keyspace than a table's. */
+type Joinable<K extends AnyKeyspace | null, K2 extends AnyKeyspace | null> = K extends null
+  ? 'these values have no key to join by: rekey them first'
+  : NameOf<K> extends NameOf<K2>
+    ? unknown
+    : `these values are keyed by ${NameOf<K>}, the table by ${NameOf<K2>}: rekey them first`
+
+type SameKeyspace<K extends AnyKeyspace | null, K2 extends AnyKeyspace | null> =
+  NameOf<K> extends NameOf<K2>
+    ? unknown
+    : `these values are keyed by ${NameOf<K>}, the others by ${NameOf<K2>}: rekey one of them first`
+
+type Grouped<K extends AnyKeyspace | null> = K extends null
+  ? 'these values have no key to group by: rekey them first'
+  : unknown
+
+type NameOf<K> = K extends AnyKeyspace ? `keyspace '${K['name']}'` : 'no key'
+
+type Article<Kind extends string> = Kind extends 'unkeyed' ? 'an unkeyed' : `a ${Kind}`

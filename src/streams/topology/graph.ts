@@ -1,0 +1,138 @@
+/**
+ * A topology's graph while it is being built: the nodes so far and the names they have taken.
+ *
+ * It checks what no type can know: names used twice, streams declared and never used, values that go
+ * nowhere. All of it is `topology-invalid`, at start, before anything is read or written. What may follow
+ * what is checked where the operators are, in `build.ts`.
+ */
+import { HeadwaterError } from '../../base/errors.ts'
+import type { AnyEvent } from '../../events/event.ts'
+import type { Topology, TopologyNode } from './topology.ts'
+
+/** What a topology is built for: the service's name and the streams it says it reads and writes. */
+export interface TopologyScope {
+  readonly service: string
+  readonly reads: readonly AnyEvent[]
+  readonly writes: readonly AnyEvent[]
+}
+
+/** A node before it has its id. */
+type NewNode<N extends TopologyNode = TopologyNode> = N extends TopologyNode ? Omit<N, 'id'> : never
+
+export class Graph {
+  readonly scope: TopologyScope
+  readonly #nodes: TopologyNode[] = []
+  readonly #names = new Map<string, string>()
+  #finished = false
+
+  constructor(scope: TopologyScope) {
+    this.scope = scope
+  }
+
+  add(node: NewNode): number {
+    if (this.#finished) {
+      throw this.refuse('an operator was called after the topology had returned: call it inside')
+    }
+    const id = this.#nodes.length
+    this.#nodes.push(Object.freeze({ id, ...node } as TopologyNode))
+    return id
+  }
+
+  /** The node of a source or table made before, so that two of the same stream are one. */
+  find(kind: 'source' | 'table', event: AnyEvent): TopologyNode | undefined {
+    return this.#nodes.find((node) => node.kind === kind && node.event.name === event.name)
+  }
+
+  /** Takes a name for a store, an inner topic or an input; each may be taken once in a service. */
+  claim(what: string, name: string): string {
+    if (!/^[a-zA-Z0-9._-]{1,100}$/.test(name)) {
+      throw this.refuse(
+        `the ${what} is called '${name}', which topics cannot carry: use up to 100 letters, digits, '.', '_' and '-'`,
+      )
+    }
+    const taken = this.#names.get(name)
+    if (taken !== undefined) {
+      throw this.refuse(
+        `the name '${name}' is used by a ${taken} and a ${what}: rename one of them`,
+      )
+    }
+    this.#names.set(name, what)
+    return name
+  }
+
+  read(event: AnyEvent): void {
+    if (this.scope.reads.some((read) => read.name === event.name)) return
+    throw this.refuse(`it reads stream '${event.name}' without saying so: add it to reads`)
+  }
+
+  write(event: AnyEvent): void {
+    if (this.scope.writes.some((write) => write.name === event.name)) return
+    throw this.refuse(`it writes stream '${event.name}' without saying so: add it to writes`)
+  }
+
+  refuse(what: string): HeadwaterError {
+    return new HeadwaterError('topology-invalid', `service '${this.scope.service}': ${what}`)
+  }
+
+  /** Ends the building and freezes what was built. `views` are ids of tables by their public name. */
+  finish(views: Record<string, number>): Topology {
+    this.#finished = true
+    this.#checkDeclared()
+    this.#checkEnds(new Set(Object.values(views)))
+    return Object.freeze({
+      service: this.scope.service,
+      nodes: Object.freeze([...this.#nodes]),
+      views: Object.freeze(views),
+    })
+  }
+
+  #checkDeclared(): void {
+    const read = new Set<string>()
+    const written = new Set<string>()
+    for (const node of this.#nodes) {
+      if (node.kind === 'source' || node.kind === 'table') read.add(node.event.name)
+      if (node.kind === 'to' || node.kind === 'input') written.add(node.event.name)
+    }
+    for (const { name } of this.scope.reads) {
+      if (!read.has(name)) {
+        throw this.refuse(
+          `reads names stream '${name}', but the topology never reads it: remove it`,
+        )
+      }
+    }
+    for (const { name } of this.scope.writes) {
+      if (!written.has(name)) {
+        throw this.refuse(
+          `writes names stream '${name}', but the topology never writes it: remove it`,
+        )
+      }
+    }
+  }
+
+  /** Values that go nowhere are a forgotten `to` or a forgotten return. */
+  #checkEnds(views: ReadonlySet<number>): void {
+    const used = new Set(views)
+    for (const node of this.#nodes) for (const from of upstreamOf(node)) used.add(from)
+    for (const node of this.#nodes) {
+      if (node.kind === 'to' || node.kind === 'input' || used.has(node.id)) continue
+      throw this.refuse(
+        `${describe(node)} goes nowhere: write it with to, join it, or return it if it is a table`,
+      )
+    }
+  }
+}
+
+/** Ids of the nodes that a node takes its values from. */
+export function upstreamOf(node: TopologyNode): readonly number[] {
+  if (node.kind === 'merge') return node.from
+  if (node.kind === 'join') return [node.from, node.table]
+  return 'from' in node ? [node.from] : []
+}
+
+function describe(node: TopologyNode): string {
+  if (node.kind === 'source') return `the stream '${node.event.name}'`
+  if (node.kind === 'table') return `the table of '${node.event.name}'`
+  if (node.kind === 'aggregate') return `the table '${node.name}'`
+  if (node.kind === 'rekey') return `the result of rekey '${node.name}'`
+  return `the result of a ${node.kind}`
+}

@@ -1,0 +1,171 @@
+/**
+ * The inside of a service as plain data: a frozen graph of numbered nodes.
+ *
+ * The builder makes it, the runtime and the drawings read it. Nodes stand in the order they were made,
+ * so every node comes after the nodes it reads from; ids are positions in `nodes`. What a node owns
+ * outside the process (a store, an inner topic) is named by the writer of the topology, never by
+ * position, so that editing a topology does not move state.
+ */
+import type { DescMessage } from '@bufbuild/protobuf'
+import type { AnyEvent, AnyKeyspace } from '../../events/event.ts'
+
+export interface Topology {
+  readonly service: string
+  readonly nodes: readonly TopologyNode[]
+  /** What the topology returned: ids of `table` and `aggregate` nodes by their public name. */
+  readonly views: Readonly<Record<string, number>>
+}
+
+export type TopologyNode =
+  | SourceNode
+  | TableNode
+  | FilterNode
+  | MapNode
+  | FlatMapNode
+  | MergeNode
+  | RekeyNode
+  | JoinNode
+  | AggregateNode
+  | ToNode
+  | InputNode
+
+export type NodeKind = TopologyNode['kind']
+
+/** Events of a stream, each record one event. */
+export interface SourceNode {
+  readonly id: number
+  readonly kind: 'source'
+  readonly event: AnyEvent
+}
+
+/** An entity stream as a table: the last value per key; null deletes. Restored from the topic itself. */
+export interface TableNode {
+  readonly id: number
+  readonly kind: 'table'
+  readonly event: AnyEvent
+  readonly store: string
+  /** `bootstrap`: everything else waits until the table is read to its end; `interleave`: it does not. */
+  readonly startup: Startup
+}
+
+export type Startup = 'bootstrap' | 'interleave'
+
+export interface FilterNode {
+  readonly id: number
+  readonly kind: 'filter'
+  readonly from: number
+  readonly f: (value: unknown, key: unknown) => boolean
+}
+
+export interface MapNode {
+  readonly id: number
+  readonly kind: 'map'
+  readonly from: number
+  readonly f: (value: unknown, key: unknown) => unknown
+}
+
+export interface FlatMapNode {
+  readonly id: number
+  readonly kind: 'flatMap'
+  readonly from: number
+  readonly f: (value: unknown, key: unknown) => Iterable<unknown>
+}
+
+/** Both streams as one, with no order between them. */
+export interface MergeNode {
+  readonly id: number
+  readonly kind: 'merge'
+  readonly from: readonly [number, number]
+}
+
+/** Sends every value through the inner topic `<service>-<name>-repartition` under another key. */
+export interface RekeyNode {
+  readonly id: number
+  readonly kind: 'rekey'
+  readonly from: number
+  readonly name: string
+  readonly keyspace: AnyKeyspace
+  readonly f: (value: unknown, key: unknown) => unknown
+  /** The message the values are, when every value is one; else they are encoded as plain values. */
+  readonly schema: DescMessage | undefined
+}
+
+/** Each value of a stream with what a table holds under its key. Only the stream side triggers. */
+export interface JoinNode {
+  readonly id: number
+  readonly kind: 'join'
+  readonly from: number
+  /** A `table` node, or an `aggregate` node without a window. */
+  readonly table: number
+  /** Whether a value whose key the table lacks is kept, with `undefined` for the table's side. */
+  readonly left: boolean
+  readonly f: (value: unknown, other: unknown, key: unknown) => unknown
+}
+
+/** A fold per key, or per key and window, in a store with the changelog `<service>-<name>-changelog`. */
+export interface AggregateNode {
+  readonly id: number
+  readonly kind: 'aggregate'
+  readonly from: number
+  readonly name: string
+  readonly keyspace: AnyKeyspace
+  readonly window: TumblingWindow | undefined
+  readonly init: (key: unknown) => unknown
+  readonly f: (state: unknown, value: unknown, key: unknown) => unknown
+}
+
+/** Windows `[start, start + size)` aligned to 1970; a record is late once stream time passes end + grace. */
+export interface TumblingWindow {
+  readonly kind: 'tumbling'
+  readonly sizeMs: number
+  readonly graceMs: number
+}
+
+/** The bounds of a window, as functions of a topology see them. */
+export interface WindowSpan {
+  readonly start: Date
+  /** Exclusive. */
+  readonly end: Date
+}
+
+/**
+ * Writes to a stream the service owns. From a stream: each value. From a table or an aggregate: the last
+ * value of each changed key, once per commit.
+ *
+ * `f` makes the message: `f(value, key)`, and from a windowed aggregate `f(value, window, key)`. Without
+ * `f` the value is the message. The record's key is the one inside the message; only a deletion in a
+ * table, which has no message, takes the table's key.
+ */
+export interface ToNode {
+  readonly id: number
+  readonly kind: 'to'
+  readonly from: number
+  readonly event: AnyEvent
+  // oxlint-disable-next-line no-explicit-any -- two shapes of arguments, told apart by `from`
+  readonly f: ((value: any, second: any, third?: any) => unknown) | undefined
+}
+
+/** A source outside the broker (a file, a database) whose events the service owns. */
+export interface InputNode {
+  readonly id: number
+  readonly kind: 'input'
+  readonly name: string
+  readonly event: AnyEvent
+  /** Reads on after `position`, or from the beginning when there is none yet. */
+  readonly read: (position: Position | undefined) => AsyncIterable<InputBatch>
+}
+
+/** How far an input has been read: any JSON value of the input's own. */
+export type Position =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Position[]
+  | { readonly [name: string]: Position }
+
+/** Events of an input and the position after them; both are written in one transaction. */
+export interface InputBatch<V = unknown, P = Position> {
+  readonly events: readonly V[]
+  readonly position: P
+}
