@@ -15,11 +15,11 @@
  */
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
-import { groupsDefaults } from '../../src/coordinator/groups/draft.ts'
+import { groupsDefaults } from '../../src/coordinator/groups/options.ts'
 import { groupsMachine } from '../../src/coordinator/groups/machine.ts'
 import { replay, type Decision, type Machine } from '../../src/coordinator/machine.ts'
 import { topicsMachine } from '../../src/coordinator/topics/machine.ts'
-import { transactionsDefaults } from '../../src/coordinator/transactions/state.ts'
+import { transactionsDefaults } from '../../src/coordinator/transactions/options.ts'
 import { transactionsMachine } from '../../src/coordinator/transactions/machine.ts'
 import { uuidText } from '../../src/base/units.ts'
 import { apis, type ApiName } from '../../src/protocol/api.ts'

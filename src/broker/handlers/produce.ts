@@ -7,7 +7,6 @@
  * "on disk". With acks=0 nothing is answered at all.
  */
 import { assert, HeadwaterError } from '../../base/errors.ts'
-import type { Entered } from '../../coordinator/commands.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode, errorName, errorText } from '../../protocol/errors.ts'
 import { batchHeaderBytes, isTransactional, readBatchHeader } from '../../records/batch.ts'
@@ -143,7 +142,7 @@ function enterTransaction(
     partitions: [{ topic, partition: index }],
     add: version >= implicitAddVersion,
   }))
-  return produceCode((response as Entered).errorCode, version)
+  return produceCode(response.errorCode, version)
 }
 
 /** What a producer is told: old ones do not retry on CONCURRENT_TRANSACTIONS, and treat PRODUCER_FENCED
