@@ -69,6 +69,11 @@ export function readBatchHeader(bytes: Uint8Array, at = 0): BatchHeader {
   }
 }
 
+/** The attributes alone of a batch with a whole header. */
+export function readAttributes(batch: Uint8Array): number {
+  return int16At(batch, 21)
+}
+
 /** Size of the whole batch that begins at `at`, by its length field; `frame-invalid` when it is cut off. */
 export function batchSizeBytes(bytes: Uint8Array, at = 0): number {
   if (bytes.length - at < lengthPrefixBytes) throw shortBatch(bytes.length - at)
@@ -124,11 +129,17 @@ export function stampBatch(batch: Uint8Array, baseOffset: number, leaderEpoch: n
   setInt32(batch, 12, leaderEpoch)
 }
 
-/** Gives every record the broker's time (KIP-32): sets bit 3 and the max timestamp, and the checksum anew. */
-export function stampLogAppendTime(batch: Uint8Array, timestamp: number): void {
-  setInt16(batch, 21, int16At(batch, 21) | logAppendTimeBit)
+/** Gives every record the broker's time (KIP-32): sets bit 3 and the max timestamp, and the checksum anew.
+ * The header as it is then. */
+export function stampLogAppendTime(
+  batch: Uint8Array,
+  header: BatchHeader,
+  timestamp: number,
+): BatchHeader {
+  const attributes = header.attributes | logAppendTimeBit
+  setInt16(batch, 21, attributes)
   setInt64(batch, 35, timestamp)
-  stampCrc(batch)
+  return { ...header, attributes, maxTimestamp: timestamp, crc: stampCrc(batch) }
 }
 
 /** Gives a batch another producer epoch and first sequence, for a retry after an epoch bump (KIP-360). */
@@ -196,8 +207,10 @@ export function batchAttributes(
   return compressions.indexOf(compression) | bits
 }
 
-function stampCrc(batch: Uint8Array): void {
-  setInt32(batch, 17, crc32c(batch, crcStart, batch.length))
+function stampCrc(batch: Uint8Array): number {
+  const crc = crc32c(batch, crcStart, batch.length) >>> 0
+  setInt32(batch, 17, crc)
+  return crc
 }
 
 function shortBatch(left: number): HeadwaterError {

@@ -5,7 +5,7 @@
 import { zeroUuid } from '../../base/units.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import { forward, type Handlers, type RequestContext } from '../context.ts'
+import { forward, type Handlers, type RequestContext } from './context.ts'
 
 /** Topics are named by id from this version on, in both APIs. */
 const topicIdVersion = 10

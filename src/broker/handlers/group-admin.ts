@@ -1,7 +1,7 @@
 /** Looking at groups and clearing them away. Partitions that do not exist are refused here. */
 import { ErrorCode } from '../../protocol/errors.ts'
-import { forward, type Handlers } from '../context.ts'
-import { groupOperations } from '../operations.ts'
+import { forward, type Handlers } from './context.ts'
+import { groupOperations } from './operations.ts'
 
 export const groupAdminHandlers: Handlers = {
   ListGroups: (request, context) => forward(context.groups, 'ListGroups', request, context),

@@ -1,5 +1,5 @@
 /** Classic groups: every rule is the groups machine's; here requests become its commands. */
-import { callOf, forward, randomUuid, type Handlers } from '../context.ts'
+import { callOf, forward, randomUuid, type Handlers } from './context.ts'
 
 export const groupsHandlers: Handlers = {
   JoinGroup: (request, context) => {

@@ -7,9 +7,9 @@ import { zeroUuid } from '../../base/units.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { ResponseInput } from '../../protocol/api.ts'
 import { operationsUnknown } from '../../protocol/messages/metadata.ts'
-import type { Topic } from '../catalog.ts'
-import { randomUuid, type Handlers, type RequestContext } from '../context.ts'
-import { clusterOperations, topicOperations } from '../operations.ts'
+import type { Topic } from '../serving/catalog.ts'
+import { randomUuid, type Handlers, type RequestContext } from './context.ts'
+import { clusterOperations, topicOperations } from './operations.ts'
 import type { Partition } from '../serving/partition.ts'
 
 type MetadataTopic = NonNullable<ResponseInput<'Metadata'>['topics']>[number]

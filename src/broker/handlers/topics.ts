@@ -1,5 +1,5 @@
 /** Creating, deleting and growing topics: the topics machine decides. */
-import { callOf, forward, randomUuid, type Handlers } from '../context.ts'
+import { callOf, forward, randomUuid, type Handlers } from './context.ts'
 
 export const topicsHandlers: Handlers = {
   CreateTopics: (request, context) => {

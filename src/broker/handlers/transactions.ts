@@ -4,7 +4,7 @@
  */
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import { callOf, forward, type Handlers, type RequestContext } from '../context.ts'
+import { callOf, forward, type Handlers, type RequestContext } from './context.ts'
 
 /** From this version on TxnOffsetCommit adds its group to the transaction (KIP-890). */
 const implicitAddVersion = 5

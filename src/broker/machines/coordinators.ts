@@ -27,7 +27,7 @@ import { transactionsMachine } from '../../coordinator/transactions/machine.ts'
 import type { Clock } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
 import { encodeControlBatch } from '../../records/record.ts'
-import type { Catalog } from '../catalog.ts'
+import type { Catalog } from '../serving/catalog.ts'
 import type { BrokerConfig } from '../config.ts'
 import { MachineHost } from './machine-host.ts'
 

@@ -93,7 +93,8 @@ test('stamping offset and leader epoch leaves the checksum valid', () => {
 
 test('log append time replaces every record timestamp and renews the checksum', () => {
   const batch = batchOf(3)
-  stampLogAppendTime(batch, 9_999_999_999_999)
+  const stamped = stampLogAppendTime(batch, readBatchHeader(batch), 9_999_999_999_999)
+  assert.deepEqual(stamped, readBatchHeader(batch))
   assert.equal(checkBatch(batch), undefined)
   assert.ok(isLogAppendTime(readBatchHeader(batch).attributes))
   assert.deepEqual(

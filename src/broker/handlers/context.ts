@@ -6,18 +6,18 @@
  * order they came although both wait for the disk. It returns codes and throws only what should end the
  * connection.
  */
-import type { Call } from '../coordinator/commands.ts'
-import type { Clock, Random } from '../io/ports.ts'
-import type { LogStore } from '../log/store/log-store.ts'
-import type { ApiName, RequestOf, ResponseInput } from '../protocol/api.ts'
-import { uuidText } from '../base/units.ts'
-import type { BrokerEvent } from './broker-event.ts'
-import type { Catalog } from './catalog.ts'
-import type { BrokerConfig } from './config.ts'
-import type { Peer } from './server/connection.ts'
-import type { Coordinators } from './machines/coordinators.ts'
-import type { FetchSessions } from './serving/fetch-sessions.ts'
-import type { WaitingRoom } from './serving/waiting.ts'
+import type { Call } from '../../coordinator/commands.ts'
+import type { Clock, Random } from '../../io/ports.ts'
+import type { LogStore } from '../../log/store/log-store.ts'
+import type { ApiName, RequestOf, ResponseInput } from '../../protocol/api.ts'
+import { uuidText } from '../../base/units.ts'
+import type { BrokerEvent } from '../broker-event.ts'
+import type { Catalog } from '../serving/catalog.ts'
+import type { BrokerConfig } from '../config.ts'
+import type { Peer } from '../peer.ts'
+import type { Coordinators } from '../machines/coordinators.ts'
+import type { FetchSessions } from '../serving/fetch-sessions.ts'
+import type { WaitingRoom } from '../serving/waiting.ts'
 
 export interface BrokerParts extends Coordinators {
   readonly clusterId: string
