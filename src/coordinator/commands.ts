@@ -78,7 +78,7 @@ export type TopicsCommand =
   | Wake
 
 /** The error code of each name asked for, in order; `NONE` also for those already there. */
-export interface AutoCreated {
+interface AutoCreated {
   readonly topics: readonly { readonly name: string; readonly errorCode: number }[]
 }
 

@@ -43,12 +43,12 @@ export interface Machine<State, Command, Change, Effect> {
   afterReplay(state: State, now: number): readonly Command[]
 }
 
-/** The state that stored changes add up to. */
+/** Applies stored changes, to a new state unless one is given; the state they add up to. */
 export function replay<State, Command, Change, Effect>(
   machine: Machine<State, Command, Change, Effect>,
   stored: Iterable<Uint8Array>,
+  state = machine.initial(),
 ): State {
-  const state = machine.initial()
   for (const bytes of stored) machine.apply(state, machine.decode(bytes))
   return state
 }

@@ -234,10 +234,6 @@ export class Log {
     return this.#state.epochs.endOf(leaderEpoch, this.leaderEpoch, this.#highWatermark)
   }
 
-  get openTransactions(): readonly AbortedTransaction[] {
-    return this.#state.transactions.open()
-  }
-
   /** Aborted transactions with batches in `[from, to)`. */
   abortedBetween(from: number, to: number): readonly AbortedTransaction[] {
     return this.#state.transactions.abortedBetween(from, to)
@@ -249,11 +245,6 @@ export class Log {
 
   producerStates(): readonly Readonly<Producer>[] {
     return [...this.#state.producers.all()]
-  }
-
-  hasOpenTransaction(producerId: number, producerEpoch: number): boolean {
-    const producer = this.#state.producers.get(producerId)
-    return producer?.epoch === producerEpoch && producer.transactionStart !== -1
   }
 
   /** Calls `listener` whenever the high watermark or the last stable offset moved, until the returned

@@ -74,12 +74,6 @@ export function readAttributes(batch: Uint8Array): number {
   return int16At(batch, 21)
 }
 
-/** Size of the whole batch that begins at `at`, by its length field; `frame-invalid` when it is cut off. */
-export function batchSizeBytes(bytes: Uint8Array, at = 0): number {
-  if (bytes.length - at < lengthPrefixBytes) throw shortBatch(bytes.length - at)
-  return lengthPrefixBytes + int32At(bytes, at + 8)
-}
-
 /** The offset after the batch's last one, where a reader goes on. */
 export function nextOffsetOf(header: BatchHeader): number {
   return header.baseOffset + header.lastOffsetDelta + 1
@@ -140,19 +134,6 @@ export function stampLogAppendTime(
   setInt16(batch, 21, attributes)
   setInt64(batch, 35, timestamp)
   return { ...header, attributes, maxTimestamp: timestamp, crc: stampCrc(batch) }
-}
-
-/** Gives a batch another producer epoch and first sequence, for a retry after an epoch bump (KIP-360). */
-export function stampProducer(
-  batch: Uint8Array,
-  producerId: number,
-  producerEpoch: number,
-  baseSequence: number,
-): void {
-  setInt64(batch, 43, producerId)
-  setInt16(batch, 51, producerEpoch)
-  setInt32(batch, 53, baseSequence)
-  stampCrc(batch)
 }
 
 /** Writes a whole header at the start of `batch`, the checksum of what follows included. */

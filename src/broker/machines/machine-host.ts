@@ -13,7 +13,7 @@
 import { assert, isHeadwaterError } from '../../base/errors.ts'
 import type { Reply } from '../../coordinator/answer.ts'
 import type { AnswerOf } from '../../coordinator/commands.ts'
-import type { Decision, Machine } from '../../coordinator/machine.ts'
+import { replay, type Decision, type Machine } from '../../coordinator/machine.ts'
 import type { Clock, Timer } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
 import type { Log } from '../../log/log.ts'
@@ -253,14 +253,14 @@ async function replayLog<State, Command, Change, Effect>(
   let at = log.startOffset
   while (at < upTo) {
     const read = await log.read(at, { maxBytes: replayReadBytes, upTo, minOneBatch: true })
-    for (const batch of read.flatMap(splitBatches)) {
-      for (const record of decodeRecords(batch)) {
-        assert(record.value !== null, 'a stored change has no bytes')
-        machine.apply(state, machine.decode(record.value))
-        at = record.offset + 1
-      }
-    }
-    assert(read.length > 0, `the log of ${machine.name} ends before its high watermark`)
+    const records = read.flatMap(splitBatches).flatMap((batch) => decodeRecords(batch))
+    const stored = records.map(({ value }) => {
+      assert(value !== null, 'a stored change has no bytes')
+      return value
+    })
+    replay(machine, stored, state)
+    assert(records.length > 0, `the log of ${machine.name} ends before its high watermark`)
+    at = records.at(-1)!.offset + 1
   }
   return state
 }

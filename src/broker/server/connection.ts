@@ -60,10 +60,6 @@ export class Connection implements Peer {
     duplex.onBytes((chunk) => this.#receive(chunk))
   }
 
-  get requestsInFlight(): number {
-    return this.#inFlight.length
-  }
-
   onGone(callback: () => void): () => void {
     this.#goneCallbacks.add(callback)
     return () => this.#goneCallbacks.delete(callback)

@@ -16,6 +16,10 @@ import { assert, isHeadwaterError } from '../../base/errors.ts'
 import type { Timer } from '../../io/ports.ts'
 import type { ResponseOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
+import {
+  decodeSubscription,
+  encodeSubscription,
+} from '../../protocol/messages/consumer-protocol.ts'
 import type { Assignor, AssignorMember } from './assignor.ts'
 import { rangeAssignor } from './assignor.ts'
 import { backoffMs, sleep } from '../cluster/backoff.ts'
@@ -23,13 +27,7 @@ import type { Cluster, ClusterRequestOptions } from '../cluster/cluster.ts'
 import type { GroupMetadata } from './group-metadata.ts'
 import type { CommittedOffset } from './group-offsets.ts'
 import { commitOffsets, fetchOffsets } from './group-offsets.ts'
-import {
-  consumerProtocolType,
-  decodeAssignment,
-  decodeSubscription,
-  encodeAssignment,
-  encodeSubscription,
-} from './group-protocol.ts'
+import { consumerProtocolType, decodeAssignment, encodeAssignment } from './group-protocol.ts'
 import type { CommitOffset, TopicPartition } from '../cluster/topic-partition.ts'
 import { wireError } from '../cluster/wire-error.ts'
 
