@@ -192,6 +192,7 @@ async function openParts(
     catalog,
     clock,
     config,
+    report,
     fixedConfigs: fixedConfigs(config, directory),
   })
   await deleteStrayLogs(store, catalog)

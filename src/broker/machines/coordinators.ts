@@ -7,6 +7,7 @@
  * one journal, so a "written" that survives a crash has its markers before it. Replay repeats an effect
  * that was cut short; a second marker of a transaction that has ended changes nothing for readers.
  */
+import { assert } from '../../base/errors.ts'
 import type {
   GroupsCommand,
   GroupsEffect,
@@ -25,8 +26,10 @@ import type { TransactionsChange } from '../../coordinator/transactions/changes.
 import type { TransactionsState } from '../../coordinator/transactions/state.ts'
 import { transactionsMachine } from '../../coordinator/transactions/machine.ts'
 import type { Clock } from '../../io/ports.ts'
+import type { Log } from '../../log/log.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
 import { encodeControlBatch } from '../../records/record.ts'
+import type { BrokerEvent } from '../broker-event.ts'
 import type { Catalog } from '../serving/catalog.ts'
 import type { BrokerConfig } from '../config.ts'
 import { MachineHost } from './machine-host.ts'
@@ -47,6 +50,7 @@ export interface CoordinatorsOptions {
   readonly catalog: Catalog
   readonly clock: Clock
   readonly config: BrokerConfig
+  readonly report: (event: BrokerEvent) => void
   /** Broker settings fixed while it runs, for DescribeConfigs. */
   readonly fixedConfigs: ReadonlyMap<string, string>
 }
@@ -70,7 +74,7 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
   })
   const transactions = await MachineHost.open(transactionsMachine(config.transactions), {
     ...shared,
-    runEffect: (effect) => runTransactionsEffect(effect, catalog, clock, coordinators),
+    runEffect: (effect) => runTransactionsEffect(effect, options, coordinators),
   })
   const coordinators: Coordinators = { topics, groups, transactions }
   topics.start()
@@ -94,18 +98,17 @@ async function runTopicsEffect(
 
 function runTransactionsEffect(
   effect: TransactionsEffect,
-  catalog: Catalog,
-  clock: Clock,
+  { catalog, clock, report }: CoordinatorsOptions,
   { groups, transactions }: Coordinators,
 ): void {
   const { transactionalId, producerId, producerEpoch, commit } = effect
   const kind = commit ? 'commit' : 'abort'
   const timestamp = clock.now()
   for (const { topic, partition } of effect.partitions) {
-    const log = catalog.partition(topic, partition)?.log
-    log?.append(
-      encodeControlBatch({ kind, producerId, producerEpoch, coordinatorEpoch: 0, timestamp }),
-    )
+    const marker = { kind, producerId, producerEpoch, coordinatorEpoch: 0, timestamp } as const
+    const reason = appendMarker(catalog.partition(topic, partition)?.log, marker)
+    if (reason === undefined) continue
+    report({ type: 'marker-skipped', transactionalId, topic, partition, reason })
   }
   if (effect.groups.length > 0) {
     const { groups: groupIds } = effect
@@ -119,4 +122,17 @@ function runTransactionsEffect(
     }))
   }
   transactions.tell({ type: 'markers-written', transactionalId, producerId, producerEpoch })
+}
+
+/** Why the marker is not in the log; nothing when it is. Readers of a log never wait for a marker then. */
+function appendMarker(
+  log: Log | undefined,
+  marker: Parameters<typeof encodeControlBatch>[0],
+): string | undefined {
+  if (log === undefined) return 'the partition is gone'
+  const result = log.append(encodeControlBatch(marker))
+  if (result.kind !== 'refused') return undefined
+  const open = log.producerState(marker.producerId)?.transactionStart ?? -1
+  assert(open === -1, 'a log refused the marker of a transaction that is open in it')
+  return result.reason
 }

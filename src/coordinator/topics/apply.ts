@@ -1,8 +1,10 @@
 /** What each change does to the topics. Nothing is refused here. */
 import type { TopicsChange } from './changes.ts'
+import { assertApplicable } from './invariants.ts'
 import { brokerResource, type TopicsState } from './state.ts'
 
 export function applyToTopics(state: TopicsState, change: TopicsChange): void {
+  assertApplicable(state, change)
   switch (change.type) {
     case 'topic-created': {
       const { name, topicId, partitionCount, at } = change

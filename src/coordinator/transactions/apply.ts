@@ -1,5 +1,7 @@
 /** What each change does to the transactions. Nothing is refused here. */
+import { assert } from '../../base/errors.ts'
 import type { TransactionsChange } from './changes.ts'
+import { assertTransaction } from './invariants.ts'
 import {
   topicList,
   type Transaction,
@@ -17,25 +19,33 @@ export function applyToTransactions(state: TransactionsState, change: Transactio
     state.transactions.delete(transactionalId)
     return
   }
-  if (change.type === 'transaction-set') {
-    const { type: _type, topics, groups, state: phase, ...rest } = change
-    const restored = { ...rest, state: phase as TransactionPhase, groups: new Set(groups) }
-    state.transactions.set(transactionalId, { ...restored, partitions: partitionMap(topics) })
-    return
-  }
   const before = state.transactions.get(transactionalId)
-  if (before === undefined) return
-  state.transactions.set(transactionalId, after(before, change))
+  const changed = change.type === 'transaction-set' ? restored(change) : after(before, change)
+  assertTransaction(state, before, changed, change)
+  state.transactions.set(transactionalId, changed)
+}
+
+function restored(
+  change: Extract<TransactionsChange, { readonly type: 'transaction-set' }>,
+): Transaction {
+  const { type: _type, topics, groups, state, ...rest } = change
+  return {
+    ...rest,
+    state: state as TransactionPhase,
+    groups: new Set(groups),
+    partitions: partitionMap(topics),
+  }
 }
 
 /** The transaction after the change. */
 function after(
-  before: Transaction,
+  before: Transaction | undefined,
   change: Extract<
     TransactionsChange,
     { readonly type: 'transaction-entered' | 'transaction-ending' | 'transaction-ended' }
   >,
 ): Transaction {
+  assert(before !== undefined, 'a transaction changed that is not there')
   switch (change.type) {
     case 'transaction-entered': {
       const isOpen = before.state === 'Ongoing'
