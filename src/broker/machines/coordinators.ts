@@ -5,7 +5,8 @@
  * a control batch goes to every partition of the transaction, the groups machine is told, and the
  * transactions machine hears `markers-written`. It hears so before the markers are durable: all logs share
  * one journal, so a "written" that survives a crash has its markers before it. Replay repeats an effect
- * that was cut short; a second marker of a transaction that has ended changes nothing for readers.
+ * that was cut short; a second marker of a transaction that has ended changes nothing for readers. What was
+ * to follow a topic's deletion is found at the start: positions in topics that are gone are forgotten then.
  */
 import { assert } from '../../base/errors.ts'
 import type {
@@ -19,6 +20,7 @@ import type {
 import type { GroupsChange } from '../../coordinator/groups/changes.ts'
 import type { GroupsState } from '../../coordinator/groups/state.ts'
 import { groupsMachine } from '../../coordinator/groups/machine.ts'
+import { topicsWithOffsets } from '../../coordinator/groups/offsets.ts'
 import type { TopicsChange } from '../../coordinator/topics/changes.ts'
 import type { TopicsState } from '../../coordinator/topics/state.ts'
 import { topicsMachine } from '../../coordinator/topics/machine.ts'
@@ -80,8 +82,17 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
   topics.start()
   await catalog.settled()
   groups.start()
+  forgetGoneTopics(coordinators)
   transactions.start()
   return coordinators
+}
+
+/** A crash may have come between the end of a topic and that of the positions in it: one made anew under
+ * its name must not find them. */
+function forgetGoneTopics({ topics, groups }: Coordinators): void {
+  const known = topics.state.topics
+  const gone = [...topicsWithOffsets(groups.state)].filter((name) => !known.has(name))
+  if (gone.length > 0) groups.ask((token) => ({ type: 'topics-deleted', token, topics: gone }))
 }
 
 async function runTopicsEffect(

@@ -145,6 +145,11 @@ export function forgetTopics(state: GroupsState, command: TopicsDeleted): Groups
   return { changes, replies: [answer(command, undefined)], effects: [] }
 }
 
+/** Every topic that a group has a position in. */
+export function topicsWithOffsets(state: GroupsState): ReadonlySet<string> {
+  return new Set([...state.groups.values()].flatMap(({ offsets }) => [...offsets.keys()]))
+}
+
 /** Why this committer may not commit to the group. Transactions without a word about membership pass:
  * producers before KIP-447 know of none. */
 function committerFault(
