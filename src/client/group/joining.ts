@@ -6,14 +6,13 @@
  */
 import { isHeadwaterError } from '../../base/errors.ts'
 import type { ResponseOf } from '../../protocol/api.ts'
+import {
+  decodeSubscription,
+  encodeSubscription,
+} from '../../protocol/messages/consumer-protocol.ts'
 import type { Cluster, ClusterRequestOptions } from '../cluster/cluster.ts'
 import type { Assignor, AssignorMember } from './assignor.ts'
-import {
-  consumerProtocolType,
-  decodeSubscription,
-  encodeAssignment,
-  encodeSubscription,
-} from './group-protocol.ts'
+import { consumerProtocolType, encodeAssignment } from './group-protocol.ts'
 
 /** What a blocking request may take beyond the rebalance it waits for. */
 const slackMs = 5_000

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { rangeAssignor } from '../../../src/client/group/assignor.ts'
+import { decodeAssignment, encodeAssignment } from '../../../src/client/group/group-protocol.ts'
 import {
-  decodeAssignment,
   decodeSubscription,
-  encodeAssignment,
   encodeSubscription,
-} from '../../../src/client/group/group-protocol.ts'
+} from '../../../src/protocol/messages/consumer-protocol.ts'
 
 function member(
   memberId: string,
