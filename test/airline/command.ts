@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { AirlineResult } from '../../src/cli/result.ts'
+import type { AirlineResult } from '../../examples/airline/result.ts'
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts')
 
