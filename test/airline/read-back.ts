@@ -26,7 +26,7 @@ export interface BrokerAt {
   readonly dial?: Dial
 }
 
-/** Compares what `headwater start` printed. */
+/** Compares what `npm start` printed. */
 export function assertResult(result: AirlineResult, tables: ExpectedTables): void {
   assert.equal(result.flights, tables.flights)
   assert.equal(result.disruptions, tables.disruptions.length)
