@@ -33,6 +33,7 @@ export type HeadwaterErrorCode =
   | 'service-closed'
   | 'stale-member'
   | 'timeout'
+  | 'topic-replaced'
   | 'topology-invalid'
   | 'unsupported-version'
 

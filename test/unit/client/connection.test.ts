@@ -82,7 +82,6 @@ test('requests are pipelined and each gets its own answer', async () => {
   )
   await new Promise((resolve) => setTimeout(resolve, 20))
   assert.equal(held.length, 3, 'all three are asked before one is answered')
-  assert.equal(connection.inFlightCount, 3)
   for (const release of held) release()
   const codes = (await Promise.all(answers)).map(({ errorCode }) => errorCode)
   assert.deepEqual(codes, [1, 2, 3])
