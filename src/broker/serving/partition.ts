@@ -209,7 +209,8 @@ export class Partition {
       return { errorCode: ErrorCode.INVALID_RECORD, message, faulty: unkeyed, seen: true }
     }
     if (untimely.length === 0 && header.maxTimestamp <= newest) return undefined
-    const message = 'a timestamp lies too far in the past or in the future'
+    const message =
+      'a timestamp lies further in the past or in the future than message.timestamp.before.max.ms and message.timestamp.after.max.ms allow'
     return { errorCode: ErrorCode.INVALID_TIMESTAMP, message, faulty: untimely, seen: true }
   }
 }

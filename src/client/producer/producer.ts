@@ -330,10 +330,12 @@ export class Producer {
     for (const part of parts) {
       this.#unacknowledged.add(part)
       this.#bufferedBytes += part.sizeBytes
-      if (batch.settled !== undefined) part.settled = Promise.withResolvers()
     }
-    const settled = Promise.all(parts.map((part) => part.settled?.promise))
-    if (batch.settled !== undefined) void settled.then(() => batch.settled!.resolve())
+    const { settled } = batch
+    if (settled !== undefined) {
+      const all = parts.map((part) => (part.settled = Promise.withResolvers()).promise)
+      void Promise.all(all).then(() => settled.resolve())
+    }
     const { topic, batchBytes } = batch.queue
     this.#queues.get(topic)!.forEach((queue) => {
       queue.batchBytes = Math.min(queue.batchBytes, batchBytes)

@@ -8,6 +8,7 @@ import { failuresSuite } from '../../streams-suite/failures.ts'
 import { inputsSuite } from '../../streams-suite/inputs.ts'
 import { operatorsSuite } from '../../streams-suite/operators.ts'
 import type { Place } from '../../streams-suite/place.ts'
+import { timesSuite } from '../../streams-suite/times.ts'
 
 async function openPlace(): Promise<Place> {
   const directory = await mkdtemp(join(tmpdir(), 'headwater-streams-'))
@@ -25,3 +26,4 @@ operatorsSuite(openPlace)
 exactlyOnceSuite(openPlace, { crashes: 12 })
 inputsSuite(openPlace, { crashes: 12 })
 failuresSuite(openPlace)
+timesSuite(openPlace)
