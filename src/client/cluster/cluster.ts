@@ -4,8 +4,8 @@
  * `request` looks up the target, sends, and repeats with growing pauses while the answer is "not here",
  * "not yet" or no answer at all, so a broker that restarts is a pause and not an error. Any other error
  * code is in the response, and the caller's. Repeating is safe for every API sent through here: each is
- * idempotent, or answers a repetition with a code that says so. Records do not come this way: the
- * producer repeats in sequence order by itself.
+ * idempotent, or answers a repetition with a code that says so. What leaders are asked does not come this
+ * way: `askLeaders` groups partitions, and the producer repeats in sequence order by itself.
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Clock, Dial, Random } from '../../io/ports.ts'
@@ -17,7 +17,8 @@ import { ConnectionPool } from './connection-pool.ts'
 import type { TopicChange } from './directory.ts'
 import { Directory } from './directory.ts'
 import type { BrokerAddress, Metadata, PartitionPlace, TopicPlace } from './metadata.ts'
-import { coordinatorCodes, hasCode, leaderCodes } from './response-codes.ts'
+import type { RepeatableApi } from './response-codes.ts'
+import { coordinatorCodes, hasCode } from './response-codes.ts'
 import { wireError } from './wire-error.ts'
 
 const requestTimeoutMsDefault = 30_000
@@ -54,7 +55,6 @@ export type Target =
   | 'any'
   | 'controller'
   | { readonly coordinator: 'group' | 'transaction'; readonly id: string }
-  | { readonly leaderOf: string; readonly partition: number }
 
 export interface SendOptions extends RequestOptions {
   readonly lane?: string
@@ -128,7 +128,7 @@ export class Cluster {
    * Sends a request to its target, as often as it takes. Rejects with the last failure once
    * `retryTimeoutMs` is over; a refusal that lasts that long is returned as it came.
    */
-  async request<N extends ApiName>(
+  async request<N extends RepeatableApi>(
     api: N,
     body: Body<N>,
     target: Target = 'any',
@@ -141,8 +141,8 @@ export class Cluster {
       let failure: HeadwaterError | undefined
       try {
         response = await this.send(await this.#locate(target, attempt), api, body, o)
-        if (hasCode(response, roleCodes(target))) this.#forget(target)
-        else if (!hasCode(response, o.retryCodes ?? [])) return response
+        if (hasCode(api, response, roleCodes(target))) this.#forget(target)
+        else if (!hasCode(api, response, o.retryCodes ?? [])) return response
       } catch (error) {
         if (!isHeadwaterError(error) || !error.retriable || this.#pool.isClosed) throw error
         failure = error
@@ -241,13 +241,7 @@ export class Cluster {
       const { controllerId } = this.metadata
       return controllerId >= 0 ? controllerId : this.#anyBroker(attempt)
     }
-    if ('coordinator' in target) return this.#coordinatorOf(target.coordinator, target.id)
-    const topic = await this.topic(target.leaderOf)
-    const place = topic.partitions[target.partition]
-    if (place !== undefined && place.leaderId >= 0) return place.leaderId
-    const code =
-      place === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.LEADER_NOT_AVAILABLE
-    throw wireError(code, `find the leader of ${target.leaderOf}-${target.partition}`)
+    return this.#coordinatorOf(target.coordinator, target.id)
   }
 
   /** Brokers in turn, bootstrap addresses after those known, so that each attempt tries another. */
@@ -280,7 +274,7 @@ export class Cluster {
   }
 
   #forget(target: Target): void {
-    if (typeof target === 'object' && 'coordinator' in target) {
+    if (typeof target === 'object') {
       this.#coordinators.delete(`${target.coordinator} ${target.id}`)
     }
     this.markStale()
@@ -294,6 +288,5 @@ export class Cluster {
 /** Codes that say that the broker asked does not have the role. */
 function roleCodes(target: Target): readonly number[] {
   if (target === 'controller') return [ErrorCode.NOT_CONTROLLER]
-  if (typeof target !== 'object') return []
-  return 'coordinator' in target ? coordinatorCodes : leaderCodes
+  return typeof target === 'object' ? coordinatorCodes : []
 }

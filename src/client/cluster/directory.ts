@@ -56,6 +56,8 @@ export class Directory {
   #answered: ReadonlySet<string> = new Set()
   #running: Promise<void> | undefined
   #queued: Promise<void> | undefined
+  /** The question that runs has left: what is found out from now on is not in it. */
+  #isAsked = false
   #isStale = true
   #refreshedAt = -Infinity
   #timer: Timer | undefined
@@ -77,7 +79,7 @@ export class Directory {
   /** Asks any broker for metadata of all topics in use. */
   refresh(): Promise<void> {
     if (this.#running === undefined) return this.#start()
-    if (!this.#isStale) return this.#running
+    if (!this.#isAsked || !this.#isStale) return this.#running
     this.#queued ??= this.#running
       .catch(() => undefined)
       .then(() => {
@@ -155,7 +157,7 @@ export class Directory {
   }
 
   #start(): Promise<void> {
-    this.#isStale = false
+    this.#isAsked = false
     this.#running = this.#ask()
       .catch((error: unknown) => {
         this.#isStale = true
@@ -168,6 +170,10 @@ export class Directory {
   }
 
   async #ask(): Promise<void> {
+    // Topics that come into use in the same turn are in the same question.
+    await Promise.resolve()
+    this.#isAsked = true
+    this.#isStale = false
     const watched = [...this.#watches].flatMap(({ topics }) => topics)
     const topics = new Set([...this.#inUse, ...watched])
     const attempts = this.#o.attemptsMax()

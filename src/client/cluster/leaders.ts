@@ -19,7 +19,7 @@ export interface LeaderLookupOptions<P> {
   readonly cluster: Cluster
   /** What is done with the partition, as in `read`. */
   readonly doing: string
-  /** A lookup is over, whatever it found. */
+  /** Lookups are over, whatever they found. */
   readonly onLookedUp: () => void
   /** There is no such partition (`not-found`), no leader, or nobody to ask. */
   readonly onFailure: (partition: P, error: HeadwaterError) => void
@@ -29,6 +29,7 @@ export interface LeaderLookupOptions<P> {
 export class LeaderLookup<P extends LedPartition> {
   readonly #o: LeaderLookupOptions<P>
   readonly #asking = new Map<string, Set<P>>()
+  #isTellingDue = false
 
   constructor(options: LeaderLookupOptions<P>) {
     this.#o = options
@@ -60,7 +61,17 @@ export class LeaderLookup<P extends LedPartition> {
         if (!isHeadwaterError(error)) throw error
         this.#settle(topic, (each) => this.#o.onFailure(each, error))
       })
-      .finally(() => this.#o.onLookedUp())
+      .finally(() => this.#tellSoon())
+  }
+
+  /** Topics that were looked up together are gone on with together. */
+  #tellSoon(): void {
+    if (this.#isTellingDue) return
+    this.#isTellingDue = true
+    queueMicrotask(() => {
+      this.#isTellingDue = false
+      this.#o.onLookedUp()
+    })
   }
 
   #settle(topic: string, tell: (partition: P) => void): void {

@@ -1,4 +1,5 @@
 /** Error codes in responses: which ones say that a role is elsewhere, and whether a response has one. */
+import type { ApiName, ResponseOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 
 /** Codes that say a coordinator is not where we asked, or not yet. */
@@ -22,16 +23,55 @@ export const leaderCodes: readonly number[] = [
   ErrorCode.INCONSISTENT_TOPIC_ID,
 ]
 
-/** Whether an error code anywhere in a response is one of these; responses keep them at many depths. */
-export function hasCode(value: unknown, codes: readonly number[]): boolean {
-  if (codes.length === 0) return false
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return false
-  for (const [name, part] of Object.entries(value)) {
-    if (typeof part === 'object') {
-      if (hasCode(part, codes)) return true
-    } else if (name === 'errorCode' || name === 'partitionErrorCode') {
-      if (codes.includes(part as number)) return true
-    }
-  }
-  return false
+const ofAll = (response: { readonly errorCode: number }): number[] => [response.errorCode]
+const codes = (items: readonly { readonly errorCode: number }[]): number[] =>
+  items.map(({ errorCode }) => errorCode)
+
+/** Where the responses to requests that may be repeated keep their error codes. */
+const codesOf = {
+  AddOffsetsToTxn: ofAll,
+  AddPartitionsToTxn: (response) =>
+    response.resultsByTopicV3AndBelow.flatMap(({ resultsByPartition }) =>
+      resultsByPartition.map(({ partitionErrorCode }) => partitionErrorCode),
+    ),
+  CreatePartitions: ({ results }) => codes(results),
+  CreateTopics: ({ topics }) => codes(topics),
+  DeleteGroups: ({ results }) => codes(results),
+  DeleteTopics: ({ responses }) => codes(responses),
+  DescribeConfigs: ({ results }) => codes(results),
+  DescribeGroups: ({ groups }) => codes(groups),
+  EndTxn: ofAll,
+  FindCoordinator: ({ errorCode, coordinators }) => [errorCode, ...codes(coordinators)],
+  Heartbeat: ofAll,
+  IncrementalAlterConfigs: ({ responses }) => codes(responses),
+  InitProducerId: ofAll,
+  JoinGroup: ofAll,
+  LeaveGroup: ({ errorCode, members }) => [errorCode, ...codes(members)],
+  ListGroups: ofAll,
+  Metadata: ({ topics }) => codes(topics),
+  OffsetCommit: ({ topics }) => topics.flatMap(({ partitions }) => codes(partitions)),
+  OffsetFetch: ({ errorCode, topics, groups }) => [
+    errorCode,
+    ...topics.flatMap(({ partitions }) => codes(partitions)),
+    ...groups.flatMap((group) => [
+      group.errorCode,
+      ...group.topics.flatMap(({ partitions }) => codes(partitions)),
+    ]),
+  ],
+  SyncGroup: ofAll,
+  TxnOffsetCommit: ({ topics }) => topics.flatMap(({ partitions }) => codes(partitions)),
+} satisfies { [N in ApiName]?: (response: ResponseOf<N>) => readonly number[] }
+
+/** The APIs that a cluster repeats by itself. */
+export type RepeatableApi = keyof typeof codesOf
+
+/** Whether one of a response's error codes is among `wanted`. */
+export function hasCode<N extends RepeatableApi>(
+  api: N,
+  response: ResponseOf<N>,
+  wanted: readonly number[],
+): boolean {
+  if (wanted.length === 0) return false
+  const find = codesOf[api] as (response: ResponseOf<N>) => readonly number[]
+  return find(response).some((code) => wanted.includes(code))
 }
