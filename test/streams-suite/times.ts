@@ -1,7 +1,8 @@
 /** Times that nobody expects: in the future, before 1970, in microseconds, none at all. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { alterConfigs } from '../../src/client/admin.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { alterConfigs, createTopics } from '../../src/client/admin.ts'
 import { service } from '../../src/service/service.ts'
 import { tumbling } from '../../src/streams/topology/windows.ts'
 import { CustomerId, Payments, Shipments } from '../types/shop.ts'
@@ -26,8 +27,8 @@ export function timesSuite(open: OpenPlace): void {
     for (const [name, paidAt] of Object.entries(oddTimes)) {
       it(`stops no state of a service and no restore: ${name}`, () =>
         inPlace(open, async (place) => {
+          await createPayments(place)
           await createTopicsOf(place, counting)
-          await takeAnyTime(place, Payments.name)
           await write(place, Payments, [payment(paidAt), payment(paidAt)])
           for (const life of ['counted', 'restored']) {
             await using running = await start(place, counting)
@@ -42,8 +43,8 @@ export function timesSuite(open: OpenPlace): void {
 
     it('is a record error with the setting when a stream does not take it, and none when it does', () =>
       inPlace(open, async (place) => {
+        await createPayments(place)
         await createTopicsOf(place, planning)
-        await takeAnyTime(place, Payments.name)
         const ahead = Date.now() + 2 * hour
         await write(place, Payments, [payment(BigInt(ahead))])
         const refusing = await start(place, planning)
@@ -52,7 +53,7 @@ export function timesSuite(open: OpenPlace): void {
           message: /'shipments'.*message\.timestamp\.after\.max\.ms.*of 'shipments'/,
         })
         await refusing.close()
-        await takeAnyTime(place, Shipments.name)
+        await takeAnyTime(place, ahead)
         await runThrough(place, planning)
       }))
   })
@@ -84,9 +85,26 @@ function payment(paidAt: bigint) {
   return { paymentId: 'p', orderId: 'o1', amount: 1, status: 'CAPTURED', paidAt }
 }
 
-/** As an operator does who wants a stream to take times far away. */
-async function takeAnyTime(place: Place, topic: string): Promise<void> {
+/** The stream of payments as its owner made it: it takes any time. */
+async function createPayments(place: Place): Promise<void> {
   const cluster = await connect(place)
-  await alterConfigs(cluster, topic, { 'message.timestamp.after.max.ms': longMax })
+  const configs = { 'retention.ms': '-1', 'message.timestamp.after.max.ms': longMax }
+  await createTopics(cluster, [{ name: Payments.name, partitions: Payments.partitions, configs }])
   await cluster.close()
+}
+
+/** Lets the stream of shipments take any time, too; Kafka's brokers hear of it a little later. */
+async function takeAnyTime(place: Place, ahead: number): Promise<void> {
+  const cluster = await connect(place)
+  await alterConfigs(cluster, Shipments.name, { 'message.timestamp.after.max.ms': longMax })
+  await cluster.close()
+  const shipment = { orderId: 'o2', address: '', amount: 1 }
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await write(place, Shipments, [shipment], ahead)
+    } catch (error) {
+      if (attempt === 50) throw error
+      await delay(100)
+    }
+  }
 }
