@@ -16,7 +16,7 @@ import {
 import type { TopicPartition } from '../../client/cluster/topic-partition.ts'
 import { forEachRecord } from '../../records/record.ts'
 import type { SavedPosition } from '../task/inputs.ts'
-import { jsonCodec } from '../stores/serde.ts'
+import { plainCodec } from '../stores/plain.ts'
 import type { StoredRow } from '../stores/store.ts'
 import type { Task } from '../task/task.ts'
 
@@ -74,7 +74,7 @@ export async function readPosition(
     let saved: SavedPosition | undefined
     const range = { ...place, until: end!.offset, from: committed?.offset ?? 0 }
     await readRanges(cluster, [range], (_place, { bytes, valueStart, valueEnd }) => {
-      saved = jsonCodec.decode(bytes, valueStart, valueEnd) as SavedPosition
+      saved = plainCodec.decode(bytes, valueStart, valueEnd) as SavedPosition
     })
     if ((saved?.sequence ?? 0) >= least) return saved
     if (cluster.clock.monotonic() > deadline) throw positionLost(topic, least)

@@ -1,5 +1,6 @@
 /** What a service is run with, and what can be asked of it while it runs. */
 import type { Clock, Dial, Random } from '../../io/ports.ts'
+import type { DropReason } from '../operators/operator.ts'
 import type { Guarantee } from './commit.ts'
 import type { ViewReader } from '../views/view-reader.ts'
 
@@ -33,10 +34,12 @@ export interface ServiceStats {
   readonly recordsIn: number
   /** Records written to streams and inner topics. */
   readonly recordsOut: number
-  /** Records without a key or value where one is needed. */
+  /** Records without a key, a value or a time where one is needed. */
   readonly recordsDropped: number
   /** Records that came after their window was closed. */
   readonly recordsLate: number
+  /** Both of them by reason. */
+  readonly drops: Readonly<Record<DropReason, number>>
   /** Records in this instance's partitions that it has not processed yet. */
   readonly lag: number
   readonly state: ServiceState

@@ -26,7 +26,7 @@ import { subscribedTopics } from '../plan/assignment.ts'
 import { CommitPace } from './commit-pace.ts'
 import { Committer } from './commit.ts'
 import { closedError, isRecoverable, quietly } from './failures.ts'
-import type { OperatorCounts } from '../operators/operator.ts'
+import { droppedOf, operatorCounts } from '../operators/operator.ts'
 import { planTopology } from '../plan/plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { Purge } from './purge.ts'
@@ -88,7 +88,7 @@ class Runtime implements RunningTopology {
   readonly #consumer: Consumer
   readonly #member: GroupMember
   readonly #set: TaskSet
-  readonly #counts: OperatorCounts = { dropped: 0, late: 0, emitted: 0 }
+  readonly #counts = operatorCounts()
   readonly #committer: Committer
   readonly #waiters = new Waiters()
   readonly #pace: CommitPace
@@ -135,7 +135,11 @@ class Runtime implements RunningTopology {
     const { emit } = this.#committer
     const context = { partition: 0, keys: keyCodecs(), emit, counts: this.#counts }
     this.#set = new TaskSet(cluster, plan, context, () => this.#notify())
-    this.views = openViews(plan, () => this.#set.tasks)
+    this.views = openViews(
+      plan,
+      () => this.#set.tasks,
+      () => undefined,
+    )
     const { promise, reject } = Promise.withResolvers<never>()
     promise.catch(() => undefined)
     this.failed = promise
@@ -310,8 +314,9 @@ class Runtime implements RunningTopology {
     return {
       recordsIn: this.#recordsIn,
       recordsOut: this.#counts.emitted,
-      recordsDropped: this.#counts.dropped,
-      recordsLate: this.#counts.late,
+      recordsDropped: droppedOf(this.#counts),
+      recordsLate: this.#counts.drops.late,
+      drops: { ...this.#counts.drops },
       lag: this.#set.lag,
       state: this.#state,
       inputs,

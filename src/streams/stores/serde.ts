@@ -88,7 +88,9 @@ export class KeyCodec {
     }
     if (typeof key === 'string') {
       if (key.isWellFormed()) return key
-      throw refuse(`the key ${JSON.stringify(key.slice(0, 40))} holds half a character: no bytes are its`)
+      throw refuse(
+        `the key ${JSON.stringify(key.slice(0, 40))} holds half a character: no bytes are its`,
+      )
     }
     if (BigInt.asIntN(64, key) === key) return String(key)
     throw refuse(`the key ${key} does not fit 64 bits`)

@@ -165,6 +165,7 @@ export class Task {
   /** Notes that what `offsets` returned has been committed. */
   committed(offsets: readonly TaskOffset[]): void {
     for (const { topic, offset } of offsets) this.#committed.set(topic, offset)
+    this.pipeline.committed()
   }
 
   committedPosition(topic: string): number {

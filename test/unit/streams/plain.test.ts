@@ -85,14 +85,28 @@ describe('what is not plain data', () => {
     ['an Error', { a: new Error('x') }, /^\.a is an Error/],
     ['a hole', { a: holed }, /^\.a\[1\] is a hole in an array/],
     ['a match', /x/.exec('x'), /^it is an array with properties of its own/],
-    ['an accessor', { a: { get b() { return 1 } } }, /^\.a\.b is an accessor/],
+    [
+      'an accessor',
+      {
+        a: {
+          get b() {
+            return 1
+          },
+        },
+      },
+      /^\.a\.b is an accessor/,
+    ],
     ['hidden', Object.defineProperty({}, 'a', { value: 1 }), /^it is an object with hidden/],
     ['a cycle', { cycle }, /^\.cycle\.self\.self.*… is more than 100 levels deep, or holds itself/],
     ['depth', nested(101), /^\[0\]\[0\].* is more than 100 levels deep/],
   ]
   for (const [what, value, why] of cases) {
     it(`is refused: ${what}`, () => {
-      assert.throws(() => encode(value), { name: 'HeadwaterError', code: 'record-invalid', message: why })
+      assert.throws(() => encode(value), {
+        name: 'HeadwaterError',
+        code: 'record-invalid',
+        message: why,
+      })
     })
   }
 
@@ -109,7 +123,11 @@ describe('what is not plain data', () => {
 describe('bytes that are not plain data', () => {
   const cases: readonly (readonly [what: string, bytes: readonly number[], why: RegExp])[] = [
     ['nothing', [], /not plain data of format plain\/1 \(it is empty/],
-    ['JSON', [...utf8Bytes('{"a":1}')], /not plain data of format plain\/1 \(it begins with byte 123/],
+    [
+      'JSON',
+      [...utf8Bytes('{"a":1}')],
+      /not plain data of format plain\/1 \(it begins with byte 123/,
+    ],
     ['a tag of nobody', [0xc1, 99], /99 is no tag/],
     ['more than a value', [0xc1, 0, 0], /1 bytes follow its end/],
     ['a long array', [0xc1, 12, 0xff, 0xff, 0xff, 0xff, 0x0f], /ends early/],
@@ -124,9 +142,17 @@ describe('bytes that are not plain data', () => {
     ['wide text without need', [0xc1, 9, 2, 0, 0x61], /without need/],
     ['a date of no time', [0xc1, 10, 0x3f, 0xe0, 0, 0, 0, 0, 0, 0], /0.5 is not a time/],
     ['a key twice', [0xc1, 13, 4, 2, 0x61, 2, 0x61, 0, 0], /keys twice or out of order/],
-    ['number keys out of order', [0xc1, 13, 4, 2, 0x61, 2, 0x31, 0, 0], /keys twice or out of order/],
+    [
+      'number keys out of order',
+      [0xc1, 13, 4, 2, 0x61, 2, 0x31, 0, 0],
+      /keys twice or out of order/,
+    ],
     ['a key that ends early', [0xc1, 13, 1, 4, 0], /ends early/],
-    ['deep nesting', [0xc1, ...Array.from({ length: 300 }, () => [12, 1]).flat(), 0], /levels deep/],
+    [
+      'deep nesting',
+      [0xc1, ...Array.from({ length: 300 }, () => [12, 1]).flat(), 0],
+      /levels deep/,
+    ],
   ]
   for (const [what, bytes, why] of cases) {
     it(`are refused: ${what}`, () => {

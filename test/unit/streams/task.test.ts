@@ -8,6 +8,7 @@ import { stampBatch } from '../../../src/records/batch.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import { service } from '../../../src/service/service.ts'
 import type { Service } from '../../../src/service/service.ts'
+import { operatorCounts } from '../../../src/streams/operators/operator.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
@@ -217,7 +218,7 @@ function watching(seen: string[]): Service {
 function startTask(declared: Service, starts: readonly TaskStart[]): Task {
   const plan = planTopology(declared.build())
   const emit = { append: () => undefined }
-  const counts = { dropped: 0, late: 0, emitted: 0 }
+  const counts = operatorCounts()
   const task = new Task({ plan, keys: keyCodecs(), emit, counts }, plan.subTopologies[0]!, 0)
   task.start(starts)
   return task
