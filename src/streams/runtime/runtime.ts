@@ -71,6 +71,7 @@ const closeTimeoutMs = 10_000
 /** Longer than the pause between two heartbeats. */
 const fencedPauseMs = 4_000
 const sessionTimeoutMsDefault = 15_000
+const alwaysOpen = (): void => undefined
 
 interface GroupRequest {
   readonly kind: 'assigned' | 'revoked' | 'lost'
@@ -135,11 +136,7 @@ class Runtime implements RunningTopology {
     const { emit } = this.#committer
     const context = { partition: 0, keys: keyCodecs(), emit, counts: this.#counts }
     this.#set = new TaskSet(cluster, plan, context, () => this.#notify())
-    this.views = openViews(
-      plan,
-      () => this.#set.tasks,
-      () => undefined,
-    )
+    this.views = openViews(plan, () => this.#set.tasks, alwaysOpen)
     const { promise, reject } = Promise.withResolvers<never>()
     promise.catch(() => undefined)
     this.failed = promise

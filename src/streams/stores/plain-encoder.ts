@@ -34,7 +34,8 @@ export class PlainEncoder {
         return writeBigint(value, writer)
       case 'object':
         return value === null ? writer.uint8(Tag.null) : this.#object(value, writer)
-      default:
+      case 'symbol':
+      case 'function':
         throw this.#refuse(`a ${typeof value}`)
     }
   }
