@@ -7,7 +7,7 @@
  * commit: what it was is kept for queries, and it is written once, however often it changes in between.
  */
 import { assert } from '../../base/errors.ts'
-import type { Emit } from '../stores/emit.ts'
+import type { Emit } from './emit.ts'
 import type { Changelog } from './changelog.ts'
 import type { Key } from './serde.ts'
 import { Snapshots } from './snapshots.ts'

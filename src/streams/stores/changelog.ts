@@ -12,7 +12,7 @@
  */
 import { Reader, Writer } from '../../base/bytes.ts'
 import { HeadwaterError } from '../../base/errors.ts'
-import type { Emit } from '../stores/emit.ts'
+import type { Emit } from './emit.ts'
 import type { Key, KeyCodec, ValueCodec } from './serde.ts'
 import type { StoredRow } from './store.ts'
 

@@ -158,6 +158,21 @@ describe('a record that cannot be processed', () => {
     )
   })
 
+  it('is named when its key is not of its keyspace, and never becomes another key', () => {
+    const seen: string[] = []
+    const task = startTask(watching(seen), [at('orders'), at('payments')])
+    const long = new BatchBuilder()
+    long.append(1, new Uint8Array([0, 0, 0, 0, 0, 0, 0, 200]), payment('o1'))
+    const delivery = batch('payments', 0, [], payment)
+    task.deliver({ ...delivery, batches: [stamped(long, 7)], nextOffset: 8 })
+    assert.throws(() => task.process(10), {
+      code: 'record-invalid',
+      message:
+        /record 7 .* the key does not decode: the key's bytes \(0x00000000000000c8\) are not UTF-8/,
+    })
+    assert.deepEqual(seen, [])
+  })
+
   it('is named, with the operator, when a function of the service throws', () => {
     const failing = service('shipping', {
       reads: [Payments],
