@@ -38,7 +38,13 @@ export function decodeSubscription(bytes: Uint8Array): Subscription {
   return { topics, userData: readNullableBytes(reader) }
 }
 
-export function encodeAssignment(partitions: readonly TopicPartition[]): Uint8Array {
+export interface Assignment {
+  readonly partitions: readonly TopicPartition[]
+  /** What the leader's assignor wants the member to know. */
+  readonly userData: Uint8Array | null
+}
+
+export function encodeAssignment({ partitions, userData }: Assignment): Uint8Array {
   const writer = new Writer()
   writer.int16(0)
   const topics = byTopic(partitions)
@@ -48,13 +54,13 @@ export function encodeAssignment(partitions: readonly TopicPartition[]): Uint8Ar
     writer.int32(ofTopic.length)
     for (const { partition } of ofTopic) writer.int32(partition)
   }
-  writeNullableBytes(writer, null)
+  writeNullableBytes(writer, userData)
   return writer.finish()
 }
 
 /** No bytes mean nothing is assigned; `frame-invalid` when they are no assignment. */
-export function decodeAssignment(bytes: Uint8Array): TopicPartition[] {
-  if (bytes.length === 0) return []
+export function decodeAssignment(bytes: Uint8Array): Assignment {
+  if (bytes.length === 0) return { partitions: [], userData: null }
   const reader = new Reader(bytes)
   reader.int16()
   const partitions: TopicPartition[] = []
@@ -64,7 +70,7 @@ export function decodeAssignment(bytes: Uint8Array): TopicPartition[] {
       partitions.push({ topic, partition: reader.int32() })
     }
   }
-  return partitions
+  return { partitions, userData: readNullableBytes(reader) }
 }
 
 function writeName(writer: Writer, name: string): void {
