@@ -11,7 +11,7 @@ import { nodeNetwork } from '../../io/node-network.ts'
 import { holdProcess } from '../../io/node-process.ts'
 import type { Queries } from '../topology/builder.ts'
 import type { BrokerAddress, RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
-import { runTopology } from './runtime.ts'
+import { runTopology } from './run-topology.ts'
 import type { Topology } from '../topology/topology.ts'
 import { asView } from '../views/view-reader.ts'
 import type { Views } from '../views/views.ts'
@@ -25,13 +25,7 @@ export interface Runnable {
 }
 
 export type RunOptions = Omit<RunTopologyOptions, 'clock' | 'random'> &
-  Partial<Pick<RunTopologyOptions, 'clock' | 'random'>> & {
-    /**
-     * Gives the start up: `run` closes what it has started and rejects with the signal's reason. Services
-     * that run are not concerned: `close` ends those.
-     */
-    readonly signal?: AbortSignal
-  }
+  Partial<Pick<RunTopologyOptions, 'clock' | 'random'>>
 
 /**
  * Running services. While one of them runs, also while it waits for a broker that is away, the process
@@ -124,7 +118,7 @@ export function kafka(addresses: string): BrokerAddress {
 /** Starts all side by side. When one does not start, or the start is given up, nothing of it stays. */
 async function startAll(
   topologies: readonly Topology[],
-  options: RunTopologyOptions & { readonly signal?: AbortSignal },
+  options: RunTopologyOptions,
 ): Promise<RunningTopology[]> {
   const { signal: given } = options
   const failure = new AbortController()
