@@ -8,7 +8,6 @@
  * Ids are made of topic names, not of positions: two builds of a service with the same streams agree on
  * which task is which. The plan is plain data and depends on the topology alone.
  */
-import type { DescMessage } from '@bufbuild/protobuf'
 import { HeadwaterError } from '../../base/errors.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { compileCodec } from '../../schema/codec.ts'
@@ -246,7 +245,7 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
   ]
 }
 
-function protobufFormat({ typeName }: DescMessage): string {
+function protobufFormat({ typeName }: { readonly typeName: string }): string {
   return `protobuf/${typeName}`
 }
 
