@@ -17,7 +17,8 @@ export interface ServiceProgress {
   readonly recordsIn: number
   readonly recordsOut: number
   /** Records in its streams that it has not processed yet. */
-  readonly lag: number
+  /** Undefined while it is not known. */
+  readonly lag: number | undefined
 }
 
 /** What is being read from outside. */
@@ -113,7 +114,7 @@ export function drawProgress(
     { title: 'in', align: 'right', text: ({ recordsIn }) => formatCount(recordsIn) },
     { title: 'out', align: 'right', text: ({ recordsOut }) => formatCount(recordsOut) },
     { title: 'records/s', align: 'right', text: ({ name }) => formatCount(rates.get(name) ?? 0) },
-    { title: 'lag', align: 'right', text: ({ lag }) => formatCount(lag) },
+    { title: 'lag', align: 'right', text: ({ lag }) => formatLag(lag) },
     { title: '', text: ({ state }) => (state === 'running' ? '' : state) },
   ]
   const wide = columns.map((column) =>
@@ -141,7 +142,7 @@ export function plainProgress(
     : []
   const parts = services.map((service) => {
     const state = service.state === 'running' ? '' : ` (${service.state})`
-    return `${service.name}${state} ${formatCount(rates.get(service.name) ?? 0)}/s lag ${formatCount(service.lag)}`
+    return `${service.name}${state} ${formatCount(rates.get(service.name) ?? 0)}/s lag ${formatLag(service.lag)}`
   })
   return [...loaded, ...parts].join(' | ')
 }
@@ -151,4 +152,8 @@ const colourCode = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g')
 function cut(line: string, columns: number): string {
   const plain = line.replaceAll(colourCode, '')
   return plain.length <= columns || columns < 2 ? line : plain.slice(0, columns)
+}
+
+function formatLag(lag: number | undefined): string {
+  return lag === undefined ? '?' : formatCount(lag)
 }

@@ -1,7 +1,7 @@
 /** ApiVersions: what a client asks first, in whatever version it happens to know. */
 import { announcedVersions, apiNames, apis, type ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import type { Handlers } from '../context.ts'
+import type { Handlers } from './context.ts'
 
 /** KIP-511: names that are fit to stand in a metric. */
 const softwarePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/

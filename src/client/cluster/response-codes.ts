@@ -39,7 +39,6 @@ const codesOf = {
   DeleteGroups: ({ results }) => codes(results),
   DeleteTopics: ({ responses }) => codes(responses),
   DescribeConfigs: ({ results }) => codes(results),
-  DescribeGroups: ({ groups }) => codes(groups),
   EndTxn: ofAll,
   FindCoordinator: ({ errorCode, coordinators }) => [errorCode, ...codes(coordinators)],
   Heartbeat: ofAll,
@@ -48,6 +47,7 @@ const codesOf = {
   JoinGroup: ofAll,
   LeaveGroup: ({ errorCode, members }) => [errorCode, ...codes(members)],
   ListGroups: ofAll,
+  ListTransactions: ofAll,
   Metadata: ({ topics }) => codes(topics),
   OffsetCommit: ({ topics }) => topics.flatMap(({ partitions }) => codes(partitions)),
   OffsetFetch: ({ errorCode, topics, groups }) => [

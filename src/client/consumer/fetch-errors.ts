@@ -5,7 +5,7 @@ import type { FetchPosition } from './fetch-position.ts'
 
 export function outOfRange(at: FetchPosition): HeadwaterError {
   return new HeadwaterError(
-    'not-found',
+    'offset-out-of-range',
     `offset ${at.fetchOffset} of ${nameOf(at)} is not in the log: retention or DeleteRecords took it, or it was never there; seek to an offset that is there, or choose offsetReset 'earliest' or 'latest'`,
   )
 }

@@ -49,6 +49,8 @@ export class FetchPosition {
   /** The place to move to (as ListOffsets names it) when the position is not in the log. */
   resetTo: number | undefined
   attempt = 0
+  /** As the last answer told it. */
+  highWatermark: number | undefined
   /** The leader epoch of the last batch read; -1 when unknown (KIP-320). */
   lastEpoch: number
   /** The leader epoch under which `fetchOffset` is known to be good; -1 for none. */

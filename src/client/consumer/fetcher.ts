@@ -148,6 +148,7 @@ export class Fetcher {
       return false
     }
     at.moveTo(0)
+    at.highWatermark = undefined
     at.resetTo = earliestTimestamp
     return true
   }
@@ -242,6 +243,7 @@ export class Fetcher {
 
   #keep(at: FetchPosition, answer: FetchedPartition): boolean {
     at.attempt = 0
+    at.highWatermark = answer.highWatermark
     try {
       const fetched = readAnswer(at, answer, this.#o.isolation)
       if (fetched === undefined) return false
