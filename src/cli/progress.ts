@@ -6,7 +6,7 @@
  */
 import { styleText } from 'node:util'
 import { createLogUpdate } from 'log-update'
-import { formatCount, formatTable } from './output.ts'
+import { divertNotes, formatCount, formatTable } from './output.ts'
 import type { Column } from './output.ts'
 
 /** A service at one moment; counts are since the process began. */
@@ -22,7 +22,7 @@ export interface ServiceProgress {
 }
 
 /** What is being read from outside. */
-interface LoadProgress {
+export interface LoadProgress {
   readonly what: string
   readonly done: number
   readonly total: number
@@ -47,6 +47,7 @@ export class Progress {
   readonly #timer: NodeJS.Timeout
   readonly #stream = process.stderr
   readonly #live = process.stderr.isTTY
+  readonly #restoreNotes: (() => void) | undefined
 
   constructor(look: () => Snapshot) {
     this.#look = look
@@ -55,12 +56,19 @@ export class Progress {
     this.#timer = setInterval(step, this.#live ? redrawMs : plainLineMs)
     // The first rates are counted from here.
     this.#rates.of(look().services, performance.now())
-    if (this.#live) step()
+    if (!this.#live) return
+    this.#restoreNotes = divertNotes((text) => {
+      this.#draw.clear()
+      this.#stream.write(text)
+      this.#redraw()
+    })
+    step()
   }
 
   /** Draws the last state for good and gives the terminal back. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer)
+    this.#restoreNotes?.()
     if (!this.#live) return
     this.#redraw()
     this.#draw.done()

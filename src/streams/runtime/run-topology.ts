@@ -8,7 +8,7 @@ import { settingsOf } from './settings.ts'
 
 /**
  * Starts a service and resolves when its state is restored and it processes. Rejects with the reason of
- * `signal` when that is aborted before; aborted later, it closes the service.
+ * `signal` when that is aborted before, and leaves nothing behind.
  */
 export async function runTopology(
   topology: Topology,
@@ -31,10 +31,11 @@ export async function runTopology(
   try {
     signal?.throwIfAborted()
     await runtime.start()
+    return runtime
   } catch (error) {
-    signal?.removeEventListener('abort', abort)
     await runtime.close()
     throw error
+  } finally {
+    signal?.removeEventListener('abort', abort)
   }
-  return runtime
 }

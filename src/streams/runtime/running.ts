@@ -43,7 +43,7 @@ export interface RunTopologyOptions {
    * (when left out), or `skip` them and count them.
    */
   readonly onGap?: 'stop' | 'skip'
-  /** Closes the service, also while it starts, which then rejects with the signal's reason. */
+  /** Gives the start up, which then rejects with the signal's reason; a running service is closed by `close`. */
   readonly signal?: AbortSignal
   /** Told of every change of state, rebalance and repair. It must not throw. */
   readonly onEvent?: (event: ServiceEvent) => void
