@@ -85,6 +85,28 @@ test('no more requests are begun than the bound allows, and the rest follow', as
   assert.deepEqual(received, [1, 2, 3, 4, 5])
 })
 
+test('no more bytes of requests are begun than the bound allows, and one frame', async () => {
+  const release = Promise.withResolvers<Answer>()
+  let begun = 0
+  const { duplex } = connect(
+    () => {
+      begun++
+      return release.promise
+    },
+    { requestsInFlightMax: 100, requestBytesInFlightMax: 250 },
+  )
+  const hundred = new Uint8Array(104)
+  hundred[3] = 100
+  for (let i = 0; i < 10; i++) duplex.write([hundred.slice()])
+  await turn()
+  await turn()
+  assert.equal(begun, 3)
+  release.resolve(undefined)
+  await turn()
+  await turn()
+  assert.equal(begun, 10)
+})
+
 test('a client that does not read its answers gets no more of them made', async () => {
   let begun = 0
   const { duplex } = connect(
