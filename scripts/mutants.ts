@@ -70,11 +70,15 @@ async function fateOf({ file, text, instead, tests }: Mutant): Promise<Fate> {
 
 /** Runs test files in a process group of their own, and ends that as a whole when its time is over. */
 async function runTests(files: readonly string[]): Promise<{ passed: boolean; output: string }> {
-  const child = spawn(process.execPath, ['--test', '--test-concurrency=2', ...files], {
-    cwd: tree,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--test', '--test-timeout=30000', '--test-concurrency=2', ...files],
+    {
+      cwd: tree,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const limit = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), runMsMax)
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))

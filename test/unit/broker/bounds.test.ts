@@ -6,6 +6,8 @@ import { brokerDefaults } from '../../../src/broker/config.ts'
 import type { RequestInput } from '../../../src/protocol/api.ts'
 import { splitBatches } from '../../../src/records/batch.ts'
 import { batchOf, createTopic, produce, type RawClient } from '../../conformance/raw-client.ts'
+import { SimDisk } from '../../../src/testing/sim-disk.ts'
+import { aroundFiles } from '../around-files.ts'
 import { openBroker } from './open-broker.ts'
 
 const batch = batchOf(['x'.repeat(60)])
@@ -55,21 +57,25 @@ describe('a fetch', () => {
   })
 })
 
-it('connections beyond the bound are closed as they come, and said', async () => {
-  const events: BrokerEvent[] = []
-  const { broker } = await openBroker({
-    config: { connectionsMax: 2 },
-    report: (event) => events.push(event),
-  })
-  const [first, second, third] = await Promise.all(
-    [1, 2, 3].map(() => broker.dial('embedded', 9092)),
-  )
-  await new Promise<void>((resolve) => third!.onClose(() => resolve()))
-  assert.equal(broker.connectionCount, 2)
-  assert.match(events.map((event) => JSON.stringify(event)).join(), /connectionsMax/)
-  for (const each of [first, second]) each!.destroy()
-  await broker.close()
-})
+it(
+  'connections beyond the bound are closed as they come, and said',
+  { timeout: 5_000 },
+  async () => {
+    const events: BrokerEvent[] = []
+    const { broker } = await openBroker({
+      config: { connectionsMax: 2 },
+      report: (event) => events.push(event),
+    })
+    const [first, second, third] = await Promise.all(
+      [1, 2, 3].map(() => broker.dial('embedded', 9092)),
+    )
+    await new Promise<void>((resolve) => third!.onClose(() => resolve()))
+    assert.equal(broker.connectionCount, 2)
+    assert.match(events.map((event) => JSON.stringify(event)).join(), /connectionsMax/)
+    for (const each of [first, second]) each!.destroy()
+    await broker.close()
+  },
+)
 
 it('a page of partitions has an end, however many are asked for', async () => {
   const { broker, client: connect } = await openBroker()
@@ -86,12 +92,27 @@ it('a page of partitions has an end, however many are asked for', async () => {
 })
 
 it('an answer waits while more lies in memory than may', async () => {
-  const { broker, disk, client: connect } = await openBroker({ store: { backlogBytesMax: 2_000 } })
+  const gate = Promise.withResolvers<void>()
+  const disk = aroundFiles(new SimDisk({ seed: 1 }), (file, path) => ({
+    write: async (chunks, position) => {
+      if (path.includes('/logs/t-')) await gate.promise
+      await file.write(chunks, position)
+    },
+  }))
+  const { broker, client: connect } = await openBroker({ disk, store: { backlogBytesMax: 2_000 } })
   const client = await connect()
   await createTopic(client, 't')
-  await produce(client, 't', batchOf(['x'.repeat(10_000)]))
-  const segment = disk.paths().find((path) => /logs\/t-0\..*\.log$/.test(path))
-  assert.ok(segment !== undefined && disk.sizeOf(segment) > 10_000)
+  let answered = false
+  const producing = produce(client, 't', batchOf(['x'.repeat(10_000)])).then(() => {
+    answered = true
+  })
+  // It is durable, and anybody may read it.
+  const reader = await connect()
+  while ((await fetch(reader, {})) === 0);
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(answered, false)
+  gate.resolve()
+  await producing
   await broker.close()
 })
 

@@ -1,9 +1,9 @@
 /** Each named bound of the log is kept, and what lies beyond it goes on. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Disk } from '../../../src/io/ports.ts'
 import { readBatchHeader, writeBatchHeader } from '../../../src/records/batch.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
+import { aroundFiles } from '../around-files.ts'
 import { accepted, batchOf, openStore, stored } from './batches.ts'
 
 const everything = { maxBytes: 1e9, upTo: 1e15, minOneBatch: true }
@@ -71,30 +71,15 @@ test('only so many segment files are open at a time', async () => {
 
   let open = 0
   let mostOpen = 0
-  const counting: Disk = {
-    open: async (path, mode) => {
-      const file = await disk.open(path, mode)
-      mostOpen = Math.max(mostOpen, ++open)
-      return {
-        read: (position, count) => file.read(position, count),
-        write: (chunks, position) => file.write(chunks, position),
-        sync: () => file.sync(),
-        truncate: (size) => file.truncate(size),
-        size: () => file.size(),
-        close: () => {
-          open--
-          return file.close()
-        },
-      }
-    },
-    list: (directory) => disk.list(directory),
-    exists: (path) => disk.exists(path),
-    makeDirectory: (path) => disk.makeDirectory(path),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    syncDirectory: (path) => disk.syncDirectory(path),
-    lock: (path) => disk.lock(path),
-  }
+  const counting = aroundFiles(disk, (file) => {
+    mostOpen = Math.max(mostOpen, ++open)
+    return {
+      close: () => {
+        open--
+        return file.close()
+      },
+    }
+  })
   await using again = await openStore({ disk: counting })
   for (const name of names) {
     assert.equal((await again.get(name)!.read(0, everything)).length, 1)
