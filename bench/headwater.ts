@@ -1,4 +1,4 @@
-/** Starts our own broker and the airline example as a user would: through the command line, as a child. */
+/** Starts our own broker and the airline example as a user would: as children. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { runMeasured, type Finished } from './measure.ts'
 
 const main = join(import.meta.dirname, '../src/cli/main.ts')
+const example = join(import.meta.dirname, '../examples/airline/main.ts')
 
 export interface BrokerProcess {
   readonly port: number
@@ -17,7 +18,7 @@ export interface BrokerProcess {
   stop(): Promise<void>
 }
 
-/** What `headwater start --exit --json` prints. */
+/** What `npm start -- --exit --json` prints. */
 export interface AirlineResult {
   readonly flights: number
   readonly disruptions: number
@@ -63,15 +64,5 @@ export async function runAirline(
 /** The command line of one run that ends by itself, on free ports. */
 export function airlineArguments(directory: string, flights: number): string[] {
   const ports = ['--port', '0', '--query-port', '0']
-  return [
-    main,
-    'start',
-    '--exit',
-    '--json',
-    '--dir',
-    directory,
-    '--flights',
-    `${flights}`,
-    ...ports,
-  ]
+  return [example, '--exit', '--json', '--dir', directory, '--flights', `${flights}`, ...ports]
 }

@@ -12,18 +12,26 @@ import { byTopic } from '../cluster/topic-partition.ts'
 
 export const consumerProtocolType = 'consumer'
 
-export function encodeAssignment(partitions: readonly TopicPartition[]): Uint8Array {
+export interface Assignment {
+  readonly partitions: readonly TopicPartition[]
+  /** What the leader's assignor wants the member to know. */
+  readonly userData: Uint8Array | null
+}
+
+export function encodeAssignment({ partitions, userData }: Assignment): Uint8Array {
   const assignedPartitions = Array.from(byTopic(partitions), ([topic, ofTopic]) => ({
     topic,
     partitions: ofTopic.map(({ partition }) => partition),
   }))
-  return encodeMessage({ assignedPartitions, userData: null })
+  return encodeMessage({ assignedPartitions, userData })
 }
 
 /** No bytes mean nothing is assigned; `frame-invalid` when they are no assignment. */
-export function decodeAssignment(bytes: Uint8Array): TopicPartition[] {
-  if (bytes.length === 0) return []
-  return decodeMessage(bytes).assignedPartitions.flatMap(({ topic, partitions }) =>
-    partitions.map((partition) => ({ topic, partition })),
+export function decodeAssignment(bytes: Uint8Array): Assignment {
+  if (bytes.length === 0) return { partitions: [], userData: null }
+  const { assignedPartitions, userData } = decodeMessage(bytes)
+  const partitions = assignedPartitions.flatMap(({ topic, partitions: ofTopic }) =>
+    ofTopic.map((partition) => ({ topic, partition })),
   )
+  return { partitions, userData }
 }

@@ -42,7 +42,7 @@ test('what kafkajs members say of themselves is understood', () => {
     assignment: { a: [0, 2] },
     userData: Buffer.alloc(0),
   })
-  assert.deepEqual(decodeAssignment(new Uint8Array(assignment)), [
+  assert.deepEqual(decodeAssignment(new Uint8Array(assignment)).partitions, [
     { topic: 'a', partition: 0 },
     { topic: 'a', partition: 2 },
   ])
