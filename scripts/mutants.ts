@@ -1,7 +1,7 @@
 /**
  * `npm run mutants`: takes one bound or rule after the other away and sees that a test breaks.
  *
- * Each mutant of `mutants/list.ts` is applied alone, in a copy of the tree, and its tests are run. One that
+ * Each mutant of `mutants/` is applied alone, in a copy of the tree, and its tests are run. One that
  * lives means that nobody would notice the rule to be gone; one whose text is not found any more has to
  * follow the code. Both end with exit code 1. `npm run mutants -- fetch` runs those with `fetch` in their
  * name.
@@ -11,7 +11,10 @@ import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { mutants, type Mutant } from './mutants/list.ts'
+import { below } from './mutants/below.ts'
+import { broker } from './mutants/broker.ts'
+import { coordinator } from './mutants/coordinator.ts'
+import type { Mutant } from './mutants/mutant.ts'
 
 const root = join(import.meta.dirname, '..')
 const copied = ['src', 'test', 'scripts', 'docs', 'proto', 'package.json', 'tsconfig.json']
@@ -21,6 +24,7 @@ const runMsMax = 120_000
 type Fate = 'dies' | 'LIVES' | 'NOT FOUND' | 'DOES NOT RUN'
 
 const wanted = process.argv[2] ?? ''
+const mutants = [...broker, ...coordinator, ...below]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const tree = mkdtempSync(join(tmpdir(), 'headwater-mutants-'))
 try {

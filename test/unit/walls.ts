@@ -161,6 +161,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   'client/producer': ['client/cluster', 'client/group', 'protocol', 'records', 'base'],
   'client/consumer': ['client/cluster', 'protocol', 'records', 'base'],
   'client/admin.ts': ['client/cluster', 'client/group', 'protocol'],
+  'client/list-transactions.ts': ['client/cluster'],
 
   'streams/topology': ['events', 'base'],
   'streams/stores': ['base'],

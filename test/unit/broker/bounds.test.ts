@@ -49,8 +49,8 @@ describe('a fetch', () => {
   })
 
   it('waits no longer than the broker lets it', { timeout: 20_000 }, async () => {
-    const { broker, client: connect } = await openBroker({ config: { fetchWaitMsMax: 20 } })
-    const client = await connect()
+    const { broker, ...open } = await openBroker({ config: { fetchWaitMsMax: 20 } })
+    const client = await open.client()
     await createTopic(client, 't')
     assert.equal(await fetch(client, { maxWaitMs: 600_000 }), 0)
     await broker.close()
@@ -78,8 +78,8 @@ it(
 )
 
 it('a page of partitions has an end, however many are asked for', async () => {
-  const { broker, client: connect } = await openBroker()
-  const client = await connect()
+  const { broker, ...open } = await openBroker()
+  const client = await open.client()
   await createTopic(client, 'wide', 2_001)
   const page = await client.ask('DescribeTopicPartitions', 0, {
     topics: [{ name: 'wide' }],
@@ -99,15 +99,15 @@ it('an answer waits while more lies in memory than may', async () => {
       await file.write(chunks, position)
     },
   }))
-  const { broker, client: connect } = await openBroker({ disk, store: { backlogBytesMax: 2_000 } })
-  const client = await connect()
+  const { broker, ...open } = await openBroker({ disk, store: { backlogBytesMax: 2_000 } })
+  const client = await open.client()
   await createTopic(client, 't')
   let answered = false
   const producing = produce(client, 't', batchOf(['x'.repeat(10_000)])).then(() => {
     answered = true
   })
   // It is durable, and anybody may read it.
-  const reader = await connect()
+  const reader = await open.client()
   while ((await fetch(reader, {})) === 0);
   for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve))
   assert.equal(answered, false)
