@@ -156,7 +156,7 @@ export const below: readonly Mutant[] = [
     name: 'closeTimeoutMs',
     file: 'src/io/node-network.ts',
     text: 'const timer = setTimeout(() => socket.destroy(), closeTimeoutMs).unref()',
-    instead: 'const timer = setTimeout(() => socket.destroy(), 100 * closeTimeoutMs).unref()',
+    instead: 'const timer = setTimeout(() => socket.destroy(), 20 * closeTimeoutMs).unref()',
     tests: ['test/unit/io/node-network.test.ts'],
   },
 ]
