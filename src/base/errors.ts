@@ -35,6 +35,7 @@ export type HeadwaterErrorCode =
   | 'service-closed'
   | 'stale-member'
   | 'timeout'
+  | 'topic-replaced'
   | 'topology-invalid'
   | 'unsupported-version'
 
@@ -52,6 +53,11 @@ export class HeadwaterError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retriable = options.retriable ?? false
+  }
+
+  /** The code of the operating error that led to this one; undefined when none did. */
+  get causeCode(): HeadwaterErrorCode | undefined {
+    return isHeadwaterError(this.cause) ? this.cause.code : undefined
   }
 }
 
