@@ -128,7 +128,7 @@ export class Transactions {
         groupId: group.groupId,
         producerId: this.#producerId,
         producerEpoch: this.#producerEpoch,
-        generationId: group.generationId,
+        generationIdOrMemberEpoch: group.generationId,
         memberId: group.memberId,
         groupInstanceId: group.groupInstanceId,
         topics: byTopic(offsets).map(([name, ofTopic]) => ({
