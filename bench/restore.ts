@@ -5,13 +5,11 @@
  *
  * `node bench/restore.ts 1000000 1 --cpu-prof --cpu-prof-dir=DIR` profiles the process that restores.
  */
-import { join } from 'node:path'
 import { startBroker } from './headwater.ts'
 import { spread, usageOf } from './measure.ts'
-import { LineProcess } from './streams/line-process.ts'
 import { digestOf, keyName } from './streams/digest.ts'
-import { createTopics, loadPayments } from './streams/payments.ts'
-import { untilCommitted } from './streams/payments.ts'
+import { createTopics, loadPayments, untilCommitted } from './streams/payments.ts'
+import { startService } from './streams/service-process.ts'
 
 const [rowsText = '1000000', roundsText = '5', ...flags] = process.argv.slice(2)
 const rows = Number(rowsText)
@@ -58,7 +56,7 @@ console.log(
 
 /** Lets the service count everything once, so that its changelog holds a row for each key. */
 async function count(port: number): Promise<void> {
-  const child = service(port, [])
+  const child = startService('count', port)
   try {
     await child.says('ready')
     child.tell('go')
@@ -71,7 +69,7 @@ async function count(port: number): Promise<void> {
 }
 
 async function restore(port: number, extra: readonly string[]): Promise<Restored> {
-  const child = service(port, ['--expose-gc', ...extra])
+  const child = startService('count', port, { nodeFlags: ['--expose-gc', ...extra] })
   try {
     await child.says('ready')
     const before = usageOf(child.pid).cpuSeconds
@@ -85,9 +83,4 @@ async function restore(port: number, extra: readonly string[]): Promise<Restored
   } finally {
     child.kill()
   }
-}
-
-function service(port: number, nodeFlags: readonly string[]): LineProcess {
-  const file = join(import.meta.dirname, 'streams/service.ts')
-  return new LineProcess(process.execPath, [...nodeFlags, file, 'count', `127.0.0.1:${port}`])
 }

@@ -16,6 +16,7 @@ import { spread, usageOf } from './measure.ts'
 import { LineProcess } from './streams/line-process.ts'
 import { digestOf } from './streams/digest.ts'
 import type { Loaded } from './streams/payments.ts'
+import { startService } from './streams/service-process.ts'
 import { createTopics, digestOfTopic, loadPayments, untilCommitted } from './streams/payments.ts'
 
 const records = Number(process.argv[2] ?? 3_000_000)
@@ -101,19 +102,17 @@ async function race(who: Contestant, port: number, loaded: Loaded): Promise<void
 
 /** Starts the process, with the group it will be in and the topic it will write to. */
 async function load({ what, streams }: Contestant, port: number, state: string) {
-  const address = `127.0.0.1:${port}`
-  const directory = join(import.meta.dirname, 'streams')
   if (streams === undefined) {
-    const child = new LineProcess(process.execPath, [join(directory, 'service.ts'), what, address])
+    const child = startService(what, port)
     return { child, groupId: what === 'filter' ? 'shipping' : 'counting', out: 'shipments' }
   }
   const groupId = `peer-${what}-${streams.store}-${streams.cacheBytes}`
   const out = `${groupId}-out`
   if (what === 'filter') await createTopics(port, [out])
-  const source = join(directory, 'StreamsPeer.java')
+  const source = join(import.meta.dirname, 'streams/StreamsPeer.java')
   const flags = ['-Xms1g', '-Xmx1g', logOption, '-cp', join(jars, '*'), source]
   const { store, cacheBytes } = streams
-  const args = [address, groupId, what, store, `${cacheBytes}`, state]
+  const args = [`127.0.0.1:${port}`, groupId, what, store, `${cacheBytes}`, state]
   return { child: new LineProcess(java, [...flags, ...args]), groupId, out }
 }
 

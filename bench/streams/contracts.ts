@@ -3,9 +3,8 @@
  * code runs on two of them.
  */
 import { join } from 'node:path'
-
-export type Doors = typeof import('../../src/index.ts')
-type Messages = typeof import('../../test/gen/shop/v1/shop_pb.ts')
+import type * as mainDoor from '../../src/index.ts'
+import type * as shop from '../../test/gen/shop/v1/shop_pb.ts'
 
 export const partitions = 4
 
@@ -14,8 +13,8 @@ export const here = join(import.meta.dirname, '../..')
 
 /** @param home the directory of a checkout */
 export async function contracts(home: string) {
-  const doors = (await import(join(home, 'src/index.ts'))) as Doors
-  const messages = (await import(join(home, 'test/gen/shop/v1/shop_pb.ts'))) as Messages
+  const doors = (await import(join(home, 'src/index.ts'))) as typeof mainDoor
+  const messages = (await import(join(home, 'test/gen/shop/v1/shop_pb.ts'))) as typeof shop
   const key = doors.keyspace.string('OrderId', { partitions })
   const by = 'orderId'
   const Payments = doors.keyed('payments', messages.PaymentSchema, { key, by, owner: 'billing' })

@@ -79,7 +79,7 @@ export async function digestOfTopic(port: number, topic: string): Promise<string
   while ([...open.values()].some((offset) => offset > 0)) {
     for (const { partition, batches, nextOffset } of await consumer.poll(100)) {
       for (const { key: bytes } of batches.flatMap(decodeRecords)) {
-        const name = text.decode(bytes!)
+        const name = text.decode(bytes)
         counts.set(name, (counts.get(name) ?? 0) + 1)
       }
       if (nextOffset >= open.get(partition)!) open.set(partition, 0)
