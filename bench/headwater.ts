@@ -1,7 +1,7 @@
-/** Starts our own broker and the airline example as a user would: through the command line, as a child. */
+/** Starts our own broker and the airline example as a user would: as children. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -17,7 +17,7 @@ export interface BrokerProcess {
   stop(): Promise<void>
 }
 
-/** What `headwater start --exit --json` prints. */
+/** What `npm start -- --exit --json` prints. */
 export interface AirlineResult {
   readonly flights: number
   readonly disruptions: number
@@ -71,20 +71,16 @@ export function airlineArguments(
   flights: number,
   home: string = here,
 ): string[] {
-  const ports = ['--port', '0', '--query-port', '0']
-  return [
-    mainOf(home),
-    'start',
-    '--exit',
-    '--json',
-    '--dir',
-    directory,
-    '--flights',
-    `${flights}`,
-    ...ports,
-  ]
+  const exit = ['--exit', '--json', '--dir', directory, '--flights', `${flights}`]
+  return [...exampleOf(home), ...exit, '--port', '0', '--query-port', '0']
 }
 
 function mainOf(home: string): string {
   return join(home, 'src/cli/main.ts')
+}
+
+/** The example of a checkout: a program of its own, or in older ones the command's `start`. */
+function exampleOf(home: string): string[] {
+  const program = join(home, 'examples/airline/main.ts')
+  return existsSync(program) ? [program] : [mainOf(home), 'start']
 }

@@ -20,17 +20,21 @@ import type { Plan } from '../streams/plan/plan.ts'
 import { keyCodecs } from '../streams/stores/serde.ts'
 import type { Key } from '../streams/stores/serde.ts'
 import type { ReadableStore } from '../streams/stores/store.ts'
+import type { Turn } from '../streams/task/queue.ts'
 import { Task } from '../streams/task/task.ts'
 import type { TaskStart } from '../streams/task/task.ts'
 
 /** Records a task takes, or rows it writes, before the driver looks again. */
 const stepRecords = 1024
 
+/** A turn that nothing waits for. */
+const endlessTurn: Turn = { hasEnded: false, isOver: () => false, look: () => undefined }
+
 export class TopologyDriver {
   readonly #plan: Plan
   readonly #context: OperatorContext
   readonly #topics = new Map<string, Partition[]>()
-  readonly #positions = new Map<string, { offset: number; metadata: string }>()
+  readonly #positions = new Map<string, number>()
   #tasks: Task[] = []
   #now = 0
 
@@ -83,7 +87,7 @@ export class TopologyDriver {
       moved = false
       for (const task of this.#tasks) {
         this.#deliver(task)
-        if (task.process(stepRecords) > 0) moved = true
+        if (task.process(stepRecords, endlessTurn) > 0) moved = true
         while (task.waiting() > 0) {
           moved = true
           task.flush(stepRecords)
@@ -93,8 +97,8 @@ export class TopologyDriver {
     for (const task of this.#tasks) {
       task.flush(stepRecords)
       const offsets = task.offsets()
-      for (const { topic, partition, offset, metadata } of offsets) {
-        this.#positions.set(`${topic}/${partition}`, { offset, metadata })
+      for (const { topic, partition, offset } of offsets) {
+        this.#positions.set(`${topic}/${partition}`, offset)
       }
       task.committed(offsets)
     }
@@ -108,7 +112,7 @@ export class TopologyDriver {
       for (let partition = 0; partition < subTopology.partitions; partition++) {
         const task = new Task({ plan: this.#plan, keys, emit, counts }, subTopology, partition)
         for (const topic of task.pipeline.restored.keys()) {
-          const until = this.#positions.get(`${topic}/${partition}`)?.offset
+          const until = this.#positions.get(`${topic}/${partition}`)
           const isSource = subTopology.sources.some((source) => source.topic === topic)
           this.#restore(task, topic, isSource ? (until ?? 0) : Infinity)
         }
@@ -123,8 +127,7 @@ export class TopologyDriver {
       const log = this.#topics.get(topic)![task.partition]
       const committed = this.#positions.get(`${topic}/${task.partition}`)
       if (log === undefined) return []
-      const { offset: position, metadata } = committed ?? { offset: 0, metadata: '' }
-      return [{ topic, position, endOffset: log.end, metadata }]
+      return [{ topic, position: committed ?? 0, committed, endOffset: log.end }]
     })
   }
 
@@ -149,6 +152,7 @@ export class TopologyDriver {
         batches,
         nextOffset: log.end,
         lastStableOffset: log.end,
+        highWatermark: log.end,
       })
     }
   }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { listTopics } from '../../src/client/admin.ts'
 import { Consumer } from '../../src/client/consumer/consumer.ts'
 import { GroupMember } from '../../src/client/group/group-member.ts'
+import type { Ownership } from '../../src/client/group/group-member.ts'
 import { Producer } from '../../src/client/producer/producer.ts'
 import type { Peer } from './peer.ts'
 import { bytes, connect, freshName, freshTopic, keepAwake, readAll, values } from './peer.ts'
@@ -87,16 +88,17 @@ export function restarts(peer: () => Peer): void {
       topics: [topic],
       sessionTimeoutMs: 6_000,
       heartbeatIntervalMs: 100,
-      onAssigned: async (partitions: readonly unknown[]) =>
+      onAssigned: async ({ partitions }: Ownership) =>
         void events.push(`assigned ${partitions.length}`),
       onRevoked: async () => void events.push('revoked'),
       onLost: async () => void events.push('lost'),
     }
     const member = new GroupMember(cluster, options)
     await member.join()
-    await member.commit([{ topic, partition: 0, offset: 3 }])
+    const ownership = member.ownership!
+    await member.commit(ownership, [{ topic, partition: 0, offset: 3 }])
     await peer().restart!()
-    await member.commit([{ topic, partition: 1, offset: 4 }])
+    await member.commit(ownership, [{ topic, partition: 1, offset: 4 }])
     const other = new GroupMember(cluster, options)
     await other.join()
     const offsets = await other.committed(

@@ -18,7 +18,7 @@ import { messageWriter } from '../../src/streams/operators/stateless.ts'
 import type { Key } from '../../src/streams/stores/serde.ts'
 import { keyCodecs } from '../../src/streams/stores/serde.ts'
 import { planTopology } from '../../src/streams/plan/plan.ts'
-import { runTopology } from '../../src/streams/runtime/runtime.ts'
+import { runTopology } from '../../src/streams/runtime/run-topology.ts'
 import type {
   BrokerAddress,
   RunTopologyOptions,

@@ -7,7 +7,7 @@ import {
   type ResponseInput,
 } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import type { Handlers, RequestContext } from '../context.ts'
+import type { Handlers, RequestContext } from './context.ts'
 
 /** KIP-511: names that are fit to stand in a metric. */
 const softwarePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/

@@ -2,10 +2,9 @@
  * Transactions: the rules are the transactions machine's. Here partitions that do not exist are refused,
  * and offsets committed in a transaction pass the transactions machine before the groups machine.
  */
-import type { Entered } from '../../coordinator/commands.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import { callOf, forward, type Handlers, type RequestContext } from '../context.ts'
+import { callOf, forward, type Handlers, type RequestContext } from './context.ts'
 
 /** From this version on TxnOffsetCommit adds its group to the transaction (KIP-890). */
 const implicitAddVersion = 5
@@ -35,7 +34,7 @@ export const transactionsHandlers: Handlers = {
       const topicResults = refusals[i]
       return topicResults === undefined ? [] : [{ transactionalId, topicResults }]
     })
-    return { ...added, resultsByTransaction: [...added.resultsByTransaction, ...refused] }
+    return { ...added, resultsByTransaction: [...(added.resultsByTransaction ?? []), ...refused] }
   },
 
   AddOffsetsToTxn: (request, context) =>
@@ -56,7 +55,7 @@ export const transactionsHandlers: Handlers = {
       groupId,
       add: context.version >= implicitAddVersion,
     }))
-    const { errorCode } = entered.response as Entered
+    const { errorCode } = entered.response
     if (errorCode === ErrorCode.INVALID_TXN_STATE && context.version >= abortableVersion) {
       return refuseOffsets(request, ErrorCode.TRANSACTION_ABORTABLE)
     }
@@ -108,16 +107,16 @@ async function commitOffsets(
       ({ partitionIndex }) => catalog.partition(topic.name, partitionIndex) !== undefined,
     ),
   }))
-  const { topics: answers } = (await groups.call((token) =>
+  const { topics: answers } = await groups.call((token) =>
     callOf('TxnOffsetCommit', token, { ...request, topics }, context),
-  )) as { topics: NonNullable<ResponseInput<'TxnOffsetCommit'>['topics']> }
+  )
   return {
     topics: named.map(({ name, topicId, partitions }) => ({
       name,
       topicId,
       partitions: partitions.map(({ partitionIndex }) => {
         const answer = answers
-          .find((topic) => topic.name === name)
+          ?.find((topic) => topic.name === name)
           ?.partitions?.find((each) => each.partitionIndex === partitionIndex)
         const unknown =
           byId && name === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

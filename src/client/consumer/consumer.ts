@@ -106,6 +106,11 @@ export class Consumer {
     return positions.map(({ topic, partition, position: offset }) => ({ topic, partition, offset }))
   }
 
+  /** The high watermark as the last answer told it; undefined before the first one, or when not assigned. */
+  highWatermark(topic: string, partition: number): number | undefined {
+    return this.#fetcher.positions.get(partitionName(topic, partition))?.highWatermark
+  }
+
   /**
    * What has been fetched, at once if there is any; else what comes first within `maxWaitMs`; else
    * nothing. Rejects with what stops a partition (an offset out of range, a damaged batch, a topic that

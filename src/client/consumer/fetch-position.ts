@@ -33,6 +33,8 @@ export class FetchPosition {
   /** What the cluster said about the leader turned out wrong. */
   isPlaceStale = false
   attempt = 0
+  /** As the last answer told it. */
+  highWatermark: number | undefined
   /** The leader epoch of the last batch read; -1 when unknown (KIP-320). */
   lastEpoch: number
   /** The leader epoch under which `fetchOffset` is known to be good; -1 for none. */

@@ -185,6 +185,7 @@ export class Fetcher {
 
   #keep(at: FetchPosition, answer: FetchedPartition): boolean {
     at.attempt = 0
+    at.highWatermark = answer.highWatermark
     try {
       const fetched = readAnswer(at, answer, this.#o.isolation)
       if (fetched === undefined) return false
@@ -332,7 +333,7 @@ function missingPartition({ topic, partition }: FetchPosition, count: number): H
 
 function outOfRange(at: FetchPosition): HeadwaterError {
   return new HeadwaterError(
-    'not-found',
+    'offset-out-of-range',
     `offset ${at.fetchOffset} of ${partitionName(at.topic, at.partition)} is not in the log: retention or DeleteRecords took it, or the topic was made anew; seek to an offset that is there, or choose offsetReset 'earliest' or 'latest'`,
   )
 }

@@ -18,7 +18,7 @@ import type { Compression } from '../../records/batch.ts'
 import { batchHeaderBytes } from '../../records/batch.ts'
 import type { BatchBuilder, RecordHeader } from '../../records/record.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { GroupMetadata } from '../group/group-metadata.ts'
+import type { Committer } from '../group/ownership.ts'
 import type { PendingBatch } from './partition-queue.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { Sender } from './sender.ts'
@@ -164,11 +164,11 @@ export class Producer {
   }
 
   /** Makes a group's offsets part of the transaction: they count when it commits. */
-  async sendOffsets(group: GroupMetadata, offsets: readonly CommitOffset[]): Promise<void> {
+  async sendOffsets(committer: Committer, offsets: readonly CommitOffset[]): Promise<void> {
     this.#assertInTransaction('sendOffsets')
     if (this.#loss !== undefined) throw this.#loss
     if (offsets.length === 0) return
-    const sent = this.#transactions.commitOffsets(group, offsets)
+    const sent = this.#transactions.commitOffsets(committer, offsets)
     this.#offsetsSent = Promise.allSettled([this.#offsetsSent, sent])
     try {
       await sent

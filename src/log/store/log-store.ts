@@ -17,13 +17,9 @@ import { zeroUuid } from '../../base/units.ts'
 import type { Clock, Disk } from '../../io/ports.ts'
 import type { BatchHeader } from '../../records/batch.ts'
 import { Announcer } from './announcer.ts'
-import {
-  encodeIdentity,
-  writeCheckpoint,
-  type LogCheckpoint,
-  type LogConfig,
-} from './checkpoint.ts'
+import { encodeIdentity, writeCheckpoint } from './checkpoint.ts'
 import { openStoreDirectory, writeCleanMarker, type StoreDirectory } from './directory.ts'
+import type { LogCheckpoint, LogConfig } from '../identity.ts'
 import { EntryKind, type JournalEntry } from '../journal/format.ts'
 import { Journal } from '../journal/journal.ts'
 import type { Log, LogHost } from '../log.ts'
@@ -96,7 +92,7 @@ export class LogStore {
   readonly #pool = new SegmentPool()
   readonly #factory: LogFactory
   readonly #writeBehind: WriteBehind
-  #journal!: Journal
+  #journal!: Journal<Log>
   #recovered!: Recovered
   #logs = new Map<string, Log>()
   #nextLogNumber = 0
@@ -120,7 +116,7 @@ export class LogStore {
       return store
     } catch (error) {
       await store.#pool.closeAll()
-      await (store.#journal as Journal | undefined)?.close()
+      await (store.#journal as Journal<Log> | undefined)?.close()
       await store.#directory.release()
       throw error
     }
@@ -235,7 +231,7 @@ export class LogStore {
       directory: this.#directory.journalPath,
       sync: durability === 'disk',
       seed: this.#directory.seed,
-      onGroup: () => this.#onGroup(),
+      onGroup: (ends: ReadonlyMap<Log, number>) => this.#onGroup(ends),
       onFailure: (error: HeadwaterError) => this.#fail(error),
     }
     this.#journal = await Journal.resume(options, found.end.position)
@@ -260,11 +256,7 @@ export class LogStore {
       assertWritable: () => this.#assertWritable(),
       submit: (log, batch, header, baseOffset) => this.#submit(log, batch, header, baseOffset),
       settled: () => this.#journal.settled(),
-      journaled: (log) => {
-        this.#writeBehind.journaled(log)
-        this.#announcer.note(log)
-      },
-      advanced: (log) => this.#announcer.tellSoon(log),
+      advanced: (log) => this.#announcer.note(log),
       written: (...stretch) => this.#writeBehind.written(...stretch),
       submitStart: (log, offset) => this.#submitStart(log, offset),
     }
@@ -303,9 +295,13 @@ export class LogStore {
     await this.#journal.append(entry, payload)
   }
 
-  /** A group of the journal is through. */
-  #onGroup(): void {
-    this.#announcer.tell()
+  /** A group of the journal is through: first all its logs move on, then their listeners hear of it. */
+  #onGroup(ends: ReadonlyMap<Log, number>): void {
+    for (const [log, nextOffset] of ends) {
+      log.journaled(nextOffset)
+      if (!log.isDeleted) this.#writeBehind.journaled(log)
+    }
+    for (const log of ends.keys()) if (!log.isDeleted) log.tellListeners()
     this.#writeBehind.poke()
     if (this.#journal.sizeBytes >= this.#settings.journalBytes) this.#startCheckpoint()
   }

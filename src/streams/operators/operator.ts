@@ -7,6 +7,8 @@
  * record's place and the runtime stops the service. Records are dropped only by rule, and counted.
  */
 import { HeadwaterError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
+import { EmitFailure } from '../stores/emit.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
 
@@ -46,8 +48,10 @@ export function fanOut(nexts: readonly Push[]): Push {
   }
 }
 
-/** What a user's function threw, with the operator's name before it. */
-export function operatorFailed(operator: string, cause: unknown): HeadwaterError {
+/** What a user's function threw, with the operator's name before it; what was thrown behind it as it is. */
+export function operatorFailed(operator: string, cause: unknown): Error {
+  if (cause instanceof EmitFailure && !planted.has('producer-error-as-operator-failed'))
+    return cause
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new HeadwaterError('operator-failed', `${operator} threw: ${reason}`, { cause })
 }

@@ -11,7 +11,7 @@
  * time would not do: record timestamps are event times, and events of last year would vanish at once.)
  */
 import { Reader, Writer } from '../../base/bytes.ts'
-import type { Emit } from '../stores/emit.ts'
+import type { Emit } from './emit.ts'
 import type { Key, KeyCodec, ValueCodec } from './serde.ts'
 import type { StoredRow } from './store.ts'
 

@@ -1,6 +1,6 @@
 /** Where records leave a task: a producer, or a test. */
 export interface Emit {
-  /** The bytes may be reused after the call. */
+  /** The bytes may be reused after the call. Throws `EmitFailure`. */
   append(
     topic: string,
     partition: number,
@@ -8,4 +8,16 @@ export interface Emit {
     key: Uint8Array | null,
     value: Uint8Array | null,
   ): void
+}
+
+/**
+ * What `append` throws when the way out is barred. It says nothing about the record that was on its way nor
+ * about the function that made it, so whoever names those lets it pass.
+ */
+export class EmitFailure extends Error {
+  override readonly name = 'EmitFailure'
+
+  constructor(cause: unknown) {
+    super('a record could not be written', { cause })
+  }
 }

@@ -8,7 +8,7 @@
  * marked once and written once per commit, however often it changes in between. Windows lie in one map
  * per start, so dropping an expired one touches nothing else.
  */
-import type { Emit } from '../stores/emit.ts'
+import type { Emit } from './emit.ts'
 import type { Key, KeyCodec, ValueCodec } from './serde.ts'
 import type { Changelog } from './changelog.ts'
 import type { ReadableStore, RestorableStore, Row, StoredRow } from './store.ts'

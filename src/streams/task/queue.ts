@@ -22,6 +22,17 @@ export interface Delivery {
   readonly nextOffset: number
   /** The end of the partition as far as readers of committed records may go. */
   readonly lastStableOffset: number
+  /** The end of the partition, records of open transactions included. */
+  readonly highWatermark: number
+}
+
+/** Says when a turn has lasted long enough; asked after every record. */
+export interface Turn {
+  readonly hasEnded: boolean
+  /** @param queue where the record came from @param offset the record's */
+  isOver(queue: InputQueue, offset: number): boolean
+  /** Looks at the clock, also when no record was processed. */
+  look(): void
 }
 
 export class InputQueue {
@@ -31,9 +42,13 @@ export class InputQueue {
   readonly startEnd: number
   /** Records delivered and not yet taken; those before the position in a batch's front included. */
   buffered = 0
+  /** Bytes of the batches that are not at the head yet. */
+  bufferedBytes = 0
   #position: number
   #fetchedTo: number
-  #knownEnd: number
+  /** How far committed records are known to reach, and where the partition is known to end. */
+  #stableEnd: number
+  #end: number
   readonly #service: string
   readonly #keys: KeyCodecs
   readonly #push: Push
@@ -46,6 +61,7 @@ export class InputQueue {
     source: SourcePlan
     partition: number
     position: number
+    /** The high watermark when the task started. */
     endOffset: number
     keys: KeyCodecs
     push: Push
@@ -56,7 +72,8 @@ export class InputQueue {
     this.startEnd = o.endOffset
     this.#position = o.position
     this.#fetchedTo = o.position
-    this.#knownEnd = o.endOffset
+    this.#stableEnd = o.endOffset
+    this.#end = o.endOffset
     this.#keys = o.keys
     this.#push = o.push
   }
@@ -73,16 +90,23 @@ export class InputQueue {
 
   /** Offsets between the position and the end of the partition as last seen. */
   get lag(): number {
-    return Math.max(0, this.#knownEnd - this.#position)
+    return Math.max(0, this.#end - this.#position)
   }
 
-  deliver({ batches, nextOffset, lastStableOffset }: Delivery): void {
+  /** Notes where the partition ends, which a fetch that brought nothing tells, too. */
+  endsAt(highWatermark: number): void {
+    this.#end = Math.max(this.#end, highWatermark)
+  }
+
+  deliver({ batches, nextOffset, lastStableOffset, highWatermark }: Delivery): void {
     for (const batch of batches) {
       this.#batches.push(batch)
       this.buffered += readBatchHeader(batch).recordCount
+      this.bufferedBytes += batch.length
     }
     this.#fetchedTo = nextOffset
-    this.#knownEnd = Math.max(this.#knownEnd, lastStableOffset)
+    this.#stableEnd = Math.max(this.#stableEnd, lastStableOffset)
+    this.endsAt(highWatermark)
     this.#fill()
   }
 
@@ -93,11 +117,11 @@ export class InputQueue {
 
   /** Whether records exist that have not come yet. */
   get awaitsFetch(): boolean {
-    return this.#at >= this.#columns.count && this.#position < this.#knownEnd
+    return this.#at >= this.#columns.count && this.#position < this.#stableEnd
   }
 
-  /** Processes records up to a timestamp or a count, whichever comes first. Returns how many. */
-  run(untilTimestamp: number, limit: number): number {
+  /** Processes records up to a timestamp, a count or the end of the turn. Returns how many. */
+  run(untilTimestamp: number, limit: number, turn: Turn): number {
     const columns = this.#columns
     const { bytes, offsets, timestamps, keyStarts, keyEnds, valueStarts, valueEnds } = columns
     const { values, keys: kind } = this.source
@@ -119,6 +143,7 @@ export class InputQueue {
         doing = 'operators'
         push(key, value, timestamps[at]!)
         at++
+        if (turn.isOver(this, offsets[at - 1]!)) break
       }
     } catch (error) {
       throw this.#failed(doing, offsets[at]!, error)
@@ -141,6 +166,7 @@ export class InputQueue {
         this.#position = Math.max(this.#position, this.#fetchedTo)
         return
       }
+      this.bufferedBytes -= batch.length
       const before = readBatchHeader(batch).recordCount
       this.#at = 0
       columns.open(batch, this.#position)

@@ -195,7 +195,7 @@ test('an abort waits for offsets that are on their way', async () => {
   await using producer = new Producer(cluster, { transactionalId: 'tx' })
   await producer.init()
   producer.begin()
-  const group = { groupId: 'g', generationId: 1, memberId: 'm', groupInstanceId: null }
+  const group = { groupId: 'g', generation: 1, memberId: 'm', instanceId: null }
   const sent = producer.sendOffsets(group, [{ topic: 't', partition: 0, offset: 1 }])
   await new Promise((resolve) => setTimeout(resolve, 10))
   await producer.abort()
