@@ -35,6 +35,7 @@ export type HeadwaterErrorCode =
   | 'service-closed'
   | 'stale-member'
   | 'timeout'
+  | 'topic-replaced'
   | 'topology-invalid'
   | 'unsupported-version'
 

@@ -134,7 +134,13 @@ function position(view: ViewReader, { key, windowStart }: ViewRow, name: Naming)
 }
 
 function windowBounds(start: number, windowMs: number) {
-  return { start: new Date(start).toISOString(), end: new Date(start + windowMs).toISOString() }
+  return { start: timeText(start), end: timeText(start + windowMs) }
+}
+
+/** A record may claim a time beyond the last date there is; it is written in milliseconds then. */
+function timeText(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString()
 }
 
 function lookUp(context: Context, view: ViewReader, text: string): Response {
@@ -145,7 +151,7 @@ function lookUp(context: Context, view: ViewReader, text: string): Response {
   if ('from' in query || 'to' in query) return range(context, view, view.windowMs, key)
   const start = parseWindow(query['window'], view.windowMs)
   if (typeof start === 'object') return refuse(context, start)
-  const where = `${text} in the window that begins at ${new Date(start).toISOString()}`
+  const where = `${text} in the window that begins at ${timeText(start)}`
   return found(context, view, view.getWindow(key, start), where)
 }
 

@@ -222,7 +222,8 @@ export class Partition {
       return { ...judge(ErrorCode.INVALID_RECORD, message), faulty: unkeyed }
     }
     if (untimely.length === 0 && header.maxTimestamp <= newest) return undefined
-    const message = 'a timestamp lies too far in the past or in the future'
+    const message =
+      'a timestamp lies further in the past or in the future than message.timestamp.before.max.ms and message.timestamp.after.max.ms allow'
     return { ...judge(ErrorCode.INVALID_TIMESTAMP, message), faulty: untimely }
   }
 }

@@ -222,6 +222,16 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
 /** Facts are kept for ever; entities and state by key; what only passes between tasks until it is read. */
 const keepAll = { 'cleanup.policy': 'delete', 'retention.ms': '-1' }
 const keepLast = { 'cleanup.policy': 'compact' }
+/**
+ * A service's own topics take any time that an event may have, as in a timetable or by mistake: what came
+ * in must not stop the service within. The names are Kafka's since 3.6.
+ */
+const anyTime = {
+  'message.timestamp.after.max.ms': '9223372036854775807',
+  'message.timestamp.before.max.ms': '9223372036854775807',
+}
+const innerStream = { ...keepAll, ...anyTime }
+const innerState = { ...keepLast, ...anyTime }
 
 function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan[] {
   const topics = new Map<string, TopicPlan>()
@@ -235,13 +245,13 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
       add(event.name, event.partitions, event.kind === 'entity' ? keepLast : keepAll)
     }
     if (node.kind === 'rekey') {
-      add(repartitionTopic(topology.service, node), node.keyspace.partitions, keepAll)
+      add(repartitionTopic(topology.service, node), node.keyspace.partitions, innerStream)
     }
     if (node.kind === 'aggregate') {
-      add(`${topology.service}-${node.name}-changelog`, partitionsOf(node.id), keepLast)
+      add(`${topology.service}-${node.name}-changelog`, partitionsOf(node.id), innerState)
     }
   }
-  for (const input of inputs) add(input.positionTopic, 1, keepLast)
+  for (const input of inputs) add(input.positionTopic, 1, innerState)
   return [...topics.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 

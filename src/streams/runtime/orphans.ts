@@ -12,7 +12,7 @@
  */
 import { isHeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
-import { listTransactions } from '../../client/list-transactions.ts'
+import { listTransactions } from '../../client/producer/list-transactions.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import { Producer } from '../../client/producer/producer.ts'
 

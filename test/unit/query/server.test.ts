@@ -18,6 +18,8 @@ import type { Keyspace } from '../../../src/events/event.ts'
 
 const hour = 3_600_000
 const first = Date.UTC(2001, 0, 1)
+/** A window of records with a time that is no date any more. */
+const beyond = first * 9_100
 
 const days = ['ATL:2001-01-01', 'ORD:2001-01-01', 'ORD:2001-01-02', 'ORD:2001-01-03'].map((id, i) =>
   create(AirportDaySchema, {
@@ -55,6 +57,7 @@ const services: QueryService[] = [
           [first + 2 * hour, 5],
         ]),
       ),
+      farAway: windows(new Map([[beyond, 9]])),
     },
   },
 ]
@@ -181,6 +184,16 @@ describe('the query server', () => {
         value: 5,
       },
     ])
+  })
+
+  it('writes a time beyond all dates in milliseconds, and takes it', async () => {
+    const listed = await get('/v1/traffic/farAway')
+    const [start, end] = [String(beyond), String(beyond + hour)]
+    assert.deepEqual(listed.body.entries, [{ key: 'ORD', start, end, value: 9 }])
+    const found = await get(`/v1/traffic/farAway/ORD?window=${beyond + 5}`)
+    assert.deepEqual(found, { status: 200, body: 9 })
+    const missing = await get(`/v1/traffic/farAway/ORD?window=${beyond + hour}`)
+    assert.equal(missing.status, 404)
   })
 
   it('takes only windows that start within the range', async () => {

@@ -24,13 +24,18 @@ describe('a plan', () => {
   it('names every topic the service needs, with partitions and cleanup', () => {
     const all = { 'cleanup.policy': 'delete', 'retention.ms': '-1' }
     const last = { 'cleanup.policy': 'compact' }
+    const longMax = '9223372036854775807'
+    const anyTime = {
+      'message.timestamp.after.max.ms': longMax,
+      'message.timestamp.before.max.ms': longMax,
+    }
     assert.deepEqual(plan.topics, [
       { name: 'customer-windows', partitions: 12, configs: last },
       { name: 'orders', partitions: 12, configs: last },
       { name: 'payments', partitions: 12, configs: all },
       { name: 'shipments', partitions: 12, configs: last },
-      { name: 'shipping-by-customer-repartition', partitions: 12, configs: all },
-      { name: 'shipping-payments-5m-changelog', partitions: 12, configs: last },
+      { name: 'shipping-by-customer-repartition', partitions: 12, configs: { ...all, ...anyTime } },
+      { name: 'shipping-payments-5m-changelog', partitions: 12, configs: { ...last, ...anyTime } },
     ])
   })
 

@@ -1,6 +1,6 @@
 /** Which transactions a cluster's coordinators know (KIP-664). */
-import type { Cluster } from './cluster/cluster.ts'
-import { throwOnError } from './cluster/wire-error.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { throwOnError } from '../cluster/wire-error.ts'
 
 export interface ListedTransaction {
   readonly transactionalId: string
