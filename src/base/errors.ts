@@ -54,6 +54,11 @@ export class HeadwaterError extends Error {
     this.code = code
     this.retriable = options.retriable ?? false
   }
+
+  /** The code of the operating error that led to this one; undefined when none did. */
+  get causeCode(): HeadwaterErrorCode | undefined {
+    return isHeadwaterError(this.cause) ? this.cause.code : undefined
+  }
 }
 
 /** True for any `HeadwaterError`, or only for one with `code` when that is given. */

@@ -84,9 +84,13 @@ function addTopics(program: Command): void {
       .description(description)
       .addOption(brokerOption())
       .addOption(jsonOption('print JSON'))
-  command('list', 'the topics of a broker', { isDefault: true }).action(async (options) =>
-    (await import('./topics.ts')).listTopics(options),
-  )
+  command('list', 'the topics of a broker', { isDefault: true })
+    .allowExcessArguments()
+    .action(async (options, { args: [word] }: Command) => {
+      // The default command gets every word that names none.
+      if (word !== undefined) topics.error(`error: unknown command '${word}'`)
+      await (await import('./topics.ts')).listTopics(options)
+    })
   command('describe', 'partitions, offsets and configs of a topic')
     .argument('<topic>')
     .action(async (topic, options) => (await import('./topics.ts')).describeTopic(topic, options))

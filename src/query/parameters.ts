@@ -1,5 +1,7 @@
 /** What a query's URL says, checked: keys, windows and limits, or a refusal that names the mistake. */
 
+import { int64Key } from '../streams/stores/serde.ts'
+
 /** A refusal as it is answered. */
 export interface Refusal {
   readonly error: { readonly code: string; readonly message: string }
@@ -26,7 +28,8 @@ const listLimitDefault = 100
 /** The key a path names. */
 export function parseKey(text: string, type: 'string' | 'int64'): string | bigint | Refusal {
   if (type === 'string') return text
-  if (/^-?\d{1,19}$/.test(text)) return BigInt(text)
+  const key = int64Key(text)
+  if (key !== undefined) return key
   return refusal('bad-request', `'${text}' is not a key of this view: its keys are whole numbers`)
 }
 

@@ -12,9 +12,10 @@ import type { AnyEvent, InitOf, ValueOf } from '../events/event.ts'
 import { stampBatch } from '../records/batch.ts'
 import { BatchBuilder, forEachRecord } from '../records/record.ts'
 import type { Service } from '../service/service.ts'
-import { messageWriter } from '../streams/operators/stateless.ts'
+import { droppedOf, operatorCounts } from '../streams/operators/operator.ts'
+import type { DropReason, OperatorContext } from '../streams/operators/operator.ts'
+import { deletionWriter, messageWriter } from '../streams/operators/sink.ts'
 import type { Emit } from '../streams/stores/emit.ts'
-import type { OperatorContext } from '../streams/operators/operator.ts'
 import { planTopology } from '../streams/plan/plan.ts'
 import type { Plan } from '../streams/plan/plan.ts'
 import { keyCodecs } from '../streams/stores/serde.ts'
@@ -51,14 +52,19 @@ export class TopologyDriver {
         this.#topics.get(topic)![partition]!.append(timestamp, key, value)
       },
     }
-    const counts = { dropped: 0, late: 0, emitted: 0 }
-    this.#context = { partition: 0, keys: keyCodecs(), emit, counts }
+    this.#context = { partition: 0, keys: keyCodecs(), emit, counts: operatorCounts() }
     this.restart()
   }
 
-  /** Records dropped by rule so far: `dropped` lacked a key or a value, `late` came after their window. */
-  get counts(): { readonly dropped: number; readonly late: number } {
-    return this.#context.counts
+  /** Records dropped by rule so far: `dropped` lacked something, `late` came after their window. */
+  get counts(): {
+    readonly dropped: number
+    readonly late: number
+    readonly drops: Readonly<Record<DropReason, number>>
+  } {
+    const { counts } = this.#context
+    const { drops } = counts
+    return { dropped: droppedOf(counts), late: drops.late, drops: { ...drops } }
   }
 
   /**
@@ -66,18 +72,19 @@ export class TopologyDriver {
    * @param at milliseconds since 1970, for a contract without a time of its own; else one more than before
    */
   send<E extends AnyEvent>(event: E, message: InitOf<E>, at?: number): void {
-    this.#write(event, null, message, at)
+    messageWriter(event, this.#context, `send '${event.name}'`)(null, message, this.#at(event, at))
   }
 
   /** Writes a deletion to an entity stream. */
   delete(event: AnyEvent, key: Key, at?: number): void {
-    this.#write(event, key, null, at)
+    deletionWriter(event, this.#context)(key, this.#at(event, at))
   }
 
-  #write(event: AnyEvent, key: Key | null, message: unknown, at: number | undefined): void {
+  /** The time of the next record of a stream. */
+  #at(event: AnyEvent, at: number | undefined): number {
     if (!this.#topics.has(event.name)) throw this.#unknown(`stream '${event.name}'`)
     this.#now = at ?? this.#now + 1
-    messageWriter(event, this.#context)(key, message, this.#now)
+    return this.#now
   }
 
   /** Processes everything that was sent and everything that follows from it, and commits. */
@@ -172,7 +179,9 @@ export class TopologyDriver {
     return values
   }
 
-  /** The row of a table the topology returned; `start` names the window of a windowed one. */
+  /**
+   * The committed row of a table the topology returned, as a copy; `start` names the window of a windowed one.
+   */
   get(view: string, key: Key, start?: Date): unknown {
     for (const store of this.#stores(view)) {
       const value = start ? store.getWindow(key, start.getTime()) : store.get(key)
@@ -181,9 +190,14 @@ export class TopologyDriver {
     return undefined
   }
 
-  /** All rows of a table the topology returned. */
+  /** All committed rows of a table the topology returned, as copies. */
   rows(view: string): { key: Key; start: number | undefined; value: unknown }[] {
-    return this.#stores(view).flatMap((store) => [...store.rows()])
+    return this.#stores(view).flatMap((store) =>
+      Array.from(store.keys(), ({ key, start }) => {
+        const value = start === undefined ? store.get(key) : store.getWindow(key, start)
+        return { key, start, value }
+      }),
+    )
   }
 
   #stores(view: string): ReadableStore[] {

@@ -8,13 +8,14 @@
  * Ids are made of topic names, not of positions: two builds of a service with the same streams agree on
  * which task is which. The plan is plain data and depends on the topology alone.
  */
+import type { DescMessage } from '@bufbuild/protobuf'
 import { HeadwaterError } from '../../base/errors.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { compileCodec } from '../../schema/codec.ts'
 import { upstreamOf } from '../topology/graph.ts'
-import { jsonCodec } from '../stores/serde.ts'
+import { plainCodec, plainFormat } from '../stores/plain.ts'
 import type { KeyKind, ValueCodec } from '../stores/serde.ts'
-import type { WindowLife } from '../stores/memory.ts'
+import type { WindowLife } from '../stores/aggregate-store.ts'
 import type { InputNode, RekeyNode, Topology, TopologyNode } from '../topology/topology.ts'
 
 export interface Plan {
@@ -54,8 +55,11 @@ export interface SourcePlan {
 export interface StorePlan {
   readonly node: number
   readonly kind: 'table' | 'aggregate'
+  readonly name: string
   readonly topic: string
   readonly keys: KeyKind
+  /** What values are stored as, with its version: `plain/1` or `protobuf/<message>`. */
+  readonly format: string
   readonly values: ValueCodec
   readonly window: WindowLife | undefined
 }
@@ -176,7 +180,7 @@ function innerSource(service: string, node: RekeyNode): SourcePlan {
 
 /** What values of a rekeyed stream are encoded with. */
 export function rekeyCodec({ schema }: RekeyNode): ValueCodec {
-  return schema === undefined ? jsonCodec : compileCodec(schema)
+  return schema === undefined ? plainCodec : compileCodec(schema)
 }
 
 /** State is only right when every record of a key comes to the task that holds the key. */
@@ -198,25 +202,44 @@ function checkCoPartitioned(
 
 function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[] {
   if (node.kind === 'table') {
-    const { event } = node
-    const keys = event.key!.type
-    const values = event.codec
-    return [{ node: node.id, kind: 'table', topic: event.name, keys, values, window: undefined }]
+    const { event, store: name } = node
+    return [
+      {
+        node: node.id,
+        kind: 'table',
+        name,
+        topic: event.name,
+        keys: event.key!.type,
+        format: protobufFormat(event.schema),
+        values: event.codec,
+        window: undefined,
+      },
+    ]
   }
   if (node.kind !== 'aggregate') return []
-  const { window, keyspace, name } = node
+  const { window, keyspace, name, state } = node
   // Nobody can ask for the closed windows of a table that is no view, so they go at once.
-  const retentionMs = Object.values(views).includes(node.id) ? Infinity : 0
+  const isView = Object.values(views).includes(node.id)
   return [
     {
       node: node.id,
       kind: 'aggregate',
+      name,
       topic: `${service}-${name}-changelog`,
       keys: keyspace.type,
-      values: jsonCodec,
-      window: window && { sizeMs: window.sizeMs, graceMs: window.graceMs, retentionMs },
+      format: state === undefined ? plainFormat : protobufFormat(state),
+      values: state === undefined ? plainCodec : compileCodec(state),
+      window: window && {
+        sizeMs: window.sizeMs,
+        graceMs: window.graceMs,
+        retentionMs: isView ? window.retentionMs : 0,
+      },
     },
   ]
+}
+
+function protobufFormat({ typeName }: DescMessage): string {
+  return `protobuf/${typeName}`
 }
 
 /** Facts are kept for ever; entities and state by key; what only passes between tasks until it is read. */

@@ -18,7 +18,7 @@ import {
 } from '../../client/consumer/list-offsets.ts'
 import type { TopicPartition } from '../../client/cluster/topic-partition.ts'
 import { forEachRecord } from '../../records/record.ts'
-import { jsonCodec } from '../stores/serde.ts'
+import { plainCodec } from '../stores/plain.ts'
 import type { StoredRow } from '../stores/store.ts'
 import type { SavedPosition } from '../task/inputs.ts'
 import type { Task } from '../task/task.ts'
@@ -74,7 +74,7 @@ export async function readPosition(
   let saved: SavedPosition | undefined
   const range = { ...place, until: end!.offset, from: committed ?? 0 }
   const visit = (_place: TopicPartition, { bytes, valueStart, valueEnd }: StoredRow): void => {
-    saved = jsonCodec.decode(bytes, valueStart, valueEnd) as SavedPosition
+    saved = plainCodec.decode(bytes, valueStart, valueEnd) as SavedPosition
   }
   await readRanges(cluster, [range], visit, assertWanted)
   // The record lies behind the offset that was committed with it.

@@ -1,5 +1,6 @@
 /** What a service is run with, and what can be asked of it while it runs. */
 import type { Clock, Dial, Random } from '../../io/ports.ts'
+import type { DropReason } from '../operators/operator.ts'
 import type { ViewReader } from '../views/view-reader.ts'
 import type { ServiceEvent, ServiceState } from './service-event.ts'
 
@@ -55,10 +56,12 @@ export interface ServiceStats {
   readonly recordsIn: number
   /** Records written to streams and inner topics. */
   readonly recordsOut: number
-  /** Records without a key or value where one is needed. */
+  /** Records without a key, a value or a time where one is needed. */
   readonly recordsDropped: number
   /** Records that came after their window was closed. */
   readonly recordsLate: number
+  /** Both of them by reason. */
+  readonly drops: Readonly<Record<DropReason, number>>
   /** Records that were gone from the log before they were read, with `onGap: 'skip'`. */
   readonly recordsSkipped: number
   /**

@@ -18,7 +18,7 @@ import type { Cluster } from '../../client/cluster/cluster.ts'
 import { GroupMember } from '../../client/group/group-member.ts'
 import type { Ownership } from '../../client/group/group-member.ts'
 import { planted } from '../../base/planted.ts'
-import type { OperatorCounts } from '../operators/operator.ts'
+import { operatorCounts } from '../operators/operator.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
 import type { Plan } from '../plan/plan.ts'
 import { offerOf, taskAssignor } from '../plan/task-assignor.ts'
@@ -50,6 +50,7 @@ import { Waiters } from './waiters.ts'
 
 /** How long a fetch waits for records, and the loop for news. */
 const pollWaitMs = 100
+const alwaysOpen = (): void => undefined
 
 export class Runtime implements RunningTopology {
   readonly service: string
@@ -63,7 +64,7 @@ export class Runtime implements RunningTopology {
   readonly #opener: Opener
   readonly #set: TaskSet
   readonly #fetching: Fetching
-  readonly #counts: OperatorCounts = { dropped: 0, late: 0, emitted: 0 }
+  readonly #counts = operatorCounts()
   readonly #committer: Committer
   readonly #waiters = new Waiters()
   readonly #requests = new GroupRequests()
@@ -135,7 +136,7 @@ export class Runtime implements RunningTopology {
     this.#set = new TaskSet(clock, this.#opener)
     const wake = (): void => this.#sleeper.wake()
     this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, wake)
-    this.views = openViews(plan, () => this.#set.tasks)
+    this.views = openViews(plan, () => this.#set.tasks, alwaysOpen)
     const { promise, reject } = Promise.withResolvers<never>()
     promise.catch(() => undefined)
     this.failed = promise

@@ -1,5 +1,6 @@
 /** What a running service counts, put together. */
 import type { Ownership } from '../../client/group/group-member.ts'
+import { droppedOf } from '../operators/operator.ts'
 import type { OperatorCounts } from '../operators/operator.ts'
 import type { Repairs } from './repairs.ts'
 import type { AssignmentStats, ServiceStats } from './running.ts'
@@ -27,8 +28,9 @@ export function statsOf(o: StatsSources): ServiceStats {
   return {
     recordsIn: o.recordsIn,
     recordsOut: counts.emitted,
-    recordsDropped: counts.dropped,
-    recordsLate: counts.late,
+    recordsDropped: droppedOf(counts),
+    recordsLate: counts.drops.late,
+    drops: { ...counts.drops },
     recordsSkipped: o.recordsSkipped,
     lag: isOpen ? set.lag : undefined,
     state: o.state,

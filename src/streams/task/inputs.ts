@@ -8,13 +8,12 @@
  */
 import { Writer, utf8Bytes } from '../../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
-import { messageWriter } from '../operators/stateless.ts'
-import { EmitFailure } from '../stores/emit.ts'
+import { messageWriter } from '../operators/sink.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { OperatorContext, Push } from '../operators/operator.ts'
 import { operatorFailed } from '../operators/operator.ts'
 import type { InputPlan } from '../plan/plan.ts'
-import { jsonCodec } from '../stores/serde.ts'
+import { plainCodec } from '../stores/plain.ts'
 import type { TaskOffset } from './task.ts'
 import type { InputBatch, Position } from '../topology/topology.ts'
 
@@ -29,7 +28,7 @@ export class InputReader {
   readonly plan: InputPlan
   readonly #write: Push
   readonly #onReady: () => void
-  readonly #service: string
+  readonly #name: string
   #iterator: AsyncIterator<InputBatch> | undefined
   #batch: InputBatch | undefined
   #at = 0
@@ -48,8 +47,8 @@ export class InputReader {
   /** @param onReady called when `process` has something to do again */
   constructor(plan: InputPlan, service: string, context: OperatorContext, onReady: () => void) {
     this.plan = plan
-    this.#service = service
-    this.#write = messageWriter(plan.node.event, context)
+    this.#name = `input '${plan.node.name}' of service '${service}'`
+    this.#write = messageWriter(plan.node.event, context, this.#name)
     this.#onReady = onReady
   }
 
@@ -106,13 +105,9 @@ export class InputReader {
     const { events, position } = batch
     const end = Math.min(events.length, this.#at + limit)
     const from = this.#at
-    try {
-      while (this.#at < end) {
-        this.#write(null, events[this.#at], now)
-        this.#at++
-      }
-    } catch (error) {
-      throw this.#failed(error)
+    while (this.#at < end) {
+      this.#write(null, events[this.#at], now)
+      this.#at++
     }
     if (this.#at === events.length) {
       const { records } = this.#unsaved ?? this.#saved
@@ -139,7 +134,7 @@ export class InputReader {
     if (unsaved === undefined) return []
     const { positionTopic, node } = this.plan
     const writer = new Writer()
-    jsonCodec.encode(unsaved, writer)
+    plainCodec.encode(unsaved, writer)
     emit.append(positionTopic, 0, now, utf8Bytes(node.name), writer.finish())
     // Always before the record just written: whoever reads on from here finds it.
     this.#savedOffset = this.#topicPosition
@@ -170,9 +165,8 @@ export class InputReader {
     }
   }
 
-  #failed(cause: unknown): Error {
-    if (cause instanceof EmitFailure) return cause
-    const name = `input '${this.plan.node.name}' of service '${this.#service}'`
+  #failed(cause: unknown): HeadwaterError {
+    const name = this.#name
     if (isHeadwaterError(cause) && cause.code !== 'operator-failed') {
       return new HeadwaterError(cause.code, `${name}: ${cause.message}`, { cause })
     }

@@ -7,10 +7,13 @@
  * which may lie behind control records and gaps.
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
 import { batchHeaderBytes, readBatchHeader } from '../../records/batch.ts'
 import { forEachRecord } from '../../records/record.ts'
+import { operatorFailed } from '../operators/operator.ts'
 import type { Push } from '../operators/operator.ts'
 import type { SourcePlan } from '../plan/plan.ts'
+import { EmitFailure } from '../stores/emit.ts'
 import type { KeyCodecs } from '../stores/serde.ts'
 
 /** What a fetch brought for one partition. */
@@ -180,6 +183,9 @@ export class InputQueue {
     const place = `record ${offset} of partition ${this.partition} of topic '${this.source.topic}'`
     const stopped = `service '${this.#service}' stopped at ${place}`
     if (doing === 'operators') {
+      if (planted.has('producer-error-as-operator-failed') && error instanceof EmitFailure) {
+        return operatorFailed('the operator', error)
+      }
       if (!isHeadwaterError(error, 'operator-failed')) return error
       const fix = 'the service stays at this record: repair the function and start it again'
       const { message, cause } = error

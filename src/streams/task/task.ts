@@ -162,6 +162,7 @@ export class Task {
   /** Notes that what `offsets` returned has been committed. */
   committed(offsets: readonly TaskOffset[]): void {
     for (const { topic, offset } of offsets) this.#committed.set(topic, offset)
+    this.pipeline.committed()
   }
 
   /** What the group has committed of an input; undefined: nothing yet. */

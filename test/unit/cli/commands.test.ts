@@ -33,6 +33,7 @@ describe('a wrong command line', () => {
     [['begin'], /unknown command 'begin'/],
     [['tail'], /missing required argument 'topic'/],
     [['tail', 'x', '--from', 'yesterday'], /beginning, latest/],
+    [['topics', 'frobnicate'], /unknown command 'frobnicate'/],
     [['topics', 'create', 'x', '--config', 'compact'], /NAME=VALUE/],
   ]
   for (const [args, message] of wrong) {
@@ -112,6 +113,7 @@ describe('a command that cannot be done', () => {
   it('says what is wrong with a module', async () => {
     const missing = join(root, 'missing.ts')
     await assertFails(['run', missing], /no file .*missing\.ts: correct the path/)
+    await assertFails(['run', root], /is a directory: name a module in it/)
     await assertFails(['run', join(modules, 'nothing.ts')], /exports no service/)
     const broken = join(root, 'broken.ts')
     await writeFile(broken, 'export const x = (\n')

@@ -65,6 +65,12 @@ describe('the command line', () => {
     const whole = { service: 'http://x/v1/board', view: undefined, key: undefined }
     assert.equal(queryUrl(whole, at), 'http://x/v1/board')
     assert.throws(() => queryUrl({ ...whole, view: 'y' }, at), { code: 'config-invalid' })
+    for (const url of ['nonsense', 'localhost:8092', 'http://[', '']) {
+      assert.throws(() => queryUrl(asked, { url }), {
+        code: 'config-invalid',
+        message: /http:\/\/127\.0\.0\.1:8092/,
+      })
+    }
   })
 })
 

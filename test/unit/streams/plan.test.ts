@@ -50,9 +50,17 @@ describe('a plan', () => {
     )
   })
 
-  it('keeps the windows of a table that can be queried for ever', () => {
+  it('keeps the closed windows of a table that can be queried, for its retention', () => {
     const [, windowed] = plan.subTopologies.flatMap((part) => part.stores)
-    assert.equal(windowed!.window!.retentionMs, Infinity)
+    assert.equal(windowed!.window!.retentionMs, 30 * 86_400_000)
+  })
+
+  it('says in which format each store keeps its values', () => {
+    const stores = plan.subTopologies.flatMap((part) => part.stores)
+    assert.deepEqual(
+      stores.map(({ name, format }) => `${name} ${format}`),
+      ['orders protobuf/shop.v1.Order', 'payments-5m plain/1'],
+    )
   })
 
   it('does not change when an operator is put before others (rule 36)', () => {

@@ -8,6 +8,7 @@ import { stampBatch } from '../../../src/records/batch.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import { service } from '../../../src/service/service.ts'
 import type { Service } from '../../../src/service/service.ts'
+import { operatorCounts } from '../../../src/streams/operators/operator.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
@@ -163,6 +164,21 @@ describe('a record that cannot be processed', () => {
     )
   })
 
+  it('is named when its key is not of its keyspace, and never becomes another key', () => {
+    const seen: string[] = []
+    const task = startTask(watching(seen), [at('orders'), at('payments')])
+    const long = new BatchBuilder()
+    long.append(1, new Uint8Array([0, 0, 0, 0, 0, 0, 0, 200]), payment('o1'))
+    const delivery = batch('payments', 0, [], payment)
+    task.deliver({ ...delivery, batches: [stamped(long, 7)], nextOffset: 8 })
+    assert.throws(() => task.process(10, endless), {
+      code: 'record-invalid',
+      message:
+        /record 7 .* the key does not decode: the key's bytes \(0x00000000000000c8\) are not UTF-8/,
+    })
+    assert.deepEqual(seen, [])
+  })
+
   it('is named, with the operator, when a function of the service throws', () => {
     const failing = service('shipping', {
       reads: [Payments],
@@ -223,7 +239,7 @@ function watching(seen: string[]): Service {
 function startTask(declared: Service, starts: readonly TaskStart[]): Task {
   const plan = planTopology(declared.build())
   const emit = { append: () => undefined }
-  const counts = { dropped: 0, late: 0, emitted: 0 }
+  const counts = operatorCounts()
   const task = new Task({ plan, keys: keyCodecs(), emit, counts }, plan.subTopologies[0]!, 0)
   task.start(starts)
   return task
