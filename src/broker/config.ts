@@ -67,7 +67,7 @@ export const brokerDefaults: BrokerConfig = {
 }
 
 /** The version Kafka's tools take this broker for. */
-const metadataVersion = '4.3-IV0'
+const metadataVersion = '4.4-IV0'
 
 /** Broker settings as DescribeConfigs shows them: fixed while the broker runs, under Kafka's names. */
 export function fixedConfigs(config: BrokerConfig, directory: string): ReadonlyMap<string, string> {

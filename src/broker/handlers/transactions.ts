@@ -10,6 +10,8 @@ import { callOf, forward, type Handlers, type RequestContext } from './context.t
 const implicitAddVersion = 5
 /** From this version on its clients know TRANSACTION_ABORTABLE. */
 const abortableVersion = 4
+/** From this version on it names topics by id (KIP-1319). */
+const topicIdVersion = 6
 
 type TransactionTopics = RequestOf<'AddPartitionsToTxn'>['v3AndBelowTopics']
 
@@ -93,8 +95,13 @@ async function commitOffsets(
   request: RequestOf<'TxnOffsetCommit'>,
   context: RequestContext,
 ): Promise<ResponseInput<'TxnOffsetCommit'>> {
-  const { catalog, groups } = context
-  const topics = request.topics.map((topic) => ({
+  const { catalog, groups, version } = context
+  const byId = version >= topicIdVersion
+  // A topic whose id is unknown gets the empty name, which no topic has.
+  const named = request.topics.map((topic) =>
+    byId ? { ...topic, name: catalog.byId(topic.topicId)?.name ?? '' } : topic,
+  )
+  const topics = named.map((topic) => ({
     ...topic,
     partitions: topic.partitions.filter(
       ({ partitionIndex }) => catalog.partition(topic.name, partitionIndex) !== undefined,
@@ -104,14 +111,16 @@ async function commitOffsets(
     callOf('TxnOffsetCommit', token, { ...request, topics }, context),
   )
   return {
-    topics: request.topics.map(({ name, partitions }) => ({
+    topics: named.map(({ name, topicId, partitions }) => ({
       name,
+      topicId,
       partitions: partitions.map(({ partitionIndex }) => {
         const answer = answers
           ?.find((topic) => topic.name === name)
           ?.partitions?.find((each) => each.partitionIndex === partitionIndex)
-        const errorCode = answer?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        return { partitionIndex, errorCode }
+        const unknown =
+          byId && name === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return { partitionIndex, errorCode: answer?.errorCode ?? unknown }
       }),
     })),
   }
@@ -122,8 +131,9 @@ function refuseOffsets(
   errorCode: number,
 ): ResponseInput<'TxnOffsetCommit'> {
   return {
-    topics: topics.map(({ name, partitions }) => ({
+    topics: topics.map(({ name, topicId, partitions }) => ({
       name,
+      topicId,
       partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
     })),
   }

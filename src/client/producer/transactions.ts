@@ -129,7 +129,7 @@ export class Transactions {
         groupId,
         producerId: this.#producerId,
         producerEpoch: this.#producerEpoch,
-        generationId: committer.generation,
+        generationIdOrMemberEpoch: committer.generation,
         memberId: committer.memberId,
         groupInstanceId: committer.instanceId,
         topics: byTopic(offsets).map(([name, ofTopic]) => ({

@@ -57,12 +57,17 @@ export function commitTransactionOffsets(
   state: GroupsState,
   command: Call<'TxnOffsetCommit'>,
 ): GroupsDecision {
-  const { request } = command
-  const { groupId, producerId, producerEpoch } = request
+  const { request, version } = command
+  const { groupId, memberId, groupInstanceId, producerId, producerEpoch } = request
+  const group = state.groups.get(groupId)
+  const committer = { memberId, groupInstanceId, generationId: request.generationIdOrMemberEpoch }
   const late = producerEpoch < (state.markerEpochs.get(producerId) ?? -1)
+  const isOrphan = group === undefined && committer.generationId >= 0 && version >= 6
   const fault = late
     ? ErrorCode.INVALID_PRODUCER_EPOCH
-    : committerFault(state.groups.get(groupId), request, true)
+    : isOrphan
+      ? ErrorCode.GROUP_ID_NOT_FOUND
+      : committerFault(group, committer, true)
   const { accepted, topics } = sortOut(options, request.topics, fault)
   const changes: GroupsChange[] =
     accepted.length === 0

@@ -203,7 +203,7 @@ class Play {
       groupId,
       producerId,
       producerEpoch: this.epochs[producerId]!,
-      generationId: -1,
+      generationIdOrMemberEpoch: -1,
       memberId: '',
       groupInstanceId: null,
       topics: [topicOf(partitionIndex, committedOffset)],
