@@ -32,6 +32,7 @@ export type HeadwaterErrorCode =
   | 'record-invalid'
   | 'service-closed'
   | 'stale-member'
+  | 'state-mismatch'
   | 'timeout'
   | 'topology-invalid'
   | 'unsupported-version'

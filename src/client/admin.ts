@@ -222,6 +222,29 @@ export async function listGroups(cluster: Cluster): Promise<readonly GroupListin
   return listings.toSorted((a, b) => (a.groupId < b.groupId ? -1 : 1))
 }
 
+export interface GroupDescription {
+  /** Kafka's word; `Dead` for a group that does not exist. */
+  readonly state: string
+  readonly members: readonly {
+    readonly memberId: string
+    readonly groupInstanceId: string | null
+    readonly clientHost: string
+  }[]
+}
+
+/** A group and its members; one that does not exist has none. */
+export async function describeGroup(cluster: Cluster, groupId: string): Promise<GroupDescription> {
+  const response = await cluster.request(
+    'DescribeGroups',
+    { groups: [groupId] },
+    { coordinator: 'group', id: groupId },
+  )
+  const { errorCode, errorMessage, groupState, members } = response.groups[0]!
+  if (errorCode === ErrorCode.GROUP_ID_NOT_FOUND) return { state: 'Dead', members: [] }
+  throwOnError(errorCode, `describe group '${groupId}'`, errorMessage)
+  return { state: groupState, members }
+}
+
 /** Every offset a group has committed. */
 export function groupOffsets(
   cluster: Cluster,

@@ -57,6 +57,8 @@ export interface StorePlan {
   readonly topic: string
   readonly keys: KeyKind
   readonly values: ValueCodec
+  /** What the values are encoded with, by name. */
+  readonly format: string
   readonly window: WindowLife | undefined
 }
 
@@ -70,6 +72,8 @@ export interface TopicPlan {
   readonly name: string
   readonly partitions: number
   readonly configs: Readonly<Record<string, string>>
+  /** Whether the service makes it for itself; its records are nobody else's. */
+  readonly own: boolean
 }
 
 export function planTopology(topology: Topology): Plan {
@@ -201,7 +205,10 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
     const { event } = node
     const keys = event.key!.type
     const values = event.codec
-    return [{ node: node.id, kind: 'table', topic: event.name, keys, values, window: undefined }]
+    const format = 'message'
+    return [
+      { node: node.id, kind: 'table', topic: event.name, keys, values, format, window: undefined },
+    ]
   }
   if (node.kind !== 'aggregate') return []
   const { window, keyspace, name } = node
@@ -214,6 +221,7 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
       topic: `${service}-${name}-changelog`,
       keys: keyspace.type,
       values: jsonCodec,
+      format: 'json',
       window: window && { sizeMs: window.sizeMs, graceMs: window.graceMs, retentionMs },
     },
   ]
@@ -226,13 +234,19 @@ const keepLast = { 'cleanup.policy': 'compact' }
 function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan[] {
   const topics = new Map<string, TopicPlan>()
   const add = (name: string, partitions: number, configs: Record<string, string>): void => {
-    topics.set(name, { name, partitions, configs })
+    topics.set(name, { name, partitions, configs, own: true })
   }
   const partitionsOf = partitionCounts(topology)
   for (const node of topology.nodes) {
     if ('event' in node) {
       const { event } = node
-      add(event.name, event.partitions, event.kind === 'entity' ? keepLast : keepAll)
+      const configs = event.kind === 'entity' ? keepLast : keepAll
+      topics.set(event.name, {
+        name: event.name,
+        partitions: event.partitions,
+        configs,
+        own: false,
+      })
     }
     if (node.kind === 'rekey') {
       add(repartitionTopic(topology.service, node), node.keyspace.partitions, keepAll)
@@ -242,6 +256,7 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
     }
   }
   for (const input of inputs) add(input.positionTopic, 1, keepLast)
+  add(`${topology.service}-stores`, 1, keepLast)
   return [...topics.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 

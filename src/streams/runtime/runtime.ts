@@ -23,6 +23,7 @@ import { GroupMember } from '../../client/group/group-member.ts'
 import { latestTimestamp, listOffsets } from '../../client/consumer/list-offsets.ts'
 import type { TopicPartition } from '../../client/cluster/topic-partition.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
+import { type KnownTopics, prepareStores } from '../identity/prepare.ts'
 import { CommitPace } from './commit-pace.ts'
 import { Committer } from './commit.ts'
 import { closedError, isRecoverable, quietly } from './failures.ts'
@@ -33,7 +34,6 @@ import { Purge } from './purge.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceState, ServiceStats } from './running.ts'
 import { keyCodecs } from '../stores/serde.ts'
 import { TaskSet } from './task-set.ts'
-import { ensureTopics } from '../plan/topics.ts'
 import type { Topology } from '../topology/topology.ts'
 import { openViews } from '../views/view-reader.ts'
 import type { ViewReader } from '../views/view-reader.ts'
@@ -61,16 +61,16 @@ const commitIntervalMsDefault = 100
 const purgeIntervalMsDefault = 30_000
 /** Records of one turn. */
 const turnRecords = 8192
+const fetchBytesMax = 4 * 1024 * 1024
 /** How long a fetch waits for records, and the loop for news. */
 const pollWaitMs = 100
-const fetchBytesMax = 4 * 1024 * 1024
 /** Failures in a row, without a commit in between, before the service gives up. */
 const failuresMax = 10
 /** How long a close waits for a commit and for saying goodbye. */
 const closeTimeoutMs = 10_000
+const sessionTimeoutMsDefault = 15_000
 /** Longer than the pause between two heartbeats. */
 const fencedPauseMs = 4_000
-const sessionTimeoutMsDefault = 15_000
 
 interface GroupRequest {
   readonly kind: 'assigned' | 'revoked' | 'lost'
@@ -108,6 +108,7 @@ class Runtime implements RunningTopology {
   #wake: (() => void) | undefined
   #isAwake = false
   #recordsIn = 0
+  #known?: KnownTopics
 
   constructor(cluster: Cluster, plan: Plan, options: RunTopologyOptions) {
     const { service } = plan.topology
@@ -143,8 +144,8 @@ class Runtime implements RunningTopology {
   }
 
   async start(): Promise<void> {
-    await ensureTopics(this.#cluster, this.service, this.#plan.topics)
     await this.#committer.start()
+    this.#known = await prepareStores(this.#cluster, this.#plan, this.#options)
     this.#loop = this.#run()
     this.#member.join().catch((error: unknown) => this.#stop(error))
     await this.#waiters.until(() => this.#state === 'running')
@@ -214,6 +215,7 @@ class Runtime implements RunningTopology {
 
   async #commit(): Promise<void> {
     this.#pace.begin()
+    this.#known?.check(this.#cluster)
     await this.#committer.commit(this.#set, this.#member, this.#options.clock.now())
     this.#pace.committed()
     this.#failures = 0
@@ -262,6 +264,7 @@ class Runtime implements RunningTopology {
     this.#become('restoring')
     this.#mustOpen = true
     await this.#set.open(this.#assigned ?? [], this.#member)
+    this.#known?.check(this.#cluster)
     this.#consumer.assign(this.#set.positions())
     this.#mustOpen = false
     this.#become('running')

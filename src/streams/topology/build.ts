@@ -7,7 +7,7 @@
  */
 import type { DescMessage } from '@bufbuild/protobuf'
 import type { AnyEvent, AnyKeyspace } from '../../events/event.ts'
-import type { Builder, Queries } from './builder.ts'
+import type { Builder, Queries, StoreOptions } from './builder.ts'
 import { Graph } from './graph.ts'
 import type { TopologyScope } from './graph.ts'
 import type {
@@ -151,12 +151,18 @@ class StreamHandle {
     return new WindowedHandle(this.graph, this.id, this.#grouped(), window)
   }
 
-  count(name: string): TableHandle {
-    return aggregate(this.graph, this.id, name, this.#grouped(), undefined, () => 0, addOne)
+  count(name: string, options?: StoreOptions): TableHandle {
+    return aggregate(this.graph, this.id, this.#grouped(), undefined, counting(name, options))
   }
 
-  reduce(name: string, init: AggregateNode['init'], f: AggregateNode['f']): TableHandle {
-    return aggregate(this.graph, this.id, name, this.#grouped(), undefined, init, f)
+  reduce(
+    name: string,
+    init: AggregateNode['init'],
+    f: AggregateNode['f'],
+    options?: StoreOptions,
+  ): TableHandle {
+    const fold = { fold: 'reduce', name, init, f, options } as const
+    return aggregate(this.graph, this.id, this.#grouped(), undefined, fold)
   }
 
   to(event: AnyEvent, f?: ToNode['f']): void {
@@ -242,26 +248,46 @@ class WindowedHandle {
     this.#window = window
   }
 
-  count(name: string): TableHandle {
-    return this.reduce(name, () => 0, addOne)
+  count(name: string, options?: StoreOptions): TableHandle {
+    const fold = counting(name, options)
+    return aggregate(this.#graph, this.#from, this.#keyspace, this.#window, fold)
   }
 
-  reduce(name: string, init: AggregateNode['init'], f: AggregateNode['f']): TableHandle {
-    return aggregate(this.#graph, this.#from, name, this.#keyspace, this.#window, init, f)
+  reduce(
+    name: string,
+    init: AggregateNode['init'],
+    f: AggregateNode['f'],
+    options?: StoreOptions,
+  ): TableHandle {
+    const fold = { fold: 'reduce', name, init, f, options } as const
+    return aggregate(this.#graph, this.#from, this.#keyspace, this.#window, fold)
   }
+}
+
+/** What is folded under which name. */
+interface Fold extends Pick<AggregateNode, 'fold' | 'name' | 'init' | 'f'> {
+  readonly options: StoreOptions | undefined
+}
+
+function counting(name: string, options: StoreOptions | undefined): Fold {
+  return { fold: 'count', name, init: () => 0, f: addOne, options }
 }
 
 function aggregate(
   graph: Graph,
   from: number,
-  name: string,
   keyspace: AnyKeyspace,
   window: TumblingWindow | undefined,
-  init: AggregateNode['init'],
-  f: AggregateNode['f'],
+  { options, ...fold }: Fold,
 ): TableHandle {
-  graph.claim('table', name)
-  const id = graph.add({ kind: 'aggregate', from, name, keyspace, window, init, f })
+  graph.claim('table', fold.name)
+  const version = options?.version ?? 1
+  if (!Number.isSafeInteger(version) || version < 1) {
+    throw graph.refuse(
+      `the table '${fold.name}' has version ${version}: use a whole number of at least 1`,
+    )
+  }
+  const id = graph.add({ kind: 'aggregate', from, keyspace, window, version, ...fold })
   return new TableHandle(graph, id, keyspace, window)
 }
 
