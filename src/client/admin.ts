@@ -7,8 +7,8 @@
 import { ErrorCode } from '../protocol/errors.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { CommittedOffset } from './group/group-offsets.ts'
-import { fetchOffsets } from './group/group-offsets.ts'
-import type { PartitionOffset } from './cluster/topic-partition.ts'
+import { commitOffsets, fetchOffsets } from './group/group-offsets.ts'
+import type { CommitOffset, PartitionOffset } from './cluster/topic-partition.ts'
 import { throwOnError } from './cluster/wire-error.ts'
 
 const adminTimeoutMs = 30_000
@@ -251,6 +251,16 @@ export function groupOffsets(
   groupId: string,
 ): Promise<readonly CommittedOffset[]> {
   return fetchOffsets(cluster, groupId, undefined, false)
+}
+
+/** Sets offsets of a group without members; one that has members refuses with `stale-member`. */
+export function alterGroupOffsets(
+  cluster: Cluster,
+  groupId: string,
+  offsets: readonly CommitOffset[],
+): Promise<void> {
+  const nobody = { groupId, generationId: -1, memberId: '', groupInstanceId: null }
+  return commitOffsets(cluster, nobody, offsets)
 }
 
 /** Deletes a group without members, and its offsets. */

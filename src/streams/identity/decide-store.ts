@@ -27,7 +27,7 @@ export function decideStore(
   const topic = situation.topics.get(store.topic)
   const wanted = identityOf(plan, store, topic?.id ?? '')
   const known = situation.stores.get(name)
-  const at = new Place(plan, store, wanted, situation, policies)
+  const at = new Place(plan, store, wanted, known, situation, policies)
   const rebuild = `\`headwater rebuild FILE ${service} ${name}\` folds it anew from ${listed(at.roots)}`
   const accept = `\`headwater plan FILE --accept ${service}/${name}\` goes on with it as it is`
   const reset = `\`headwater reset FILE ${service}\` lets the service begin anew`
@@ -99,6 +99,7 @@ class Place {
     plan: Plan,
     store: StorePlan,
     { reads, behind }: StoreIdentity,
+    known: StoreIdentity | undefined,
     situation: Situation,
     policies: Policies,
   ) {
@@ -116,20 +117,21 @@ class Place {
     this.sources = this.roots.map((topic) => {
       return { topic, records: processedOf(situation, topic) }
     })
+    // Rows are of the topics the store read when they were written, which may be others by now.
+    const counted = [...new Set([...reads, ...(known?.reads ?? [])])]
+    const isRead = (partition: number): boolean =>
+      counted.some((topic) => situation.offsets.has(`${topic}/${partition}`))
+    const isRow = (partition: number): boolean => situation.rows.has(`${store.topic}/${partition}`)
     const partitions = [...(this.#changelog?.partitions ?? []).entries()]
-    this.hasRows = partitions.some(([partition, { start, end }]) => {
-      const isRead = reads.some((topic) => situation.offsets.has(`${topic}/${partition}`))
-      return isRead ? end > start : situation.rows.has(`${store.topic}/${partition}`)
-    })
+    this.hasRows = partitions.some(([partition, { start, end }]) =>
+      isRead(partition) ? end > start : isRow(partition),
+    )
     this.isFirstLook = situation.stores.size === 0 && situation.sources.size === 0
     // With a topic go its offsets, and what becomes of that is said of the topic.
     this.lostOffsets =
       policies.guarantee === 'exactly-once' &&
-      !reads.some((topic) => isReplaced(situation, topic)) &&
-      partitions.some(([partition]) => {
-        const isRead = reads.some((topic) => situation.offsets.has(`${topic}/${partition}`))
-        return !isRead && situation.rows.has(`${store.topic}/${partition}`)
-      })
+      !counted.some((topic) => isReplaced(situation, topic)) &&
+      partitions.some(([partition]) => !isRead(partition) && isRow(partition))
   }
 
   rows(outcome: 'kept' | 'new'): { topic: string; records: number }[] {

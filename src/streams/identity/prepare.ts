@@ -6,8 +6,8 @@
  */
 import { HeadwaterError } from '../../base/errors.ts'
 import { backoffMs, sleep } from '../../client/cluster/backoff.ts'
+import { alterGroupOffsets } from '../../client/admin.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
-import { commitOffsets } from '../../client/group/group-offsets.ts'
 import type { Plan } from '../plan/plan.ts'
 import { ensureTopics } from '../plan/topics.ts'
 import { decide } from './decide.ts'
@@ -95,8 +95,7 @@ async function restart(
   const places = restarted.flatMap(({ topic }) =>
     topics.get(topic)!.partitions.map((_, partition) => ({ topic, partition, offset: 0 })),
   )
-  const nobody = { groupId: service, generationId: -1, memberId: '', groupInstanceId: null }
-  await commitOffsets(cluster, nobody, places)
+  await alterGroupOffsets(cluster, service, places)
 }
 
 function unseen({ topology: { service }, topics }: Plan, situation: Situation): HeadwaterError {

@@ -5,7 +5,13 @@
  * leaves, wherever it is cut off, a service that refuses to start until it is done again.
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
-import { createTopics, deleteGroup, deleteTopics, describeTopics } from '../../client/admin.ts'
+import {
+  alterGroupOffsets,
+  createTopics,
+  deleteGroup,
+  deleteTopics,
+  describeTopics,
+} from '../../client/admin.ts'
 import { backoffMs, sleep } from '../../client/cluster/backoff.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import { Producer } from '../../client/producer/producer.ts'
@@ -54,8 +60,9 @@ export async function acceptStore(cluster: Cluster, plan: Plan, name: string): P
     throw wrong(`store '${name}' cannot be taken as it is: it ${verdict.why}: ${fixes}`)
   }
   await ensureTopics(cluster, plan.topics)
-  const { topics } = await lookAround(cluster, plan, stable)
-  const identity = identityOf(plan, store, topics.get(store.topic)?.id ?? '')
+  const now = await lookAround(cluster, plan, stable)
+  const identity = identityOf(plan, store, now.topics.get(store.topic)?.id ?? '')
+  await beginWhatIsNew(cluster, service, identity, now)
   await mark(cluster, plan, name, situation, identity)
 }
 
@@ -126,9 +133,25 @@ export async function rebuildStore(cluster: Cluster, plan: Plan, name: string): 
       `an instance of '${service}' was started during the rebuild: stop it and do it again`,
     )
   }
-  const id = after.topics.get(store.topic)?.id ?? ''
-  await mark(cluster, plan, name, after, identityOf(plan, store, id))
+  const identity = identityOf(plan, store, after.topics.get(store.topic)?.id ?? '')
+  await beginWhatIsNew(cluster, service, identity, after)
+  await mark(cluster, plan, name, after, identity)
   return { records, rows }
+}
+
+/** Gives the group an offset wherever the store now has rows, or they would look as if they had none. */
+async function beginWhatIsNew(
+  cluster: Cluster,
+  service: string,
+  { reads }: StoreIdentity,
+  { topics, offsets }: Situation,
+): Promise<void> {
+  const places = reads.flatMap((topic) =>
+    (topics.get(topic)?.partitions ?? []).flatMap((_, partition) =>
+      offsets.has(`${topic}/${partition}`) ? [] : [{ topic, partition, offset: 0 }],
+    ),
+  )
+  await alterGroupOffsets(cluster, service, places)
 }
 
 function rebuildOf(plan: Plan, store: StorePlan, name: string, situation: Situation): RebuildPlan {

@@ -92,7 +92,7 @@ describe('a service that has changed', { timeout: 120_000 }, () => {
     work: (cluster: Cluster, plan: Plan) => Promise<T>,
   ): Promise<T> {
     await using cluster = await connect(place)
-    return work(cluster, planTopology(of.build()))
+    return await work(cluster, planTopology(of.build()))
   }
 
   /** Runs `v1` over three payments and writes one more, which no version has seen. */
@@ -291,7 +291,10 @@ describe('a service that has changed', { timeout: 120_000 }, () => {
       Payments,
       payments(5, () => 1),
     )
-    await assert.rejects(running.failed, /payments/)
+    await assert.rejects(running.failed, (error: Error) => {
+      assert.match(error.message, /'payments' was deleted and made anew while it was read/)
+      return (error as { code?: string }).code === 'state-mismatch'
+    })
   })
 
   it('says in its plan what is kept, new, dropped and refused, and how much is read', async () => {
