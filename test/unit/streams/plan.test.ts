@@ -25,12 +25,13 @@ describe('a plan', () => {
     const all = { 'cleanup.policy': 'delete', 'retention.ms': '-1' }
     const last = { 'cleanup.policy': 'compact' }
     assert.deepEqual(plan.topics, [
-      { name: 'customer-windows', partitions: 12, configs: last },
-      { name: 'orders', partitions: 12, configs: last },
-      { name: 'payments', partitions: 12, configs: all },
-      { name: 'shipments', partitions: 12, configs: last },
-      { name: 'shipping-by-customer-repartition', partitions: 12, configs: all },
-      { name: 'shipping-payments-5m-changelog', partitions: 12, configs: last },
+      { name: 'customer-windows', partitions: 12, configs: last, own: false },
+      { name: 'orders', partitions: 12, configs: last, own: false },
+      { name: 'payments', partitions: 12, configs: all, own: false },
+      { name: 'shipments', partitions: 12, configs: last, own: false },
+      { name: 'shipping-by-customer-repartition', partitions: 12, configs: all, own: true },
+      { name: 'shipping-payments-5m-changelog', partitions: 12, configs: last, own: true },
+      { name: 'shipping-stores', partitions: 1, configs: last, own: true },
     ])
   })
 
@@ -116,7 +117,7 @@ describe('a plan', () => {
     assert.equal(inputs[0]!.positionTopic, 'billing-bank-position')
     assert.deepEqual(
       topics.map(({ name, partitions }) => `${name} ${partitions}`),
-      ['billing-bank-position 1', 'payments 12'],
+      ['billing-bank-position 1', 'billing-stores 1', 'payments 12'],
     )
   })
 })
