@@ -9,7 +9,14 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { embedded } from '../../../src/broker/embedded.ts'
 import type { EmbeddedBroker } from '../../../src/broker/embedded.ts'
-import { createTopics, deleteGroup, deleteTopics } from '../../../src/client/admin.ts'
+import {
+  alterGroupOffsets,
+  createTopics,
+  deleteGroup,
+  deleteTopics,
+  groupOffsets,
+} from '../../../src/client/admin.ts'
+import { Producer } from '../../../src/client/producer/producer.ts'
 import { service } from '../../../src/service/service.ts'
 import type { Service } from '../../../src/service/service.ts'
 import {
@@ -32,6 +39,12 @@ import {
   write,
 } from '../../streams-suite/place.ts'
 import type { Place } from '../../streams-suite/place.ts'
+import {
+  expectedWindows,
+  payments as manyPayments,
+  orders,
+  shipping,
+} from '../../streams-suite/services.ts'
 import { CustomerId, Orders, Payments, Shipments } from '../../types/shop.ts'
 
 type Inside = (s: Builder<'payments' | 'orders', 'shipments'>) => Queries
@@ -210,6 +223,37 @@ describe('a service that has changed', { timeout: 120_000 }, () => {
     assert.equal((await read(place, Shipments)).length, 4)
   })
 
+  it('rebuilds to an offset inside a batch, and leaves the rest of it to the service', async () => {
+    await processThree(plain)
+    await withPlan(plain, async (cluster, plan) => {
+      const committed = await groupOffsets(cluster, 'shipping')
+      const [place] = committed.filter(({ topic, offset }) => topic === 'payments' && offset >= 3)
+      await alterGroupOffsets(cluster, 'shipping', [{ ...place!, offset: 2 }])
+      const { records, rows } = await rebuildStore(cluster, plan, 'n')
+      assert.deepEqual([records, rows], [2, 1])
+    })
+    assert.deepEqual(await rowsOf(plain), [4])
+  })
+
+  it('rebuilds windows behind a join and a rekey to what they were', async () => {
+    const paid = manyPayments(0, 5000)
+    await createTopicsOf(place, shipping)
+    await write(place, Orders, orders(0, 5000))
+    await write(place, Payments, paid)
+    await runThrough(place, shipping)
+    const { records } = await withPlan(shipping, (cluster, plan) =>
+      rebuildStore(cluster, plan, 'per-customer'),
+    )
+    assert.equal(records, 10_000)
+    await using running = await start(place, shipping)
+    await running.caughtUp()
+    const rows = running.views['perCustomer']!.scan('', 1000)
+    const counts = Object.fromEntries(
+      rows.map(({ key, windowStart, value }) => [`${key} ${windowStart}`, value]),
+    )
+    assert.deepEqual(counts, expectedWindows(paid))
+  })
+
   it('lets two instances that start at once agree', async () => {
     await createTopicsOf(place, plain)
     await write(
@@ -316,7 +360,6 @@ describe('a service that has changed', { timeout: 120_000 }, () => {
     const v1 = rekeyed('r1')
     await processThree(v1)
     await withPlan(v1, async (cluster) => {
-      const { Producer } = await import('../../../src/client/producer/producer.ts')
       const producer = new Producer(cluster)
       await producer.init()
       const bytes = new TextEncoder().encode('CAPTURED')
