@@ -25,6 +25,8 @@ export interface HostOptions {
   readonly durability: Durability
   /** A broker that runs elsewhere; without it one is opened in `dir`. */
   readonly broker?: HostAndPort
+  /** As in `RunTopologyOptions`. */
+  readonly onTopicReplaced?: 'stop' | 'restart'
 }
 
 /** How long closing may take once something has failed. */
@@ -41,16 +43,22 @@ export class Host {
   /** Where other Kafka clients reach it: `host:port`. */
   readonly kafka: string
   readonly #embedded: Broker | undefined
+  readonly #onTopicReplaced: 'stop' | 'restart'
   readonly #services: HostedService[] = []
   readonly #failed = Promise.withResolvers<never>()
   #queries: QueryServer | undefined
   #hasFailed = false
 
-  private constructor(broker: BrokerAddress, embedded: Broker | undefined) {
+  private constructor(
+    broker: BrokerAddress,
+    embedded: Broker | undefined,
+    { onTopicReplaced = 'stop' }: HostOptions,
+  ) {
     const { host, port } = broker.bootstrap[0]!
     this.broker = broker
     this.kafka = `${host}:${port}`
     this.#embedded = embedded
+    this.#onTopicReplaced = onTopicReplaced
     // Whoever waits sees it; that nobody happens to wait is no fault.
     this.#failed.promise.catch(() => {})
   }
@@ -61,14 +69,14 @@ export class Host {
       const address = { bootstrap: [options.broker], dial: dialTcp }
       // A service would go on hoping for a minute; whoever mistyped the address should not.
       await withCluster(options.broker, async () => {})
-      host = new Host(address, undefined)
+      host = new Host(address, undefined, options)
     } else {
       const broker = await openBroker({
         ...options,
         host: '127.0.0.1',
         onFailure: (error) => host?.fail(error),
       })
-      host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker)
+      host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker, options)
     }
     try {
       host.#queries = await serveQueries({
@@ -103,6 +111,7 @@ export class Host {
       broker: this.broker,
       clock: nodeClock,
       random: nodeRandom,
+      onTopicReplaced: this.#onTopicReplaced,
     })
     this.#services.push({ name: service.name, running })
     running.failed.catch((error: unknown) => this.fail(error))

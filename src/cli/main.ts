@@ -116,6 +116,14 @@ function addRun(program: Command): void {
     .addOption(queryPortOption())
     .addOption(durabilityOption())
     .addOption(outsideBrokerOption())
+    .addOption(
+      new Option(
+        '--on-topic-replaced <what>',
+        'when a stream was deleted and made anew: stop, or read the new one from its beginning',
+      )
+        .choices(['stop', 'restart'])
+        .default('stop'),
+    )
     .option('--exit', 'end once every input is fully processed')
     .addOption(jsonOption('say where it listens, and at the end what it did, as JSON lines'))
     .action(async (file, options) => (await import('./run.ts')).runFile(file, options))

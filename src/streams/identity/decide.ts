@@ -154,7 +154,7 @@ function decideSource(
       return { verdict: { topic, outcome: 'restarted', why, fixes: [] }, identity }
     }
     return refused(why, [
-      "run it with `onTopicReplaced: 'restart'`, which keeps the state and reads the new topic from its beginning",
+      '`headwater run FILE --on-topic-replaced restart` (in code `onTopicReplaced`) keeps the state and reads the new topic from its beginning',
       reset,
     ])
   }

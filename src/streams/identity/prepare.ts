@@ -54,7 +54,7 @@ export async function prepareStores(
 }
 
 /** The error that says everything that is refused; undefined when nothing is. */
-export function refusalOf({ service, stores, sources }: Verdicts): HeadwaterError | undefined {
+function refusalOf({ service, stores, sources }: Verdicts): HeadwaterError | undefined {
   const texts = [
     ...sources
       .filter(isRefused)
@@ -126,7 +126,7 @@ export class KnownTopics {
 
   /**
    * Throws `state-mismatch` when the cluster shows another topic under a known name. Asks nobody, so it
-   * may be called often: when tasks are opened, and before every commit.
+   * is called before every commit: what was read of another topic never counts.
    */
   check({ metadata }: Cluster): void {
     for (const [topic, id] of this.#ids) {

@@ -5,7 +5,7 @@
 import { zeroUuid } from '../../base/units.ts'
 import { describeGroup, describeTopics } from '../../client/admin.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
-import type { PartitionOffset, TopicPartition } from '../../client/cluster/topic-partition.ts'
+import type { PartitionOffset } from '../../client/cluster/topic-partition.ts'
 import {
   earliestTimestamp,
   latestTimestamp,
@@ -36,10 +36,6 @@ export interface Situation extends Identities {
   readonly unread: ReadonlySet<string>
   /** Members of the group at the moment. */
   readonly members: readonly string[]
-}
-
-export function placeOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }
 
 const nothing: Identities = { stores: new Map(), sources: new Map(), seen: 0 }
@@ -112,7 +108,7 @@ async function offsetsNow(
 ): Promise<Map<string, number>> {
   const committed = await fetchOffsets(cluster, service, undefined, requireStable)
   const known = committed.filter(({ offset }) => offset >= 0)
-  return new Map(known.map((each) => [placeOf(each), each.offset]))
+  return new Map(known.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]))
 }
 
 /** Partitions of changelogs of which it matters whether they hold a row. */

@@ -5,6 +5,7 @@
  * leaves, wherever it is cut off, a service that refuses to start until it is done again.
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { zeroUuid } from '../../base/units.ts'
 import {
   alterGroupOffsets,
   createTopics,
@@ -105,7 +106,7 @@ export async function rebuildStore(cluster: Cluster, plan: Plan, name: string): 
   await ensureTopics(cluster, plan.topics)
   const begun = { ...identityOf(plan, store, ''), state: 'rebuilding' } as const
   await mark(cluster, plan, name, before, begun)
-  await makeAnew(cluster, plan, store.topic)
+  const changelogId = await makeAnew(cluster, plan, store.topic)
   const part = planTopology(leadingTo(plan.topology, store.node))
   const producer = new Producer(cluster)
   let rows = 0
@@ -133,7 +134,7 @@ export async function rebuildStore(cluster: Cluster, plan: Plan, name: string): 
       `an instance of '${service}' was started during the rebuild: stop it and do it again`,
     )
   }
-  const identity = identityOf(plan, store, after.topics.get(store.topic)?.id ?? '')
+  const identity = identityOf(plan, store, changelogId)
   await beginWhatIsNew(cluster, service, identity, after)
   await mark(cluster, plan, name, after, identity)
   return { records, rows }
@@ -277,18 +278,22 @@ async function mark(
   throw wrong(`somebody else changed store '${name}' of '${service}' meanwhile: do it again`)
 }
 
-async function makeAnew(cluster: Cluster, plan: Plan, topic: string): Promise<void> {
+/** Deletes a topic and creates it, and waits until the cluster shows the new one. */
+async function makeAnew(cluster: Cluster, plan: Plan, topic: string): Promise<string> {
+  const before = (await cluster.topic(topic)).topicId
   await deleteTopics(cluster, [topic])
   const wanted = plan.topics.find(({ name }) => name === topic)!
   const deadline = cluster.clock.monotonic() + topicTimeoutMs
+  let isCreated = false
   for (let attempt = 1; ; attempt++) {
-    // A broker may still be busy with the deletion.
-    const outcome = await createTopics(cluster, [wanted])
-    if (outcome.get(topic) === 'created') break
+    // A broker may still be busy with the deletion, and may show the old topic after it.
+    isCreated ||= (await createTopics(cluster, [wanted])).get(topic) === 'created'
+    cluster.markStale()
+    const now = isCreated ? (await cluster.topic(topic)).topicId : before
+    if (now !== before) return now
+    if (isCreated && before === zeroUuid) return ''
     await pause(cluster, attempt, deadline, topic)
   }
-  cluster.markStale()
-  await cluster.partitionCount(topic)
 }
 
 async function untilGone(cluster: Cluster, topic: string): Promise<void> {

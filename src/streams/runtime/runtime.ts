@@ -264,7 +264,6 @@ class Runtime implements RunningTopology {
     this.#become('restoring')
     this.#mustOpen = true
     await this.#set.open(this.#assigned ?? [], this.#member)
-    this.#known?.check(this.#cluster)
     this.#consumer.assign(this.#set.positions())
     this.#mustOpen = false
     this.#become('running')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { embedded } from '../../../src/broker/embedded.ts'
 import { exactlyOnceSuite } from '../../streams-suite/exactly-once.ts'
 import { failuresSuite } from '../../streams-suite/failures.ts'
+import { identitySuite } from '../../streams-suite/identity.ts'
 import { inputsSuite } from '../../streams-suite/inputs.ts'
 import { operatorsSuite } from '../../streams-suite/operators.ts'
 import type { Place } from '../../streams-suite/place.ts'
@@ -25,3 +26,4 @@ operatorsSuite(openPlace)
 exactlyOnceSuite(openPlace, { crashes: 12 })
 inputsSuite(openPlace, { crashes: 12 })
 failuresSuite(openPlace)
+identitySuite(openPlace)
