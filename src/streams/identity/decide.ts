@@ -99,7 +99,11 @@ function readTopics(plan: Plan): ReadTopic[] {
   const positions = plan.inputs.map(({ positionTopic }): ReadTopic => {
     return { topic: positionTopic, role: 'position', declared: 1, own: true, hasState: false }
   })
-  return [...read, ...positions]
+  const { progressTopic } = plan
+  if (progressTopic === undefined) return [...read, ...positions]
+  const declared = plan.topics.find(({ name }) => name === progressTopic)!.partitions
+  const progress = { topic: progressTopic, declared, own: true, hasState: false } as const
+  return [...read, ...positions, { ...progress, role: 'progress' }]
 }
 
 function readTopic({ topic, partitions, inner }: SourcePlan, part: SubTopology): ReadTopic {
@@ -149,6 +153,7 @@ function decideSource(
       `was deleted and made anew: its id was ${known.topicId} and is ${actual.id}, so offsets and ` +
       'state are of another topic'
     if (role === 'inner') return refused(`${why}, and what was on its way in it is lost`, [reset])
+    if (role === 'progress') return refused(`${why}: late records would count again`, [reset])
     if (role === 'position') return refused(`${why}: the input would be read again`, [reset])
     if (policies.onTopicReplaced === 'restart') {
       return { verdict: { topic, outcome: 'restarted', why, fixes: [] }, identity }

@@ -1,20 +1,25 @@
 /** Reading and writing a service's identity topic. */
 import { utf8Bytes, utf8String } from '../../base/bytes.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
-import { earliestTimestamp, listOffsets } from '../../client/consumer/list-offsets.ts'
+import {
+  earliestTimestamp,
+  latestTimestamp,
+  listOffsets,
+} from '../../client/consumer/list-offsets.ts'
 import { Producer } from '../../client/producer/producer.ts'
 import { decodeRecords } from '../../records/record.ts'
 import { identityText, identityTopic, readIdentities, sourceKey } from './identity.ts'
 import type { Identities, IdentityChange, IdentityRecord } from './identity.ts'
-import { readRanges, toTheirEnds } from './reading.ts'
+import { readRanges } from './reading.ts'
 
 /** What the topic says now; `not-found` when it does not exist. */
 export async function loadIdentities(cluster: Cluster, service: string): Promise<Identities> {
   const topic = identityTopic(service)
   const records: IdentityRecord[] = []
   const place = { topic, partition: 0 }
-  const starts = await listOffsets(cluster, [place], earliestTimestamp, 'read_committed')
-  const ranges = await toTheirEnds(cluster, starts)
+  const [start] = await listOffsets(cluster, [place], earliestTimestamp, 'read_uncommitted')
+  const [end] = await listOffsets(cluster, [place], latestTimestamp, 'read_uncommitted')
+  const ranges = [{ ...start!, until: end!.offset }]
   await readRanges(cluster, ranges, ({ batches }) => {
     for (const { offset, key, value } of batches.flatMap((batch) => decodeRecords(batch))) {
       if (key === null) continue

@@ -46,8 +46,11 @@ export interface StoreIdentity {
 export interface SourceIdentity {
   readonly topicId: string
   readonly partitions: number
-  /** Whose topic it is: the world's, the service's own between two tasks, or an input's position. */
-  readonly role: 'stream' | 'inner' | 'position'
+  /**
+   * What it is: the world's, the service's own between two tasks, an input's position, or how far in event
+   * time the tasks are.
+   */
+  readonly role: 'stream' | 'inner' | 'position' | 'progress'
 }
 
 /** Everything the identity topic holds. */
@@ -66,13 +69,13 @@ export function identityTopic(service: string): string {
 export function aggregatesOf(plan: Plan): ReadonlyMap<string, StorePlan> {
   const stores = plan.subTopologies.flatMap((part) => part.stores)
   const aggregates = stores.filter(({ kind }) => kind === 'aggregate')
-  return new Map(aggregates.map((store) => [aggregateNode(plan, store).name, store]))
+  return new Map(aggregates.map((store) => [store.name, store]))
 }
 
 /** The identity a store of this plan has, with its changelog as it is now. */
 export function identityOf(plan: Plan, store: StorePlan, changelogId: string): StoreIdentity {
   const { topology } = plan
-  const node = aggregateNode(plan, store)
+  const node = topology.nodes[store.node] as AggregateNode
   const { reads, behind } = lineageOf(topology, node)
   return {
     fold: node.fold,
@@ -87,10 +90,6 @@ export function identityOf(plan: Plan, store: StorePlan, changelogId: string): S
     partitions: plan.topics.find(({ name }) => name === store.topic)!.partitions,
     state: 'whole',
   }
-}
-
-function aggregateNode({ topology }: Plan, store: StorePlan): AggregateNode {
-  return topology.nodes[store.node] as AggregateNode
 }
 
 /** The topics a store's records come from. A table that is joined sends none. */

@@ -1,9 +1,8 @@
-/** Reading ranges of partitions to their present ends, committed records only. */
+/** Reading ranges of partitions, committed records only. */
 import type { Cluster } from '../../client/cluster/cluster.ts'
-import type { PartitionOffset, TopicPartition } from '../../client/cluster/topic-partition.ts'
+import type { PartitionOffset } from '../../client/cluster/topic-partition.ts'
 import { Consumer } from '../../client/consumer/consumer.ts'
 import type { FetchedBatches } from '../../client/consumer/consumer.ts'
-import { latestTimestamp, listOffsets } from '../../client/consumer/list-offsets.ts'
 import { readBatchHeader } from '../../records/batch.ts'
 
 const pollWaitMs = 500
@@ -46,14 +45,13 @@ export async function readRanges(
   }
 }
 
-/** Those of the places at or after whose offset a committed record lies, as `topic/partition`. */
+/** Those of the ranges in which a committed record lies, as `topic/partition`. */
 export async function firstRecords(
   cluster: Cluster,
-  places: readonly PartitionOffset[],
+  ranges: readonly Range[],
 ): Promise<ReadonlySet<string>> {
   const found = new Set<string>()
-  const ranges = await toTheirEnds(cluster, places)
-  const begins = new Map(places.map((place) => [`${place.topic}/${place.partition}`, place.offset]))
+  const begins = new Map(ranges.map((range) => [`${range.topic}/${range.partition}`, range.offset]))
   await readRanges(cluster, ranges, ({ topic, partition, batches }) => {
     const place = `${topic}/${partition}`
     const holds = batches.some((batch) => {
@@ -64,17 +62,4 @@ export async function firstRecords(
     return holds
   })
   return found
-}
-
-/** Ranges from the places to where the committed records of their partitions end now. */
-export async function toTheirEnds(
-  cluster: Cluster,
-  places: readonly PartitionOffset[],
-): Promise<readonly Range[]> {
-  const ends = await endsOf(cluster, places)
-  return places.map((place, i) => ({ ...place, until: ends[i]!.offset }))
-}
-
-function endsOf(cluster: Cluster, places: readonly TopicPartition[]) {
-  return listOffsets(cluster, places, latestTimestamp, 'read_committed')
 }

@@ -12,9 +12,11 @@ import { Consumer } from '../../client/consumer/consumer.ts'
 import type { FetchedBatches } from '../../client/consumer/consumer.ts'
 import { nextOffsetOf, readBatchHeader, stampBatch } from '../../records/batch.ts'
 import { BatchBuilder, forEachRecord } from '../../records/record.ts'
+import { operatorCounts } from '../operators/operator.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { Emit } from '../stores/emit.ts'
+import type { Emit, EmitHeader } from '../stores/emit.ts'
 import { keyCodecs } from '../stores/serde.ts'
+import type { Turn } from '../task/queue.ts'
 import { Task } from '../task/task.ts'
 import type { Range } from './reading.ts'
 
@@ -28,6 +30,8 @@ const innerBatchRecords = 1024
 const rowsMax = 50_000
 /** Records a task with nobody beside it takes in a row. */
 const aloneRecords = 1024
+const endlessTurn: Turn = { hasEnded: false, isOver: () => false, look: () => undefined }
+
 /** Steps between two looks at the world. */
 const stepsMax = 8192
 
@@ -77,13 +81,13 @@ class Replay {
   constructor(plan: Plan, ranges: readonly Range[], target: ReplayTarget) {
     for (const range of ranges) this.#until.set(`${range.topic}/${range.partition}`, range.until)
     const emit: Emit = {
-      append: (topic, partition, timestamp, key, value) => {
+      append: (topic, partition, timestamp, key, value, headers) => {
         const inner = this.#inner.get(`${topic}/${partition}`)
         if (inner === undefined) target.emit.append(topic, partition, timestamp, key, value)
-        else inner.append(timestamp, key, value)
+        else inner.append(timestamp, key, value, headers)
       },
     }
-    const counts = { dropped: 0, late: 0, emitted: 0 }
+    const counts = operatorCounts()
     const context = { plan, keys: keyCodecs(), emit, counts }
     const starts = new Map(ranges.map((range) => [`${range.topic}/${range.partition}`, range]))
     for (const part of plan.subTopologies) {
@@ -93,7 +97,7 @@ class Replay {
         task.start(
           sources.map(({ topic }) => {
             const { offset = 0, until = 0 } = starts.get(`${topic}/${partition}`) ?? {}
-            return { topic, position: offset, endOffset: until, metadata: '' }
+            return { topic, position: offset, committed: undefined, endOffset: until }
           }),
         )
         this.#tasks.push(task)
@@ -121,7 +125,8 @@ class Replay {
     const wanted = batches.flatMap((batch) => cutAt(batch, until))
     for (const batch of wanted) this.records += readBatchHeader(batch).recordCount
     const next = Math.min(nextOffset, until)
-    task.deliver({ topic, partition, batches: wanted, nextOffset: next, lastStableOffset: until })
+    const ends = { lastStableOffset: until, highWatermark: until }
+    task.deliver({ topic, partition, batches: wanted, nextOffset: next, ...ends })
     return nextOffset >= until
   }
 
@@ -171,7 +176,7 @@ class Replay {
       first = task
       lowest = head
     }
-    return first?.process(waiting === 1 ? aloneRecords : 1) ?? 0
+    return first?.process(waiting === 1 ? aloneRecords : 1, endlessTurn) ?? 0
   }
 
   /** Hands inner partitions with at least `least` records to their tasks. */
@@ -187,8 +192,12 @@ class Replay {
 
   /** Processes the rest and writes every row; false when the target must be waited for before more. */
   finish(): boolean {
-    while (this.#passOn(1) > 0) while (this.#next() > 0) continue
-    return this.#tasks.every((task) => task.flush(rowsMax))
+    // A flush may tell the tasks behind an inner topic how far it has come, which is a record there.
+    do {
+      while (this.#next() > 0) continue
+      if (!this.#tasks.every((task) => task.flush(rowsMax))) return false
+    } while (this.#passOn(1) > 0)
+    return true
   }
 }
 
@@ -208,8 +217,13 @@ class InnerPartition {
     return this.#builder.count
   }
 
-  append(timestamp: number, key: Uint8Array | null, value: Uint8Array | null): void {
-    this.#builder.append(timestamp, key, value)
+  append(
+    timestamp: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: readonly EmitHeader[] | undefined,
+  ): void {
+    this.#builder.append(timestamp, key, value, headers)
   }
 
   take() {
@@ -219,7 +233,8 @@ class InnerPartition {
     this.#builder = new BatchBuilder()
     this.#base = end
     const place = { topic: this.#topic, partition: this.#partition }
-    return { ...place, batches: [batch], nextOffset: end, lastStableOffset: end }
+    const ends = { nextOffset: end, lastStableOffset: end, highWatermark: end }
+    return { ...place, batches: [batch], ...ends }
   }
 }
 

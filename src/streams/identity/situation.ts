@@ -5,7 +5,6 @@
 import { zeroUuid } from '../../base/units.ts'
 import { describeGroup, describeTopics } from '../../client/admin.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
-import type { PartitionOffset } from '../../client/cluster/topic-partition.ts'
 import {
   earliestTimestamp,
   latestTimestamp,
@@ -17,11 +16,12 @@ import { aggregatesOf, identityTopic } from './identity.ts'
 import type { Identities } from './identity.ts'
 import { loadIdentities } from './identity-topic.ts'
 import { firstRecords } from './reading.ts'
+import type { Range } from './reading.ts'
 
 export interface TopicState {
   /** Undefined when the broker is too old to know. */
   readonly id: string | undefined
-  /** By partition: where it begins, and where its committed records end. */
+  /** By partition: where it begins and ends, the end being what the question asked for. */
   readonly partitions: readonly { readonly start: number; readonly end: number }[]
 }
 
@@ -53,7 +53,7 @@ export async function lookAround(
   const isKept = (await describeTopics(cluster, [identityTopic(service)])).length > 0
   const identities = isKept ? await loadIdentities(cluster, service) : nothing
   const [topics, { members }, offsets] = await Promise.all([
-    topicsNow(cluster, topicNames(plan, identities)),
+    topicsNow(cluster, topicNames(plan, identities), requireStable),
     describeGroup(cluster, service),
     offsetsNow(cluster, service, requireStable),
   ])
@@ -82,6 +82,7 @@ function topicNames(plan: Plan, { stores, sources }: Identities): string[] {
 async function topicsNow(
   cluster: Cluster,
   names: readonly string[],
+  toTheEnd: boolean,
 ): Promise<Map<string, TopicState>> {
   const described = await describeTopics(cluster, names)
   const places = described.flatMap(({ name, partitions }) =>
@@ -89,7 +90,7 @@ async function topicsNow(
   )
   const [starts, ends] = await Promise.all([
     listOffsets(cluster, places, earliestTimestamp, 'read_committed'),
-    listOffsets(cluster, places, latestTimestamp, 'read_committed'),
+    listOffsets(cluster, places, latestTimestamp, toTheEnd ? 'read_uncommitted' : 'read_committed'),
   ])
   const states = new Map<string, { id: string | undefined; partitions: TopicState['partitions'] }>()
   for (const { name, topicId } of described) {
@@ -117,16 +118,17 @@ function doubtful(
   { stores, sources }: Identities,
   topics: ReadonlyMap<string, TopicState>,
   offsets: ReadonlyMap<string, number>,
-): PartitionOffset[] {
+): Range[] {
   const isUnknown = stores.size === 0 && sources.size === 0
-  const places: PartitionOffset[] = []
+  const places: Range[] = []
   for (const { topic, node } of aggregatesOf(plan).values()) {
     const part = plan.subTopologies.find((each) =>
       each.stores.some((store) => store.node === node),
     )!
     for (const [partition, { start, end }] of (topics.get(topic)?.partitions ?? []).entries()) {
       const isRead = part.sources.some((source) => offsets.has(`${source.topic}/${partition}`))
-      if (end > start && (isUnknown || !isRead)) places.push({ topic, partition, offset: start })
+      if (end > start && (isUnknown || !isRead))
+        places.push({ topic, partition, offset: start, until: end })
     }
   }
   return places
@@ -138,17 +140,17 @@ function behindEnds(
   plan: Plan,
   topics: ReadonlyMap<string, TopicState>,
   offsets: ReadonlyMap<string, number>,
-): PartitionOffset[] {
+): Range[] {
   const inner = new Set(
     plan.subTopologies.flatMap((part) => part.sources.filter((source) => source.inner)),
   )
   const names = new Set([...inner].map(({ topic }) => topic))
   for (const [name, { role }] of sources) if (role === 'inner') names.add(name)
-  const places: PartitionOffset[] = []
+  const places: Range[] = []
   for (const topic of names) {
     for (const [partition, { start, end }] of (topics.get(topic)?.partitions ?? []).entries()) {
       const offset = Math.max(start, offsets.get(`${topic}/${partition}`) ?? 0)
-      if (end > offset) places.push({ topic, partition, offset })
+      if (end > offset) places.push({ topic, partition, offset, until: end })
     }
   }
   return places

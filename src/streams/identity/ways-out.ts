@@ -18,6 +18,7 @@ import type { Cluster } from '../../client/cluster/cluster.ts'
 import { Producer } from '../../client/producer/producer.ts'
 import { planTopology } from '../plan/plan.ts'
 import type { Plan, StorePlan } from '../plan/plan.ts'
+import { EmitFailure } from '../stores/emit.ts'
 import { decide } from './decide.ts'
 import { isReplaced, listed } from './decide-store.ts'
 import { aggregatesOf, identityOf, identityTopic } from './identity.ts'
@@ -95,7 +96,7 @@ export async function planRebuild(
 
 /**
  * Folds a store anew from its streams, up to where the group has processed them, into a new changelog.
- * Nothing else is written: not the streams the service writes, and no other store.
+ * Beside it only how far in event time that came is written: no stream, and no other store.
  */
 export async function rebuildStore(cluster: Cluster, plan: Plan, name: string): Promise<Rebuilt> {
   const store = aggregateOf(plan, name)
@@ -117,13 +118,19 @@ export async function rebuildStore(cluster: Cluster, plan: Plan, name: string): 
       ready: () => producer.ready(),
       emit: {
         append: (topic, partition, timestamp, key, value) => {
-          if (topic !== store.topic) return
-          rows++
-          producer.append(topic, partition, timestamp, key, value)
+          if (topic === store.topic) rows++
+          else if (topic !== plan.progressTopic) return
+          try {
+            producer.append(topic, partition, timestamp, key, value)
+          } catch (cause) {
+            throw new EmitFailure(cause)
+          }
         },
       },
     })
     await producer.flush()
+  } catch (error) {
+    throw error instanceof EmitFailure ? error.cause : error
   } finally {
     await producer.close()
   }

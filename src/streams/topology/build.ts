@@ -152,17 +152,21 @@ class StreamHandle {
   }
 
   count(name: string, options?: StoreOptions): TableHandle {
-    return aggregate(this.graph, this.id, this.#grouped(), undefined, counting(name, options))
+    return aggregate(this.graph, { ...this.#place(), ...counting(name) }, options)
   }
 
   reduce(
     name: string,
     init: AggregateNode['init'],
     f: AggregateNode['f'],
-    options?: StoreOptions,
+    options?: FoldOptions,
   ): TableHandle {
-    const fold = { fold: 'reduce', name, init, f, options } as const
-    return aggregate(this.graph, this.id, this.#grouped(), undefined, fold)
+    const node = { ...this.#place(), fold: 'reduce', name, init, f } as const
+    return aggregate(this.graph, node, options)
+  }
+
+  #place() {
+    return { from: this.id, keyspace: this.#grouped(), window: undefined }
   }
 
   to(event: AnyEvent, f?: ToNode['f']): void {
@@ -249,46 +253,45 @@ class WindowedHandle {
   }
 
   count(name: string, options?: StoreOptions): TableHandle {
-    const fold = counting(name, options)
-    return aggregate(this.#graph, this.#from, this.#keyspace, this.#window, fold)
+    return aggregate(this.#graph, { ...this.#place(), ...counting(name) }, options)
   }
 
   reduce(
     name: string,
     init: AggregateNode['init'],
     f: AggregateNode['f'],
-    options?: StoreOptions,
+    options?: FoldOptions,
   ): TableHandle {
-    const fold = { fold: 'reduce', name, init, f, options } as const
-    return aggregate(this.#graph, this.#from, this.#keyspace, this.#window, fold)
+    const node = { ...this.#place(), fold: 'reduce', name, init, f } as const
+    return aggregate(this.#graph, node, options)
+  }
+
+  #place() {
+    return { from: this.#from, keyspace: this.#keyspace, window: this.#window }
   }
 }
 
-/** What is folded under which name. */
-interface Fold extends Pick<AggregateNode, 'fold' | 'name' | 'init' | 'f'> {
-  readonly options: StoreOptions | undefined
+interface FoldOptions extends StoreOptions {
+  readonly state?: DescMessage
 }
 
-function counting(name: string, options: StoreOptions | undefined): Fold {
-  return { fold: 'count', name, init: () => 0, f: addOne, options }
+function counting(name: string): Pick<AggregateNode, 'fold' | 'name' | 'init' | 'f'> {
+  return { fold: 'count', name, init: () => 0, f: addOne }
 }
 
 function aggregate(
   graph: Graph,
-  from: number,
-  keyspace: AnyKeyspace,
-  window: TumblingWindow | undefined,
-  { options, ...fold }: Fold,
+  node: Omit<AggregateNode, 'id' | 'kind' | 'version' | 'state'>,
+  { version = 1, state }: FoldOptions = {},
 ): TableHandle {
-  graph.claim('table', fold.name)
-  const version = options?.version ?? 1
+  graph.claim('table', node.name)
   if (!Number.isSafeInteger(version) || version < 1) {
     throw graph.refuse(
-      `the table '${fold.name}' has version ${version}: use a whole number of at least 1`,
+      `the table '${node.name}' has version ${version}: use a whole number of at least 1`,
     )
   }
-  const id = graph.add({ kind: 'aggregate', from, keyspace, window, version, ...fold })
-  return new TableHandle(graph, id, keyspace, window)
+  const id = graph.add({ kind: 'aggregate', ...node, version, state })
+  return new TableHandle(graph, id, node.keyspace, node.window)
 }
 
 function addOne(count: unknown): number {

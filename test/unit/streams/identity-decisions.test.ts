@@ -87,6 +87,10 @@ function ran(
     sources.set(topic, { topicId: id(topic), partitions, role, ...o.sources?.[topic] })
     offsets.set(`${topic}/0`, 10)
   }
+  const { progressTopic } = plan
+  if (progressTopic !== undefined) {
+    sources.set(progressTopic, { topicId: id(progressTopic), partitions: 12, role: 'progress' })
+  }
   return {
     topics,
     stores,
@@ -141,7 +145,7 @@ describe('a store', () => {
       counting(),
       ran(counting(), { stores: { n: { format: 'message' } } }),
       'refused',
-      /its value format was message and is json/,
+      /its value format was message and is plain/,
     ],
     [
       'is refused with another number of partitions',

@@ -24,14 +24,26 @@ describe('a plan', () => {
   it('names every topic the service needs, with partitions and cleanup', () => {
     const all = { 'cleanup.policy': 'delete', 'retention.ms': '-1' }
     const last = { 'cleanup.policy': 'compact' }
+    const longMax = '9223372036854775807'
+    const anyTime = {
+      'message.timestamp.after.max.ms': longMax,
+      'message.timestamp.before.max.ms': longMax,
+    }
     assert.deepEqual(plan.topics, [
       { name: 'customer-windows', partitions: 12, configs: last, own: false },
       { name: 'orders', partitions: 12, configs: last, own: false },
       { name: 'payments', partitions: 12, configs: all, own: false },
       { name: 'shipments', partitions: 12, configs: last, own: false },
-      { name: 'shipping-by-customer-repartition', partitions: 12, configs: all, own: true },
-      { name: 'shipping-payments-5m-changelog', partitions: 12, configs: last, own: true },
-      { name: 'shipping-stores', partitions: 1, configs: last, own: true },
+      ...(
+        [
+          ['shipping-by-customer-repartition', 12, all],
+          ['shipping-payments-5m-changelog', 12, last],
+          ['shipping-progress-changelog', 12, last],
+          ['shipping-stores', 1, last],
+        ] as const
+      ).map(([name, partitions, configs]) => {
+        return { name, partitions, configs: { ...configs, ...anyTime }, own: true }
+      }),
     ])
   })
 
@@ -46,9 +58,17 @@ describe('a plan', () => {
     )
   })
 
-  it('keeps the windows of a table that can be queried for ever', () => {
+  it('keeps the closed windows of a table that can be queried, for its retention', () => {
     const [, windowed] = plan.subTopologies.flatMap((part) => part.stores)
-    assert.equal(windowed!.window!.retentionMs, Infinity)
+    assert.equal(windowed!.window!.retentionMs, 30 * 86_400_000)
+  })
+
+  it('says in which format each store keeps its values', () => {
+    const stores = plan.subTopologies.flatMap((part) => part.stores)
+    assert.deepEqual(
+      stores.map(({ name, format }) => `${name} ${format}`),
+      ['orders protobuf/shop.v1.Order', 'payments-5m plain/1'],
+    )
   })
 
   it('does not change when an operator is put before others (rule 36)', () => {

@@ -7,8 +7,10 @@ import { exactlyOnceSuite } from '../../streams-suite/exactly-once.ts'
 import { failuresSuite } from '../../streams-suite/failures.ts'
 import { identitySuite } from '../../streams-suite/identity.ts'
 import { inputsSuite } from '../../streams-suite/inputs.ts'
+import { misbehavingGroupsSuite } from '../../streams-suite/misbehaving-groups.ts'
 import { operatorsSuite } from '../../streams-suite/operators.ts'
 import type { Place } from '../../streams-suite/place.ts'
+import { timesSuite } from '../../streams-suite/times.ts'
 
 async function openPlace(): Promise<Place> {
   const directory = await mkdtemp(join(tmpdir(), 'headwater-streams-'))
@@ -27,3 +29,5 @@ exactlyOnceSuite(openPlace, { crashes: 12 })
 inputsSuite(openPlace, { crashes: 12 })
 failuresSuite(openPlace)
 identitySuite(openPlace)
+misbehavingGroupsSuite(openPlace)
+timesSuite(openPlace)
