@@ -18,11 +18,11 @@ import type { Cluster } from '../../client/cluster/cluster.ts'
 import { GroupMember } from '../../client/group/group-member.ts'
 import type { Ownership } from '../../client/group/group-member.ts'
 import { planted } from '../../base/planted.ts'
+import { type KnownTopics, prepareStores } from '../identity/prepare.ts'
 import { operatorCounts } from '../operators/operator.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
 import type { Plan } from '../plan/plan.ts'
 import { offerOf, taskAssignor } from '../plan/task-assignor.ts'
-import { ensureTopics } from '../plan/topics.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import { keyCodecs } from '../stores/serde.ts'
 import { openViews } from '../views/view-reader.ts'
@@ -85,6 +85,7 @@ export class Runtime implements RunningTopology {
   #held: Ownership | undefined
   #mustOpen = false
   #recordsIn = 0
+  #known: KnownTopics | undefined
 
   constructor(cluster: Cluster, plan: Plan, options: RunTopologyOptions) {
     const { service } = plan.topology
@@ -149,7 +150,7 @@ export class Runtime implements RunningTopology {
 
   /** Resolves when state is restored and the service processes. */
   async start(): Promise<void> {
-    await ensureTopics(this.#cluster, this.service, this.#plan.topics)
+    this.#known = await prepareStores(this.#cluster, this.#plan, this.#options)
     this.#loop = this.#run()
     this.#member.join().catch((error: unknown) => this.#stop(error))
     await this.#waiters.until(() => this.#state === 'running')
@@ -177,7 +178,7 @@ export class Runtime implements RunningTopology {
     await this.#committer.ready()
     const isDue = this.#pace.isDue(done > 0, this.#waiters.count > 0)
     if (isDue && this.#set.isBetweenBatches) await this.#commit()
-    else if (done > 0) await this.#breathe()
+    else if (done > 0) await this.#sleeper.breathe()
     else await this.#sleeper.sleep(this.#idleMs())
     this.#waiters.check()
   }
@@ -191,11 +192,6 @@ export class Runtime implements RunningTopology {
     return done
   }
 
-  /** Sockets, heartbeats and other services of the process get their turn. */
-  #breathe(): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.soon(resolve))
-  }
-
   /** How long the loop may sleep when there is nothing to process. */
   #idleMs(): number {
     // Positions also move over control records; that is committed too, without haste.
@@ -206,6 +202,7 @@ export class Runtime implements RunningTopology {
   async #commit(): Promise<void> {
     const ownership = this.#committingOwnership()
     if (ownership === undefined) return
+    this.#known?.check(this.#cluster)
     this.#pace.begin()
     const { clock } = this.#options
     await this.#committer.commit(this.#set, this.#member, ownership, clock.now())
@@ -263,7 +260,7 @@ export class Runtime implements RunningTopology {
     while (!this.#set.isBetweenBatches) {
       this.#process()
       await this.#committer.ready()
-      await this.#breathe()
+      await this.#sleeper.breathe()
     }
     if (this.#pace.isPending) await this.#commit()
     await this.#fetching.stop()
