@@ -23,7 +23,12 @@ import { WaitingRoom } from './serving/waiting.ts'
 
 export type StoreBounds = Pick<
   LogStoreOptions,
-  'segmentBytes' | 'indexIntervalBytes' | 'journalBytes' | 'cacheBytes' | 'writeBehindBytes'
+  | 'segmentBytes'
+  | 'indexIntervalBytes'
+  | 'journalBytes'
+  | 'cacheBytes'
+  | 'backlogBytesMax'
+  | 'writeBehindBytes'
 >
 
 export interface BrokerOptions {

@@ -15,7 +15,7 @@ import type { Service } from '../service/service.ts'
 import { droppedOf, operatorCounts } from '../streams/operators/operator.ts'
 import type { DropReason, OperatorContext } from '../streams/operators/operator.ts'
 import { deletionWriter, messageWriter } from '../streams/operators/sink.ts'
-import type { Emit } from '../streams/stores/emit.ts'
+import type { Emit, EmitHeader } from '../streams/stores/emit.ts'
 import { planTopology } from '../streams/plan/plan.ts'
 import type { Plan } from '../streams/plan/plan.ts'
 import { keyCodecs } from '../streams/stores/serde.ts'
@@ -48,8 +48,8 @@ export class TopologyDriver {
       )
     }
     const emit: Emit = {
-      append: (topic, partition, timestamp, key, value) => {
-        this.#topics.get(topic)![partition]!.append(timestamp, key, value)
+      append: (topic, partition, timestamp, key, value, headers) => {
+        this.#topics.get(topic)![partition]!.append(timestamp, key, value, headers)
       },
     }
     this.#context = { partition: 0, keys: keyCodecs(), emit, counts: operatorCounts() }
@@ -225,8 +225,13 @@ class Partition {
     return this.#openedAt + this.#open.count
   }
 
-  append(timestamp: number, key: Uint8Array | null, value: Uint8Array | null): void {
-    this.#open.append(timestamp, key, value)
+  append(
+    timestamp: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: readonly EmitHeader[] | undefined,
+  ): void {
+    this.#open.append(timestamp, key, value, headers)
   }
 
   /** The batches that begin at `offset` or later, or hold it. */

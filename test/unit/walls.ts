@@ -191,7 +191,15 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
 
 /** By package of the registry: the rooms and sub-rooms that may import it. */
 export const packages: Readonly<Record<string, readonly string[]>> = {
-  '@bufbuild/protobuf': ['schema', 'events', 'streams/topology', 'streams/views', 'query', 'cli'],
+  '@bufbuild/protobuf': [
+    'schema',
+    'events',
+    'streams/topology',
+    'streams/plan',
+    'streams/views',
+    'query',
+    'cli',
+  ],
   '@hono/node-server': ['io/node-http.ts'],
   commander: ['cli'],
   hono: ['query'],

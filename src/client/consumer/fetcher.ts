@@ -148,6 +148,7 @@ export class Fetcher {
       return false
     }
     at.moveTo(0)
+    at.highWatermark = undefined
     at.resetTo = earliestTimestamp
     return true
   }

@@ -36,7 +36,7 @@ export interface LogStoreOptions {
   readonly directory: string
   /** `disk` by default. */
   readonly durability?: Durability
-  /** Size of a segment file unless a log says otherwise; 256 MiB. */
+  /** Size of a segment file unless a log says otherwise, at most 2 GiB less one byte; 256 MiB. */
   readonly segmentBytes?: number
   /** Bytes of a segment between two entries of its index; 16 KiB. */
   readonly indexIntervalBytes?: number
@@ -79,8 +79,6 @@ const defaults = {
 
 /** A producer that wrote nothing for this long, and has no open transaction, is forgotten. */
 const producerIdleMsMax = 24 * 60 * 60 * 1000
-/** Positions in the index are 32 bits wide, and Kafka's own tools read 31. */
-const segmentBytesMax = 0x7fff_ffff
 
 type Settings = Required<Omit<LogStoreOptions, 'onFailure'>> & Pick<LogStoreOptions, 'onFailure'>
 
@@ -140,7 +138,7 @@ export class LogStore {
         indexIntervalBytes: settings.indexIntervalBytes,
       },
       host: this.#host(),
-      segmentBytes: Math.min(settings.segmentBytes, segmentBytesMax),
+      segmentBytes: settings.segmentBytes,
       logsPath: directory.logsPath,
     }
   }

@@ -33,10 +33,12 @@ export interface OperatorCounts {
   readonly drops: Record<DropReason, number>
   /** Records written to streams and inner topics, changelogs not counted. */
   emitted: number
+  /** Records of inner topics that only told how far a task has come. */
+  marks: number
 }
 
 export function operatorCounts(): OperatorCounts {
-  return { drops: { noKey: 0, noValue: 0, noTime: 0, late: 0 }, emitted: 0 }
+  return { drops: { noKey: 0, noValue: 0, noTime: 0, late: 0 }, emitted: 0, marks: 0 }
 }
 
 /** Records that lacked something, those that came too late not counted. */

@@ -1,7 +1,10 @@
 /** Operators that remember nothing; `rekey` is the way out of a task to an inner topic. */
 import { Writer } from '../../base/bytes.ts'
+import type { Progress } from '../stores/progress-store.ts'
 import type { EncodedKey, Key, ValueCodec } from '../stores/serde.ts'
 import type { FilterNode, FlatMapNode, MapNode, RekeyNode } from '../topology/topology.ts'
+import { carriedHeaders } from './moment.ts'
+import type { Moment } from './moment.ts'
 import { notWritable, operatorFailed } from './operator.ts'
 import type { OperatorContext, OperatorCounts, Push } from './operator.ts'
 
@@ -53,6 +56,7 @@ export function rekey(
   topic: string,
   values: ValueCodec,
   context: OperatorContext,
+  { progress, moment }: { readonly progress: Progress | undefined; readonly moment: Moment },
 ): Push {
   const { emit, counts } = context
   const { f, keyspace } = node
@@ -80,7 +84,15 @@ export function rekey(
       throw notWritable(name, error)
     }
     const bytes = writer.bytes.subarray(0, writer.at)
-    emit.append(topic, encoded.hash % partitions, timestamp, encoded.bytes, bytes)
+    const headers = progress && carriedHeaders(timestamp, timeAt(progress, moment, timestamp))
+    emit.append(topic, encoded.hash % partitions, timestamp, encoded.bytes, bytes, headers)
     counts.emitted++
   }
+}
+
+/** What the first task of a record has seen: this one, unless the record came through an inner topic. */
+function timeAt(progress: Progress, { carried }: Moment, timestamp: number): number {
+  if (carried !== undefined) return carried
+  if (timestamp > progress.time) progress.time = timestamp
+  return progress.time
 }

@@ -8,11 +8,11 @@
  * Ids are made of topic names, not of positions: two builds of a service with the same streams agree on
  * which task is which. The plan is plain data and depends on the topology alone.
  */
-import type { DescMessage } from '@bufbuild/protobuf'
 import { HeadwaterError } from '../../base/errors.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { compileCodec } from '../../schema/codec.ts'
 import { upstreamOf } from '../topology/graph.ts'
+import { timedNodes } from './times.ts'
 import { plainCodec, plainFormat } from '../stores/plain.ts'
 import type { KeyKind, ValueCodec } from '../stores/serde.ts'
 import type { WindowLife } from '../stores/aggregate-store.ts'
@@ -24,6 +24,8 @@ export interface Plan {
   readonly inputs: readonly InputPlan[]
   /** Every topic the service reads or writes. */
   readonly topics: readonly TopicPlan[]
+  /** Where tasks keep how far in event time they are; undefined when the service counts no windows. */
+  readonly progressTopic: string | undefined
 }
 
 export interface SubTopology {
@@ -49,6 +51,8 @@ export interface SourcePlan {
   readonly bootstrap: boolean
   /** Whether the topic is one of the service's own, between two sub-topologies. */
   readonly inner: boolean
+  /** How many tasks write to it; undefined when it is not inner. */
+  readonly writers: number | undefined
 }
 
 /** State a task keeps, and the topic it is rebuilt from. */
@@ -84,7 +88,8 @@ export function planTopology(topology: Topology): Plan {
   const inputs = topology.nodes
     .filter((node) => node.kind === 'input')
     .map((node) => ({ node, positionTopic: `${topology.service}-${node.name}-position` }))
-  return { topology, subTopologies, inputs, topics: planTopics(topology, inputs) }
+  const topics = planTopics(topology, inputs)
+  return { topology, subTopologies, inputs, topics, progressTopic: progressTopicOf(topology) }
 }
 
 export function repartitionTopic(service: string, node: RekeyNode): string {
@@ -136,7 +141,7 @@ function planSubTopology(topology: Topology, nodes: readonly TopologyNode[]): Su
   }
   for (const node of nodes) {
     if (node.kind === 'source') add({ ...eventSource(node.event), streams: [node.id] })
-    if (node.kind === 'rekey') add(innerSource(topology.service, node))
+    if (node.kind === 'rekey') add(innerSource(topology, node))
     if (node.kind === 'table') {
       const bootstrap = node.startup === 'bootstrap'
       add({ ...eventSource(node.event), tables: [node.id], streams: [node.id], bootstrap })
@@ -162,12 +167,13 @@ function eventSource(event: AnyEvent): SourcePlan {
     streams: [],
     bootstrap: false,
     inner: false,
+    writers: undefined,
   }
 }
 
-function innerSource(service: string, node: RekeyNode): SourcePlan {
+function innerSource(topology: Topology, node: RekeyNode): SourcePlan {
   return {
-    topic: repartitionTopic(service, node),
+    topic: repartitionTopic(topology.service, node),
     partitions: node.keyspace.partitions,
     keys: node.keyspace.type,
     values: rekeyCodec(node),
@@ -175,6 +181,7 @@ function innerSource(service: string, node: RekeyNode): SourcePlan {
     streams: [node.id],
     bootstrap: false,
     inner: true,
+    writers: partitionCounts(topology)(node.from),
   }
 }
 
@@ -238,7 +245,7 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
   ]
 }
 
-function protobufFormat({ typeName }: DescMessage): string {
+function protobufFormat({ typeName }: { readonly typeName: string }): string {
   return `protobuf/${typeName}`
 }
 
@@ -275,7 +282,17 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
     }
   }
   for (const input of inputs) add(input.positionTopic, 1, innerState)
+  const progress = progressTopicOf(topology)
+  if (progress !== undefined) {
+    const partitions = timedNodes(topology).map(({ id }) => partitionsOf(id))
+    add(progress, Math.max(...partitions), innerState)
+  }
   return [...topics.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function progressTopicOf(topology: Topology): string | undefined {
+  const isTimed = timedNodes(topology).length > 0
+  return isTimed ? `${topology.service}-progress-changelog` : undefined
 }
 
 /** The number of partitions in which a node runs. */

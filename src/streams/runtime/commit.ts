@@ -36,9 +36,9 @@ export interface CommitterOptions {
 export class Committer {
   /** Where records of the service go: into the open transaction. */
   readonly emit: Emit = {
-    append: (topic, partition, timestamp, key, value) => {
+    append: (topic, partition, timestamp, key, value, headers) => {
       try {
-        this.#producer.append(topic, partition, timestamp, key, value)
+        this.#producer.append(topic, partition, timestamp, key, value, headers)
       } catch (cause) {
         throw new EmitFailure(cause)
       }

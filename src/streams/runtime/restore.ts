@@ -42,19 +42,17 @@ export async function restoreTasks(
   restorations: readonly Restoration[],
   assertWanted: AssertWanted,
 ): Promise<void> {
-  const byPartition = new Map<string, Restoration>()
-  const places: TopicPartition[] = []
-  for (const restoration of restorations) {
-    const { topic, task } = restoration
-    byPartition.set(`${topic}/${task.partition}`, restoration)
-    places.push({ topic, partition: task.partition })
-  }
+  // Tasks of several sub-topologies keep their progress in one partition, each by its name.
+  const byPartition = Map.groupBy(restorations, ({ topic, task }) => `${topic}/${task.partition}`)
+  const firsts = [...byPartition.values()].map(([first]) => first!)
+  const places = firsts.map(({ topic, task }) => ({ topic, partition: task.partition }))
   const ends = await endsOf(cluster, places)
-  const ranges = ends.map((end, i) => ({ ...end, until: restorations[i]!.until ?? end.offset }))
+  const ranges = ends.map((end, i) => ({ ...end, until: firsts[i]!.until ?? end.offset }))
   const visit = (place: TopicPartition, record: StoredRow): void => {
-    const { task, topic } = byPartition.get(`${place.topic}/${place.partition}`)!
     try {
-      task.restore(topic, record)
+      for (const { task, topic } of byPartition.get(`${place.topic}/${place.partition}`)!) {
+        task.restore(topic, record)
+      }
     } catch (cause) {
       throw undecodable(place, cause)
     }

@@ -26,7 +26,7 @@ export function statsOf(o: StatsSources): ServiceStats {
     inputs[plan.node.name] = { records, done: isDone }
   }
   return {
-    recordsIn: o.recordsIn,
+    recordsIn: o.recordsIn - counts.marks,
     recordsOut: counts.emitted,
     recordsDropped: droppedOf(counts),
     recordsLate: counts.drops.late,

@@ -39,10 +39,10 @@ export interface WrittenRow {
 const untouched = -1
 
 export class AggregateStore implements ReadableStore, RestorableStore {
-  /** The greatest timestamp this aggregation has seen. It decides which windows are closed. */
-  streamTime = -Infinity
   readonly changelog: Changelog
   readonly #life: WindowLife | undefined
+  /** How long a window is kept, from its start. */
+  readonly #keptMs: number
   readonly #snapshots: Snapshots
   readonly #windows = new Map<number, KeyIndex>()
   #lastStart = Number.NaN
@@ -62,6 +62,7 @@ export class AggregateStore implements ReadableStore, RestorableStore {
   constructor(changelog: Changelog, life?: WindowLife) {
     this.changelog = changelog
     this.#life = life
+    this.#keptMs = life ? life.sizeMs + life.graceMs + life.retentionMs : Infinity
     this.#snapshots = new Snapshots(changelog.values)
     this.#lastRows = new KeyIndex(changelog.keys)
   }
@@ -160,13 +161,14 @@ export class AggregateStore implements ReadableStore, RestorableStore {
     return until - from
   }
 
-  /** Deletes the windows that neither records nor queries can reach. Call it with nothing waiting. */
-  expire(emit: Emit, partition: number): void {
-    const life = this.#life
-    if (life === undefined || life.retentionMs === Infinity) return
-    const keptFrom = this.streamTime - life.sizeMs - life.graceMs - life.retentionMs
+  /**
+   * Deletes the windows that neither records nor queries can reach once everyone has passed `seen`. Call it
+   * with nothing waiting.
+   */
+  expire(emit: Emit, partition: number, seen: number): void {
+    if (this.#keptMs === Infinity) return
     for (const [start, rows] of this.#windows) {
-      if (start > keptFrom) continue
+      if (!this.isGone(start, seen)) continue
       for (const [key, row] of rows) {
         if (this.#values[row] === undefined) continue
         this.touch(key, start)
@@ -175,6 +177,11 @@ export class AggregateStore implements ReadableStore, RestorableStore {
         this.changelog.write(emit, partition, { key, start, value: undefined, timestamp })
       }
     }
+  }
+
+  /** Whether a window is deleted once everyone has passed `seen`. */
+  isGone(start: number, seen: number): boolean {
+    return start + this.#keptMs <= seen
   }
 
   /** Notes that everything written is committed. */

@@ -7,7 +7,13 @@ export interface Emit {
     timestamp: number,
     key: Uint8Array | null,
     value: Uint8Array | null,
+    headers?: readonly EmitHeader[],
   ): void
+}
+
+export interface EmitHeader {
+  readonly key: string
+  readonly value: Uint8Array | null
 }
 
 /**

@@ -28,6 +28,8 @@ export interface ReadableStore {
 /** State rebuilt from a topic: `value` null deletes. Bytes must not be kept. */
 export interface RestorableStore {
   restore(record: StoredRow): void
+  /** Notes that everything written is committed. */
+  committed(): void
 }
 
 /** A record of the topic a store is rebuilt from, as ranges of `bytes`; `valueEnd` -1 means null. */

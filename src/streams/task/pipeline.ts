@@ -19,8 +19,10 @@ import { AggregateStore } from '../stores/aggregate-store.ts'
 import type { WrittenRow } from '../stores/aggregate-store.ts'
 import { Changelog } from '../stores/changelog.ts'
 import type { Key } from '../stores/serde.ts'
+import type { RestorableStore } from '../stores/store.ts'
 import { TableStore } from '../stores/table-store.ts'
 import type { ToNode, TopologyNode } from '../topology/topology.ts'
+import { TaskTimes } from './times.ts'
 
 export interface Pipeline {
   /** By source topic: takes a decoded record of it. */
@@ -29,7 +31,8 @@ export interface Pipeline {
   readonly tables: ReadonlyMap<number, TableStore>
   readonly aggregates: ReadonlyMap<number, AggregateStore>
   /** By topic: the stores rebuilt from it. */
-  readonly restored: ReadonlyMap<string, readonly (TableStore | AggregateStore)[]>
+  readonly restored: ReadonlyMap<string, readonly RestorableStore[]>
+  readonly times: TaskTimes
   /** Rows waiting for `flush`. */
   waiting(): number
   /** Writes about `limit` waiting rows out; true when none is left. */
@@ -59,25 +62,30 @@ class Compiler {
   readonly #context: OperatorContext
   readonly #tables = new Map<number, TableStore>()
   readonly #aggregates = new Map<number, AggregateStore>()
-  readonly #restored = new Map<string, (TableStore | AggregateStore)[]>()
+  readonly #restored = new Map<string, RestorableStore[]>()
+  readonly #times: TaskTimes
   readonly #outlets: Outlet[] = []
 
   constructor(plan: Plan, subTopology: SubTopology, context: OperatorContext) {
     this.#plan = plan
     this.#subTopology = subTopology
     this.#context = context
+    this.#times = new TaskTimes(plan, subTopology, context)
   }
 
   compile(): Pipeline {
     for (const store of this.#subTopology.stores) this.#openStore(store)
     const enter = new Map<string, Push>()
     for (const source of this.#subTopology.sources) enter.set(source.topic, this.#source(source))
+    const { progressTopic } = this.#plan
+    if (this.#times.isKept) this.#restored.set(progressTopic!, [this.#times.store!])
     const outlets = this.#outlets
     return {
       enter,
       tables: this.#tables,
       aggregates: this.#aggregates,
       restored: this.#restored,
+      times: this.#times,
       waiting: () => outlets.reduce((sum, outlet) => sum + outlet.waiting(), 0),
       flush: (limit) => {
         let left = limit
@@ -85,9 +93,7 @@ class Compiler {
           left -= outlet.flush(left)
           if (left <= 0) return false
         }
-        for (const store of this.#aggregates.values()) {
-          store.expire(this.#context.emit, this.#context.partition)
-        }
+        this.#times.flush()
         return true
       },
       committed: () => {
@@ -216,13 +222,16 @@ class Compiler {
       }
       case 'rekey': {
         const topic = repartitionTopic(this.#plan.topology.service, node)
-        return rekey(node, topic, rekeyCodec(node), context)
+        const { moment } = this.#times
+        const timed = { progress: this.#times.addRekey(node), moment }
+        return rekey(node, topic, rekeyCodec(node), context, timed)
       }
       case 'aggregate': {
         const store = this.#aggregates.get(node.id)!
-        return node.window === undefined
-          ? aggregate(node, store, context.counts)
-          : windowedAggregate(node, node.window, store, context.counts)
+        if (node.window === undefined) return aggregate(node, store, context.counts)
+        const { moment } = this.#times
+        const timed = { progress: this.#times.addWindow(node, store), moment }
+        return windowedAggregate(node, node.window, store, context.counts, timed)
       }
       case 'to':
         return to(node, context)

@@ -9,12 +9,15 @@
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
 import { batchHeaderBytes, readBatchHeader } from '../../records/batch.ts'
-import { forEachRecord } from '../../records/record.ts'
+import { forEachRecord, headersOf } from '../../records/record.ts'
+import { carriedTime, markIn } from '../operators/moment.ts'
+import type { Mark } from '../operators/moment.ts'
 import { operatorFailed } from '../operators/operator.ts'
 import type { Push } from '../operators/operator.ts'
 import type { SourcePlan } from '../plan/plan.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import type { KeyCodecs } from '../stores/serde.ts'
+import type { TaskTimes } from './times.ts'
 
 /** What a fetch brought for one partition. */
 export interface Delivery {
@@ -55,8 +58,9 @@ export class InputQueue {
   readonly #service: string
   readonly #keys: KeyCodecs
   readonly #push: Push
+  readonly #times: TaskTimes
   readonly #batches: Uint8Array[] = []
-  readonly #columns = new Columns()
+  readonly #columns: Columns
   #at = 0
 
   constructor(o: {
@@ -68,6 +72,7 @@ export class InputQueue {
     endOffset: number
     keys: KeyCodecs
     push: Push
+    times: TaskTimes
   }) {
     this.#service = o.service
     this.source = o.source
@@ -79,6 +84,8 @@ export class InputQueue {
     this.#end = o.endOffset
     this.#keys = o.keys
     this.#push = o.push
+    this.#times = o.times
+    this.#columns = new Columns(o.source.inner)
   }
 
   /** The offset of the next record to process. */
@@ -130,6 +137,9 @@ export class InputQueue {
     const { values, keys: kind } = this.source
     const keys = kind === null ? undefined : this.#keys[kind]
     const push = this.#push
+    const { moment } = this.#times
+    const carried = this.source.inner ? columns.carried : undefined
+    const marks = columns.marks.size === 0 ? undefined : columns.marks
     const from = this.#at
     const end = Math.min(columns.count, from + limit)
     let at = from
@@ -144,7 +154,10 @@ export class InputQueue {
         const valueEnd = valueEnds[at]!
         const value = valueEnd < 0 ? null : values.decode(bytes, valueStarts[at]!, valueEnd)
         doing = 'operators'
-        push(key, value, timestamps[at]!)
+        moment.carried = carried?.[at]
+        const mark = marks?.get(at)
+        if (mark !== undefined) this.#times.mark(this.source.topic, mark)
+        else push(key, value, timestamps[at]!)
         at++
         if (turn.isOver(this, offsets[at - 1]!)) break
       }
@@ -207,6 +220,10 @@ type Doing = 'key' | 'value' | 'operators'
 /** Where the records of one batch lie. The arrays are kept from batch to batch. */
 class Columns {
   count = 0
+  /** In an inner topic: the times that records carry. */
+  carried = new Float64Array(0)
+  readonly marks = new Map<number, Mark>()
+  readonly #isInner: boolean
   bytes: Uint8Array = new Uint8Array(batchHeaderBytes)
   offsets = new Float64Array(0)
   timestamps = new Float64Array(0)
@@ -215,9 +232,14 @@ class Columns {
   valueStarts = new Int32Array(0)
   valueEnds = new Int32Array(0)
 
+  constructor(isInner: boolean) {
+    this.#isInner = isInner
+  }
+
   /** Notes the records of a batch from `position` on. */
   open(batch: Uint8Array, position: number): void {
     this.#reserve(readBatchHeader(batch).recordCount)
+    this.marks.clear()
     let count = 0
     forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
       if (offset < position) return
@@ -228,9 +250,19 @@ class Columns {
       this.keyEnds[count] = keyEnd
       this.valueStarts[count] = valueStart
       this.valueEnds[count] = valueEnd
+      if (this.#isInner) this.#openInner(count)
       count++
     })
     this.count = count
+  }
+
+  #openInner(at: number): void {
+    const headers = headersOf(this.bytes, this.valueStarts[at]!, this.valueEnds[at]!)
+    const timestamp = this.timestamps[at]!
+    this.carried[at] = headers.length === 0 ? timestamp : carriedTime(timestamp, headers)
+    if (this.keyEnds[at]! >= 0 || this.valueEnds[at]! >= 0) return
+    const mark = markIn(headers)
+    if (mark !== undefined) this.marks.set(at, mark)
   }
 
   #reserve(count: number): void {
@@ -242,5 +274,6 @@ class Columns {
     this.keyEnds = new Int32Array(capacity)
     this.valueStarts = new Int32Array(capacity)
     this.valueEnds = new Int32Array(capacity)
+    if (this.#isInner) this.carried = new Float64Array(capacity)
   }
 }

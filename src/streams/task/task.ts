@@ -78,8 +78,9 @@ export class Task {
       const push = this.pipeline.enter.get(topic)!
       const service = plan.topology.service
       const { partition } = this
+      const { times } = this.pipeline
       this.#queues.push(
-        new InputQueue({ service, source, partition, position, endOffset, keys, push }),
+        new InputQueue({ service, source, partition, position, endOffset, keys, push, times }),
       )
       this.#committed.set(topic, committed)
     }

@@ -24,6 +24,14 @@ it('a file is read and written at places there can be', async () => {
   await file.close()
 })
 
+it('a timer of more than 31 bits of milliseconds does not fire at once', async () => {
+  let fired = false
+  const timer = nodeClock.after(2 ** 31 + 10, () => (fired = true))
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  timer.cancel()
+  assert.equal(fired, false)
+})
+
 it('a delay is a number', () => {
   assert.throws(() => nodeClock.after(NaN, () => {}), isBug)
 })

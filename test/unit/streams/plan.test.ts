@@ -36,6 +36,7 @@ describe('a plan', () => {
       { name: 'shipments', partitions: 12, configs: last },
       { name: 'shipping-by-customer-repartition', partitions: 12, configs: { ...all, ...anyTime } },
       { name: 'shipping-payments-5m-changelog', partitions: 12, configs: { ...last, ...anyTime } },
+      { name: 'shipping-progress-changelog', partitions: 12, configs: { ...last, ...anyTime } },
     ])
   })
 

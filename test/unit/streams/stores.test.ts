@@ -72,12 +72,10 @@ describe('an aggregate store', () => {
     set(store, 'a', 0, 1)
     set(store, 'a', 1000, 2)
     commit(store, topic)
-    store.streamTime = 1149
-    store.expire(topic, 0)
+    store.expire(topic, 0, 1149)
     store.committed()
     assert.equal(store.size, 2)
-    store.streamTime = 1150
-    store.expire(topic, 0)
+    store.expire(topic, 0, 1150)
     assert.equal(store.getWindow('a', 0), 1, 'until it is committed')
     store.committed()
     assert.deepEqual(rowsOf(store), ['a 1000 2'])
@@ -91,8 +89,7 @@ describe('an aggregate store', () => {
     set(store, 'a', 0, 1)
     const topic = new RecordedTopic()
     commit(store, topic)
-    store.streamTime = 5000
-    store.expire(topic, 0)
+    store.expire(topic, 0, 5000)
     store.committed()
     assert.equal(store.valueOf(store.touch('a', 0)), undefined)
   })
