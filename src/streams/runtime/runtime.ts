@@ -34,8 +34,9 @@ import { closedError, quietly } from './failures.ts'
 import { Fetching } from './fetching.ts'
 import { GroupRequests } from './group-requests.ts'
 import type { GroupRequest } from './group-requests.ts'
-import { instanceNames } from './instance.ts'
+import { groupInstanceId } from './instance.ts'
 import { Opener } from './open.ts'
+import { transactionalIdOf } from './orphans.ts'
 import { Purge } from './purge.ts'
 import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
@@ -89,7 +90,9 @@ export class Runtime implements RunningTopology {
     const { service } = plan.topology
     const { clock, random } = options
     const settings = settingsOf(options)
-    const names = instanceNames(service, options.instanceId ?? '1', subscribedTopics(plan), random)
+    const instance = options.instanceId ?? '1'
+    const topics = subscribedTopics(plan)
+    const transactionalId = transactionalIdOf(service, instance)
     this.service = service
     this.#plan = plan
     this.#options = options
@@ -109,15 +112,16 @@ export class Runtime implements RunningTopology {
     this.#repairs = new Repairs(clock, random, tell)
     this.#committer = new Committer(cluster, {
       guarantee: options.guarantee ?? 'exactly-once',
-      transactionalId: names.transactionalId,
+      transactionalId,
+      random,
       transactionTimeoutMs: settings.transactionTimeoutMs,
     })
-    const { transactionalId, emit } = this.#committer
+    const committer = this.#committer
     this.#member = new GroupMember(cluster, {
       ...settings,
       groupId: service,
-      topics: subscribedTopics(plan),
-      instanceId: names.groupInstanceId,
+      topics,
+      instanceId: groupInstanceId(service, instance, topics),
       assignor: taskAssignor(offerOf(plan, transactionalId)),
       onAssigned: async (ownership) => this.#take(ownership),
       onRevoked: (ownership) => this.#request('revoked', ownership),
@@ -127,8 +131,8 @@ export class Runtime implements RunningTopology {
     this.#opener = new Opener({
       cluster,
       plan,
-      context: { partition: 0, keys: keyCodecs(), emit, counts: this.#counts },
-      transactionalId,
+      context: { partition: 0, keys: keyCodecs(), emit: committer.emit, counts: this.#counts },
+      transactionalId: () => committer.transactionalId,
       onGap: options.onGap ?? 'stop',
       onReady: () => this.#sleeper.wake(),
       onEvent: tell,
@@ -146,7 +150,6 @@ export class Runtime implements RunningTopology {
   /** Resolves when state is restored and the service processes. */
   async start(): Promise<void> {
     await ensureTopics(this.#cluster, this.service, this.#plan.topics)
-    await this.#committer.start()
     this.#loop = this.#run()
     this.#member.join().catch((error: unknown) => this.#stop(error))
     await this.#waiters.until(() => this.#state === 'running')
@@ -277,6 +280,7 @@ export class Runtime implements RunningTopology {
       if (this.#isClosing || !this.#requests.isEmpty) throw closedError(this.service)
     }
     try {
+      await this.#committer.start()
       const opened = await this.#set.open(ownership, this.#member, assertWanted)
       this.#fetching.start()
       this.#mustOpen = false
