@@ -42,6 +42,7 @@ export class TaskTimes {
   readonly #marks = new Map<string, Marks>()
   readonly #windows: WindowTime[] = []
   readonly #rekeys: RekeyTime[] = []
+  #unread: ReadonlySet<string> = new Set()
 
   constructor(plan: Plan, subTopology: SubTopology, context: OperatorContext) {
     this.#plan = plan
@@ -80,9 +81,13 @@ export class TaskTimes {
     this.#marks.get(topic)?.note(mark)
   }
 
-  /** Drops what nobody can reach, and writes what has moved. Call it with nothing waiting. */
-  flush(): void {
+  /**
+   * Drops what nobody can reach, and writes what has moved. Call it with nothing waiting.
+   * @param unread topics outside that hold what the task has not processed
+   */
+  flush(unread: ReadonlySet<string>): void {
     const { emit, partition } = this.#context
+    this.#unread = unread
     for (const { node, store, progress } of this.#windows) {
       const seen = this.#seen(node, progress)
       if (seen <= progress.seen || seen === Infinity) continue
@@ -93,12 +98,16 @@ export class TaskTimes {
     this.store?.write(emit, partition)
   }
 
-  /** The time that everything which can still come to a node has passed; Infinity: nothing has come yet. */
+  /**
+   * The time that everything which can still come to a node has passed; Infinity: nothing has come yet, nor
+   * is there anything. A task that has not had its turn is waited for, whatever it will find.
+   */
   #seen(node: TopologyNode, { time }: Progress): number {
     const { service } = this.#plan.topology
-    const { rekeys, isOutside } = timeSources(this.#plan.topology, node)
+    const { rekeys, outside } = timeSources(this.#plan.topology, node)
     const times = rekeys.map((each) => this.#marks.get(repartitionTopic(service, each))!.least)
-    if (isOutside) times.push(time === -Infinity ? Infinity : time)
+    if (time > -Infinity) times.push(time)
+    else if (outside.some((topic) => this.#unread.has(topic))) return -Infinity
     return Math.min(...times)
   }
 
