@@ -130,9 +130,10 @@ export class GroupMember {
   /** The committed offsets of partitions; offset -1 where there is none. */
   committed(
     partitions: readonly TopicPartition[],
-    o: { readonly requireStable: boolean },
+    o: { readonly requireStable: boolean; readonly isWanted?: () => boolean },
   ): Promise<readonly CommittedOffset[]> {
-    return fetchOffsets(this.#cluster, this.#o.groupId, partitions, o.requireStable)
+    const { requireStable, isWanted } = o
+    return fetchOffsets(this.#cluster, this.#o.groupId, partitions, requireStable, isWanted)
   }
 
   /** Commits offsets outside a transaction; `stale-member` once the ownership is over. */

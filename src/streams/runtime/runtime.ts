@@ -134,6 +134,7 @@ export class Runtime implements RunningTopology {
       plan,
       context: { partition: 0, keys: keyCodecs(), emit: committer.emit, counts: this.#counts },
       transactionalId: () => committer.transactionalId,
+      transactionTimeoutMs: settings.transactionTimeoutMs,
       onGap: options.onGap ?? 'stop',
       onReady: () => this.#sleeper.wake(),
       onEvent: tell,
