@@ -77,6 +77,7 @@ export class Runtime implements RunningTopology {
   readonly #reject: (error: unknown) => void
   #loop: Promise<void> | undefined
   #released: Promise<void> | undefined
+  #closed: Promise<void> | undefined
   #state: ServiceState = 'starting'
   #isClosing = false
   /** The transaction is to be given up; nothing is held in memory. */
@@ -205,8 +206,7 @@ export class Runtime implements RunningTopology {
     if (ownership === undefined) return
     this.#known?.check(this.#cluster)
     this.#pace.begin()
-    const { clock } = this.#options
-    await this.#committer.commit(this.#set, this.#member, ownership, clock.now())
+    await this.#committer.commit(this.#set, this.#member, ownership, this.#options.clock.now())
     this.#pace.committed()
     this.#repairs.progressed()
     this.#purge.consider(() => this.#set.committedPositions({ innerOnly: true }))
@@ -351,8 +351,11 @@ export class Runtime implements RunningTopology {
   }
 
   /** @param reason what those get who still wait for the service */
-  async close(reason: unknown = closedError(this.service)): Promise<void> {
-    if (this.#state === 'closed') return this.#released
+  close(reason: unknown = closedError(this.service)): Promise<void> {
+    return (this.#closed ??= this.#close(reason))
+  }
+
+  async #close(reason: unknown): Promise<void> {
     this.#isClosing = true
     if (!planted.has('rejoin-while-closing')) this.#member.retire()
     this.#requests.release()
@@ -377,8 +380,7 @@ export class Runtime implements RunningTopology {
   }
 
   #release(): Promise<void> {
-    this.#released ??= this.#leave()
-    return this.#released
+    return (this.#released ??= this.#leave())
   }
 
   async #leave(): Promise<void> {
