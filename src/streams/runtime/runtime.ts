@@ -141,8 +141,9 @@ export class Runtime implements RunningTopology {
       onEvent: tell,
     })
     this.#set = new TaskSet(clock, this.#opener)
+    const { requestTimeoutMs } = settings
     const wake = (): void => this.#sleeper.wake()
-    this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, wake)
+    this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, requestTimeoutMs, wake)
     this.views = openViews(plan, () => this.#set.tasks, alwaysOpen)
     const { promise, reject } = Promise.withResolvers<never>()
     promise.catch(() => undefined)
