@@ -122,9 +122,13 @@ export class GroupMember {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** Asks the coordinator now whether the ownership stands; a loss is heard before this resolves. */
+  /**
+   * Asks the coordinator now whether the ownership stands; a loss is heard before this resolves. `timeout`
+   * when it does not say.
+   */
   async confirm(ownership: Ownership): Promise<void> {
-    if (this.owns(ownership)) await this.#heartbeat.ask(ownership)
+    if (!this.owns(ownership) || (await this.#heartbeat.ask(ownership))) return
+    if (this.owns(ownership)) throw unconfirmed(ownership)
   }
 
   /** The committed offsets of partitions; offset -1 where there is none. */
@@ -339,6 +343,14 @@ export class GroupMember {
       () => this.#o.onFailed?.(error),
     )
   }
+}
+
+function unconfirmed({ groupId, generation }: Ownership): HeadwaterError {
+  return new HeadwaterError(
+    'timeout',
+    `the coordinator of group '${groupId}' does not say whether generation ${generation} stands: check that it is running`,
+    { retriable: true },
+  )
 }
 
 function ownershipOver({ groupId, generation }: Ownership): HeadwaterError {

@@ -75,8 +75,8 @@ export class Heartbeat {
     if (this.#ownership === ownership) this.#later()
   }
 
-  /** One heartbeat now, and its news; nothing when no answer came. */
-  async ask(ownership: Ownership): Promise<void> {
+  /** One heartbeat now, and its news, if an answer came; returns whether one did. */
+  async ask(ownership: Ownership): Promise<boolean> {
     const { sessionTimeoutMs, lane, onNews } = this.#o
     const { groupId, memberId, generation, instanceId } = ownership
     const isWanted = (): boolean => this.#ownership === ownership
@@ -92,10 +92,13 @@ export class Heartbeat {
           isWanted,
         },
       )
+      if (isRetriable(errorCode) && errorCode !== ErrorCode.REBALANCE_IN_PROGRESS) return false
       if (isWanted()) onNews(newsOf(ownership, errorCode))
+      return true
     } catch (error) {
       const isForGood = !isHeadwaterError(error) || !error.retriable
       if (isForGood && isWanted()) onNews({ kind: 'refused', ownership, error })
+      return isForGood
     }
   }
 }
@@ -104,7 +107,7 @@ function newsOf(ownership: Ownership, code: number): HeartbeatNews {
   if (code === ErrorCode.REBALANCE_IN_PROGRESS) return { kind: 'rebalance', ownership }
   if (code === ErrorCode.UNKNOWN_MEMBER_ID) return { kind: 'lost', ownership, isUnknown: true }
   if (code === ErrorCode.ILLEGAL_GENERATION) return { kind: 'lost', ownership, isUnknown: false }
-  if (code === ErrorCode.NONE || isRetriable(code)) return { kind: 'alive', ownership }
+  if (code === ErrorCode.NONE) return { kind: 'alive', ownership }
   const error = wireError(code, `stay in group '${ownership.groupId}'`)
   return { kind: 'refused', ownership, error }
 }

@@ -137,6 +137,26 @@ describe('an instance that takes over', () => {
       await Promise.all([starting, next].map(async (each) => (await each).close()))
     }))
 
+  it('never fences who took its place, also when its group does not answer', () =>
+    inPlace(openPlace, async (place) => {
+      await createTopicsOf(place, copying)
+      const { line, on } = lineTo(place)
+      const transactionTimeoutMs = 4_000
+      await using first = await start(on, copying, { transactionTimeoutMs })
+      await write(place, Payments, payments(0, 60))
+      await first.caughtUp()
+      const asked = line.asked('InitProducerId')
+      line.fate = (api) => (api === 'Heartbeat' ? 'lose' : 'pass')
+      await using second = await start(place, copying, { transactionTimeoutMs })
+      await write(place, Payments, payments(0, 60))
+      await until('it learns that its transaction is over', () => first.stats().repairs > 0)
+      await delay(7_000)
+      assert.equal(line.asked('InitProducerId'), asked)
+      assert.equal(second.stats().lastError, undefined)
+      line.heal()
+      await assert.rejects(first.failed, { code: 'fenced' })
+    }))
+
   it('takes what another processed and deleted meanwhile for no gap', () =>
     inPlace(openPlace, async (place) => {
       await createTopicsOf(place, copying)
