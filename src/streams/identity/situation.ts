@@ -2,6 +2,7 @@
  * What a service's decisions are made from: its identities, the topics as they are, and the group's
  * offsets. Asking for it changes nothing.
  */
+import { isHeadwaterError } from '../../base/errors.ts'
 import { zeroUuid } from '../../base/units.ts'
 import { describeGroup, describeTopics } from '../../client/admin.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
@@ -40,6 +41,9 @@ export interface Situation extends Identities {
 
 const nothing: Identities = { stores: new Map(), sources: new Map(), seen: 0 }
 
+/** A running instance deletes what it has processed, also while another looks at it. */
+const looksMax = 8
+
 /**
  * What is there now. The identities of a service that never ran are empty. With `requireStable` offsets
  * that a transaction is about to change are waited for, which may take as long as transactions may.
@@ -49,6 +53,16 @@ export async function lookAround(
   plan: Plan,
   { requireStable = false } = {},
 ): Promise<Situation> {
+  for (let look = 1; ; look++) {
+    try {
+      return await lookOnce(cluster, plan, requireStable)
+    } catch (error) {
+      if (!isHeadwaterError(error, 'offset-out-of-range') || look === looksMax) throw error
+    }
+  }
+}
+
+async function lookOnce(cluster: Cluster, plan: Plan, requireStable: boolean): Promise<Situation> {
   const { service } = plan.topology
   const isKept = (await describeTopics(cluster, [identityTopic(service)])).length > 0
   const identities = isKept ? await loadIdentities(cluster, service) : nothing

@@ -26,7 +26,7 @@ import {
   write,
 } from '../../streams-suite/place.ts'
 import { payments } from '../../streams-suite/services.ts'
-import { Payments, Shipments } from '../../types/shop.ts'
+import { CustomerId, Payments, Shipments } from '../../types/shop.ts'
 
 const copying = service('shipping', {
   reads: [Payments],
@@ -34,6 +34,15 @@ const copying = service('shipping', {
   topology: (s) => {
     s.stream(Payments).to(Shipments, ({ orderId, amount }) => ({ orderId, amount }))
     return {}
+  },
+})
+
+const rekeying = service('shipping', {
+  reads: [Payments],
+  writes: [],
+  topology: (s) => {
+    const perCustomer = s.stream(Payments).rekey('by-customer', CustomerId, () => 'c')
+    return { counts: perCustomer.count('counts') }
   },
 })
 
@@ -155,6 +164,30 @@ describe('an instance that takes over', () => {
       assert.equal(second.stats().lastError, undefined)
       line.heal()
       await assert.rejects(first.failed, { code: 'fenced' })
+    }))
+
+  it('looks again when another deletes what it looks at before it starts', () =>
+    inPlace(openPlace, async (place) => {
+      await createTopicsOf(place, rekeying)
+      await using cluster = await connect(place)
+      const inner = { topic: 'shipping-by-customer-repartition', partition: 0 }
+      await using producer = new Producer(cluster)
+      await producer.init()
+      producer.append(inner.topic, inner.partition, 1, utf8Bytes('c'), utf8Bytes(''))
+      await producer.flush()
+      const { line, on } = lineTo(place)
+      let isLost = false
+      line.fate = (api) => {
+        if (api !== 'Fetch' || isLost) return 'pass'
+        isLost = true
+        return 'lose'
+      }
+      const options = { transactionTimeoutMs: 4_000, requestTimeoutMs: 700 }
+      const starting = start(on, rekeying, options)
+      await until('it looks', () => isLost)
+      await deleteRecords(cluster, [{ ...inner, offset: 1 }])
+      await using running = await starting
+      await running.caughtUp()
     }))
 
   it('takes what another processed and deleted meanwhile for no gap', () =>
