@@ -85,6 +85,26 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
         assert.equal(running.stats().state, 'failed')
         await running.close()
       }))
+
+    it('that throws where it should reject stops its service as well, which says where', () =>
+      inPlace(open, async (place) => {
+        const next = (): never => {
+          throw new RangeError('not now')
+        }
+        const failing = service('billing', {
+          reads: [],
+          writes: [Payments],
+          topology: (s) => {
+            s.input('rows', Payments, () => ({ [Symbol.asyncIterator]: () => ({ next }) }))
+            return {}
+          },
+        })
+        const running = start(place, failing).then(({ failed }) => failed)
+        await assert.rejects(running, {
+          code: 'operator-failed',
+          message: /input 'rows' of service 'billing' threw: not now/,
+        })
+      }))
   })
 }
 

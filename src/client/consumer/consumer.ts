@@ -63,8 +63,9 @@ export class Consumer {
     })
   }
 
-  /** Reads these partitions and no others. */
+  /** Reads these partitions and no others; what stopped one of those before is not told any more. */
   assign(partitions: readonly StartOffset[]): void {
+    this.#fetcher.takeFailure()
     this.#fetcher.positions.clear()
     for (const start of partitions) this.add(start)
   }

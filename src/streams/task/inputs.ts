@@ -24,6 +24,13 @@ export interface SavedPosition {
   readonly position: Position
 }
 
+/** A source that throws instead of rejecting fails like any other. */
+async function nextOf(
+  iterator: AsyncIterator<InputBatch>,
+): Promise<IteratorResult<InputBatch, unknown>> {
+  return iterator.next()
+}
+
 export class InputReader {
   readonly plan: InputPlan
   readonly #write: Push
@@ -83,7 +90,7 @@ export class InputReader {
   #pull(): void {
     const iterator = this.#iterator
     if (iterator === undefined) return this.#onReady()
-    iterator.next().then(
+    nextOf(iterator).then(
       (result) => {
         if (result.done === true) this.#isEnded = true
         else this.#batch = result.value

@@ -292,3 +292,18 @@ test('what a paused partition has in store does not keep the others from being f
   assert.equal(first?.fromOffset, 10, 'what was in store is still there')
   await close()
 })
+
+test('what stopped a partition is not told once others are read', async () => {
+  const { consumer, asked, close } = await consumerAt({
+    Fetch: fetching((partition) =>
+      partition === 0 ? { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE } : { records: batch(0, 1) },
+    ),
+  })
+  consumer.assign([{ topic: 't', partition: 0, offset: 7 }])
+  while (!asked.some(({ api }) => api === 'Fetch')) await new Promise((done) => setTimeout(done, 5))
+  await new Promise((done) => setTimeout(done, 20))
+  consumer.assign([{ topic: 't', partition: 1, offset: 0 }])
+  const [fetched] = await consumer.poll(1_000)
+  assert.equal(fetched?.partition, 1)
+  await close()
+})
