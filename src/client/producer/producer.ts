@@ -184,6 +184,8 @@ export class Producer {
     this.#assertInTransaction('commit')
     await this.#offsetsSent
     await this.flush()
+    // What `abort` or `close` dropped meanwhile counts as settled, and must not be missing from a whole.
+    if (this.#state !== 'open') throw overtaken()
     this.#state = 'ending'
     await this.#end(true)
   }
@@ -375,4 +377,11 @@ export class Producer {
     assert(this.#options.transactionalId !== undefined, `${doing} needs a transactional id`)
     assert(this.#state === 'open', `${doing} in state ${this.#state}`)
   }
+}
+
+function overtaken(): HeadwaterError {
+  return new HeadwaterError(
+    'config-invalid',
+    'the transaction was aborted or closed while it was committed, and nothing of it counts: wait for commit first',
+  )
 }

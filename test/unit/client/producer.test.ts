@@ -204,6 +204,42 @@ test('an abort waits for offsets that are on their way', async () => {
   assert.deepEqual(order, ['offsets asked', 'offsets answered', 'end asked'])
 })
 
+test('a commit that is overtaken by a close commits nothing in part', async () => {
+  const ends: boolean[] = []
+  const broker = scriptedBroker({
+    AddPartitionsToTxn: () => ({
+      resultsByTopicV3AndBelow: [
+        { name: 't', resultsByPartition: [{ partitionIndex: 0, partitionErrorCode: 0 }] },
+      ],
+    }),
+    Produce: ({ duplex, version, correlationId }) => {
+      const partitionResponses = [{ index: 0, errorCode: 0 }]
+      const answer = { responses: [{ name: 't', partitionResponses }] }
+      setTimeout(() => duplex.write(encodeResponse('Produce', version, correlationId, answer)), 50)
+    },
+    EndTxn: (asked) => {
+      ends.push((asked as Asked<'EndTxn'>).body.committed)
+      return {}
+    },
+  })
+  await using cluster = await Cluster.connect({
+    bootstrap: [{ host: 'one', port: 1 }],
+    dial: broker.dial,
+    clock: nodeClock,
+    random: nodeRandom,
+  })
+  const producer = new Producer(cluster, { transactionalId: 'tx', batchBytes: 200 })
+  await producer.init()
+  producer.begin()
+  for (let count = 0; count < 20; count++) producer.append('t', 0, 1, null, value)
+  const committing = producer.commit()
+  committing.catch(() => undefined)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await producer.close()
+  await assert.rejects(committing, { code: 'config-invalid', message: /aborted or closed/ })
+  assert.deepEqual(ends, [false])
+})
+
 /** What a broker keeps of a producer in one partition: the first sequences of its last five batches. */
 class RememberedBatches {
   readonly #firsts: number[] = []
