@@ -69,8 +69,8 @@ export class Producer {
   #failure: HeadwaterError | undefined
   /** Settles when no offsets are on their way. */
   #offsetsSent: Promise<unknown> = Promise.resolve()
-  /** A batch took sequence numbers and is gone: only a new epoch can go on behind the gap. */
-  #hasGap = false
+  /** A batch took sequence numbers and is gone, or offsets may still arrive: only a new epoch can go on. */
+  #mustBump = false
   #bufferedBytes = 0
   #isDrainDue = false
   #isDrainSoon = false
@@ -174,7 +174,10 @@ export class Producer {
     try {
       await sent
     } catch (error) {
-      if (isHeadwaterError(error)) this.#lose(error)
+      if (isHeadwaterError(error)) {
+        if (error.retriable) this.#mustBump = true
+        this.#lose(error)
+      }
       throw error
     }
   }
@@ -235,12 +238,12 @@ export class Producer {
     try {
       let isNewEpoch = false
       if (this.#transactions.isTouched) isNewEpoch = await this.#transactions.end(committed)
-      if (this.#hasGap && !isNewEpoch) {
+      if (this.#mustBump && !isNewEpoch) {
         await this.#transactions.init(true)
         isNewEpoch = true
       }
       if (isNewEpoch) this.#forEachQueue((queue) => queue.resetSequence())
-      if (isNewEpoch) this.#hasGap = false
+      if (isNewEpoch) this.#mustBump = false
       this.#state = 'ready'
     } catch (error) {
       // Whether the coordinator ended the transaction is unknown: only a new producer can find out.
@@ -319,7 +322,7 @@ export class Producer {
 
   #settle(batch: PendingBatch, isAcknowledged: boolean): void {
     if (!this.#unacknowledged.delete(batch)) return
-    if (!isAcknowledged && batch.bytes !== undefined) this.#hasGap = true
+    if (!isAcknowledged && batch.bytes !== undefined) this.#mustBump = true
     this.#bufferedBytes -= batch.sizeBytes
     batch.settled?.resolve()
     if (this.#bufferedBytes < this.#bufferBytesMax) this.#releaseRoom()

@@ -204,6 +204,31 @@ test('an abort waits for offsets that are on their way', async () => {
   assert.deepEqual(order, ['offsets asked', 'offsets answered', 'end asked'])
 })
 
+test('offsets that may still arrive after an abort find another epoch', async () => {
+  const broker = scriptedBroker({
+    AddOffsetsToTxn: () => ({}),
+    TxnOffsetCommit: ({ duplex }) => duplex.destroy(),
+    EndTxn: () => ({}),
+  })
+  await using cluster = await Cluster.connect({
+    bootstrap: [{ host: 'one', port: 1 }],
+    dial: broker.dial,
+    clock: nodeClock,
+    random: nodeRandom,
+    retryTimeoutMs: 100,
+  })
+  await using producer = new Producer(cluster, { transactionalId: 'tx' })
+  await producer.init()
+  producer.begin()
+  const group = { groupId: 'g', generation: 1, memberId: 'm', instanceId: null }
+  const sent = producer.sendOffsets(group, [{ topic: 't', partition: 0, offset: 1 }])
+  await assert.rejects(sent, { code: 'connection-lost' })
+  await producer.abort()
+  const asked = broker.asked.filter(({ api }) => api === 'InitProducerId')
+  const ids = asked.map(({ body }) => (body as Asked<'InitProducerId'>['body']).producerId)
+  assert.deepEqual(ids, [-1, 5])
+})
+
 test('a commit that is overtaken by a close commits nothing in part', async () => {
   const ends: boolean[] = []
   const broker = scriptedBroker({
