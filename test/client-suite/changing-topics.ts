@@ -138,7 +138,9 @@ export function changingTopics(peer: () => Peer): void {
   test('a group comes to read partitions that are added and topics that are made, and lets go of deleted ones', async () => {
     await using admin = await connect(peer())
     const [growing, coming] = [await freshTopic(admin, 2), freshName('coming')]
-    const options = { groupId: freshName('group'), topics: [growing, coming], ...quick(peer()) }
+    // The leader waits a second for a topic that is not there.
+    const times = { ...quick(peer()), sessionTimeoutMs: 6_000 }
+    const options = { groupId: freshName('group'), topics: [growing, coming], ...times }
     await using clusterA = await watching(peer())
     await using clusterB = await watching(peer())
     const [a, b] = [reading(clusterA, options), reading(clusterB, options)]

@@ -31,10 +31,9 @@ export class CountedTopics {
     const stop = this.#cluster.watchTopics(topics, look)
     this.#stopWatching = stop
     this.#cluster.markStale()
-    for (const topic of topics) {
-      const count = await this.#partitionCount(topic)
-      if (count !== undefined) counts.set(topic, count)
-    }
+    // Side by side: each that does not exist is waited for, and the session of the leader goes on.
+    const counted = await Promise.all(topics.map((topic) => this.#partitionCount(topic)))
+    for (const [i, count] of counted.entries()) if (count !== undefined) counts.set(topics[i]!, count)
     isCounted = true
     // Some may have changed while others were counted.
     look()
