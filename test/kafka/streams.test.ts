@@ -8,6 +8,7 @@ import { identitySuite } from '../streams-suite/identity.ts'
 import { inputsSuite } from '../streams-suite/inputs.ts'
 import { operatorsSuite } from '../streams-suite/operators.ts'
 import type { Place } from '../streams-suite/place.ts'
+import { runningSuite } from '../streams-suite/running.ts'
 import { connect } from '../streams-suite/place.ts'
 import { timesSuite } from '../streams-suite/times.ts'
 
@@ -35,4 +36,5 @@ exactlyOnceSuite(openPlace, { crashes: 8 })
 inputsSuite(openPlace, { crashes: 6 })
 failuresSuite(openPlace)
 identitySuite(openPlace)
+runningSuite(openPlace)
 timesSuite(openPlace)

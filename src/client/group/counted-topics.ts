@@ -33,7 +33,8 @@ export class CountedTopics {
     this.#cluster.markStale()
     // Side by side: each that does not exist is waited for, and the session of the leader goes on.
     const counted = await Promise.all(topics.map((topic) => this.#partitionCount(topic)))
-    for (const [i, count] of counted.entries()) if (count !== undefined) counts.set(topics[i]!, count)
+    for (const [i, count] of counted.entries())
+      if (count !== undefined) counts.set(topics[i]!, count)
     isCounted = true
     // Some may have changed while others were counted.
     look()
