@@ -42,7 +42,7 @@ export interface PlayResult {
 export async function play(options: Play): Promise<PlayResult> {
   const world = new World(options.seed)
   const isDisturbed = (options.cuts ?? 0) > 0
-  const stage: Stage = { world, ledger: new Ledger(), isDisturbed, isOver: false }
+  const stage: Stage = { world, ledger: new Ledger(), isDisturbed, isOver: false, factsWritten: 0 }
   const machine = new BrokerMachine(world, options)
   try {
     await world.until(perform(stage, machine, options), limitMs)
