@@ -185,7 +185,10 @@ class HarmedConnection implements Duplex {
         this.#pump()
       })
     } else if (harm === 'lose-answer' || harm === 'delay-answer') {
-      this.#harmedAnswers.set(int32(frame, correlationIdAt), harm === 'delay-answer' ? ms : Infinity)
+      this.#harmedAnswers.set(
+        int32(frame, correlationIdAt),
+        harm === 'delay-answer' ? ms : Infinity,
+      )
       this.#pass(frame)
     } else {
       if (harm === 'cut-after') this.#pass(frame)

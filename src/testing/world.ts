@@ -47,6 +47,7 @@ export class World {
   readonly #lines: string[] = []
   #hash = 0x811c9dc5
   #eventCount = 0
+  #fault: { readonly error: unknown } | undefined
 
   constructor(seed: number) {
     this.seed = seed
@@ -134,6 +135,7 @@ export class World {
     work.then(settle, settle)
     await everyPromise()
     while (!isSettled) {
+      if (this.#fault !== undefined) throw this.#fault.error
       const next = this.clock.next()
       if (next === undefined) throw this.#stuck('nothing is left to happen')
       if (this.clock.monotonic() > deadline) throw this.#stuck(`${limitMs} ms were not enough`)
@@ -142,6 +144,11 @@ export class World {
       await everyPromise()
     }
     return work
+  }
+
+  /** Ends `until` with an error that nobody in the world awaits. */
+  fail(error: unknown): void {
+    this.#fault ??= { error }
   }
 
   /** The last of what happened, for the text of a failure. */

@@ -11,6 +11,7 @@ import type { LifePlan } from './machine.ts'
 import { play } from './play.ts'
 import type { Play } from './play.ts'
 import { services } from './services.ts'
+import { evolution } from '../groups/evolution.ts'
 import { groupDrama } from '../groups/drama.ts'
 import { groupKinds } from '../groups/kinds.ts'
 
@@ -45,8 +46,12 @@ export const passes = {
   services: (seed) => everyCall({ seed, drama: services }, isAny, powerCut),
   /** The instances are killed, too, and all the rest. */
   'services-storm': (seed) => once({ seed, drama: services, cuts, plan: stormy(seed) }),
+  /** A service is deployed anew with another topology over the state of the old one. */
+  evolution: (seed) => once({ seed, drama: evolution, isRoomy: true, plan: () => ({}) }),
   ...mapValues(groupKinds, (kind) => (seed: number) => {
-    return once({ seed, drama: groupDrama(kind), plan: kind.stormy ? stormy(seed) : () => ({}) })
+    const drama = groupDrama(kind)
+    if (kind.stormy === true) return once({ seed, drama, plan: stormy(seed) })
+    return once({ seed, drama, durability: 'os', isRoomy: true, plan: () => ({}) })
   }),
 } satisfies Record<string, (seed: number) => Promise<readonly Play[]>>
 

@@ -21,7 +21,15 @@ const apis: readonly ApiName[] = [
 ] as ApiName[]
 
 const harms: readonly RequestHarm[] = [
-  ...(['drop', 'delay', 'cut-before', 'cut-after', 'cut-after', 'lose-answer', 'delay-answer'] as const),
+  ...([
+    'drop',
+    'delay',
+    'cut-before',
+    'cut-after',
+    'cut-after',
+    'lose-answer',
+    'delay-answer',
+  ] as const),
   ...(['ghost', 'ghost'] as const),
 ]
 
@@ -170,7 +178,13 @@ async function freeze(fleet: Fleet): Promise<void> {
 
 /** Freezes now, or at the next request of some kind. */
 async function freezeAnywhere(fleet: Fleet, at: Instance, ms: number): Promise<void> {
-  const api = fleet.pick(['Produce', 'EndTxn', 'TxnOffsetCommit', 'Heartbeat', 'JoinGroup'] as const)!
+  const api = fleet.pick([
+    'Produce',
+    'EndTxn',
+    'TxnOffsetCommit',
+    'Heartbeat',
+    'JoinGroup',
+  ] as const)!
   if (fleet.draw() < 0.4) return at.freeze(ms)
   let isHit = false
   const onHit = (): void => {
@@ -187,7 +201,7 @@ async function alone(fleet: Fleet): Promise<void> {
   const at = fleet.pick(fleet.free)
   const takeoverMs = fleet.between(500, 4000)
   const isShort = fleet.draw() < 0.5
-  if (at === undefined || fleet.free.length < fleet.up.length) return
+  if (at === undefined || fleet.isBusy) return
   if (fleet.up.length < 2) fleet.pick(fleet.idle)?.start()
   await fleet.hold(fleet.instances, async () => {
     const others = fleet.up.filter((each) => each !== at)
@@ -259,13 +273,25 @@ async function slowFunction(fleet: Fleet): Promise<void> {
   for (const each of all) each.slowMs = 0
 }
 
+/** A request to begin as a producer comes once more when it has long begun, and fences it. */
+async function ghostStart(fleet: Fleet): Promise<void> {
+  const at = fleet.pick(fleet.free)
+  const ms = fleet.between(200, 9000)
+  if (at === undefined) return
+  await fleet.hold([at], async () => {
+    await at.close()
+    at.start({ api: 'InitProducerId', harm: 'ghost', ms })
+    await fleet.pause(ms + 500)
+  })
+}
+
 /** Nobody is there for a while, so that whoever comes first finds a backlog. */
 async function backlog(fleet: Fleet): Promise<void> {
-  if (fleet.free.length < fleet.up.length) return
+  if (fleet.isBusy) return
   await fleet.hold(fleet.instances, async () => {
     const all = fleet.up
     await Promise.all(all.map((each) => each.close()))
-    await fleet.pause(fleet.between(4000, 15_000))
+    await fleet.pause(fleet.between(4000, 20_000))
     for (const each of all) {
       each.start()
       await fleet.pause(fleet.between(0, 2000))
@@ -287,6 +313,7 @@ export const groupEvents = {
   zombie,
   doze,
   slowFunction,
+  ghostStart,
   backlog,
 } satisfies Record<string, GroupEvent>
 

@@ -12,6 +12,8 @@ export class Fleet {
   readonly world: World
   readonly draw: Draw
   readonly instances: readonly Instance[]
+  /** How long the service's function takes for a fact, everywhere. */
+  slowMs = 0
 
   constructor(company: Company, draw: Draw) {
     this.world = company.world
@@ -23,6 +25,11 @@ export class Fleet {
 
   get up(): Instance[] {
     return this.instances.filter(({ isUp }) => isUp)
+  }
+
+  /** Whether any is in an event's hands. */
+  get isBusy(): boolean {
+    return this.instances.some((each) => each.isBusy)
   }
 
   /** Those that run and are in nobody's hands. */

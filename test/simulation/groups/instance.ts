@@ -9,13 +9,12 @@ import { sleep } from '../../../src/client/cluster/backoff.ts'
 import type { Runnable } from '../../../src/streams/runtime/run.ts'
 import type { RunningTopology } from '../../../src/streams/runtime/running.ts'
 import { runTopology } from '../../../src/streams/runtime/runtime.ts'
+import type { RequestRule } from '../../../src/testing/sim-requests.ts'
 import { RequestFaults } from '../../../src/testing/sim-requests.ts'
 import type { SimProcess, World } from '../../../src/testing/world.ts'
 import { brokerAddress } from '../cluster/machine.ts'
 
 export const sessionTimeoutMs = 6_000
-const commitIntervalMs = 60
-const purgeIntervalMs = 3_000
 const restartMs = 1_000
 /** A close may wait so long for a broker that does not answer, and for what it was doing. */
 const closeLimitMs = 30_000
@@ -25,6 +24,8 @@ export interface Company {
   readonly world: World
   /** Makes the service for a process. */
   readonly make: (process: SimProcess, instance: Instance) => Runnable
+  readonly commitIntervalMs: number
+  readonly purgeIntervalMs: number
   /** Ends the history. */
   readonly fail: (error: Error) => void
 }
@@ -68,15 +69,17 @@ export class Instance {
     return this.#life!.faults
   }
 
-  start(): void {
+  /** @param rule harm to the first requests of its process */
+  start(rule?: RequestRule): void {
     assert(this.#life === undefined, `instance ${this.id} runs already`)
-    this.#begin()
+    this.#begin(rule)
   }
 
-  #begin(): void {
+  #begin(rule?: RequestRule): void {
     const { world, fail } = this.#company
     const process = world.start(this.id)
     const faults = new RequestFaults(world, process)
+    if (rule !== undefined) faults.add(rule)
     const flags = { running: undefined, isClosing: false, isSupplanted: false, hasFailed: false }
     const life: Life = { process, faults, ...flags }
     this.#life = life
@@ -107,8 +110,8 @@ export class Instance {
       broker: { bootstrap: [brokerAddress], dial: faults.dial },
       clock: process.clock,
       random: process.random,
-      commitIntervalMs,
-      purgeIntervalMs,
+      commitIntervalMs: this.#company.commitIntervalMs,
+      purgeIntervalMs: this.#company.purgeIntervalMs,
       sessionTimeoutMs,
       instanceId: this.id,
     })
