@@ -212,6 +212,11 @@ async function alone(fleet: Fleet): Promise<void> {
     await Promise.all(others.map((each) => each.close()))
     await fleet.pause(Math.max(0, wakesAt - fleet.world.clock.monotonic()))
     await fleet.pause(isShort ? fleet.between(0, 300) : fleet.between(500, 6000))
+    if (isShort) {
+      // It ends before it has understood what it missed.
+      await at.close()
+      at.start()
+    }
     for (const each of others) each.start()
   })
 }
