@@ -1,13 +1,13 @@
-/** Starts our own broker and the airline example as a user would: through the command line, as a child. */
+/** Starts our own broker and the airline example as a user would: as children. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { runMeasured, type Finished } from './measure.ts'
 
-const main = join(import.meta.dirname, '../src/cli/main.ts')
+const here = join(import.meta.dirname, '..')
 
 export interface BrokerProcess {
   readonly port: number
@@ -17,7 +17,7 @@ export interface BrokerProcess {
   stop(): Promise<void>
 }
 
-/** What `headwater start --exit --json` prints. */
+/** What `npm start -- --exit --json` prints. */
 export interface AirlineResult {
   readonly flights: number
   readonly disruptions: number
@@ -31,12 +31,16 @@ export function freshDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'headwater-bench-'))
 }
 
-export async function startBroker(args: readonly string[] = []): Promise<BrokerProcess> {
+/** @param home the checkout whose broker it is */
+export async function startBroker(
+  args: readonly string[] = [],
+  home: string = here,
+): Promise<BrokerProcess> {
   const directory = freshDirectory()
   const started = performance.now()
   const child = spawn(
     process.execPath,
-    [main, 'broker', '--json', '--port', '0', '--dir', directory, ...args],
+    [mainOf(home), 'broker', '--json', '--port', '0', '--dir', directory, ...args],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
@@ -50,28 +54,33 @@ export async function startBroker(args: readonly string[] = []): Promise<BrokerP
   return { port, pid: child.pid!, readyMs, stop }
 }
 
-/** Runs the example to its end in `directory`. */
+/** Runs the example to its end in `directory`, as it is in the checkout `home`. */
 export async function runAirline(
   directory: string,
   flights: number,
+  home: string = here,
 ): Promise<Finished & { readonly result: AirlineResult }> {
-  const finished = await runMeasured(process.execPath, airlineArguments(directory, flights))
+  const finished = await runMeasured(process.execPath, airlineArguments(directory, flights, home))
   if (finished.exitCode !== 0) throw new Error(`the example failed:\n${finished.stderr}`)
   return { ...finished, result: JSON.parse(finished.stdout) as AirlineResult }
 }
 
 /** The command line of one run that ends by itself, on free ports. */
-export function airlineArguments(directory: string, flights: number): string[] {
-  const ports = ['--port', '0', '--query-port', '0']
-  return [
-    main,
-    'start',
-    '--exit',
-    '--json',
-    '--dir',
-    directory,
-    '--flights',
-    `${flights}`,
-    ...ports,
-  ]
+export function airlineArguments(
+  directory: string,
+  flights: number,
+  home: string = here,
+): string[] {
+  const exit = ['--exit', '--json', '--dir', directory, '--flights', `${flights}`]
+  return [...exampleOf(home), ...exit, '--port', '0', '--query-port', '0']
+}
+
+function mainOf(home: string): string {
+  return join(home, 'src/cli/main.ts')
+}
+
+/** The example of a checkout: a program of its own, or in older ones the command's `start`. */
+function exampleOf(home: string): string[] {
+  const program = join(home, 'examples/airline/main.ts')
+  return existsSync(program) ? [program] : [mainOf(home), 'start']
 }

@@ -5,9 +5,9 @@
  * CPU time is the broker process's alone. Needs Java 17 and Maven.
  */
 import { ask, startKafka } from '../scripts/kafka.ts'
-import { runKafkaTool } from '../scripts/kafka/tool.ts'
 import { startBroker } from './headwater.ts'
 import { median, spread, usageOf } from './measure.ts'
+import { producerPerf } from './producer-perf.ts'
 
 const records = Number(process.argv[2] ?? 500_000)
 const rounds = Number(process.argv[3] ?? 3)
@@ -54,22 +54,10 @@ async function produce(to: Peer, round: number): Promise<void> {
   await createTopic(to, topic)
   const count = to.configs === synced ? Math.ceil(records / 5) : records
   const cpuBefore = usageOf(to.pid).cpuSeconds
-  const arguments_ = {
-    '--topic': topic,
-    '--num-records': `${count}`,
-    '--record-size': '1024',
-    '--throughput': '-1',
-    '--bootstrap-server': `127.0.0.1:${to.port}`,
-    '--command-property': 'acks=all',
-  }
-  const run = await runKafkaTool('producer-perf-test', Object.entries(arguments_).flat())
-  const last = run.stdout.trim().split('\n').at(-1) ?? ''
-  const numbers = /([\d.]+) records\/sec.*?([\d.]+) ms 99th/.exec(last)
-  if (numbers === null)
-    throw new Error(`producer-perf-test against ${to.name} said:\n${run.stdout}${run.stderr}`)
+  const { perSecond, p99Ms } = await producerPerf(to.port, topic, count)
   if (round === 0) return
-  to.perSecond.push(Number(numbers[1]))
-  to.p99Ms.push(Number(numbers[2]))
+  to.perSecond.push(perSecond)
+  to.p99Ms.push(p99Ms)
   to.cpuMicros.push(((usageOf(to.pid).cpuSeconds - cpuBefore) / count) * 1e6)
 }
 

@@ -9,6 +9,14 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
   ['lint', 'oxlint', '--type-aware', '--deny-warnings'],
   ['types', 'tsc', '--noEmit'],
   ['unused code', 'knip', '--no-progress'],
+  [
+    'code of tests only',
+    'knip',
+    '--production',
+    '--config',
+    'knip.production.json',
+    '--no-progress',
+  ],
   ['walls', 'node', '--test', 'test/unit/walls.test.ts', 'test/unit/tidy.test.ts'],
 ]
 

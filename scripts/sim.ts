@@ -16,13 +16,12 @@
  * The first failure ends it with the seed and the last of what happened. The last line counts histories.
  */
 import { parseArgs } from 'node:util'
-import type { PlantedBug } from '../src/base/planted.ts'
-import { plantedBugs } from '../src/base/planted.ts'
+import type { PlantedFault } from '../src/base/planted.ts'
 import { passes } from '../test/simulation/cluster/passes.ts'
 import type { PassName } from '../test/simulation/cluster/passes.ts'
 import { Crew } from './sim/crew.ts'
 import type { Job } from './sim/job.ts'
-import { findPlanted } from './sim/planted.ts'
+import { findPlanted, plantedBugs } from './sim/planted.ts'
 
 const { values } = parseArgs({
   options: {
@@ -122,7 +121,7 @@ function passesOf(given: readonly string[]): readonly PassName[] {
   })
 }
 
-function bugOf(name: string): PlantedBug {
+function bugOf(name: string): PlantedFault {
   const bug = plantedBugs.find((each) => each === name)
   if (bug !== undefined) return bug
   console.error(`There is no bug ${name}: choose ${plantedBugs.join(', ')}.`)

@@ -3,7 +3,7 @@
  * The file is small (210 kB), so it is read whole.
  */
 import { readFile } from 'node:fs/promises'
-import { HeadwaterError } from '../../src/base/errors.ts'
+import { HeadwaterError } from '../../src/index.ts'
 import { sourceFile } from './source-files.ts'
 
 export interface AirportRow {

@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { HeadwaterError } from '../../src/base/errors.ts'
+import { HeadwaterError } from '../../src/index.ts'
 import type { FlightAnswer, FlightColumns, FlightRequest } from './flights-worker.ts'
 import { sourceFile } from './source-files.ts'
 

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { HeadwaterError } from '../../src/base/errors.ts'
+import { HeadwaterError } from '../../src/index.ts'
 
 /** The path of a file of `vega-datasets`; `input-missing` names the package to install. */
 export function sourceFile(name: 'airports.csv' | 'flights-3m.parquet'): string {

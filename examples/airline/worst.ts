@@ -19,7 +19,7 @@ export interface WorstAirport {
  */
 export function worstAirports(
   days: Iterable<AirportDay>,
-  airportOf: (code: string) => Airport | undefined,
+  airportOf: ReadonlyMap<string, Airport>,
   count: number,
 ): WorstAirport[] {
   const sums = sumByAirport(days)
@@ -30,7 +30,7 @@ export function worstAirports(
     .sort(([codeA, a], [codeB, b]) => worseFirst(a, b) || (codeA < codeB ? -1 : 1))
     .slice(0, count)
     .map(([airport, { flights, late, delayTotal }]) => {
-      const { name = '', city = '', state = '' } = airportOf(airport) ?? {}
+      const { name = '', city = '', state = '' } = airportOf.get(airport) ?? {}
       return { airport, name, city, state, flights, late, meanDelay: delayTotal / flights }
     })
 }

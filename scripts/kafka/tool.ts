@@ -10,7 +10,7 @@ export const kafkaTools = {
   'console-producer': 'org.apache.kafka.tools.ConsoleProducer',
   'consumer-groups': 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
   'consumer-perf-test': 'org.apache.kafka.tools.ConsumerPerformance',
-  configs: 'kafka.admin.ConfigCommand',
+  configs: 'org.apache.kafka.tools.ConfigCommand',
   'producer-perf-test': 'org.apache.kafka.tools.ProducerPerformance',
   topics: 'org.apache.kafka.tools.TopicCommand',
   transactions: 'org.apache.kafka.tools.TransactionsCommand',

@@ -1,5 +1,5 @@
 /** The histories of one pass for one seed: what a worker does at a time. */
-import type { PlantedBug } from '../../src/base/planted.ts'
+import type { PlantedFault } from '../../src/base/planted.ts'
 import { planted } from '../../src/base/planted.ts'
 import { passes } from '../../test/simulation/cluster/passes.ts'
 import type { PassName } from '../../test/simulation/cluster/passes.ts'
@@ -14,7 +14,7 @@ export interface Job {
   readonly point?: number
   /** Every history twice, to see that one seed is one history. */
   readonly repeat: boolean
-  readonly bug?: PlantedBug
+  readonly bug?: PlantedFault
 }
 
 export interface JobResult {

@@ -2,7 +2,7 @@
  * Plants known bugs, one at a time, and looks whether the simulation finds them: a judge that has stopped
  * seeing such faults is worth nothing.
  */
-import type { PlantedBug } from '../../src/base/planted.ts'
+import type { PlantedFault } from '../../src/base/planted.ts'
 import type { PassName } from '../../test/simulation/cluster/passes.ts'
 import type { Crew } from './crew.ts'
 
@@ -10,7 +10,7 @@ import type { Crew } from './crew.ts'
 const seedsLeast = 20
 
 /** Where each bug is looked for. */
-const passOf: Record<PlantedBug, PassName> = {
+const passOf: Record<PlantedFault, PassName> = {
   'restore-to-last-stable': 'group-orphans',
   'keep-state-of-another': 'group-kicked',
   'commit-without-generation': 'group-frozen',
@@ -23,8 +23,10 @@ const passOf: Record<PlantedBug, PassName> = {
   'window-by-own-maximum': 'group-late',
 }
 
+export const plantedBugs = Object.keys(passOf) as readonly PlantedFault[]
+
 export interface PlantOptions {
-  readonly bugs: readonly PlantedBug[]
+  readonly bugs: readonly PlantedFault[]
   readonly firstSeed: number
   /** At most so many seeds for each bug. */
   readonly seeds: number
@@ -32,7 +34,7 @@ export interface PlantOptions {
 }
 
 interface Finding {
-  readonly bug: PlantedBug
+  readonly bug: PlantedFault
   readonly pass: PassName
   readonly seeds: number
   readonly found: number
@@ -50,7 +52,7 @@ export async function findPlanted(crew: Crew, options: PlantOptions): Promise<bo
 
 async function find(
   crew: Crew,
-  bug: PlantedBug,
+  bug: PlantedFault,
   { firstSeed, seeds }: PlantOptions,
 ): Promise<Finding> {
   const pass = passOf[bug]

@@ -10,6 +10,7 @@ import { HeadwaterError } from './errors.ts'
 
 // A leading U+FEFF is text like any other here; without the option it would be lost.
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+const exactUtf8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
 const utf8Encoder = new TextEncoder()
 const twoTo32 = 0x1_0000_0000
 
@@ -21,6 +22,15 @@ export function utf8Bytes(text: string): Uint8Array {
 /** The string in UTF-8 bytes; invalid sequences become U+FFFD. */
 export function utf8String(bytes: Uint8Array): string {
   return utf8.decode(bytes)
+}
+
+/** The string whose UTF-8 bytes these are; undefined when they are no string's. */
+export function exactUtf8String(bytes: Uint8Array): string | undefined {
+  try {
+    return exactUtf8.decode(bytes)
+  } catch {
+    return undefined
+  }
 }
 
 /** All of `chunks` as one array; the only chunk itself when there is one. */

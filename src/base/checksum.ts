@@ -83,11 +83,6 @@ export function murmur2(bytes: Uint8Array): number {
   return (hash ^ (hash >>> 15)) | 0
 }
 
-/** The partition of a key among `partitionCount`, as Kafka's default partitioner chooses it. */
-export function partitionForKey(key: Uint8Array, partitionCount: number): number {
-  return (murmur2(key) & 0x7fffffff) % partitionCount
-}
-
 function sliceTables(count: number): Int32Array {
   const all = new Int32Array(count * 256)
   for (let n = 0; n < 256; n++) {

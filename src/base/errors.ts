@@ -25,14 +25,17 @@ export type HeadwaterErrorCode =
   | 'input-invalid'
   | 'input-missing'
   | 'not-found'
+  | 'offset-out-of-range'
   | 'operator-failed'
   | 'port-in-use'
   | 'protocol-error'
   | 'query-failed'
   | 'record-invalid'
+  | 'records-lost'
   | 'service-closed'
   | 'stale-member'
   | 'timeout'
+  | 'topic-replaced'
   | 'topology-invalid'
   | 'unsupported-version'
 
@@ -50,6 +53,11 @@ export class HeadwaterError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retriable = options.retriable ?? false
+  }
+
+  /** The code of the operating error that led to this one; undefined when none did. */
+  get causeCode(): HeadwaterErrorCode | undefined {
+    return isHeadwaterError(this.cause) ? this.cause.code : undefined
   }
 }
 

@@ -25,18 +25,6 @@ export function durationMs(duration: Duration): number {
   return Number(match[1]) * unit
 }
 
-/** A size for people: `1.4 GiB`. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  let unit = 0
-  let amount = bytes
-  while (amount >= 1024 && unit < units.length - 1) {
-    amount /= 1024
-    unit++
-  }
-  return `${unit === 0 ? amount : amount.toFixed(1)} ${units[unit]}`
-}
-
 /** Kafka prints a 16-byte id as URL-safe base64 without padding. */
 export const zeroUuid = 'AAAAAAAAAAAAAAAAAAAAAA'
 

@@ -11,5 +11,14 @@ export type BrokerEvent =
       readonly partition: number
       readonly error: HeadwaterError
     }
+  /** A transaction ended and this partition got no marker: its topic is gone, or its log has seen a later
+   * epoch of the producer. Nothing of the transaction is left open there. */
+  | {
+      readonly type: 'marker-skipped'
+      readonly transactionalId: string
+      readonly topic: string
+      readonly partition: number
+      readonly reason: string
+    }
   /** The disk failed and the broker stopped; what was acknowledged is safe. */
   | { readonly type: 'broker-failed'; readonly error: HeadwaterError }

@@ -11,10 +11,10 @@ import { pipe } from '../io/pipe.ts'
 import type { Clock, Dial, Disk, Duplex, Listener, Network, Random } from '../io/ports.ts'
 import { LogStore, type Durability, type LogStoreOptions } from '../log/store/log-store.ts'
 import type { BrokerEvent } from './broker-event.ts'
-import { Catalog } from './catalog.ts'
+import { Catalog } from './serving/catalog.ts'
 import { brokerDefaults, fixedConfigs, type BrokerConfig } from './config.ts'
 import { Connection } from './server/connection.ts'
-import { randomUuid, type BrokerParts } from './context.ts'
+import { randomUuid, type BrokerParts } from './handlers/context.ts'
 import { openCoordinators } from './machines/coordinators.ts'
 import { dispatch } from './server/dispatch.ts'
 import { FetchSessions } from './serving/fetch-sessions.ts'
@@ -23,7 +23,12 @@ import { WaitingRoom } from './serving/waiting.ts'
 
 export type StoreBounds = Pick<
   LogStoreOptions,
-  'segmentBytes' | 'indexIntervalBytes' | 'journalBytes' | 'cacheBytes' | 'writeBehindBytes'
+  | 'segmentBytes'
+  | 'indexIntervalBytes'
+  | 'journalBytes'
+  | 'cacheBytes'
+  | 'backlogBytesMax'
+  | 'writeBehindBytes'
 >
 
 export interface BrokerOptions {
@@ -192,6 +197,7 @@ async function openParts(
     catalog,
     clock,
     config,
+    report,
     fixedConfigs: fixedConfigs(config, directory),
   })
   await deleteStrayLogs(store, catalog)

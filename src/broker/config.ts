@@ -5,11 +5,11 @@
  * Where a default differs from Apache Kafka's, `docs/protocol.md` says so and why.
  * Topic settings and the broker-wide ones behind them are the topics machine's (`topic-configs.ts`).
  */
-import { groupsDefaults, type GroupsOptions } from '../coordinator/groups/draft.ts'
+import { groupsDefaults, type GroupsOptions } from '../coordinator/groups/options.ts'
 import {
   transactionsDefaults,
   type TransactionsOptions,
-} from '../coordinator/transactions/state.ts'
+} from '../coordinator/transactions/options.ts'
 import { frameBytesMaxDefault } from '../protocol/frame.ts'
 
 export interface BrokerConfig {
@@ -67,7 +67,7 @@ export const brokerDefaults: BrokerConfig = {
 }
 
 /** The version Kafka's tools take this broker for. */
-const metadataVersion = '4.3-IV0'
+const metadataVersion = '4.4-IV0'
 
 /** Broker settings as DescribeConfigs shows them: fixed while the broker runs, under Kafka's names. */
 export function fixedConfigs(config: BrokerConfig, directory: string): ReadonlyMap<string, string> {

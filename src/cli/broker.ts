@@ -67,6 +67,10 @@ export function openBroker(
           return o.onFailure(event.error)
         case 'partition-damaged':
           return o.onNote?.(`${event.topic}-${event.partition}: ${event.error.message}`)
+        case 'marker-skipped':
+          return o.onNote?.(
+            `transaction '${event.transactionalId}' has no marker in ${event.topic}-${event.partition}: ${event.reason}`,
+          )
         case 'connection-refused':
           return o.onNote?.(`closed the connection from ${event.remote}: ${event.reason}`)
       }

@@ -30,7 +30,15 @@ export function queryUrl({ service, view, key }: Asked, options: GetOptions): st
     throw new HeadwaterError('config-invalid', 'give the whole URL alone, or SERVICE VIEW KEY')
   }
   const path = [service, view, key].filter((part) => part !== undefined).map(encodeURIComponent)
-  const url = new URL(isWhole ? service : `${options.url.replace(/\/+$/, '')}/v1/${path.join('/')}`)
+  const text = isWhole ? service : `${options.url.replace(/\/+$/, '')}/v1/${path.join('/')}`
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new HeadwaterError(
+      'config-invalid',
+      `${isWhole ? service : options.url} is not where a query server can be: write it as in ` +
+        'http://127.0.0.1:8092',
+    )
+  }
   for (const name of ['window', 'prefix', 'limit'] as const) {
     const value = options[name]
     if (value !== undefined) url.searchParams.set(name, String(value))

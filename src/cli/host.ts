@@ -1,50 +1,52 @@
 /**
- * Services in this process: a broker (embedded, or one that runs elsewhere), the services on it, and the
- * query server over their tables. Everything is opened in order and closed in the opposite one.
+ * Services in this process with all they need: a broker (embedded, or one that runs elsewhere), and the
+ * query server over their tables. Everything is opened in order and closed in the opposite one; starting,
+ * watching and closing the services themselves is `run`'s.
  */
-import { assert } from '../base/errors.ts'
 import type { Broker } from '../broker/broker.ts'
-import type { Cluster } from '../client/cluster/cluster.ts'
-import { nodeClock, nodeRandom } from '../io/node-clock.ts'
+import { nodeClock } from '../io/node-clock.ts'
 import type { Durability } from '../log/store/log-store.ts'
 import { serveQueries } from '../query/listen.ts'
 import type { QueryServer } from '../query/listen.ts'
 import type { QueryService } from '../query/view.ts'
-import type { Service } from '../service/service.ts'
-import { runTopology } from '../streams/runtime/runtime.ts'
+import { run } from '../streams/runtime/run.ts'
+import type { Runnable, Running, RunningServices } from '../streams/runtime/run.ts'
 import type { BrokerAddress, RunningTopology } from '../streams/runtime/running.ts'
 import type { HostAndPort } from './arguments.ts'
 import { openBroker } from './broker.ts'
 import { dialTcp, withCluster } from './connect.ts'
+import { countRecords } from './count.ts'
+import { printNote } from './output.ts'
 import type { ServiceProgress } from './progress.ts'
 
 export interface HostOptions {
+  /** The embedded broker's data directory. */
   readonly dir: string
+  /** The embedded broker's port for Kafka clients; 0 takes a free one. */
   readonly port: number
+  /** The port for queries over HTTP; 0 takes a free one. */
   readonly queryPort: number
   readonly durability: Durability
   /** A broker that runs elsewhere; without it one is opened in `dir`. */
   readonly broker?: HostAndPort
 }
 
-/** How long closing may take once something has failed. */
-const closeAfterFailureMs = 2_000
+/** How long closing may take once something has failed or a start was given up. */
+const closeInHasteMs = 2_000
 
-interface HostedService {
-  readonly name: string
-  readonly running: RunningTopology
-}
-
+/** A broker, services and their queries. */
 export class Host {
   /** How services reach the broker. */
   readonly broker: BrokerAddress
   /** Where other Kafka clients reach it: `host:port`. */
   readonly kafka: string
   readonly #embedded: Broker | undefined
-  readonly #services: HostedService[] = []
+  readonly #apps: Running<unknown, unknown>[] = []
+  readonly #starts = new Set<Promise<unknown>>()
   readonly #failed = Promise.withResolvers<never>()
+  readonly #closing = new AbortController()
   #queries: QueryServer | undefined
-  #hasFailed = false
+  #isHasty = false
 
   private constructor(broker: BrokerAddress, embedded: Broker | undefined) {
     const { host, port } = broker.bootstrap[0]!
@@ -55,21 +57,12 @@ export class Host {
     this.#failed.promise.catch(() => {})
   }
 
+  /**
+   * Opens the broker and the query server. Throws `data-dir-locked`, `data-dir-version`, `data-corrupt`,
+   * `disk-failed` or `port-in-use`; `connection-failed` when no broker answers at `options.broker`.
+   */
   static async open(options: HostOptions): Promise<Host> {
-    let host: Host | undefined
-    if (options.broker !== undefined) {
-      const address = { bootstrap: [options.broker], dial: dialTcp }
-      // A service would go on hoping for a minute; whoever mistyped the address should not.
-      await withCluster(options.broker, async () => {})
-      host = new Host(address, undefined)
-    } else {
-      const broker = await openBroker({
-        ...options,
-        host: '127.0.0.1',
-        onFailure: (error) => host?.fail(error),
-      })
-      host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker)
-    }
+    const host = await Host.#openBroker(options)
     try {
       host.#queries = await serveQueries({
         host: '127.0.0.1',
@@ -83,85 +76,80 @@ export class Host {
     }
   }
 
+  static async #openBroker(options: HostOptions): Promise<Host> {
+    if (options.broker !== undefined) {
+      // A service would go on hoping for a minute; whoever mistyped the address should not.
+      await withCluster(options.broker, async () => {})
+      return new Host({ bootstrap: [options.broker], dial: dialTcp }, undefined)
+    }
+    const failed = Promise.withResolvers<never>()
+    const broker = await openBroker({
+      ...options,
+      host: '127.0.0.1',
+      onFailure: failed.reject,
+      onNote: printNote,
+    })
+    const host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker)
+    failed.promise.catch((error: unknown) => host.#fail(error))
+    return host
+  }
+
+  /** Where queries are answered: `http://127.0.0.1:8092`, without a slash at its end. */
   get queryUrl(): string {
     return this.#queries!.url
   }
 
-  /** Rejects when the broker or a service cannot go on. */
+  /** Rejects when the broker or a service cannot go on; never resolves. */
   get failed(): Promise<never> {
     return this.#failed.promise
   }
 
-  fail(error: unknown): void {
-    this.#hasFailed = true
-    this.#failed.reject(error)
-  }
-
-  /** Starts a service; it works on until the host is closed. */
-  async start(service: Service): Promise<RunningTopology> {
-    const running = await runTopology(service.build(), {
-      broker: this.broker,
-      clock: nodeClock,
-      random: nodeRandom,
-    })
-    this.#services.push({ name: service.name, running })
-    running.failed.catch((error: unknown) => this.fail(error))
-    return running
+  /**
+   * Starts services side by side, as `run` does; they work on until the host is closed.
+   * @param o.signal gives the start up, and rejects with its reason
+   */
+  async start<const L extends readonly Runnable[]>(
+    services: L,
+    o: { readonly signal?: AbortSignal } = {},
+  ): Promise<RunningServices<L>> {
+    const signals = [this.#closing.signal, ...(o.signal ? [o.signal] : [])]
+    const start = run(services, { broker: this.broker, signal: AbortSignal.any(signals) })
+    this.#starts.add(start)
+    try {
+      const running = await start
+      this.#apps.push(running)
+      running.failed.catch((error: unknown) => this.#fail(error))
+      return running
+    } finally {
+      this.#starts.delete(start)
+    }
   }
 
   /** The services of these names as progress shows them; those that have not been started are waiting. */
   progress(names: readonly string[]): ServiceProgress[] {
     return names.map((name) => {
       const running = this.#find(name)
-      if (running === undefined)
+      if (running === undefined) {
         return { name, state: 'waiting', recordsIn: 0, recordsOut: 0, lag: 0 }
+      }
       const { state, recordsIn, recordsOut, lag } = running.stats()
       return { name, state, recordsIn, recordsOut, lag }
     })
   }
 
-  /** Events that a service's inputs have written since they were read first. */
+  /** Events that the inputs of a service have written since they were read first; 0 before it starts. */
   inputRecords(name: string): number {
-    const inputs = Object.values(this.#find(name)?.stats().inputs ?? {})
-    return inputs.reduce((sum, { records }) => sum + records, 0)
+    const inputs = this.#find(name)?.stats().inputs ?? {}
+    return Object.values(inputs).reduce((sum, { records }) => sum + records, 0)
   }
 
-  stats(name: string): ReturnType<RunningTopology['stats']> {
-    return this.#running(name).stats()
-  }
-
-  views(name: string): RunningTopology['views'] {
-    return this.#running(name).views
-  }
-
-  withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
-    return withCluster(this.broker.bootstrap[0]!, work, this.broker.dial)
-  }
-
-  /** Resolves when all services are through with their inputs and each other's output. */
-  async caughtUp(): Promise<void> {
-    // A service may write what another one, asked before it, reads: ask until nothing has moved.
-    for (let before = -1, now = this.#recordsSeen(); before !== now; now = this.#recordsSeen()) {
-      before = now
-      for (const { running } of this.#services) await running.caughtUp()
-    }
-  }
-
-  #recordsSeen(): number {
-    return this.#services.reduce((sum, { running }) => {
-      const { recordsIn, recordsOut } = running.stats()
-      return sum + recordsIn + recordsOut
-    }, 0)
-  }
-
-  #find(name: string): RunningTopology | undefined {
-    return this.#services.find((service) => service.name === name)?.running
-  }
-
-  #running(name: string): RunningTopology {
-    const running = this.#find(name)
-    assert(running !== undefined, `service '${name}' has been started`)
-    return running
+  /** How many committed records each of the topics holds, counted by reading them. */
+  countRecords(topics: readonly string[]): Promise<number[]> {
+    return withCluster(
+      this.broker.bootstrap[0]!,
+      (cluster) => Promise.all(topics.map((topic) => countRecords(cluster, topic))),
+      this.broker.dial,
+    )
   }
 
   /**
@@ -169,22 +157,37 @@ export class Host {
    * little time, and only the failure matters: no other error comes from here.
    */
   async close(): Promise<void> {
-    if (!this.#hasFailed) return this.#close()
+    if (this.#starts.size > 0) this.#isHasty = true
+    this.#closing.abort()
+    if (!this.#isHasty) return this.#close()
     const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = nodeClock.after(closeAfterFailureMs, resolve)
+    const timer = nodeClock.after(closeInHasteMs, resolve)
     await Promise.race([this.#close().catch(() => {}), promise])
     timer.cancel()
   }
 
-  async #close(): Promise<void> {
-    await this.#queries?.close()
-    // Side by side: with a broker that is gone each of them takes as long as it may.
-    await Promise.all(this.#services.map(({ running }) => running.close()))
-    await this.#embedded?.close()
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  get #services(): readonly RunningTopology[] {
+    return this.#apps.flatMap(({ services }) => services)
+  }
+
+  #find(name: string): RunningTopology | undefined {
+    return this.#services.find(({ service }) => service === name)
+  }
+
+  #fail(error: unknown): void {
+    this.#isHasty = true
+    this.#failed.reject(error)
+  }
+
+  async #close(): Promise<void> {
+    await this.#queries?.close()
+    await Promise.allSettled(this.#starts)
+    await Promise.all(this.#apps.map((app) => app.close()))
+    await this.#embedded?.close()
   }
 }
 
@@ -192,6 +195,10 @@ function byName(a: QueryService, b: QueryService): number {
   return a.name < b.name ? -1 : 1
 }
 
-function asQueryService({ name, running }: HostedService): QueryService {
-  return { name, views: running.views, ready: () => running.stats().state === 'running' }
+function asQueryService(running: RunningTopology): QueryService {
+  return {
+    name: running.service,
+    views: running.views,
+    ready: () => running.stats().state === 'running',
+  }
 }

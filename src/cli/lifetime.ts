@@ -1,43 +1,52 @@
 /**
- * How a command that stays up ends: at Ctrl-C (SIGINT) or SIGTERM it is asked to stop, and stops cleanly.
+ * How a program that stays up ends: at Ctrl-C (SIGINT) or SIGTERM it is asked to stop, and stops cleanly.
  * Asked twice, it stops at once: what was acknowledged is on disk, so nothing stored is lost.
  */
+import { holdProcess } from '../io/node-process.ts'
 import { Interrupted, exitCodes } from './output.ts'
 
 export class Lifetime {
-  readonly #asked = Promise.withResolvers<void>()
-  readonly #keepAlive = setInterval(() => {}, 60_000)
+  readonly #asked = new AbortController()
+  readonly #over = Promise.withResolvers<void>()
+  readonly #release = holdProcess()
   readonly #onSignal = () => {
     if (this.isOver) process.exit(exitCodes.interrupted)
-    this.isOver = true
-    this.#asked.resolve()
+    this.#asked.abort(new Interrupted())
+    this.#over.resolve()
   }
-
-  /** Whether the command was asked to stop. */
-  isOver = false
 
   constructor() {
     process.on('SIGINT', this.#onSignal)
     process.on('SIGTERM', this.#onSignal)
   }
 
-  /** Resolves when the command is asked to stop. */
-  get over(): Promise<void> {
-    return this.#asked.promise
+  /** Whether the program was asked to stop. */
+  get isOver(): boolean {
+    return this.#asked.signal.aborted
   }
 
-  /** What `work` gives; throws `Interrupted` when the command is asked to stop before that. */
+  /** Aborted when the program is asked to stop. */
+  get signal(): AbortSignal {
+    return this.#asked.signal
+  }
+
+  /** Resolves when the program is asked to stop. */
+  get over(): Promise<void> {
+    return this.#over.promise
+  }
+
+  /** What `work` gives; throws when the program is asked to stop before that, so that it ends with 130. */
   unlessOver<T>(work: Promise<T>): Promise<T> {
     return Promise.race([
       work,
       this.over.then(() => {
-        throw new Interrupted()
+        throw this.signal.reason
       }),
     ])
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#keepAlive)
+    this.#release()
     process.off('SIGINT', this.#onSignal)
     process.off('SIGTERM', this.#onSignal)
   }

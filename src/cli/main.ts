@@ -4,54 +4,27 @@
  * called, so that `--help` answers at once.
  */
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, Option } from 'commander'
-import type { CommandOptions } from 'commander'
+import type { Command, CommandOptions } from 'commander'
+import { parseConfig, parseCount, parseFrom, parseIndex, queryPortDefault } from './arguments.ts'
 import {
-  durabilities,
-  kafkaPortDefault,
-  parseAddress,
-  parseConfig,
-  parseCount,
-  parseFrom,
-  parseIndex,
-  parsePort,
-  queryPortDefault,
-} from './arguments.ts'
-import { exitCodes, printError } from './output.ts'
+  addHostOptions,
+  brokerOption,
+  directoryOption,
+  durabilityOption,
+  jsonOption,
+  portOption,
+} from './options.ts'
+import { newProgram, runProgram } from './program.ts'
 
-// A reader that has seen enough (`headwater tail x | head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCodes.done)
-  throw error
-})
-
-const exitCode = await run(process.argv)
-// After a failure something may still be trying again; nothing waits for that.
-if (exitCode === exitCodes.done) process.exitCode = exitCode
-else process.exit(exitCode)
-
-async function run(argv: readonly string[]): Promise<number> {
-  try {
-    await buildProgram().parseAsync(argv)
-    return exitCodes.done
-  } catch (error) {
-    if (!(error instanceof CommanderError)) return printError(error, argv.includes('--json'))
-    return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
-  }
-}
+await runProgram(buildProgram(), process.argv)
 
 function buildProgram(): Command {
-  const program = new Command('headwater')
+  const program = newProgram('headwater')
     .description(
       'Event-driven microservices on an embedded, durable, Kafka-compatible event broker.',
     )
     .version(version(), '-V, --version')
-    .showSuggestionAfterError()
-    .exitOverride()
-    .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, 'headwater: ')),
-    })
-    .showHelpAfterError('Add --help to see what the command understands.')
+    .enablePositionalOptions()
   addStart(program)
   addBroker(program)
   addRun(program)
@@ -70,23 +43,14 @@ function addStart(program: Command): void {
   program
     .command('start')
     .description(
-      'run the airline example: real flights through five services. Started again on the same directory, ' +
-        'it goes on where it was and adds nothing twice.',
+      'run the airline example of the repository, as `npm start` does: real flights through five ' +
+        'services. `headwater start --help` has its flags.',
     )
-    .option(
-      '--flights <n>',
-      "how many of the file's 3,000,000 flights to load",
-      parseCount,
-      300_000,
-    )
-    .addOption(directoryOption('data/airline'))
-    .addOption(portOption())
-    .addOption(queryPortOption())
-    .addOption(durabilityOption())
-    .addOption(outsideBrokerOption())
-    .option('--exit', 'end once the input is fully processed')
-    .addOption(jsonOption('progress goes to standard error, the result is one JSON object'))
-    .action(async (options) => (await import('./start.ts')).start(options))
+    .argument('[options...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (args: string[]) => (await import('./start.ts')).start(args))
 }
 
 function addBroker(program: Command): void {
@@ -102,15 +66,11 @@ function addBroker(program: Command): void {
 }
 
 function addRun(program: Command): void {
-  program
+  const command = program
     .command('run')
     .description('run the services that a module exports, with their queries over HTTP.')
     .argument('<file>', 'a TypeScript or JavaScript module that exports services')
-    .addOption(directoryOption('data/run'))
-    .addOption(portOption())
-    .addOption(queryPortOption())
-    .addOption(durabilityOption())
-    .addOption(outsideBrokerOption())
+  addHostOptions(command, 'data/run')
     .option('--exit', 'end once every input is fully processed')
     .addOption(jsonOption('say where it listens, and at the end what it did, as JSON lines'))
     .action(async (file, options) => (await import('./run.ts')).runFile(file, options))
@@ -124,9 +84,13 @@ function addTopics(program: Command): void {
       .description(description)
       .addOption(brokerOption())
       .addOption(jsonOption('print JSON'))
-  command('list', 'the topics of a broker', { isDefault: true }).action(async (options) =>
-    (await import('./topics.ts')).listTopics(options),
-  )
+  command('list', 'the topics of a broker', { isDefault: true })
+    .allowExcessArguments()
+    .action(async (options, { args: [word] }: Command) => {
+      // The default command gets every word that names none.
+      if (word !== undefined) topics.error(`error: unknown command '${word}'`)
+      await (await import('./topics.ts')).listTopics(options)
+    })
   command('describe', 'partitions, offsets and configs of a topic')
     .argument('<topic>')
     .action(async (topic, options) => (await import('./topics.ts')).describeTopic(topic, options))
@@ -169,8 +133,8 @@ function addGet(program: Command): void {
     .command('get')
     .description('ask a service: the value of a key, or the entries of a view.')
     .argument('<service>', 'a service, or the whole URL of a query')
-    .argument('[view]')
-    .argument('[key]')
+    .argument('[view]', 'a table of the service; without one its views are listed')
+    .argument('[key]', 'a key of the table; without one its entries are listed')
     .option('--url <url>', 'where the query server is', `http://127.0.0.1:${queryPortDefault}`)
     .option('--window <time>', 'the window that holds this time')
     .option('--prefix <text>', 'without a key: entries whose keys begin so')
@@ -179,52 +143,4 @@ function addGet(program: Command): void {
     .action(async (service, view, key, options) =>
       (await import('./get.ts')).get({ service, view, key }, options),
     )
-}
-
-function directoryOption(path: string): Option {
-  return new Option('--dir <path>', 'data directory, relative to the working directory').default(
-    path,
-  )
-}
-
-function portOption(): Option {
-  return new Option('--port <n>', 'port for Kafka clients; 0 takes a free one')
-    .argParser(parsePort)
-    .default(kafkaPortDefault)
-}
-
-function queryPortOption(): Option {
-  return new Option('--query-port <n>', 'port for queries over HTTP; 0 takes a free one')
-    .argParser(parsePort)
-    .default(queryPortDefault)
-}
-
-function durabilityOption(): Option {
-  return new Option(
-    '--durability <when>',
-    'records are acknowledged when they are on disk, with the operating system, or in memory',
-  )
-    .choices(durabilities)
-    .default('disk')
-}
-
-/** For commands that otherwise bring a broker of their own. */
-function outsideBrokerOption(): Option {
-  return new Option(
-    '--broker <host:port>',
-    'use this Kafka or Headwater broker, not one of its own',
-  )
-    .argParser(parseAddress)
-    .conflicts(['dir', 'port', 'durability'])
-}
-
-/** For commands that need a broker that is there. */
-function brokerOption(): Option {
-  return new Option('--broker <host:port>', 'a Kafka or Headwater broker')
-    .argParser(parseAddress)
-    .default({ host: '127.0.0.1', port: kafkaPortDefault }, `127.0.0.1:${kafkaPortDefault}`)
-}
-
-function jsonOption(description: string): Option {
-  return new Option('--json', description)
 }

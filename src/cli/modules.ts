@@ -2,7 +2,7 @@
  * Loads a user's module and finds what it exports: services to run, or events to decode with. Exports are
  * recognised by their shape, because the module may have loaded another copy of this package.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
@@ -35,6 +35,9 @@ async function exportsOf(file: string): Promise<unknown[]> {
   const path = resolve(file)
   if (!existsSync(path)) {
     throw new HeadwaterError('input-missing', `there is no file ${path}: correct the path`)
+  }
+  if (statSync(path).isDirectory()) {
+    throw new HeadwaterError('input-invalid', `${path} is a directory: name a module in it`)
   }
   try {
     const loaded = (await import(pathToFileURL(path).href)) as Record<string, unknown>

@@ -30,7 +30,18 @@ export function printJson(value: unknown): void {
 
 /** A line for people beside the result, on standard error. */
 export function printNote(text: string): void {
-  process.stderr.write(`${text}\n`)
+  writeNote(`${text}\n`)
+}
+
+const writeToStderr = (text: string): void => void process.stderr.write(text)
+let writeNote = writeToStderr
+
+/** Notes are given to `write` until the function returned is called: for lines that are drawn in place. */
+export function divertNotes(write: (text: string) => void): () => void {
+  writeNote = write
+  return () => {
+    writeNote = writeToStderr
+  }
 }
 
 /** Says on standard error what went wrong and gives the exit code for it. */

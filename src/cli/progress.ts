@@ -6,7 +6,7 @@
  */
 import { styleText } from 'node:util'
 import { createLogUpdate } from 'log-update'
-import { formatCount, formatTable } from './output.ts'
+import { divertNotes, formatCount, formatTable } from './output.ts'
 import type { Column } from './output.ts'
 
 /** A service at one moment; counts are since the process began. */
@@ -17,11 +17,12 @@ export interface ServiceProgress {
   readonly recordsIn: number
   readonly recordsOut: number
   /** Records in its streams that it has not processed yet. */
-  readonly lag: number
+  /** Undefined while it is not known. */
+  readonly lag: number | undefined
 }
 
 /** What is being read from outside. */
-interface LoadProgress {
+export interface LoadProgress {
   readonly what: string
   readonly done: number
   readonly total: number
@@ -46,6 +47,7 @@ export class Progress {
   readonly #timer: NodeJS.Timeout
   readonly #stream = process.stderr
   readonly #live = process.stderr.isTTY
+  readonly #restoreNotes: (() => void) | undefined
 
   constructor(look: () => Snapshot) {
     this.#look = look
@@ -54,12 +56,19 @@ export class Progress {
     this.#timer = setInterval(step, this.#live ? redrawMs : plainLineMs)
     // The first rates are counted from here.
     this.#rates.of(look().services, performance.now())
-    if (this.#live) step()
+    if (!this.#live) return
+    this.#restoreNotes = divertNotes((text) => {
+      this.#draw.clear()
+      this.#stream.write(text)
+      this.#redraw()
+    })
+    step()
   }
 
   /** Draws the last state for good and gives the terminal back. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer)
+    this.#restoreNotes?.()
     if (!this.#live) return
     this.#redraw()
     this.#draw.done()
@@ -113,7 +122,7 @@ export function drawProgress(
     { title: 'in', align: 'right', text: ({ recordsIn }) => formatCount(recordsIn) },
     { title: 'out', align: 'right', text: ({ recordsOut }) => formatCount(recordsOut) },
     { title: 'records/s', align: 'right', text: ({ name }) => formatCount(rates.get(name) ?? 0) },
-    { title: 'lag', align: 'right', text: ({ lag }) => formatCount(lag) },
+    { title: 'lag', align: 'right', text: ({ lag }) => formatLag(lag) },
     { title: '', text: ({ state }) => (state === 'running' ? '' : state) },
   ]
   const wide = columns.map((column) =>
@@ -141,7 +150,7 @@ export function plainProgress(
     : []
   const parts = services.map((service) => {
     const state = service.state === 'running' ? '' : ` (${service.state})`
-    return `${service.name}${state} ${formatCount(rates.get(service.name) ?? 0)}/s lag ${formatCount(service.lag)}`
+    return `${service.name}${state} ${formatCount(rates.get(service.name) ?? 0)}/s lag ${formatLag(service.lag)}`
   })
   return [...loaded, ...parts].join(' | ')
 }
@@ -151,4 +160,8 @@ const colourCode = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g')
 function cut(line: string, columns: number): string {
   const plain = line.replaceAll(colourCode, '')
   return plain.length <= columns || columns < 2 ? line : plain.slice(0, columns)
+}
+
+function formatLag(lag: number | undefined): string {
+  return lag === undefined ? '?' : formatCount(lag)
 }

@@ -1,4 +1,6 @@
 /** `headwater run FILE`: the services a module exports, on an embedded broker or one that runs elsewhere. */
+import type { RunningServices } from '../streams/runtime/run.ts'
+import type { Service } from '../service/service.ts'
 import { Host } from './host.ts'
 import type { HostOptions } from './host.ts'
 import { Lifetime } from './lifetime.ts'
@@ -15,12 +17,12 @@ export async function runFile(file: string, options: RunOptions): Promise<void> 
   const services = await loadServices(file)
   const names = services.map(({ name }) => name)
   using lifetime = new Lifetime()
-  await using host = await Host.open(options)
-  await Promise.all(services.map((service) => host.start(service)))
+  await using host = await lifetime.unlessOver(Host.open(options))
+  const running = await lifetime.unlessOver(host.start(services, lifetime))
   const { kafka, queryUrl } = host
   if (options.json) printJson({ services: names, kafka, queryUrl })
   else print(`services: ${names.join(', ')}\nqueries:  ${queryUrl}\nKafka:    ${kafka}\n`)
-  await watch(host, names, lifetime, options)
+  await watch(host, running, { names, lifetime, options })
   if (!options.exit) return
   for (const { name, recordsIn, recordsOut } of host.progress(names)) {
     if (options.json) printJson({ service: name, recordsIn, recordsOut })
@@ -30,11 +32,14 @@ export async function runFile(file: string, options: RunOptions): Promise<void> 
 
 async function watch(
   host: Host,
-  names: readonly string[],
-  lifetime: Lifetime,
-  options: RunOptions,
+  running: RunningServices<readonly Service[]>,
+  o: {
+    readonly names: readonly string[]
+    readonly lifetime: Lifetime
+    readonly options: RunOptions
+  },
 ): Promise<void> {
-  using _progress = new Progress(() => ({ load: undefined, services: host.progress(names) }))
-  if (options.exit) await lifetime.unlessOver(Promise.race([host.caughtUp(), host.failed]))
-  else await Promise.race([lifetime.over, host.failed])
+  using _progress = new Progress(() => ({ load: undefined, services: host.progress(o.names) }))
+  if (!o.options.exit) await Promise.race([o.lifetime.over, host.failed])
+  else await o.lifetime.unlessOver(Promise.race([running.caughtUp(), host.failed]))
 }

@@ -8,7 +8,9 @@ import { ErrorCode } from '../protocol/errors.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { CommittedOffset } from './group/group-offsets.ts'
 import { fetchOffsets } from './group/group-offsets.ts'
+import { askLeaders } from './cluster/leaders.ts'
 import type { PartitionOffset } from './cluster/topic-partition.ts'
+import { byTopic } from './cluster/topic-partition.ts'
 import { throwOnError } from './cluster/wire-error.ts'
 
 const adminTimeoutMs = 30_000
@@ -184,22 +186,29 @@ export async function alterConfigs(
   }
 }
 
-/** Makes a partition begin at `offset`; -1 empties it. Returns where it begins now. */
+/**
+ * Makes partitions begin at the offsets given; -1 empties one. Returns where each begins now, in the
+ * same order. Each leader is asked once for all partitions it leads.
+ */
 export async function deleteRecords(
   cluster: Cluster,
-  { topic, partition, offset }: PartitionOffset,
-): Promise<number> {
-  const response = await cluster.request(
-    'DeleteRecords',
-    {
-      topics: [{ name: topic, partitions: [{ partitionIndex: partition, offset }] }],
+  before: readonly PartitionOffset[],
+): Promise<readonly PartitionOffset[]> {
+  return askLeaders(cluster, before, 'delete records of', async (nodeId, led) => {
+    const response = await cluster.send(nodeId, 'DeleteRecords', {
+      topics: byTopic(led).map(([name, ofTopic]) => ({
+        name,
+        partitions: ofTopic.map(({ partition, offset }) => ({ partitionIndex: partition, offset })),
+      })),
       timeoutMs: adminTimeoutMs,
-    },
-    { leaderOf: topic, partition },
-  )
-  const result = response.topics[0]!.partitions[0]!
-  throwOnError(result.errorCode, `delete records of ${topic}-${partition}`)
-  return result.lowWatermark
+    })
+    return response.topics.flatMap(({ name: topic, partitions }) =>
+      partitions.map(({ partitionIndex: partition, lowWatermark: offset, errorCode }) => ({
+        errorCode,
+        answer: { topic, partition, offset },
+      })),
+    )
+  })
 }
 
 export interface GroupListing {

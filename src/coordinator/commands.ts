@@ -8,7 +8,7 @@
  * What handlers do before asking, because only they can: authorise, resolve topic ids to names, and
  * answer for topics and partitions that do not exist.
  */
-import type { ApiName, RequestOf } from '../protocol/api.ts'
+import type { ApiName, RequestOf, ResponseInput } from '../protocol/api.ts'
 
 /** A client's request. */
 export interface Call<N extends ApiName> {
@@ -19,6 +19,20 @@ export interface Call<N extends ApiName> {
   /** Where the client is, as Kafka prints it: `/127.0.0.1`. */
   readonly clientHost: string
   readonly request: RequestOf<N>
+}
+
+/** What a command is answered with, by its type; `never` for those without a token. */
+export type AnswerOf<T extends string> = T extends ApiName
+  ? ResponseInput<T>
+  : T extends keyof OwnAnswers
+    ? OwnAnswers[T]
+    : never
+
+interface OwnAnswers {
+  readonly 'auto-create': AutoCreated
+  readonly 'complete-transaction': undefined
+  readonly 'topics-deleted': undefined
+  readonly 'enter-transaction': Entered
 }
 
 /** Time has come: see `Decision.wakeAt`. */
@@ -64,7 +78,7 @@ export type TopicsCommand =
   | Wake
 
 /** The error code of each name asked for, in order; `NONE` also for those already there. */
-export interface AutoCreated {
+interface AutoCreated {
   readonly topics: readonly { readonly name: string; readonly errorCode: number }[]
 }
 
@@ -156,8 +170,7 @@ export type TransactionsCommand =
 /**
  * A transactional Produce or TxnOffsetCommit is about to be written. With `add` (Produce v12 and up,
  * TxnOffsetCommit v5 and up: KIP-890) what is missing joins the transaction; without, it is refused.
- * Answered with `Entered`, always by the decision itself; `coversPartition` answers the common case
- * without a command.
+ * Answered with `Entered`, always by the decision itself.
  */
 export interface EnterTransaction {
   readonly type: 'enter-transaction'

@@ -12,17 +12,13 @@
  * a change it gives nothing for is volatile: applied like any other, and forgotten by a restart.
  *
  * What a host owes a machine: one command at a time; all changes of a decision in one atomic append,
- * applied in order at once; replies and effects in the order of the log, so that nothing an effect wrote
- * outlives the change that asked for it; effects again after a replay, so they are idempotent. It keeps
- * the earliest `wakeAt` asked for until it has sent that wake; a wake that comes too early does no harm.
- * If an append fails, every reply that waits fails as retriable and the state comes anew from the log.
+ * applied in order at once; effects right after them and behind them in the journal, so that nothing an
+ * effect wrote outlives the change that asked for it; replies once the changes are durable. Effects run
+ * again after a replay, so they are idempotent. It keeps the earliest `wakeAt` asked for until it has sent
+ * that wake; a wake that comes too early does no harm. After a failed append it decides nothing more: what
+ * waits fails, and the next start builds the state from the log.
  */
-
-/** The answer to the command that came with token `to`: a wire response body, or a named type. */
-export interface Reply {
-  readonly to: string
-  readonly response: unknown
-}
+import type { Reply } from './answer.ts'
 
 export interface Decision<Change, Effect> {
   readonly changes: readonly Change[]
@@ -47,12 +43,12 @@ export interface Machine<State, Command, Change, Effect> {
   afterReplay(state: State, now: number): readonly Command[]
 }
 
-/** The state that stored changes add up to. */
+/** Applies stored changes, to a new state unless one is given; the state they add up to. */
 export function replay<State, Command, Change, Effect>(
   machine: Machine<State, Command, Change, Effect>,
   stored: Iterable<Uint8Array>,
+  state = machine.initial(),
 ): State {
-  const state = machine.initial()
   for (const bytes of stored) machine.apply(state, machine.decode(bytes))
   return state
 }

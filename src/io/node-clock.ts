@@ -4,6 +4,7 @@
  * Timers are unreferenced, so a broker with nothing to do never holds its process open.
  */
 import { randomFillSync } from 'node:crypto'
+import { assertDelay } from './contract.ts'
 import type { Clock, Random, Timer } from './ports.ts'
 
 /** Node refuses longer delays (it would fire at once): such a timer is set again when it fires. */
@@ -21,6 +22,7 @@ export const nodeRandom: Random = {
 }
 
 function startTimer(delayMs: number, callback: () => void): Timer {
+  assertDelay(delayMs)
   let handle: NodeJS.Timeout
   const start = (leftMs: number): void => {
     const stepMs = Math.max(0, Math.min(leftMs, delayMsMax))

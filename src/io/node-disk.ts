@@ -11,6 +11,7 @@ import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { HeadwaterError } from '../base/errors.ts'
+import { assertExtent } from './contract.ts'
 import type { Disk, DiskFile } from './ports.ts'
 
 /** Buffers handed to one `writev`; the system takes 1024. */
@@ -61,6 +62,7 @@ class NodeFile implements DiskFile {
   }
 
   read(position: number, count: number): Promise<Uint8Array> {
+    assertExtent(position, count)
     return attempt('read', this.#path, async () => {
       const bytes = new Uint8Array(count)
       let length = 0
@@ -79,6 +81,7 @@ class NodeFile implements DiskFile {
   }
 
   write(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    assertExtent(position, 0)
     return attempt('write', this.#path, async () => {
       let at = position
       for (let from = 0; from < chunks.length; from += writeChunksMax) {
@@ -92,6 +95,7 @@ class NodeFile implements DiskFile {
   }
 
   truncate(size: number): Promise<void> {
+    assertExtent(size, 0)
     return attempt('truncate', this.#path, () => this.#handle.truncate(size))
   }
 

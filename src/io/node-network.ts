@@ -141,7 +141,12 @@ function startListening(server: Server, host: string, port: number): Promise<voi
   })
 }
 
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): HeadwaterError {
+/** Why an address cannot be listened on, in words that help. */
+export function listenError(
+  error: NodeJS.ErrnoException,
+  host: string,
+  port: number,
+): HeadwaterError {
   if (error.code === 'EADDRINUSE') {
     return new HeadwaterError(
       'port-in-use',

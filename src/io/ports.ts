@@ -1,5 +1,5 @@
 /**
- * The one door to the world: clock, randomness, disk and network as interfaces.
+ * The one door to the world: clock, randomness, disk, network and HTTP as interfaces.
  *
  * Everything above this room reaches the world only through these, so a whole system of broker, clients
  * and services runs in one process, in simulated time, from one seed. `node-*.ts` beside this file are
@@ -96,6 +96,22 @@ export interface Network {
   listen(host: string, port: number, accept: (connection: Duplex) => void): Promise<Listener>
   /** Connects; `connection-failed` names the address. */
   connect(host: string, port: number): Promise<Duplex>
+}
+
+export interface HttpListener {
+  readonly host: string
+  readonly port: number
+  /** Stops accepting and ends every connection, so that no silent client holds it up. */
+  close(): Promise<void>
+}
+
+export interface Http {
+  /** Answers requests; `port` 0 takes a free one. `port-in-use` names the port and the fix. */
+  listen(
+    host: string,
+    port: number,
+    answer: (request: Request) => Response | Promise<Response>,
+  ): Promise<HttpListener>
 }
 
 /** How a client reaches a broker address: `Network.connect`, or a pipe into an embedded broker. */

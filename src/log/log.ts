@@ -21,7 +21,7 @@ import {
   type BatchHeader,
 } from '../records/batch.ts'
 import { decodeRecords } from '../records/record.ts'
-import type { LogCheckpoint, LogConfig } from './store/checkpoint.ts'
+import type { LogCheckpoint, LogConfig, LogIdentity } from './identity.ts'
 import type { EpochEnd } from './state/epochs.ts'
 import type { LogState, Moment } from './state/log-state.ts'
 import type { Producer, Refusal } from './state/producers.ts'
@@ -57,8 +57,6 @@ export interface LogHost {
   submit(log: Log, batch: Uint8Array, header: BatchHeader, baseOffset: number): Promise<void>
   /** Settles when all that was submitted so far is durable. */
   settled(): Promise<void>
-  /** More of the log is in the journal; its listeners are told with the group. */
-  journaled(log: Log): void
   /** The high watermark moved outside a group; listeners are to be told soon. */
   advanced(log: Log): void
   /** `batches` more of the log, up to `nextOffset`, are in segment files. */
@@ -88,7 +86,7 @@ export class Log {
 
   constructor(
     host: LogHost,
-    identity: { name: string; number: number; config: LogConfig },
+    identity: LogIdentity,
     segments: Segments,
     state: LogState,
     writtenOffset: number,
@@ -144,11 +142,17 @@ export class Log {
   /**
    * Takes one checked batch, whose bytes are the log's from now on. Synchronous: sequence check, offset,
    * queue. Throws when the store cannot take it (`disk-full`, `disk-failed`, `broker-closed`).
+   * @param o.header the batch's own, from who has read it already
+   * @param o.logAppendTime stamped on the batch and all its records (ms)
    */
-  append(batch: Uint8Array, o: { logAppendTime?: number } = {}): AppendResult {
+  append(
+    batch: Uint8Array,
+    o: { header?: BatchHeader; logAppendTime?: number } = {},
+  ): AppendResult {
     this.#host.assertWritable()
     assert(!this.#deleted, `append to ${this.name}, which was deleted`)
-    let header = readBatchHeader(batch)
+    let header = o.header ?? readBatchHeader(batch)
+    assert(header.sizeBytes === batch.length, 'an append takes exactly one whole batch')
     const verdict = this.#state.producers.judge(header)
     if (typeof verdict === 'object') {
       const durable = verdict.lastOffset < this.#highWatermark
@@ -161,8 +165,7 @@ export class Log {
     }
     if (verdict !== 'accept') return { kind: 'refused', reason: verdict }
     if (o.logAppendTime !== undefined) {
-      stampLogAppendTime(batch, o.logAppendTime)
-      header = readBatchHeader(batch)
+      header = stampLogAppendTime(batch, header, o.logAppendTime)
     }
     const baseOffset = this.endOffset
     const { leaderEpoch } = this
@@ -231,10 +234,6 @@ export class Log {
     return this.#state.epochs.endOf(leaderEpoch, this.leaderEpoch, this.#highWatermark)
   }
 
-  get openTransactions(): readonly AbortedTransaction[] {
-    return this.#state.transactions.open()
-  }
-
   /** Aborted transactions with batches in `[from, to)`. */
   abortedBetween(from: number, to: number): readonly AbortedTransaction[] {
     return this.#state.transactions.abortedBetween(from, to)
@@ -246,11 +245,6 @@ export class Log {
 
   producerStates(): readonly Readonly<Producer>[] {
     return [...this.#state.producers.all()]
-  }
-
-  hasOpenTransaction(producerId: number, producerEpoch: number): boolean {
-    const producer = this.#state.producers.get(producerId)
-    return producer?.epoch === producerEpoch && producer.transactionStart !== -1
   }
 
   /** Calls `listener` whenever the high watermark or the last stable offset moved, until the returned
@@ -276,7 +270,6 @@ export class Log {
   journaled(nextOffset: number): void {
     this.#journaledOffset = nextOffset
     if (!this.#host.acceptedIsDurable) this.#advance(nextOffset)
-    if (!this.#deleted) this.#host.journaled(this)
   }
 
   tellListeners(): void {

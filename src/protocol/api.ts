@@ -1,7 +1,7 @@
 /**
  * The table of APIs: Kafka's number, the versions spoken, and the two messages of each.
  *
- * Versions are those of Apache Kafka 4.3. `flexibleFrom` is the first version with compact lengths and
+ * Versions are those of Apache Kafka 4.4. `flexibleFrom` is the first version with compact lengths and
  * tagged fields (KIP-482), in the header and in both bodies. What a broker announces is wider in one
  * place: see `announcedVersions`. APIs left out, and why, are listed in docs/protocol.md.
  */
@@ -90,7 +90,7 @@ export const apis = {
   ApiVersions: api(
     'ApiVersions',
     18,
-    [0, 4],
+    [0, 5],
     3,
     handshake.ApiVersionsRequest,
     handshake.ApiVersionsResponse,
@@ -155,7 +155,7 @@ export const apis = {
   TxnOffsetCommit: api(
     'TxnOffsetCommit',
     28,
-    [0, 5],
+    [0, 6],
     3,
     transactions.TxnOffsetCommitRequest,
     transactions.TxnOffsetCommitResponse,
@@ -195,7 +195,7 @@ export const apis = {
   DeleteGroups: api(
     'DeleteGroups',
     42,
-    [0, 2],
+    [0, 3],
     2,
     groupAdmin.DeleteGroupsRequest,
     groupAdmin.DeleteGroupsResponse,

@@ -141,6 +141,9 @@ export const ErrorCode = {
   STREAMS_INVALID_TOPOLOGY_EPOCH: 131,
   STREAMS_TOPOLOGY_FENCED: 132,
   SHARE_SESSION_LIMIT_REACHED: 133,
+  GROUP_DELETION_FAILED: 134,
+  STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED: 135,
+  CONTROLLER_ID_NOT_REGISTERED: 136,
 } as const
 
 type ErrorName = keyof typeof ErrorCode
@@ -336,4 +339,7 @@ const texts: Readonly<Record<ErrorName, string>> = {
   STREAMS_INVALID_TOPOLOGY_EPOCH: "the topology's epoch is invalid",
   STREAMS_TOPOLOGY_FENCED: "the topology's epoch is old",
   SHARE_SESSION_LIMIT_REACHED: 'there are too many share sessions',
+  GROUP_DELETION_FAILED: 'the group could not be deleted',
+  STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED: 'the description of the topology was not stored',
+  CONTROLLER_ID_NOT_REGISTERED: 'there is no controller with this id',
 }

@@ -5,10 +5,10 @@
  * Values come in the lossless encoding and are the same objects the service holds: messages with their
  * bigints and bytes, plain values as they were.
  */
-import { utf8Bytes } from '../base/bytes.ts'
+import { utf8String } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import type { Queries } from '../streams/topology/builder.ts'
-import { jsonCodec } from '../streams/stores/serde.ts'
+import { plainCodec } from '../streams/stores/plain.ts'
 import type { ScanOptions, Views, WindowEntry } from '../streams/views/views.ts'
 import { listLimitMax } from './parameters.ts'
 import { losslessType } from './server.ts'
@@ -61,11 +61,10 @@ const encode = encodeURIComponent
 
 /** The decoded answer; undefined when the key holds nothing. */
 async function fetchValue(url: string): Promise<unknown> {
-  const answer = await askQuery(url, losslessType)
-  if (answer.failure?.code === 'no-value') return undefined
-  if (answer.failure) throw answer.failure.error
-  const bytes = utf8Bytes(answer.body)
-  return jsonCodec.decode(bytes, 0, bytes.length)
+  const { bytes, failure } = await ask(url, losslessType)
+  if (failure?.code === 'no-value') return undefined
+  if (failure) throw failure.error
+  return plainCodec.decode(bytes, 0, bytes.length)
 }
 
 /** What a query server answered: a body, and in `failure` why it is not a value. */
@@ -76,17 +75,26 @@ export interface QueryAnswer {
 
 /** Asks for `url` in the media type `accept`. Rejects with `connection-failed` when nobody answers. */
 export async function askQuery(url: string, accept: string): Promise<QueryAnswer> {
+  const { bytes, failure } = await ask(url, accept)
+  return { body: utf8String(bytes), failure }
+}
+
+interface RawAnswer extends Pick<QueryAnswer, 'failure'> {
+  readonly bytes: Uint8Array
+}
+
+async function ask(url: string, accept: string): Promise<RawAnswer> {
   const response = await request(url, accept)
-  const body = await response.text()
-  if (response.ok) return { body, failure: undefined }
-  const { code, message } = readError(body)
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  if (response.ok) return { bytes, failure: undefined }
+  const { code, message } = readError(utf8String(bytes))
   const retriable = response.status === 503
   const error = new HeadwaterError(
     'query-failed',
     `${url} answered ${response.status}: ${message}`,
     { retriable },
   )
-  return { body, failure: { code, error } }
+  return { bytes, failure: { code, error } }
 }
 
 async function request(url: string, accept: string): Promise<Response> {

@@ -1,55 +1,43 @@
-/** The query server's one socket: the HTTP application of `server.ts` behind Hono's Node server. */
-import { createAdaptorServer } from '@hono/node-server'
-import { HeadwaterError } from '../base/errors.ts'
+/** The query server's one address: the application of `server.ts`, listening through the HTTP port. */
+import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
+import { nodeHttp } from '../io/node-http.ts'
+import type { Http } from '../io/ports.ts'
 import { queryApp } from './server.ts'
 import type { QueryService } from './view.ts'
 
 export interface QueryServer {
   /** `http://127.0.0.1:8092`, without a slash at its end. */
   readonly url: string
-  /** Stops accepting, lets answers under way end and drops idle connections. */
+  /** Stops accepting and ends every connection. */
   close(): Promise<void>
 }
 
 /**
- * Serves the views of `services` on `host` and `port` (0 takes a free one).
- * `port-in-use` names the port and the fix.
+ * Serves the views of `services` on `host` and `port` (0 takes a free one), through this machine's HTTP
+ * unless `http` is given. `port-in-use` names the port and the fix.
  */
 export async function serveQueries(o: {
   readonly host: string
   readonly port: number
   readonly services: () => readonly QueryService[]
+  readonly http?: Http
 }): Promise<QueryServer> {
-  const server = createAdaptorServer({ fetch: queryApp(o.services).fetch })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(refused(error, o)))
-    server.listen(o.port, o.host, resolve)
-  })
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : o.port
-  const host = o.host.includes(':') ? `[${o.host}]` : o.host
-  return {
-    url: `http://${host}:${port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        if ('closeAllConnections' in server) server.closeAllConnections()
-      }),
-  }
+  const http = o.http ?? nodeHttp
+  const app = queryApp(o.services)
+  const listener = await http
+    .listen(o.host, o.port, (request) => app.fetch(request))
+    .catch((error: unknown) => {
+      throw isHeadwaterError(error, 'port-in-use') ? portInUse(error, o) : error
+    })
+  const host = listener.host.includes(':') ? `[${listener.host}]` : listener.host
+  return { url: `http://${host}:${listener.port}`, close: () => listener.close() }
 }
 
-function refused(error: NodeJS.ErrnoException, o: { host: string; port: number }): HeadwaterError {
-  if (error.code === 'EADDRINUSE') {
-    return new HeadwaterError(
-      'port-in-use',
-      `the query port ${o.port} on ${o.host} is in use by another program: ` +
-        'stop that program or choose another port with --query-port (0 takes a free one)',
-      { cause: error },
-    )
-  }
+function portInUse(cause: HeadwaterError, o: { host: string; port: number }): HeadwaterError {
   return new HeadwaterError(
-    'connection-failed',
-    `the query server cannot listen on ${o.host}:${o.port}: ${error.message}`,
-    { cause: error },
+    'port-in-use',
+    `the query port ${o.port} on ${o.host} is in use by another program: ` +
+      'stop that program or choose another port with --query-port (0 takes a free one)',
+    { cause },
   )
 }

@@ -1,5 +1,7 @@
 /** What a query's URL says, checked: keys, windows and limits, or a refusal that names the mistake. */
 
+import { int64Key } from '../streams/stores/serde.ts'
+
 /** A refusal as it is answered. */
 export interface Refusal {
   readonly error: { readonly code: string; readonly message: string }
@@ -26,7 +28,8 @@ const listLimitDefault = 100
 /** The key a path names. */
 export function parseKey(text: string, type: 'string' | 'int64'): string | bigint | Refusal {
   if (type === 'string') return text
-  if (/^-?\d{1,19}$/.test(text)) return BigInt(text)
+  const key = int64Key(text)
+  if (key !== undefined) return key
   return refusal('bad-request', `'${text}' is not a key of this view: its keys are whole numbers`)
 }
 
@@ -82,7 +85,8 @@ export function parseRange(
 
 function parseTime(name: string, text: string | undefined): number | Refusal {
   const time = /^-?\d+$/.test(text ?? '') ? Number(text) : Date.parse(text ?? '')
-  if (Number.isFinite(time) && Math.abs(time) <= 8.64e15) return time
+  // Records in microseconds lie beyond the last date there is.
+  if (Number.isSafeInteger(time)) return time
   return refusal(
     'bad-request',
     `${name} is '${text ?? ''}': write a time as in 2001-01-15T00:00:00Z or milliseconds since 1970`,

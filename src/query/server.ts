@@ -2,23 +2,23 @@
  * Views over HTTP: `GET /v1/<service>/<view>/<key>` and its siblings, as JSON.
  *
  * Messages are written in Protocol Buffers' own JSON mapping, so every language reads them; a client that
- * asks for `losslessType` gets values in which bigints, dates and bytes survive. The server only reads:
+ * asks for `losslessType` gets plain data as it is stored, in which bigints, dates and bytes survive. The server only reads:
  * it holds no state, joins no consumer group and never waits for a service.
  */
 import { toJson } from '@bufbuild/protobuf'
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { Hono } from 'hono'
 import type { Context } from 'hono'
-import { Writer, utf8String } from '../base/bytes.ts'
-import { jsonCodec } from '../streams/stores/serde.ts'
+import { Writer } from '../base/bytes.ts'
+import { plainCodec } from '../streams/stores/plain.ts'
 import type { Key } from '../streams/stores/serde.ts'
 import type { ViewReader, ViewRow } from '../streams/views/view-reader.ts'
 import { listParameters, parseKey, parseRange, parseWindow, refusal } from './parameters.ts'
 import type { Refusal } from './parameters.ts'
 import type { QueryService } from './view.ts'
 
-/** The media type of values in the encoding that loses nothing; JSON with `$`-marked types. */
-export const losslessType = 'application/vnd.headwater.v1+json'
+/** The media type of values in the encoding that loses nothing: plain data of format `plain/1`. */
+export const losslessType = 'application/vnd.headwater.plain-1'
 
 /**
  * The HTTP application over the services that `services` names at the time of a request.
@@ -134,7 +134,13 @@ function position(view: ViewReader, { key, windowStart }: ViewRow, name: Naming)
 }
 
 function windowBounds(start: number, windowMs: number) {
-  return { start: new Date(start).toISOString(), end: new Date(start + windowMs).toISOString() }
+  return { start: timeText(start), end: timeText(start + windowMs) }
+}
+
+/** A record may claim a time beyond the last date there is; it is written in milliseconds then. */
+function timeText(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString()
 }
 
 function lookUp(context: Context, view: ViewReader, text: string): Response {
@@ -145,7 +151,7 @@ function lookUp(context: Context, view: ViewReader, text: string): Response {
   if ('from' in query || 'to' in query) return range(context, view, view.windowMs, key)
   const start = parseWindow(query['window'], view.windowMs)
   if (typeof start === 'object') return refuse(context, start)
-  const where = `${text} in the window that begins at ${new Date(start).toISOString()}`
+  const where = `${text} in the window that begins at ${timeText(start)}`
   return found(context, view, view.getWindow(key, start), where)
 }
 
@@ -183,14 +189,23 @@ function answer(
 ): Response {
   if (context.req.header('accept')?.includes(losslessType)) {
     const writer = new Writer()
-    jsonCodec.encode(compose(asIs, asIs), writer)
-    return context.body(utf8String(writer.finish()), 200, { 'content-type': losslessType })
+    plainCodec.encode(compose(view.schema === undefined ? asIs : allFields, asIs), writer)
+    return context.body(writer.finish().slice(), 200, { 'content-type': losslessType })
   }
   const body = compose((value) => plainValue(view.schema, value), String)
   return context.body(print(body), 200, asJson)
 }
 
 const asIs = <T>(value: T): T => value
+
+/** A message with the fields it only has by default as its own. */
+function allFields(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(allFields)
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  const fields: [string, unknown][] = []
+  for (const name in value) fields.push([name, allFields(value[name as keyof typeof value])])
+  return Object.fromEntries(fields)
+}
 
 function plainValue(schema: DescMessage | undefined, value: unknown): unknown {
   if (schema !== undefined) {
@@ -201,5 +216,11 @@ function plainValue(schema: DescMessage | undefined, value: unknown): unknown {
 
 function printable(part: unknown): unknown {
   if (typeof part === 'bigint') return String(part)
-  return part instanceof Uint8Array ? btoa(String.fromCharCode(...part)) : part
+  return part instanceof Uint8Array ? base64(part) : part
+}
+
+function base64(bytes: Uint8Array): string {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary)
 }

@@ -1,8 +1,8 @@
 /**
  * What the query server can read: the views of services, each a table of their state.
  *
- * Reading is synchronous and never blocks the service that owns the state; a value read is one the
- * service had, and its owner may change it right after.
+ * Reading is synchronous and never blocks the service that owns the state; a value read is committed and the
+ * reader's own.
  */
 import type { ViewReader } from '../streams/views/view-reader.ts'
 

@@ -69,10 +69,9 @@ export function readBatchHeader(bytes: Uint8Array, at = 0): BatchHeader {
   }
 }
 
-/** Size of the whole batch that begins at `at`, by its length field; `frame-invalid` when it is cut off. */
-export function batchSizeBytes(bytes: Uint8Array, at = 0): number {
-  if (bytes.length - at < lengthPrefixBytes) throw shortBatch(bytes.length - at)
-  return lengthPrefixBytes + int32At(bytes, at + 8)
+/** The attributes alone of a batch with a whole header. */
+export function readAttributes(batch: Uint8Array): number {
+  return int16At(batch, 21)
 }
 
 /** The offset after the batch's last one, where a reader goes on. */
@@ -124,24 +123,17 @@ export function stampBatch(batch: Uint8Array, baseOffset: number, leaderEpoch: n
   setInt32(batch, 12, leaderEpoch)
 }
 
-/** Gives every record the broker's time (KIP-32): sets bit 3 and the max timestamp, and the checksum anew. */
-export function stampLogAppendTime(batch: Uint8Array, timestamp: number): void {
-  setInt16(batch, 21, int16At(batch, 21) | logAppendTimeBit)
-  setInt64(batch, 35, timestamp)
-  stampCrc(batch)
-}
-
-/** Gives a batch another producer epoch and first sequence, for a retry after an epoch bump (KIP-360). */
-export function stampProducer(
+/** Gives every record the broker's time (KIP-32): sets bit 3 and the max timestamp, and the checksum anew.
+ * The header as it is then. */
+export function stampLogAppendTime(
   batch: Uint8Array,
-  producerId: number,
-  producerEpoch: number,
-  baseSequence: number,
-): void {
-  setInt64(batch, 43, producerId)
-  setInt16(batch, 51, producerEpoch)
-  setInt32(batch, 53, baseSequence)
-  stampCrc(batch)
+  header: BatchHeader,
+  timestamp: number,
+): BatchHeader {
+  const attributes = header.attributes | logAppendTimeBit
+  setInt16(batch, 21, attributes)
+  setInt64(batch, 35, timestamp)
+  return { ...header, attributes, maxTimestamp: timestamp, crc: stampCrc(batch) }
 }
 
 /** Writes a whole header at the start of `batch`, the checksum of what follows included. */
@@ -196,8 +188,10 @@ export function batchAttributes(
   return compressions.indexOf(compression) | bits
 }
 
-function stampCrc(batch: Uint8Array): void {
-  setInt32(batch, 17, crc32c(batch, crcStart, batch.length))
+function stampCrc(batch: Uint8Array): number {
+  const crc = crc32c(batch, crcStart, batch.length) >>> 0
+  setInt32(batch, 17, crc)
+  return crc
 }
 
 function shortBatch(left: number): HeadwaterError {

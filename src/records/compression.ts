@@ -100,19 +100,22 @@ function compressXerial(bytes: Uint8Array): Uint8Array {
 
 function decompressSnappy(bytes: Uint8Array): Uint8Array {
   if (!isXerial(bytes)) return rawSnappy(bytes)
+  const blocks = xerialBlocks(bytes)
+  const total = blocks.reduce((sum, block) => sum + snappySize(block), 0)
+  if (total > decompressedBytesMax) throw new RangeError('the records are too large')
+  return concatBytes(blocks.map(rawSnappy))
+}
+
+function xerialBlocks(bytes: Uint8Array): Uint8Array[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const chunks: Uint8Array[] = []
-  let total = 0
+  const blocks: Uint8Array[] = []
   for (let at = xerialHeader.length; at < bytes.length;) {
     const size = view.getInt32(at)
     if (size < 0 || size > bytes.length - at - 4) throw new RangeError('a block ends early')
-    const block = rawSnappy(bytes.subarray(at + 4, at + 4 + size))
-    total += block.length
-    if (total > decompressedBytesMax) throw new RangeError('the records are too large')
-    chunks.push(block)
+    blocks.push(bytes.subarray(at + 4, at + 4 + size))
     at += 4 + size
   }
-  return concatBytes(chunks)
+  return blocks
 }
 
 /** The magic decides; the versions after it differ between writers and say nothing we need. */

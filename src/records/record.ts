@@ -241,6 +241,16 @@ export function decodeRecords(batch: Uint8Array): StoredRecord[] {
   return records
 }
 
+/** The headers of a record that a visitor sees; `valueEnd` -1 is a null value. Mostly there are none. */
+export function headersOf(
+  bytes: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+): readonly RecordHeader[] {
+  const at = valueEnd < 0 ? valueStart : valueEnd
+  return bytes[at] === 0 ? noHeaders : decodeHeaders(bytes, at, 0, 0)
+}
+
 function decodeHeaders(
   bytes: Uint8Array,
   start: number,

@@ -6,12 +6,13 @@ export { kafka, run } from './runtime/run.ts'
 export type { RunOptions, Runnable, Running } from './runtime/run.ts'
 export type {
   BrokerAddress,
+  Guarantee,
   RunTopologyOptions,
   RunningTopology,
-  ServiceState,
   ServiceStats,
 } from './runtime/running.ts'
-export { runTopology } from './runtime/runtime.ts'
+export type { ServiceEvent, ServiceState } from './runtime/service-event.ts'
+export { runTopology } from './runtime/run-topology.ts'
 export type * from './topology/topology.ts'
 export type { ViewReader, ViewRow } from './views/view-reader.ts'
 export type * from './views/views.ts'

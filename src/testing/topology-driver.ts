@@ -12,25 +12,30 @@ import type { AnyEvent, InitOf, ValueOf } from '../events/event.ts'
 import { stampBatch } from '../records/batch.ts'
 import { BatchBuilder, forEachRecord } from '../records/record.ts'
 import type { Service } from '../service/service.ts'
-import { messageWriter } from '../streams/operators/stateless.ts'
-import type { Emit } from '../streams/stores/emit.ts'
-import type { OperatorContext } from '../streams/operators/operator.ts'
+import { droppedOf, operatorCounts } from '../streams/operators/operator.ts'
+import type { DropReason, OperatorContext } from '../streams/operators/operator.ts'
+import { deletionWriter, messageWriter } from '../streams/operators/sink.ts'
+import type { Emit, EmitHeader } from '../streams/stores/emit.ts'
 import { planTopology } from '../streams/plan/plan.ts'
 import type { Plan } from '../streams/plan/plan.ts'
 import { keyCodecs } from '../streams/stores/serde.ts'
 import type { Key } from '../streams/stores/serde.ts'
 import type { ReadableStore } from '../streams/stores/store.ts'
+import type { Turn } from '../streams/task/queue.ts'
 import { Task } from '../streams/task/task.ts'
 import type { TaskStart } from '../streams/task/task.ts'
 
 /** Records a task takes, or rows it writes, before the driver looks again. */
 const stepRecords = 1024
 
+/** A turn that nothing waits for. */
+const endlessTurn: Turn = { hasEnded: false, isOver: () => false, look: () => undefined }
+
 export class TopologyDriver {
   readonly #plan: Plan
   readonly #context: OperatorContext
   readonly #topics = new Map<string, Partition[]>()
-  readonly #positions = new Map<string, { offset: number; metadata: string }>()
+  readonly #positions = new Map<string, number>()
   #tasks: Task[] = []
   #now = 0
 
@@ -43,18 +48,23 @@ export class TopologyDriver {
       )
     }
     const emit: Emit = {
-      append: (topic, partition, timestamp, key, value) => {
-        this.#topics.get(topic)![partition]!.append(timestamp, key, value)
+      append: (topic, partition, timestamp, key, value, headers) => {
+        this.#topics.get(topic)![partition]!.append(timestamp, key, value, headers)
       },
     }
-    const counts = { dropped: 0, late: 0, emitted: 0 }
-    this.#context = { partition: 0, keys: keyCodecs(), emit, counts }
+    this.#context = { partition: 0, keys: keyCodecs(), emit, counts: operatorCounts() }
     this.restart()
   }
 
-  /** Records dropped by rule so far: `dropped` lacked a key or a value, `late` came after their window. */
-  get counts(): { readonly dropped: number; readonly late: number } {
-    return this.#context.counts
+  /** Records dropped by rule so far: `dropped` lacked something, `late` came after their window. */
+  get counts(): {
+    readonly dropped: number
+    readonly late: number
+    readonly drops: Readonly<Record<DropReason, number>>
+  } {
+    const { counts } = this.#context
+    const { drops } = counts
+    return { dropped: droppedOf(counts), late: drops.late, drops: { ...drops } }
   }
 
   /**
@@ -62,18 +72,19 @@ export class TopologyDriver {
    * @param at milliseconds since 1970, for a contract without a time of its own; else one more than before
    */
   send<E extends AnyEvent>(event: E, message: InitOf<E>, at?: number): void {
-    this.#write(event, null, message, at)
+    messageWriter(event, this.#context, `send '${event.name}'`)(null, message, this.#at(event, at))
   }
 
   /** Writes a deletion to an entity stream. */
   delete(event: AnyEvent, key: Key, at?: number): void {
-    this.#write(event, key, null, at)
+    deletionWriter(event, this.#context)(key, this.#at(event, at))
   }
 
-  #write(event: AnyEvent, key: Key | null, message: unknown, at: number | undefined): void {
+  /** The time of the next record of a stream. */
+  #at(event: AnyEvent, at: number | undefined): number {
     if (!this.#topics.has(event.name)) throw this.#unknown(`stream '${event.name}'`)
     this.#now = at ?? this.#now + 1
-    messageWriter(event, this.#context)(key, message, this.#now)
+    return this.#now
   }
 
   /** Processes everything that was sent and everything that follows from it, and commits. */
@@ -83,7 +94,7 @@ export class TopologyDriver {
       moved = false
       for (const task of this.#tasks) {
         this.#deliver(task)
-        if (task.process(stepRecords) > 0) moved = true
+        if (task.process(stepRecords, endlessTurn) > 0) moved = true
         while (task.waiting() > 0) {
           moved = true
           task.flush(stepRecords)
@@ -93,8 +104,8 @@ export class TopologyDriver {
     for (const task of this.#tasks) {
       task.flush(stepRecords)
       const offsets = task.offsets()
-      for (const { topic, partition, offset, metadata } of offsets) {
-        this.#positions.set(`${topic}/${partition}`, { offset, metadata })
+      for (const { topic, partition, offset } of offsets) {
+        this.#positions.set(`${topic}/${partition}`, offset)
       }
       task.committed(offsets)
     }
@@ -108,7 +119,7 @@ export class TopologyDriver {
       for (let partition = 0; partition < subTopology.partitions; partition++) {
         const task = new Task({ plan: this.#plan, keys, emit, counts }, subTopology, partition)
         for (const topic of task.pipeline.restored.keys()) {
-          const until = this.#positions.get(`${topic}/${partition}`)?.offset
+          const until = this.#positions.get(`${topic}/${partition}`)
           const isSource = subTopology.sources.some((source) => source.topic === topic)
           this.#restore(task, topic, isSource ? (until ?? 0) : Infinity)
         }
@@ -123,8 +134,7 @@ export class TopologyDriver {
       const log = this.#topics.get(topic)![task.partition]
       const committed = this.#positions.get(`${topic}/${task.partition}`)
       if (log === undefined) return []
-      const { offset: position, metadata } = committed ?? { offset: 0, metadata: '' }
-      return [{ topic, position, endOffset: log.end, metadata }]
+      return [{ topic, position: committed ?? 0, committed, endOffset: log.end }]
     })
   }
 
@@ -149,6 +159,7 @@ export class TopologyDriver {
         batches,
         nextOffset: log.end,
         lastStableOffset: log.end,
+        highWatermark: log.end,
       })
     }
   }
@@ -168,7 +179,9 @@ export class TopologyDriver {
     return values
   }
 
-  /** The row of a table the topology returned; `start` names the window of a windowed one. */
+  /**
+   * The committed row of a table the topology returned, as a copy; `start` names the window of a windowed one.
+   */
   get(view: string, key: Key, start?: Date): unknown {
     for (const store of this.#stores(view)) {
       const value = start ? store.getWindow(key, start.getTime()) : store.get(key)
@@ -177,9 +190,14 @@ export class TopologyDriver {
     return undefined
   }
 
-  /** All rows of a table the topology returned. */
+  /** All committed rows of a table the topology returned, as copies. */
   rows(view: string): { key: Key; start: number | undefined; value: unknown }[] {
-    return this.#stores(view).flatMap((store) => [...store.rows()])
+    return this.#stores(view).flatMap((store) =>
+      Array.from(store.keys(), ({ key, start }) => {
+        const value = start === undefined ? store.get(key) : store.getWindow(key, start)
+        return { key, start, value }
+      }),
+    )
   }
 
   #stores(view: string): ReadableStore[] {
@@ -207,8 +225,13 @@ class Partition {
     return this.#openedAt + this.#open.count
   }
 
-  append(timestamp: number, key: Uint8Array | null, value: Uint8Array | null): void {
-    this.#open.append(timestamp, key, value)
+  append(
+    timestamp: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: readonly EmitHeader[] | undefined,
+  ): void {
+    this.#open.append(timestamp, key, value, headers)
   }
 
   /** The batches that begin at `offset` or later, or hold it. */

@@ -1,11 +1,12 @@
-/** Runs `headwater start` as a process of its own, as a user does. */
+/** Runs `headwater` and the example as a process of its own, as a user does. */
 import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { AirlineResult } from '../../src/cli/result.ts'
+import type { AirlineResult } from '../../examples/airline/result.ts'
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts')
+const example = join(import.meta.dirname, '../../examples/airline/main.ts')
 
 export interface CommandRun {
   /** The exit code; null when a signal ended it. */
@@ -15,15 +16,15 @@ export interface CommandRun {
   readonly stderr: string
 }
 
-/** A `headwater` process that is running. */
+/** A program that is running: `headwater`, or the file given. */
 export class Command {
   readonly process: ChildProcessWithoutNullStreams
   readonly ended: Promise<CommandRun>
   stdout = ''
   stderr = ''
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.process = spawn(process.execPath, [main, ...args], {
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, program = main) {
+    this.process = spawn(process.execPath, [program, ...args], {
       env: { ...process.env, NO_COLOR: '1', ...env },
     })
     this.process.stdin.end()
@@ -56,15 +57,15 @@ export function runCommand(args: readonly string[]): Promise<CommandRun> {
   return new Command(args).ended
 }
 
-/** `headwater start` on free ports, until the end of its input. */
+/** `npm start` on free ports, until the end of its input. */
 export function startAirline(args: readonly string[]): Command {
   const ports = args.includes('--broker') ? [] : ['--port', '0']
-  return new Command(['start', '--exit', '--json', '--query-port', '0', ...ports, ...args])
+  return new Command(['--exit', '--json', '--query-port', '0', ...ports, ...args], {}, example)
 }
 
-/** What `headwater start` printed at the end of its input. */
+/** What `npm start` printed at the end of its input. */
 export async function runAirline(args: readonly string[]): Promise<AirlineResult> {
   const { code, stdout, stderr } = await startAirline(args).ended
-  if (code !== 0) throw new Error(`headwater start ended with ${code}: ${stderr}`)
+  if (code !== 0) throw new Error(`npm start ended with ${code}: ${stderr}`)
   return JSON.parse(stdout) as AirlineResult
 }

@@ -10,7 +10,7 @@ import { FlightDisruptedSchema } from '../../examples/airline/gen/airline/disrup
 import { AirportSchema } from '../../examples/airline/gen/airline/network/v1/airport_pb.ts'
 import { FlightSchema } from '../../examples/airline/gen/airline/operations/v1/flight_pb.ts'
 import { AirportDaySchema } from '../../examples/airline/gen/airline/punctuality/v1/airport_day_pb.ts'
-import type { AirlineResult } from '../../src/cli/result.ts'
+import type { AirlineResult } from '../../examples/airline/result.ts'
 import { Cluster } from '../../src/client/cluster/cluster.ts'
 import { Consumer } from '../../src/client/consumer/consumer.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
@@ -26,7 +26,7 @@ export interface BrokerAt {
   readonly dial?: Dial
 }
 
-/** Compares what `headwater start` printed. */
+/** Compares what `npm start` printed. */
 export function assertResult(result: AirlineResult, tables: ExpectedTables): void {
   assert.equal(result.flights, tables.flights)
   assert.equal(result.disruptions, tables.disruptions.length)

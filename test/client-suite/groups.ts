@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deleteGroup, listGroups } from '../../src/client/admin.ts'
 import type { Cluster } from '../../src/client/cluster/cluster.ts'
-import type { GroupMemberOptions } from '../../src/client/group/group-member.ts'
+import type { GroupMemberOptions, Ownership } from '../../src/client/group/group-member.ts'
 import { GroupMember } from '../../src/client/group/group-member.ts'
 import { Producer } from '../../src/client/producer/producer.ts'
 import type { TopicPartition } from '../../src/client/cluster/topic-partition.ts'
@@ -43,7 +43,7 @@ export function groups(peer: () => Peer): void {
         member.assigned().flatMap((p) => (p.topic === topic ? [p.partition] : []))
       assert.deepEqual(of(left), of(right))
     }
-    assert.equal(a.member.metadata.generationId, b.member.metadata.generationId)
+    assert.equal(a.member.ownership?.generation, b.member.ownership?.generation)
     await a.member.leave()
     await until(() => b.assigned().length === 8, 'b takes over')
     await b.member.leave()
@@ -61,17 +61,21 @@ export function groups(peer: () => Peer): void {
       ...options,
       onAssigned: async () => undefined,
       onLost: async () => undefined,
-      onRevoked: async (partitions) => {
+      onRevoked: async (ownership) => {
         await new Promise((resolve) => setTimeout(resolve, 300))
         // The old generation still commits.
-        await a.commit(partitions.map((p) => ({ ...p, offset: 40 + p.partition })))
+        const { partitions } = ownership
+        await a.commit(
+          ownership,
+          partitions.map((p) => ({ ...p, offset: 40 + p.partition })),
+        )
         wasRevoked = true
       },
     })
     await a.join()
     const b = new GroupMember(cluster, {
       ...options,
-      onAssigned: async (partitions) => {
+      onAssigned: async ({ partitions }) => {
         assert.ok(wasRevoked)
         const offsets = await b.committed(partitions, { requireStable: true })
         for (const { partition, offset } of offsets) assert.equal(offset, 40 + partition)
@@ -94,14 +98,16 @@ export function groups(peer: () => Peer): void {
     // Someone says goodbye in its name.
     await cluster.request(
       'LeaveGroup',
-      { groupId: options.groupId, members: [{ memberId: a.member.metadata.memberId }] },
+      { groupId: options.groupId, members: [{ memberId: a.member.ownership!.memberId }] },
       { coordinator: 'group', id: options.groupId },
     )
     const offsets = [{ topic, partition: 0, offset: 1 }]
-    await assert.rejects(a.member.commit(offsets), { code: 'stale-member' })
+    const lost = a.member.ownership!
+    await assert.rejects(a.member.commit(lost, offsets), { code: 'stale-member' })
     await until(() => a.events.length === 3, 'it joins again')
     assert.deepEqual(a.events, ['assigned 2', 'lost 2', 'assigned 2'])
-    await a.member.commit(offsets)
+    await assert.rejects(a.member.commit(lost, offsets), { code: 'stale-member' })
+    await a.member.commit(a.member.ownership!, offsets)
     await a.member.leave()
   })
 
@@ -115,12 +121,12 @@ export function groups(peer: () => Peer): void {
     await b.member.join()
     await until(() => a.assigned().length === 2, 'two each')
     const before = b.assigned()
-    const generationId = a.member.metadata.generationId
+    const generationId = a.member.ownership?.generation
     await b.member.leave()
     const again = watched(cluster, { ...options, instanceId: 'b' })
     await again.member.join()
     assert.deepEqual(again.assigned(), before)
-    assert.equal(a.member.metadata.generationId, generationId)
+    assert.equal(a.member.ownership?.generation, generationId)
     assert.equal(a.events.at(-1), 'assigned 2')
     await again.member.leave()
     await a.member.leave()
@@ -201,9 +207,11 @@ type Base = Omit<GroupMemberOptions, 'onAssigned' | 'onRevoked' | 'onLost' | 'on
 function watched(cluster: Cluster, options: Base): Watched {
   const events: string[] = []
   let failure: unknown
-  const note = (what: string) => async (partitions: readonly TopicPartition[]) => {
-    events.push(`${what} ${partitions.length}`)
-  }
+  const note =
+    (what: string) =>
+    async ({ partitions }: Ownership) => {
+      events.push(`${what} ${partitions.length}`)
+    }
   const member = new GroupMember(cluster, {
     ...options,
     onAssigned: note('assigned'),
@@ -213,5 +221,10 @@ function watched(cluster: Cluster, options: Base): Watched {
       failure = error
     },
   })
-  return { member, events, assigned: () => member.assigned, failure: () => failure }
+  return {
+    member,
+    events,
+    assigned: () => member.ownership?.partitions ?? [],
+    failure: () => failure,
+  }
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { listTopics } from '../../src/client/admin.ts'
 import { Consumer } from '../../src/client/consumer/consumer.ts'
 import { GroupMember } from '../../src/client/group/group-member.ts'
+import type { Ownership } from '../../src/client/group/group-member.ts'
 import { Producer } from '../../src/client/producer/producer.ts'
 import type { Peer } from './peer.ts'
 import { bytes, connect, freshName, freshTopic, keepAwake, readAll, values } from './peer.ts'
@@ -63,6 +64,36 @@ export function restarts(peer: () => Peer): void {
     assert.equal(fetched?.nextOffset, 1)
   })
 
+  test('a consumer of more than a thousand partitions goes on after a restart', async () => {
+    await using cluster = await connect(peer())
+    const count = 1_200
+    const topic = await freshTopic(cluster, count)
+    await using consumer = new Consumer(cluster)
+    const places = Array.from({ length: count }, (_, partition) => ({ topic, partition }))
+    const write = async (value: string): Promise<void> => {
+      await using producer = new Producer(cluster, { lingerMs: 0 })
+      await producer.init()
+      for (const { partition } of places) producer.append(topic, partition, 1, null, bytes(value))
+      await producer.flush()
+    }
+    const readTo = async (offset: number): Promise<void> => {
+      const behind = new Set(places.map(({ partition }) => partition))
+      while (behind.size > 0) {
+        const fetched = await consumer.poll(10_000)
+        assert.ok(fetched.length > 0, `${behind.size} partitions are not read within 10 s`)
+        for (const { partition, nextOffset } of fetched) {
+          if (nextOffset >= offset) behind.delete(partition)
+        }
+      }
+    }
+    await write('before')
+    consumer.assign(await consumer.beginningOffsets(places))
+    await readTo(1)
+    await peer().restart!()
+    await write('after')
+    await readTo(2)
+  })
+
   test('questions asked while the broker is away are answered when it is back', async () => {
     await using cluster = await connect(peer())
     const topic = await freshTopic(cluster, 3)
@@ -87,16 +118,17 @@ export function restarts(peer: () => Peer): void {
       topics: [topic],
       sessionTimeoutMs: 6_000,
       heartbeatIntervalMs: 100,
-      onAssigned: async (partitions: readonly unknown[]) =>
+      onAssigned: async ({ partitions }: Ownership) =>
         void events.push(`assigned ${partitions.length}`),
       onRevoked: async () => void events.push('revoked'),
       onLost: async () => void events.push('lost'),
     }
     const member = new GroupMember(cluster, options)
     await member.join()
-    await member.commit([{ topic, partition: 0, offset: 3 }])
+    const ownership = member.ownership!
+    await member.commit(ownership, [{ topic, partition: 0, offset: 3 }])
     await peer().restart!()
-    await member.commit([{ topic, partition: 1, offset: 4 }])
+    await member.commit(ownership, [{ topic, partition: 1, offset: 4 }])
     const other = new GroupMember(cluster, options)
     await other.join()
     const offsets = await other.committed(

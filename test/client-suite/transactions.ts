@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { groupOffsets } from '../../src/client/admin.ts'
 import type { Cluster } from '../../src/client/cluster/cluster.ts'
+import { nonMember } from '../../src/client/group/ownership.ts'
 import { Producer } from '../../src/client/producer/producer.ts'
 import type { Peer } from './peer.ts'
 import {
@@ -21,7 +22,6 @@ import {
 
 /** Small answers, so that transactions span several of them. */
 const smallFetches = { fetchBytesMax: 1_000, partitionBytesMax: 300 }
-const noMember = { generationId: -1, memberId: '', groupInstanceId: null }
 
 async function transactional(cluster: Cluster, id = freshName('tx'), batchBytes = 200) {
   const producer = new Producer(cluster, { transactionalId: id, batchBytes, lingerMs: 0 })
@@ -161,7 +161,7 @@ export function transactions(peer: () => Peer): void {
     await using cluster = await connect(peer())
     const topic = await freshTopic(cluster, 2)
     const groupId = freshName('group')
-    const group = { groupId, ...noMember }
+    const group = nonMember(groupId)
     await using producer = await transactional(cluster)
     producer.begin()
     await producer.sendOffsets(group, [
@@ -190,9 +190,9 @@ export function transactions(peer: () => Peer): void {
     appendRange(producer, topic, 0, 5)
     const stranger = {
       groupId: freshName('group'),
-      generationId: 3,
+      generation: 3,
       memberId: 'stranger',
-      groupInstanceId: null,
+      instanceId: null,
     }
     const offsets = [{ topic, partition: 0, offset: 1 }]
     await assert.rejects(producer.sendOffsets(stranger, offsets), { code: 'stale-member' })
@@ -266,7 +266,7 @@ export function transactions(peer: () => Peer): void {
     for (let round = 0; round < 15; round++) {
       producer.begin()
       appendRange(producer, topic, round * 100, round * 100 + 40)
-      await producer.sendOffsets({ groupId, ...noMember }, [{ topic, partition: 0, offset: round }])
+      await producer.sendOffsets(nonMember(groupId), [{ topic, partition: 0, offset: round }])
       if (round % 4 === 3) {
         await producer.abort()
       } else {

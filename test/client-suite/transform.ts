@@ -3,6 +3,7 @@ import { isHeadwaterError } from '../../src/base/errors.ts'
 import type { Cluster } from '../../src/client/cluster/cluster.ts'
 import { Consumer } from '../../src/client/consumer/consumer.ts'
 import { GroupMember } from '../../src/client/group/group-member.ts'
+import type { Ownership } from '../../src/client/group/group-member.ts'
 import { Producer } from '../../src/client/producer/producer.ts'
 import { forEachRecord } from '../../src/records/record.ts'
 import type { Peer } from './peer.ts'
@@ -36,6 +37,7 @@ export async function startTransform(
   let hook = 'none'
   let failed: unknown
   let turn: Promise<void> = Promise.resolve()
+  let held: Ownership | undefined
 
   const member = new GroupMember(cluster, {
     groupId,
@@ -44,9 +46,10 @@ export async function startTransform(
     onFailed: (error) => {
       failed = error
     },
-    onAssigned: async (partitions) => {
+    onAssigned: async (ownership) => {
       hook = 'assigned'
-      const offsets = await member.committed(partitions, { requireStable: true })
+      held = ownership
+      const offsets = await member.committed(ownership.partitions, { requireStable: true })
       consumer.assign(offsets.map((p) => ({ ...p, offset: Math.max(0, p.offset) })))
       hook = 'none'
     },
@@ -85,7 +88,7 @@ export async function startTransform(
         offset: p.nextOffset,
       }))
       doing = 'send offsets'
-      await producer.sendOffsets(member.metadata, offsets)
+      await producer.sendOffsets(held!, offsets)
       doing = 'commit'
       await producer.commit()
     } catch (error) {
@@ -111,9 +114,9 @@ export async function startTransform(
       const positions = consumer
         .positions()
         .map(({ partition, offset }) => `${partition}:${offset}`)
-      const { generationId } = member.metadata
+      const generation = held?.generation
       const faults = `${failed instanceof Error ? failed.message : 'none'}, ${producer.failure?.message ?? 'none'}`
-      return `doing ${doing}, in hook ${hook}, generation ${generationId}, at ${positions.join()}, failures ${faults}`
+      return `doing ${doing}, in hook ${hook}, generation ${generation}, at ${positions.join()}, failures ${faults}`
     },
     stop: async () => {
       await member.leave()

@@ -5,7 +5,9 @@ import { nodeNetwork } from '../../src/io/node-network.ts'
 import type { Peer } from '../client-suite/peer.ts'
 import { withoutFeatures } from '../client-suite/peer.ts'
 import { chaos } from '../client-suite/chaos.ts'
+import { changingTopics } from '../client-suite/changing-topics.ts'
 import { changingGroups, groups } from '../client-suite/groups.ts'
+import { limits } from '../client-suite/limits.ts'
 import { produceAndConsume } from '../client-suite/produce-consume.ts'
 import { transactions } from '../client-suite/transactions.ts'
 
@@ -25,3 +27,5 @@ describe('the client and Kafka: transactions, version 1', () => {
 describe('the client and Kafka: groups', () => groups(() => peer))
 describe('the client and Kafka: groups that change', () => changingGroups(() => peer))
 describe('the client and Kafka: chaos', () => chaos(() => peer, [5]))
+describe('the client and Kafka: limits', () => limits(() => peer))
+describe('the client and Kafka: topics that change', () => changingTopics(() => peer))

@@ -63,11 +63,14 @@ describe('message declarations', () => {
     ['ConsumerProtocolSubscription', ConsumerProtocolSubscription],
     ['ConsumerProtocolAssignment', ConsumerProtocolAssignment],
   ] as const) {
-    test(`${name} is Kafka's in every version`, () => {
+    test(`${name} is Kafka's in the version that members write and read`, () => {
       const theirs = definition(name)
-      assert.equal(rangeOf(theirs.validVersions)[1], consumerProtocolVersion)
+      assert.ok(isIn(theirs.validVersions, consumerProtocolVersion))
       assert.equal(theirs.flexibleVersions, 'none')
-      assert.deepEqual(differences(theirs, type.shape, 0, consumerProtocolVersion), [])
+      assert.deepEqual(
+        differences(theirs, type.shape, consumerProtocolVersion, consumerProtocolVersion),
+        [],
+      )
     })
   }
 

@@ -80,10 +80,10 @@ const requests: { readonly [N in ApiName]?: (version: number) => RequestInput<N>
       : { transactions: [{ ...nobody, topics: [{ name: 'missing', partitions: [0] }] }] },
   AddOffsetsToTxn: () => ({ ...nobody, groupId: 'nobody' }),
   EndTxn: () => ({ ...nobody, committed: true }),
-  TxnOffsetCommit: () => ({
+  TxnOffsetCommit: (version) => ({
     ...nobody,
     groupId: 'nobody',
-    topics: [{ name: 'missing', partitions: [partition] }],
+    topics: version < 6 ? [{ name: 'missing', partitions: [partition] }] : [],
   }),
   DescribeConfigs: (version) => ({
     resources: [{ resourceType: 4, resourceName: '1', configurationKeys: null }],

@@ -8,6 +8,7 @@ import { inputsSuite } from '../streams-suite/inputs.ts'
 import { operatorsSuite } from '../streams-suite/operators.ts'
 import type { Place } from '../streams-suite/place.ts'
 import { connect } from '../streams-suite/place.ts'
+import { timesSuite } from '../streams-suite/times.ts'
 
 const port = Number(process.env['KAFKA_BOOTSTRAP']?.split(':')[1])
 assert.ok(port, 'KAFKA_BOOTSTRAP is not set; run these tests by npm run test:kafka')
@@ -32,3 +33,4 @@ operatorsSuite(openPlace)
 exactlyOnceSuite(openPlace, { crashes: 8 })
 inputsSuite(openPlace, { crashes: 6 })
 failuresSuite(openPlace)
+timesSuite(openPlace)

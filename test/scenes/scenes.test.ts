@@ -5,8 +5,15 @@ import { basename, dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { runScene } from './scene.ts'
 
-for (const machine of ['topics', 'groups', 'transactions']) {
-  describe(`the ${machine} machine plays`, () => {
+const casts = {
+  topics: 'the topics machine plays',
+  groups: 'the groups machine plays',
+  transactions: 'the transactions machine plays',
+  together: 'the machines play together',
+}
+
+for (const [machine, title] of Object.entries(casts)) {
+  describe(title, () => {
     for (const file of globSync(`${machine}/*.txt`, { cwd: import.meta.dirname }).toSorted()) {
       it(basename(file, '.txt').replaceAll('-', ' '), () => {
         const written = readFileSync(join(import.meta.dirname, file), 'utf8')

@@ -14,11 +14,13 @@ import type { AnyEvent, InitOf, ValueOf } from '../../src/events/event.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
 import { decodeRecords } from '../../src/records/record.ts'
 import type { Service } from '../../src/service/service.ts'
-import { messageWriter } from '../../src/streams/operators/stateless.ts'
+import { operatorCounts } from '../../src/streams/operators/operator.ts'
+import type { OperatorContext } from '../../src/streams/operators/operator.ts'
+import { deletionWriter, messageWriter } from '../../src/streams/operators/sink.ts'
 import type { Key } from '../../src/streams/stores/serde.ts'
 import { keyCodecs } from '../../src/streams/stores/serde.ts'
 import { planTopology } from '../../src/streams/plan/plan.ts'
-import { runTopology } from '../../src/streams/runtime/runtime.ts'
+import { runTopology } from '../../src/streams/runtime/run-topology.ts'
 import type {
   BrokerAddress,
   RunTopologyOptions,
@@ -68,27 +70,23 @@ export async function write<E extends AnyEvent>(
   messages: readonly InitOf<E>[],
   at = 1,
 ): Promise<void> {
-  await withWriter(place, event, (append) => {
+  await withProducer(place, (context) => {
+    const append = messageWriter(event, context, 'the test')
     for (const message of messages) append(null, message, at)
   })
 }
 
 /** Writes a deletion to an entity stream. */
 export async function deleteRow(place: Place, event: AnyEvent, key: Key): Promise<void> {
-  await withWriter(place, event, (append) => append(key, null, 1))
+  await withProducer(place, (context) => deletionWriter(event, context)(key, 1))
 }
 
-async function withWriter(
-  place: Place,
-  event: AnyEvent,
-  work: (append: ReturnType<typeof messageWriter>) => void,
-): Promise<void> {
+async function withProducer(place: Place, work: (context: OperatorContext) => void): Promise<void> {
   const cluster = await connect(place)
   try {
     const producer = new Producer(cluster)
     await producer.init()
-    const counts = { dropped: 0, late: 0, emitted: 0 }
-    work(messageWriter(event, { partition: 0, keys: keyCodecs(), emit: producer, counts }))
+    work({ partition: 0, keys: keyCodecs(), emit: producer, counts: operatorCounts() })
     await producer.flush()
     await producer.close()
   } finally {

@@ -7,6 +7,8 @@ import type { Service } from '../../src/service/service.ts'
 import { service } from '../../src/service/service.ts'
 import type { Views } from '../../src/streams/views/views.ts'
 import { tumbling } from '../../src/streams/topology/windows.ts'
+import { create } from '@bufbuild/protobuf'
+import { CustomerWindowSchema } from '../gen/shop/v1/shop_pb.ts'
 import type { Order, Payment } from '../gen/shop/v1/shop_pb.ts'
 import { Accounts, CustomerId, Orders, Payments, Shipments, Visits, shipping } from './shop.ts'
 
@@ -51,6 +53,43 @@ export const accounts = service('billing', {
             : { orders: sum.orders, total: sum.total + it.total },
       )
     return { holders, totals }
+  },
+})
+
+/** State may be a tree, a message, or a list; a stream has no null after a map. */
+interface Tree {
+  readonly children: readonly Tree[]
+  readonly at: Date | undefined
+}
+export const states = service('billing', {
+  reads: [Payments],
+  writes: [],
+  topology: (s) => {
+    const payments = s.stream(Payments)
+    const amounts = payments.map(({ amount }) => (amount > 0 ? amount : null))
+    return {
+      amounts: amounts.reduce(
+        'amounts',
+        () => 0,
+        (most, amount) => Math.max(most, amount),
+      ),
+      trees: payments.reduce(
+        'trees',
+        (): Tree => ({ children: [], at: undefined }),
+        (it) => it,
+      ),
+      sums: payments.reduce(
+        'sums',
+        (id) => create(CustomerWindowSchema, { id }),
+        (sum, { amount }) => ({ ...sum, payments: sum.payments + amount }),
+        { state: CustomerWindowSchema },
+      ),
+      bytes: payments.reduce(
+        'bytes',
+        () => Buffer.from('x'),
+        (it) => it,
+      ),
+    }
   },
 })
 

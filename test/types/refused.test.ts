@@ -38,7 +38,7 @@ describe('the compiler', () => {
   }
 
   test('says a sentence of ours for at least twenty of them', () => {
-    const ours = expected.filter(({ sentence }) => /^(stream '|'|these )/.test(sentence))
+    const ours = expected.filter(({ sentence }) => /^(stream '|'|these |the |this )/.test(sentence))
     assert.ok(ours.length >= 20, `${ours.length}`)
   })
 })

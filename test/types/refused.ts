@@ -7,7 +7,12 @@ import { entity, keyed, unkeyed } from '../../src/events/event.ts'
 import { service } from '../../src/service/service.ts'
 import type { Views } from '../../src/streams/views/views.ts'
 import { tumbling } from '../../src/streams/topology/windows.ts'
-import { OrderSchema, PaymentSchema, VisitSchema } from '../gen/shop/v1/shop_pb.ts'
+import {
+  CustomerWindowSchema,
+  OrderSchema,
+  PaymentSchema,
+  VisitSchema,
+} from '../gen/shop/v1/shop_pb.ts'
 import {
   Accounts,
   CustomerId,
@@ -120,8 +125,33 @@ service('shipping', {
     // @ts-expect-error: Expected 1 arguments, but got 0
     payments.window(day).count()
 
-    // @ts-expect-error: Expected 3 arguments, but got 2
+    // @ts-expect-error: Expected 3-4 arguments, but got 2
     payments.reduce(zero, add)
+
+    // @ts-expect-error: the state is a Map, which cannot be stored: use plain objects, arrays, numbers
+    payments.reduce('seen', () => new Map<string, number>(), same)
+
+    // @ts-expect-error: the state.items[].when is a Set, which cannot be stored
+    payments.reduce('items', (): { items: { when?: Set<string> }[] } => ({ items: [] }), same)
+
+    // @ts-expect-error: the state.print is a function, which cannot be stored
+    payments.window(day).reduce('lines', () => ({ lines: [''], print: () => 1 }), same)
+
+    // @ts-expect-error: the state.at is a promise, which cannot be stored
+    payments.reduce('later', () => ({ at: Promise.resolve(1) }), same)
+
+    // @ts-expect-error: the state.points[] is an array of another kind than Uint8Array
+    payments.reduce('points', () => ({ points: [new Float32Array(2)] }), same)
+
+    // @ts-expect-error: the state is an object with symbols as keys
+    payments.reduce('hidden', () => ({ [Symbol.iterator]: 1 }), same)
+
+    // @ts-expect-error: this state is plain data: leave the option out, or make the state a whole message
+    payments.reduce('message', () => ({ id: '' }), same, { state: CustomerWindowSchema })
+
+    const seen = payments.map(({ orderId }) => ({ orderId, by: new Map([[orderId, 1]]) }))
+    // @ts-expect-error: the value.by is a Map, which cannot be stored
+    seen.rekey('by-map', CustomerId, ({ orderId }) => orderId)
 
     // @ts-expect-error: Type '"window table"' is not assignable to type '"table"'
     byCustomer.join(byCustomer.window(day).count('daily'), (_, count) => count)
@@ -155,6 +185,7 @@ service('web', {
 
 declare function rows<V, P>(event: V, position?: P): AsyncIterable<{ events: V[]; position: P }>
 declare function zero(): number
+declare function same<T>(state: T): T
 declare function add(sum: number): number
 declare const query: Views<typeof shipping>
 

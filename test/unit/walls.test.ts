@@ -1,82 +1,52 @@
-/**
- * The walls of the house as data: which room may import which. `docs/architecture.md` says why each stands.
- */
+/** The walls of `walls.ts` stand: what each file of `src` imports is what its room may import. */
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { describe, it } from 'node:test'
+import { nodeModules, packages, rooms, subRooms } from './walls.ts'
 
-const src = join(import.meta.dirname, '../../src')
-
-const rooms: Record<string, readonly string[]> = {
-  base: [],
-  io: ['base'],
-  protocol: ['base'],
-  records: ['base'],
-  log: ['records', 'io', 'base'],
-  coordinator: ['protocol', 'base'],
-  schema: ['base'],
-  broker: ['log', 'coordinator', 'protocol', 'records', 'io', 'base'],
-  client: ['protocol', 'records', 'io', 'base'],
-  events: ['schema', 'base'],
-  streams: ['client', 'events', 'schema', 'records', 'io', 'base'],
-  service: ['streams', 'events', 'schema', 'base'],
-  query: ['streams', 'events', 'schema', 'io', 'base'],
-  testing: [
-    'service',
-    'streams',
-    'events',
-    'schema',
-    'broker',
-    'client',
-    'coordinator',
-    'log',
-    'protocol',
-    'records',
-    'io',
-    'base',
-  ],
-  cli: [
-    'query',
-    'service',
-    'streams',
-    'events',
-    'schema',
-    'broker',
-    'client',
-    'log',
-    'protocol',
-    'records',
-    'io',
-    'base',
-  ],
-}
-
-/** Rooms that hold rules only: of Node they may use compression and hashes, nothing that does I/O. */
-const pureRooms = new Set(['base', 'protocol', 'records', 'coordinator', 'schema', 'events'])
-const pureNodeModules = new Set(['node:zlib', 'node:crypto'])
-/** Rooms that may use Node's own modules: the door to the world, and the composition root. */
-const nodeRooms = new Set(['io', 'cli'])
-
+const root = join(import.meta.dirname, '../..')
+const src = join(root, 'src')
+const architecture = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
 const files = globSync('**/*.ts', { cwd: src }).toSorted()
+const walls = { ...rooms, ...subRooms }
+/** Rooms that stand wholly in sub-rooms. */
+const divided = new Set(Object.keys(subRooms).map(roomOf))
 
 describe('the walls', () => {
-  it('stand around every room', () => {
-    const found = new Set(files.filter((file) => file.includes('/')).map(roomOf))
-    assert.deepEqual(
-      [...found].filter((room) => !(room in rooms)),
-      [],
-    )
+  it('stand around every room and every sub-room', () => {
+    const outside = files.filter((file) => !isDoor(file) && placeOf(file) === undefined)
+    assert.deepEqual(outside, [])
   })
 
-  it('let a file import only the rooms below it', () => {
-    const breaches = imports().flatMap(({ file, target }) => {
-      const from = roomOf(file)
-      const to = roomOf(target)
-      const open = from === to || rooms[from]?.includes(to) || isDoor(file)
-      return open ? [] : [`src/${file} -> ${target}`]
+  it('let a file import only what its room may import', () => {
+    const breaches = imports().filter(({ file, target }) => {
+      if (isDoor(file)) return false
+      const from = placeOf(file)!
+      return placeOf(target) !== from && !isIn(target, walls[from]!)
     })
     assert.deepEqual(breaches, [])
+  })
+
+  it('of a sub-room are no lower than those of its room', () => {
+    const breaches = Object.entries(subRooms).flatMap(([subRoom, mayImport]) =>
+      mayImport
+        .filter((each) => roomOf(each) !== roomOf(subRoom))
+        .filter((each) => !rooms[roomOf(subRoom)]!.includes(roomOf(each)))
+        .map((each) => `${subRoom} -> ${each}`),
+    )
+    assert.deepEqual(breaches, [])
+  })
+
+  it('leave no way round in a circle', () => {
+    const places = [
+      ...Object.keys(rooms).filter((room) => !divided.has(room)),
+      ...Object.keys(subRooms),
+    ]
+    const next = (place: string) =>
+      places.filter((each) => each !== place && isIn(each, walls[place]!))
+    const circles = places.filter((place) => reachable(next(place), next).has(place))
+    assert.deepEqual(circles, [])
   })
 
   it('keep the doors for users: nothing inside imports an index.ts', () => {
@@ -84,20 +54,48 @@ describe('the walls', () => {
     assert.deepEqual(breaches, [])
   })
 
-  it('keep Node out of the rooms that hold rules, and behind io everywhere else', () => {
-    const breaches = nodeImports().filter(({ file, module }) => {
-      const room = roomOf(file)
-      if (nodeRooms.has(room)) return false
-      return !pureNodeModules.has(module) || !(pureRooms.has(room) || room === 'testing')
+  it('keep what is not ours, and Node, where the tables name them', () => {
+    const breaches = foreign().filter(({ file, name }) => {
+      const mayImport = name.startsWith('node:') ? nodeModules[name] : packages[name]
+      return mayImport === undefined || !isIn(file, mayImport)
     })
     assert.deepEqual(breaches, [])
   })
 
+  it('name the packages that users install, and no others', () => {
+    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      readonly dependencies: Readonly<Record<string, string>>
+    }
+    assert.deepEqual(Object.keys(manifest.dependencies), Object.keys(packages))
+  })
+
   it('leave the clock to io: no other room makes a Date of now', () => {
     const breaches = files.filter(
-      (file) => !nodeRooms.has(roomOf(file)) && /\bnew Date\(\)/.test(textOf(file)),
+      (file) => !isIn(file, ['io', 'cli']) && /\bnew Date\(\)/.test(textOf(file)),
     )
     assert.deepEqual(breaches, [])
+  })
+
+  it('stand in the docs as they stand here', () => {
+    const rows = architecture
+      .split('\n')
+      .flatMap((line) => [...line.matchAll(/^\| `([\w-]+\/[\w./-]+)` \| ([^|]*) \|/g)])
+      .map(([, place, mayImport]) => [place, mayImport] as const)
+    const drawn = Object.entries(subRooms).map(([place, mayImport]) => {
+      const own = `${roomOf(place)}/`
+      const names = mayImport.map((each) => `\`${each.replace(own, '')}\``)
+      return [place, names.join(', ') || '—']
+    })
+    assert.deepEqual(rows, drawn)
+  })
+
+  it('hold the files that the path of an event names', () => {
+    const steps = [...architecture.matchAll(/^\| \d+ \| ([^|]*) \|/gm)].flatMap(([, where]) => [
+      ...where!.matchAll(/`([\w-]+\/[\w/-]+)`/g),
+    ])
+    const missing = steps.map(([, name]) => `${name}.ts`).filter((file) => !files.includes(file))
+    assert.ok(steps.length >= 12)
+    assert.deepEqual(missing, [])
   })
 })
 
@@ -112,11 +110,15 @@ function imports(): { file: string; target: string }[] {
   )
 }
 
-function nodeImports(): { file: string; module: string }[] {
+/** What comes from Node or the registry, by package: `@bufbuild/protobuf/wkt` is `@bufbuild/protobuf`. */
+function foreign(): { file: string; name: string }[] {
   return files.flatMap((file) =>
     specifiersOf(file)
-      .filter((specifier) => specifier.startsWith('node:'))
-      .map((module) => ({ file, module })),
+      .filter((specifier) => !specifier.startsWith('.'))
+      .map((specifier) => {
+        const parts = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1)
+        return { file, name: specifier.startsWith('node:') ? specifier : parts.join('/') }
+      }),
   )
 }
 
@@ -126,8 +128,28 @@ function specifiersOf(file: string): string[] {
   return [...textOf(file).matchAll(pattern)].map((match) => (match[1] ?? match[2] ?? match[3])!)
 }
 
+/** The sub-room, or the room that has none, in which a file stands. */
+function placeOf(file: string): string | undefined {
+  const room = roomOf(file)
+  if (!divided.has(room)) return room in rooms ? room : undefined
+  return Object.keys(subRooms).find((subRoom) => isIn(file, [subRoom]))
+}
+
+function isIn(file: string, places: readonly string[]): boolean {
+  return places.some((place) => file === place || file.startsWith(`${place}/`))
+}
+
+function reachable(
+  from: readonly string[],
+  next: (place: string) => readonly string[],
+): ReadonlySet<string> {
+  const seen = new Set(from)
+  for (const place of seen) for (const each of next(place)) seen.add(each)
+  return seen
+}
+
 function roomOf(file: string): string {
-  return file.includes('/') ? file.slice(0, file.indexOf('/')) : 'door'
+  return file.includes('/') ? file.slice(0, file.indexOf('/')) : file
 }
 
 function isDoor(file: string): boolean {

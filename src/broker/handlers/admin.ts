@@ -1,6 +1,6 @@
 /** Configurations are the topics machine's; disks are looked at here. */
 import { ErrorCode } from '../../protocol/errors.ts'
-import { forward, type Handlers } from '../context.ts'
+import { forward, type Handlers } from './context.ts'
 
 export const adminHandlers: Handlers = {
   DescribeConfigs: (request, context) =>

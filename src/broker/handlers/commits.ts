@@ -3,9 +3,9 @@
  * is told: ids become names here, and a commit for a partition that does not exist is refused here.
  */
 import { zeroUuid } from '../../base/units.ts'
-import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
+import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import { forward, type Handlers, type RequestContext } from '../context.ts'
+import { forward, type Handlers, type RequestContext } from './context.ts'
 
 /** Topics are named by id from this version on, in both APIs. */
 const topicIdVersion = 10
@@ -47,10 +47,10 @@ export const commitsHandlers: Handlers = {
       context,
     )
     return {
-      groups: fetched.groups.map((answer, i) => ({
+      groups: fetched.groups?.map((answer, i) => ({
         ...answer,
         topics: [
-          ...answer.topics.map((topic) => withId(topic, context)),
+          ...(answer.topics ?? []).map((topic) => withId(topic, context)),
           ...unknownTopics(groups[i]?.topics ?? []),
         ],
       })),
@@ -69,11 +69,11 @@ function withName<T extends { readonly name: string; readonly topicId: string }>
   return { ...topic, name: catalog.byId(topic.topicId)?.name ?? '' }
 }
 
-function withId<T extends { readonly name: string }>(
+function withId<T extends { readonly name?: string | undefined }>(
   topic: T,
   { catalog }: RequestContext,
 ): T & { topicId: string } {
-  return { ...topic, topicId: catalog.byName(topic.name)?.topicId ?? zeroUuid }
+  return { ...topic, topicId: catalog.byName(topic.name ?? '')?.topicId ?? zeroUuid }
 }
 
 function exists(topic: string, partition: number, { catalog }: RequestContext): boolean {
@@ -82,16 +82,16 @@ function exists(topic: string, partition: number, { catalog }: RequestContext): 
 
 function answerFor(
   { name, topicId, partitions }: CommittedTopic,
-  committed: ResponseOf<'OffsetCommit'>,
+  { topics }: ResponseInput<'OffsetCommit'>,
   context: RequestContext,
 ) {
-  const answers = committed.topics.filter((topic) => topic.name === name)
+  const answers = topics?.filter((topic) => topic.name === name)
   return {
     name,
     topicId,
     partitions: partitions.map(({ partitionIndex }) => {
       const answer = answers
-        .flatMap((topic) => topic.partitions)
+        ?.flatMap((topic) => topic.partitions ?? [])
         .find((each) => each.partitionIndex === partitionIndex)
       const unknown =
         name === '' && context.version >= topicIdVersion

@@ -8,7 +8,7 @@
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { readBatchHeader, splitBatches } from '../../records/batch.ts'
-import type { Handlers, RequestContext } from '../context.ts'
+import type { Handlers, RequestContext } from './context.ts'
 import type { FetchSession, FetchTarget, SessionChoice } from '../serving/fetch-sessions.ts'
 import type { Partition } from '../serving/partition.ts'
 

@@ -1,7 +1,7 @@
 /** Looking at groups and clearing them away. Partitions that do not exist are refused here. */
 import { ErrorCode } from '../../protocol/errors.ts'
-import { forward, type Handlers } from '../context.ts'
-import { groupOperations } from '../operations.ts'
+import { forward, type Handlers } from './context.ts'
+import { groupOperations } from './operations.ts'
 
 export const groupAdminHandlers: Handlers = {
   ListGroups: (request, context) => forward(context.groups, 'ListGroups', request, context),
@@ -9,7 +9,7 @@ export const groupAdminHandlers: Handlers = {
   DescribeGroups: async (request, context) => {
     const described = await forward(context.groups, 'DescribeGroups', request, context)
     if (!request.includeAuthorizedOperations) return described
-    const groups = described.groups.map((group) => ({
+    const groups = described.groups?.map((group) => ({
       ...group,
       authorizedOperations: groupOperations,
     }))
@@ -36,9 +36,9 @@ export const groupAdminHandlers: Handlers = {
           return { partitionIndex, errorCode }
         }),
     }))
-    const merged = answer.topics.map(({ name, partitions }, at) => ({
+    const merged = answer.topics?.map(({ name, partitions }, at) => ({
       name,
-      partitions: [...partitions, ...(unknown[at]?.partitions ?? [])],
+      partitions: [...(partitions ?? []), ...(unknown[at]?.partitions ?? [])],
     }))
     return { ...answer, topics: merged }
   },

@@ -1,6 +1,5 @@
 /** Classic groups: every rule is the groups machine's; here requests become its commands. */
-import type { ResponseOf } from '../../protocol/api.ts'
-import { callOf, forward, randomUuid, type Handlers } from '../context.ts'
+import { callOf, forward, randomUuid, type Handlers } from './context.ts'
 
 export const groupsHandlers: Handlers = {
   JoinGroup: (request, context) => {
@@ -8,7 +7,7 @@ export const groupsHandlers: Handlers = {
     return context.groups.call((token) => ({
       ...callOf('JoinGroup', token, request, context),
       memberId,
-    })) as Promise<ResponseOf<'JoinGroup'>>
+    }))
   },
 
   SyncGroup: (request, context) => forward(context.groups, 'SyncGroup', request, context),

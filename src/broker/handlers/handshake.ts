@@ -1,7 +1,13 @@
 /** ApiVersions: what a client asks first, in whatever version it happens to know. */
-import { announcedVersions, apiNames, apis, type ResponseInput } from '../../protocol/api.ts'
+import {
+  announcedVersions,
+  apiNames,
+  apis,
+  type RequestOf,
+  type ResponseInput,
+} from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import type { Handlers } from '../context.ts'
+import type { Handlers, RequestContext } from './context.ts'
 
 /** KIP-511: names that are fit to stand in a metric. */
 const softwarePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
@@ -10,11 +16,15 @@ const softwarePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
 const features = [{ name: 'transaction.version', minVersion: 0, maxVersion: 2 }] as const
 
 export const handshakeHandlers: Handlers = {
-  ApiVersions: (request, { version }) => {
+  ApiVersions: (request, context) => {
+    const { version } = context
     const named =
       softwarePattern.test(request.clientSoftwareName) &&
       softwarePattern.test(request.clientSoftwareVersion)
-    if (version >= 3 && !named) return { errorCode: ErrorCode.INVALID_REQUEST }
+    // A cluster and a broker of it are meant together or not at all (KIP-1242).
+    const isHalfMeant = (request.clusterId === null) !== (request.nodeId === -1)
+    if ((version >= 3 && !named) || isHalfMeant) return { errorCode: ErrorCode.INVALID_REQUEST }
+    if (meansAnother(request, context)) return { errorCode: ErrorCode.REBOOTSTRAP_REQUIRED }
     return {
       errorCode: ErrorCode.NONE,
       apiKeys,
@@ -28,6 +38,15 @@ export const handshakeHandlers: Handlers = {
       })),
     }
   },
+}
+
+/** Whether the client looks for another cluster, or another broker of it, at this address. */
+function meansAnother(
+  asked: RequestOf<'ApiVersions'>,
+  { clusterId, config }: RequestContext,
+): boolean {
+  if (asked.clusterId === null) return false
+  return asked.clusterId !== clusterId || asked.nodeId !== config.nodeId
 }
 
 /** The answer to an ApiVersions of a version not spoken here: always readable, in version 0. */

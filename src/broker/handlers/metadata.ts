@@ -4,13 +4,12 @@
  * configured for a client behind another name.
  */
 import { zeroUuid } from '../../base/units.ts'
-import type { AutoCreated } from '../../coordinator/commands.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { ResponseInput } from '../../protocol/api.ts'
 import { operationsUnknown } from '../../protocol/messages/metadata.ts'
-import type { Topic } from '../catalog.ts'
-import { randomUuid, type Handlers, type RequestContext } from '../context.ts'
-import { clusterOperations, topicOperations } from '../operations.ts'
+import type { Topic } from '../serving/catalog.ts'
+import { randomUuid, type Handlers, type RequestContext } from './context.ts'
+import { clusterOperations, topicOperations } from './operations.ts'
 import type { Partition } from '../serving/partition.ts'
 
 type MetadataTopic = NonNullable<ResponseInput<'Metadata'>['topics']>[number]
@@ -151,12 +150,7 @@ async function createMissing(
   { topics, random }: RequestContext,
 ): Promise<ReadonlyMap<string, number>> {
   const topicIds = names.map(() => randomUuid(random))
-  const created = (await topics.call((token) => ({
-    type: 'auto-create',
-    token,
-    names,
-    topicIds,
-  }))) as AutoCreated
+  const created = await topics.call((token) => ({ type: 'auto-create', token, names, topicIds }))
   return new Map(
     created.topics
       .filter(({ errorCode }) => errorCode !== ErrorCode.NONE)

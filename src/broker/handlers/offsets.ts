@@ -1,7 +1,7 @@
 /** Where a log begins and ends, and what lies at a time or an epoch. */
 import type { RequestOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import type { Handlers, RequestContext } from '../context.ts'
+import type { Handlers, RequestContext } from './context.ts'
 import type { Partition } from '../serving/partition.ts'
 
 type AskedPartition = RequestOf<'ListOffsets'>['topics'][number]['partitions'][number]

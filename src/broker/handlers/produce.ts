@@ -7,12 +7,11 @@
  * "on disk". With acks=0 nothing is answered at all.
  */
 import { assert, HeadwaterError } from '../../base/errors.ts'
-import type { Entered } from '../../coordinator/commands.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode, errorName, errorText } from '../../protocol/errors.ts'
-import { batchHeaderBytes, isTransactional, readBatchHeader } from '../../records/batch.ts'
-import { forward, type Handlers, type RequestContext } from '../context.ts'
-import { implicitAddVersion, type Partition, type Produced } from '../serving/partition.ts'
+import { batchHeaderBytes, isTransactional, readAttributes } from '../../records/batch.ts'
+import { forward, type Handlers, type RequestContext } from './context.ts'
+import { implicitAddVersion, refuse, type Partition, type Produced } from '../serving/partition.ts'
 
 type ProduceRequest = RequestOf<'Produce'>
 type TopicResponse = NonNullable<ResponseInput<'Produce'>['responses']>[number]
@@ -41,7 +40,7 @@ export const produceHandlers: Handlers = {
           const partition = topic?.partitions[index]
           if (partition === undefined) return { index, errorCode: unknown, baseOffset: -1 }
           const produced = produce(partition, records, request, context)
-          if (produced.errorCode === 0 && 'durable' in produced) addOnce(durable, produced.durable)
+          if (produced.kind === 'stored') addOnce(durable, produced.durable)
           return present(partition, produced)
         }),
       }
@@ -101,17 +100,17 @@ function produce(
 ): Produced {
   if (![-1, 0, 1].includes(request.acks)) {
     const errorCode = ErrorCode.INVALID_REQUIRED_ACKS
-    return { errorCode, message: errorText(errorCode) }
+    return refuse(errorCode, errorText(errorCode))
   }
   const now = context.clock.now()
-  const refusal = partition.refusal(records ?? new Uint8Array(0), context.version, now)
-  if (refusal !== undefined) return refusal
-  const header = readBatchHeader(records!)
+  const checked = partition.check(records ?? new Uint8Array(0), context.version, now)
+  if (checked.kind === 'refused') return checked
+  const { header } = checked
   if (isTransactional(header.attributes)) {
     const errorCode = enterTransaction(partition, header, request.transactionalId, context)
-    if (errorCode !== ErrorCode.NONE) return { errorCode, message: errorText(errorCode) }
+    if (errorCode !== ErrorCode.NONE) return refuse(errorCode, errorText(errorCode))
   }
-  return partition.append(records!, now)
+  return partition.append(checked, now)
 }
 
 function isAnyTransactional({ topicData }: ProduceRequest): boolean {
@@ -120,7 +119,7 @@ function isAnyTransactional({ topicData }: ProduceRequest): boolean {
       ({ records }) =>
         records !== null &&
         records.length >= batchHeaderBytes &&
-        isTransactional(readBatchHeader(records).attributes),
+        isTransactional(readAttributes(records)),
     ),
   )
 }
@@ -143,7 +142,7 @@ function enterTransaction(
     partitions: [{ topic, partition: index }],
     add: version >= implicitAddVersion,
   }))
-  return produceCode((response as Entered).errorCode, version)
+  return produceCode(response.errorCode, version)
 }
 
 /** What a producer is told: old ones do not retry on CONCURRENT_TRANSACTIONS, and treat PRODUCER_FENCED
@@ -160,7 +159,7 @@ function produceCode(errorCode: number, version: number): number {
 }
 
 function present({ index, log }: Partition, produced: Produced): PartitionResponse {
-  if ('durable' in produced) {
+  if (produced.kind === 'stored') {
     return {
       index,
       errorCode: ErrorCode.NONE,

@@ -1,6 +1,5 @@
 /** Creating, deleting and growing topics: the topics machine decides. */
-import type { ResponseOf } from '../../protocol/api.ts'
-import { callOf, forward, randomUuid, type Handlers } from '../context.ts'
+import { callOf, forward, randomUuid, type Handlers } from './context.ts'
 
 export const topicsHandlers: Handlers = {
   CreateTopics: (request, context) => {
@@ -8,7 +7,7 @@ export const topicsHandlers: Handlers = {
     return context.topics.call((token) => ({
       ...callOf('CreateTopics', token, request, context),
       topicIds,
-    })) as Promise<ResponseOf<'CreateTopics'>>
+    }))
   },
 
   DeleteTopics: (request, context) => forward(context.topics, 'DeleteTopics', request, context),

@@ -2,15 +2,16 @@
  * Transactions: the rules are the transactions machine's. Here partitions that do not exist are refused,
  * and offsets committed in a transaction pass the transactions machine before the groups machine.
  */
-import type { Entered } from '../../coordinator/commands.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import { callOf, forward, type Handlers, type RequestContext } from '../context.ts'
+import { callOf, forward, type Handlers, type RequestContext } from './context.ts'
 
 /** From this version on TxnOffsetCommit adds its group to the transaction (KIP-890). */
 const implicitAddVersion = 5
 /** From this version on its clients know TRANSACTION_ABORTABLE. */
 const abortableVersion = 4
+/** From this version on it names topics by id (KIP-1319). */
+const topicIdVersion = 6
 
 type TransactionTopics = RequestOf<'AddPartitionsToTxn'>['v3AndBelowTopics']
 
@@ -33,7 +34,7 @@ export const transactionsHandlers: Handlers = {
       const topicResults = refusals[i]
       return topicResults === undefined ? [] : [{ transactionalId, topicResults }]
     })
-    return { ...added, resultsByTransaction: [...added.resultsByTransaction, ...refused] }
+    return { ...added, resultsByTransaction: [...(added.resultsByTransaction ?? []), ...refused] }
   },
 
   AddOffsetsToTxn: (request, context) =>
@@ -54,7 +55,7 @@ export const transactionsHandlers: Handlers = {
       groupId,
       add: context.version >= implicitAddVersion,
     }))
-    const { errorCode } = entered.response as Entered
+    const { errorCode } = entered.response
     if (errorCode === ErrorCode.INVALID_TXN_STATE && context.version >= abortableVersion) {
       return refuseOffsets(request, ErrorCode.TRANSACTION_ABORTABLE)
     }
@@ -94,25 +95,32 @@ async function commitOffsets(
   request: RequestOf<'TxnOffsetCommit'>,
   context: RequestContext,
 ): Promise<ResponseInput<'TxnOffsetCommit'>> {
-  const { catalog, groups } = context
-  const topics = request.topics.map((topic) => ({
+  const { catalog, groups, version } = context
+  const byId = version >= topicIdVersion
+  // A topic whose id is unknown gets the empty name, which no topic has.
+  const named = request.topics.map((topic) =>
+    byId ? { ...topic, name: catalog.byId(topic.topicId)?.name ?? '' } : topic,
+  )
+  const topics = named.map((topic) => ({
     ...topic,
     partitions: topic.partitions.filter(
       ({ partitionIndex }) => catalog.partition(topic.name, partitionIndex) !== undefined,
     ),
   }))
-  const { topics: answers } = (await groups.call((token) =>
+  const { topics: answers } = await groups.call((token) =>
     callOf('TxnOffsetCommit', token, { ...request, topics }, context),
-  )) as { topics: NonNullable<ResponseInput<'TxnOffsetCommit'>['topics']> }
+  )
   return {
-    topics: request.topics.map(({ name, partitions }) => ({
+    topics: named.map(({ name, topicId, partitions }) => ({
       name,
+      topicId,
       partitions: partitions.map(({ partitionIndex }) => {
         const answer = answers
-          .find((topic) => topic.name === name)
+          ?.find((topic) => topic.name === name)
           ?.partitions?.find((each) => each.partitionIndex === partitionIndex)
-        const errorCode = answer?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        return { partitionIndex, errorCode }
+        const unknown =
+          byId && name === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return { partitionIndex, errorCode: answer?.errorCode ?? unknown }
       }),
     })),
   }
@@ -123,8 +131,9 @@ function refuseOffsets(
   errorCode: number,
 ): ResponseInput<'TxnOffsetCommit'> {
   return {
-    topics: topics.map(({ name, partitions }) => ({
+    topics: topics.map(({ name, topicId, partitions }) => ({
       name,
+      topicId,
       partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
     })),
   }

@@ -5,8 +5,10 @@
  * a control batch goes to every partition of the transaction, the groups machine is told, and the
  * transactions machine hears `markers-written`. It hears so before the markers are durable: all logs share
  * one journal, so a "written" that survives a crash has its markers before it. Replay repeats an effect
- * that was cut short; a second marker of a transaction that has ended changes nothing for readers.
+ * that was cut short; a second marker of a transaction that has ended changes nothing for readers. What was
+ * to follow a topic's deletion is found at the start: positions in topics that are gone are forgotten then.
  */
+import { assert } from '../../base/errors.ts'
 import type {
   GroupsCommand,
   GroupsEffect,
@@ -18,15 +20,19 @@ import type {
 import type { GroupsChange } from '../../coordinator/groups/changes.ts'
 import type { GroupsState } from '../../coordinator/groups/state.ts'
 import { groupsMachine } from '../../coordinator/groups/machine.ts'
-import type { TopicsChange, TopicsState } from '../../coordinator/topics/state.ts'
+import { topicsWithOffsets } from '../../coordinator/groups/offsets.ts'
+import type { TopicsChange } from '../../coordinator/topics/changes.ts'
+import type { TopicsState } from '../../coordinator/topics/state.ts'
 import { topicsMachine } from '../../coordinator/topics/machine.ts'
 import type { TransactionsChange } from '../../coordinator/transactions/changes.ts'
 import type { TransactionsState } from '../../coordinator/transactions/state.ts'
 import { transactionsMachine } from '../../coordinator/transactions/machine.ts'
 import type { Clock } from '../../io/ports.ts'
+import type { Log } from '../../log/log.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
 import { encodeControlBatch } from '../../records/record.ts'
-import type { Catalog } from '../catalog.ts'
+import type { BrokerEvent } from '../broker-event.ts'
+import type { Catalog } from '../serving/catalog.ts'
 import type { BrokerConfig } from '../config.ts'
 import { MachineHost } from './machine-host.ts'
 
@@ -46,6 +52,7 @@ export interface CoordinatorsOptions {
   readonly catalog: Catalog
   readonly clock: Clock
   readonly config: BrokerConfig
+  readonly report: (event: BrokerEvent) => void
   /** Broker settings fixed while it runs, for DescribeConfigs. */
   readonly fixedConfigs: ReadonlyMap<string, string>
 }
@@ -69,14 +76,23 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
   })
   const transactions = await MachineHost.open(transactionsMachine(config.transactions), {
     ...shared,
-    runEffect: (effect) => runTransactionsEffect(effect, catalog, clock, coordinators),
+    runEffect: (effect) => runTransactionsEffect(effect, options, coordinators),
   })
   const coordinators: Coordinators = { topics, groups, transactions }
   topics.start()
   await catalog.settled()
   groups.start()
+  forgetGoneTopics(coordinators)
   transactions.start()
   return coordinators
+}
+
+/** A crash may have come between the end of a topic and that of the positions in it: one made anew under
+ * its name must not find them. */
+function forgetGoneTopics({ topics, groups }: Coordinators): void {
+  const known = topics.state.topics
+  const gone = [...topicsWithOffsets(groups.state)].filter((name) => !known.has(name))
+  if (gone.length > 0) groups.ask((token) => ({ type: 'topics-deleted', token, topics: gone }))
 }
 
 async function runTopicsEffect(
@@ -93,18 +109,17 @@ async function runTopicsEffect(
 
 function runTransactionsEffect(
   effect: TransactionsEffect,
-  catalog: Catalog,
-  clock: Clock,
+  { catalog, clock, report }: CoordinatorsOptions,
   { groups, transactions }: Coordinators,
 ): void {
   const { transactionalId, producerId, producerEpoch, commit } = effect
   const kind = commit ? 'commit' : 'abort'
   const timestamp = clock.now()
   for (const { topic, partition } of effect.partitions) {
-    const log = catalog.partition(topic, partition)?.log
-    log?.append(
-      encodeControlBatch({ kind, producerId, producerEpoch, coordinatorEpoch: 0, timestamp }),
-    )
+    const marker = { kind, producerId, producerEpoch, coordinatorEpoch: 0, timestamp } as const
+    const reason = appendMarker(catalog.partition(topic, partition)?.log, marker)
+    if (reason === undefined) continue
+    report({ type: 'marker-skipped', transactionalId, topic, partition, reason })
   }
   if (effect.groups.length > 0) {
     const { groups: groupIds } = effect
@@ -118,4 +133,17 @@ function runTransactionsEffect(
     }))
   }
   transactions.tell({ type: 'markers-written', transactionalId, producerId, producerEpoch })
+}
+
+/** Why the marker is not in the log; nothing when it is. Readers of a log never wait for a marker then. */
+function appendMarker(
+  log: Log | undefined,
+  marker: Parameters<typeof encodeControlBatch>[0],
+): string | undefined {
+  if (log === undefined) return 'the partition is gone'
+  const result = log.append(encodeControlBatch(marker))
+  if (result.kind !== 'refused') return undefined
+  const open = log.producerState(marker.producerId)?.transactionStart ?? -1
+  assert(open === -1, 'a log refused the marker of a transaction that is open in it')
+  return result.reason
 }

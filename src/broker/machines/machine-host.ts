@@ -11,7 +11,9 @@
  * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
  */
 import { assert, isHeadwaterError } from '../../base/errors.ts'
-import type { Decision, Machine, Reply } from '../../coordinator/machine.ts'
+import type { Reply } from '../../coordinator/answer.ts'
+import type { AnswerOf } from '../../coordinator/commands.ts'
+import { replay, type Decision, type Machine } from '../../coordinator/machine.ts'
 import type { Clock, Timer } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
 import type { Log } from '../../log/log.ts'
@@ -92,21 +94,22 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   }
 
   /** Asks, and waits for the durable answer. */
-  call(make: (token: string) => Command): Promise<unknown> {
+  call<C extends Command>(make: (token: string) => C): Promise<AnswerOf<C['type']>> {
     const token = this.#token()
     return new Promise((resolve, reject) => {
-      this.#waiters.set(token, { resolve, reject })
+      // A reply carries the token of the command it was made for, by `answer` alone.
+      this.#waiters.set(token, { resolve: resolve as Waiter['resolve'], reject })
       this.tell(make(token))
     })
   }
 
   /** Asks a command that is always answered by its own decision, and gives the answer at once. */
-  ask(make: (token: string) => Command): Provisional<unknown> {
+  ask<C extends Command>(make: (token: string) => C): Provisional<AnswerOf<C['type']>> {
     const token = this.#token()
     const { decision, durable } = this.#execute(make(token))
     const own = decision.replies.find((reply) => reply.to === token)
     assert(own !== undefined, `${this.#machine.name} left a command unanswered that cannot wait`)
-    return { response: own.response, durable }
+    return { response: own.response as AnswerOf<C['type']>, durable }
   }
 
   /** Gives a command whose answer, if any, goes to whoever waits for its token. */
@@ -250,14 +253,14 @@ async function replayLog<State, Command, Change, Effect>(
   let at = log.startOffset
   while (at < upTo) {
     const read = await log.read(at, { maxBytes: replayReadBytes, upTo, minOneBatch: true })
-    for (const batch of read.flatMap(splitBatches)) {
-      for (const record of decodeRecords(batch)) {
-        assert(record.value !== null, 'a stored change has no bytes')
-        machine.apply(state, machine.decode(record.value))
-        at = record.offset + 1
-      }
-    }
-    assert(read.length > 0, `the log of ${machine.name} ends before its high watermark`)
+    const records = read.flatMap(splitBatches).flatMap((batch) => decodeRecords(batch))
+    const stored = records.map(({ value }) => {
+      assert(value !== null, 'a stored change has no bytes')
+      return value
+    })
+    replay(machine, stored, state)
+    assert(records.length > 0, `the log of ${machine.name} ends before its high watermark`)
+    at = records.at(-1)!.offset + 1
   }
   return state
 }

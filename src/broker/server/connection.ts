@@ -11,16 +11,7 @@
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Clock, Duplex } from '../../io/ports.ts'
 import { FrameSplitter } from '../../protocol/frame.ts'
-
-/** What a handler may know of the client it answers. */
-export interface Peer {
-  /** The client's address, for people. */
-  readonly remote: string
-  /** The address the client dialled: what it is told to dial again. */
-  readonly local: { readonly host: string; readonly port: number }
-  /** Calls back when the connection ends; returns what takes the callback off again. */
-  onGone(callback: () => void): () => void
-}
+import type { Peer } from '../peer.ts'
 
 /** The chunks of one response, or undefined when the request gets none (a produce with acks=0). */
 export type Answer = Uint8Array[] | undefined
@@ -67,10 +58,6 @@ export class Connection implements Peer {
     this.#splitter = new FrameSplitter(options.frameBytesMax)
     duplex.onClose(() => this.#end())
     duplex.onBytes((chunk) => this.#receive(chunk))
-  }
-
-  get requestsInFlight(): number {
-    return this.#inFlight.length
   }
 
   onGone(callback: () => void): () => void {

@@ -23,21 +23,31 @@ import { forEachRecord } from '../../records/record.ts'
 import type { BrokerEvent } from '../broker-event.ts'
 
 /** What became of a produced batch. */
-export type Produced =
-  | {
-      readonly errorCode: 0
-      readonly baseOffset: number
-      readonly logAppendTimeMs: number
-      readonly durable: Promise<void>
-    }
-  | {
-      readonly errorCode: number
-      readonly message: string
-      /** The records at fault, by their place in the batch. */
-      readonly faulty?: readonly number[]
-      /** Whether the log was looked at, and so can tell where it starts. */
-      readonly seen?: boolean
-    }
+export type Produced = Stored | Refused
+
+interface Stored {
+  readonly kind: 'stored'
+  readonly baseOffset: number
+  readonly logAppendTimeMs: number
+  readonly durable: Promise<void>
+}
+
+export interface Refused {
+  readonly kind: 'refused'
+  readonly errorCode: number
+  readonly message: string
+  /** The records at fault, by their place in the batch. */
+  readonly faulty?: readonly number[]
+  /** Whether the log was looked at, and so can tell where it starts. */
+  readonly seen?: boolean
+}
+
+/** A batch that may go in, with its header: read once, and handed on. */
+interface Checked {
+  readonly kind: 'checked'
+  readonly records: Uint8Array
+  readonly header: BatchHeader
+}
 
 /** From this version of Produce on a transactional batch adds its partition to the transaction (KIP-890). */
 export const implicitAddVersion = 12
@@ -102,14 +112,14 @@ export class Partition {
     return error.code === 'data-corrupt' ? ErrorCode.CORRUPT_MESSAGE : ErrorCode.KAFKA_STORAGE_ERROR
   }
 
-  /** Checks a produced batch against every rule that needs no other room; undefined when it may go in. */
-  refusal(records: Uint8Array, version: number, now: number): Produced | undefined {
+  /** Checks a produced batch against every rule that needs no other room. */
+  check(records: Uint8Array, version: number, now: number): Checked | Refused {
     const fault = checkBatch(records)
     if (fault !== undefined) {
       const isFuture = fault === 'bad-magic' && records[16]! > 2
       const errorCode = isFuture ? ErrorCode.CORRUPT_MESSAGE : faultCodes[fault]
       const message = `the record batch is unsound: ${fault}`
-      return { errorCode, message, seen: fault === 'bad-count' }
+      return { kind: 'refused', errorCode, message, seen: fault === 'bad-count' }
     }
     const header = readBatchHeader(records)
     if (header.sizeBytes !== records.length) {
@@ -118,15 +128,18 @@ export class Partition {
         'a produce request holds one record batch a partition',
       )
     }
-    return this.#headerRefusal(header, version) ?? this.#recordRefusal(records, header, now)
+    const refused = this.#headerRefusal(header, version)
+    return (
+      refused ?? this.#recordRefusal(records, header, now) ?? { kind: 'checked', records, header }
+    )
   }
 
-  /** Appends a batch that `refusal` had nothing against. The log owns the bytes from now on. */
-  append(records: Uint8Array, now: number): Produced {
+  /** Appends a checked batch. The log owns its bytes from now on. */
+  append({ records, header }: Checked, now: number): Produced {
     const { logAppendTime } = this.#limits
     let result: AppendResult
     try {
-      result = this.log.append(records, logAppendTime ? { logAppendTime: now } : {})
+      result = this.log.append(records, logAppendTime ? { header, logAppendTime: now } : { header })
     } catch (error) {
       if (!isHeadwaterError(error)) throw error
       return refuse(ErrorCode.KAFKA_STORAGE_ERROR, error.message)
@@ -135,14 +148,14 @@ export class Partition {
       return judge(sequenceCodes[result.reason], `the log refused the batch: ${result.reason}`)
     }
     return {
-      errorCode: 0,
+      kind: 'stored',
       baseOffset: result.baseOffset,
       logAppendTimeMs: logAppendTime ? now : -1,
       durable: result.durable,
     }
   }
 
-  #headerRefusal(header: BatchHeader, version: number): Produced | undefined {
+  #headerRefusal(header: BatchHeader, version: number): Refused | undefined {
     const limits = this.#limits
     if (header.sizeBytes > limits.messageBytesMax) {
       return refuse(
@@ -172,7 +185,7 @@ export class Partition {
   }
 
   /** KIP-890: what is plain does not mix with what is open, and a new producer begins at its beginning. */
-  #producerRefusal(header: BatchHeader, version: number): Produced | undefined {
+  #producerRefusal(header: BatchHeader, version: number): Refused | undefined {
     if (header.producerId < 0) return undefined
     const producer = this.log.producerState(header.producerId)
     if (!isTransactional(header.attributes)) {
@@ -188,7 +201,7 @@ export class Partition {
     )
   }
 
-  #recordRefusal(records: Uint8Array, header: BatchHeader, now: number): Produced | undefined {
+  #recordRefusal(records: Uint8Array, header: BatchHeader, now: number): Refused | undefined {
     const { compacted, logAppendTime, timestampBeforeMsMax, timestampAfterMsMax } = this.#limits
     const oldest = logAppendTime ? -Infinity : now - timestampBeforeMsMax
     const newest = logAppendTime ? Infinity : now + timestampAfterMsMax
@@ -206,11 +219,12 @@ export class Partition {
     }
     if (unkeyed.length > 0) {
       const message = 'a compacted topic takes no records without a key'
-      return { errorCode: ErrorCode.INVALID_RECORD, message, faulty: unkeyed, seen: true }
+      return { ...judge(ErrorCode.INVALID_RECORD, message), faulty: unkeyed }
     }
     if (untimely.length === 0 && header.maxTimestamp <= newest) return undefined
-    const message = 'a timestamp lies too far in the past or in the future'
-    return { errorCode: ErrorCode.INVALID_TIMESTAMP, message, faulty: untimely, seen: true }
+    const message =
+      'a timestamp lies further in the past or in the future than message.timestamp.before.max.ms and message.timestamp.after.max.ms allow'
+    return { ...judge(ErrorCode.INVALID_TIMESTAMP, message), faulty: untimely }
   }
 }
 
@@ -229,12 +243,13 @@ const sequenceCodes = {
   'duplicate-sequence': ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
 } as const
 
-function refuse(errorCode: number, message: string): Produced {
-  return { errorCode, message }
+export function refuse(errorCode: number, message: string): Refused {
+  return { kind: 'refused', errorCode, message }
 }
 
-function judge(errorCode: number, message: string): Produced {
-  return { errorCode, message, seen: true }
+/** A refusal by what the log knows. */
+function judge(errorCode: number, message: string): Refused {
+  return { kind: 'refused', errorCode, message, seen: true }
 }
 
 function limitsOf(configs: ReadonlyMap<string, string>): PartitionLimits {

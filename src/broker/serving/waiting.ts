@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../../io/ports.ts'
 import type { Log } from '../../log/log.ts'
-import type { Peer } from '../server/connection.ts'
+import type { Peer } from '../peer.ts'
 
 export interface Wait {
   readonly logs: Iterable<Log>

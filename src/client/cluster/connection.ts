@@ -7,9 +7,9 @@
  * the connection, as answers behind it would be late too; what was in flight fails as retriable
  * `connection-lost`, and whether the broker did it stays unknown. Retrying is the caller's.
  *
- * Bound: `inFlightMax` requests; the producer and the fetcher keep to a handful each.
+ * Bound: `inFlightMax` requests; the others wait their turn in order, and only then does their time run.
  */
-import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Clock, Dial, Duplex, Timer } from '../../io/ports.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../../protocol/api.ts'
 import { apiByKey, apis } from '../../protocol/api.ts'
@@ -22,7 +22,8 @@ import {
 } from '../../protocol/frame.ts'
 import { wireError } from './wire-error.ts'
 
-const inFlightMax = 1_000
+/** Brokers work on a few requests of a connection at a time: more would only grow old on the way. */
+const inFlightMax = 100
 const softwareName = 'headwater'
 const softwareVersion = '0.1.0'
 
@@ -45,13 +46,18 @@ export interface ConnectionOptions {
   readonly requestTimeoutMs: number
 }
 
-interface Pending {
+interface Waiting {
   readonly api: ApiName
   readonly version: number
+  readonly body: RequestInput<ApiName>
+  readonly timeoutMs: number
+  readonly resolve: (response: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Pending extends Waiting {
   readonly correlationId: number
   readonly timer: Timer
-  readonly resolve: (response: never) => void
-  readonly reject: (error: HeadwaterError) => void
 }
 
 export class Connection {
@@ -60,6 +66,8 @@ export class Connection {
   readonly #duplex: Duplex
   readonly #splitter = new FrameSplitter(frameBytesMaxDefault)
   readonly #pending: Pending[] = []
+  /** Requests for which there is no room yet. */
+  readonly #waiting: Waiting[] = []
   readonly #versions = new Map<ApiName, readonly [min: number, max: number]>()
   readonly #features = new Map<string, number>()
   #nextCorrelationId = 0
@@ -90,10 +98,6 @@ export class Connection {
 
   get isClosed(): boolean {
     return this.#failure !== undefined
-  }
-
-  get inFlightCount(): number {
-    return this.#pending.length
   }
 
   /** The level of a feature the cluster has finalised (KIP-584); 0 when it has not. */
@@ -135,16 +139,31 @@ export class Connection {
     timeoutMs: number,
   ): Promise<ResponseOf<N>> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    assert(this.#pending.length < inFlightMax, `more than ${inFlightMax} requests in flight`)
-    const correlationId = this.#nextCorrelationId
-    this.#nextCorrelationId = (correlationId + 1) & 0x7fffffff
-    const chunks = encodeRequest(api, version, correlationId, this.#options.clientId, body)
     return new Promise((resolve, reject) => {
-      const timer = this.#options.clock.after(timeoutMs, () => this.#timeOut(api, timeoutMs))
-      this.#pending.push({ api, version, correlationId, timer, resolve, reject })
-      // What `write` says of a slow peer is not needed: callers bound what is in flight.
-      this.#duplex.write(chunks)
+      this.#waiting.push({ api, version, body, timeoutMs, resolve, reject })
+      this.#sendWaiting()
     })
+  }
+
+  #sendWaiting(): void {
+    while (this.#pending.length < inFlightMax) {
+      const request = this.#waiting.shift()
+      if (request === undefined) return
+      const { api, version, body, timeoutMs, reject } = request
+      const correlationId = this.#nextCorrelationId
+      let chunks: readonly Uint8Array[]
+      try {
+        chunks = encodeRequest(api, version, correlationId, this.#options.clientId, body)
+      } catch (error) {
+        reject(error)
+        continue
+      }
+      this.#nextCorrelationId = (correlationId + 1) & 0x7fffffff
+      const timer = this.#options.clock.after(timeoutMs, () => this.#timeOut(api, timeoutMs))
+      this.#pending.push({ ...request, correlationId, timer })
+      // What `write` says of a slow peer is not needed: what is in flight is bounded.
+      this.#duplex.write(chunks)
+    }
   }
 
   #receive(chunk: Uint8Array): void {
@@ -177,6 +196,7 @@ export class Connection {
     this.#pending.shift()
     request.timer.cancel()
     request.resolve(body as never)
+    this.#sendWaiting()
   }
 
   #timeOut(api: ApiName, timeoutMs: number): void {
@@ -197,6 +217,7 @@ export class Connection {
       timer.cancel()
       reject(error)
     }
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
   }
 
   async #settleVersions(): Promise<void> {

@@ -25,19 +25,23 @@ export function throwOnError(code: number, doing: string, detail?: string | null
 
 /** The error of a member that is not current: its partitions are someone else's by now (KIP-447). */
 export function staleMemberError(code: number, doing: string): HeadwaterError | undefined {
-  if (code !== ErrorCode.ILLEGAL_GENERATION && code !== ErrorCode.UNKNOWN_MEMBER_ID) {
-    return undefined
-  }
+  if (!staleCodes.includes(code)) return undefined
   return new HeadwaterError(
     'stale-member',
     `could not ${doing}: this member is not in the group's current generation (${errorName(code)}), its partitions may be another's; rejoin and go on from the committed offsets`,
   )
 }
 
+const staleCodes: readonly number[] = [
+  ErrorCode.ILLEGAL_GENERATION,
+  ErrorCode.UNKNOWN_MEMBER_ID,
+  ErrorCode.FENCED_INSTANCE_ID,
+]
+
 const operatingCodes = new Map<number, HeadwaterErrorCode>([
   [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'not-found'],
   [ErrorCode.UNKNOWN_TOPIC_ID, 'not-found'],
-  [ErrorCode.OFFSET_OUT_OF_RANGE, 'not-found'],
+  [ErrorCode.OFFSET_OUT_OF_RANGE, 'offset-out-of-range'],
   [ErrorCode.GROUP_ID_NOT_FOUND, 'not-found'],
   [ErrorCode.REQUEST_TIMED_OUT, 'timeout'],
   [ErrorCode.CORRUPT_MESSAGE, 'data-corrupt'],

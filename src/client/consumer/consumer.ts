@@ -10,31 +10,28 @@
  */
 import { assert } from '../../base/errors.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { FetchedBatches } from './fetch-position.ts'
+import type { FetchedBatches, StartOffset } from './fetch-position.ts'
 import { FetchPosition } from './fetch-position.ts'
 import { Fetcher } from './fetcher.ts'
 import { earliestTimestamp, latestTimestamp, listOffsets } from './list-offsets.ts'
 import type { PartitionOffset, TopicPartition } from '../cluster/topic-partition.ts'
 import { partitionName } from '../cluster/topic-partition.ts'
 
-export type { FetchedBatches } from './fetch-position.ts'
+export type { FetchedBatches, StartOffset } from './fetch-position.ts'
 
 export interface ConsumerOptions {
   /** `read_committed` when left out. */
   readonly isolation?: 'read_committed' | 'read_uncommitted'
   /** What to do when a position is not in the log; `error` when left out. */
   readonly offsetReset?: 'earliest' | 'latest' | 'error'
+  /** What to do when a topic was deleted and made anew, so that positions in it mean nothing any more:
+   * `error` (`topic-replaced`, the default), or read the new topic from its beginning. */
+  readonly onTopicReplaced?: 'error' | 'earliest'
   readonly fetchBytesMax?: number
   readonly partitionBytesMax?: number
   /** A broker answers when it has this much, or when `maxWaitMs` is over. */
   readonly minBytes?: number
   readonly maxWaitMs?: number
-}
-
-/** Where to begin reading. */
-export interface StartOffset extends PartitionOffset {
-  /** The epoch the offset was committed with, to notice a log that was cut back. */
-  readonly leaderEpoch?: number
 }
 
 const fetchBytesMaxDefault = 8 * 1024 * 1024
@@ -56,6 +53,7 @@ export class Consumer {
     this.#fetcher = new Fetcher(cluster, {
       isolation: this.#isolation,
       offsetReset: options.offsetReset ?? 'error',
+      onTopicReplaced: options.onTopicReplaced ?? 'error',
       fetchBytesMax: options.fetchBytesMax ?? fetchBytesMaxDefault,
       partitionBytesMax: options.partitionBytesMax ?? partitionBytesMaxDefault,
       minBytes: options.minBytes ?? 1,
@@ -72,9 +70,9 @@ export class Consumer {
   }
 
   /** Reads one more partition, or this one from another offset. */
-  add({ topic, partition, offset, leaderEpoch }: StartOffset): void {
-    const position = new FetchPosition(topic, partition, offset, leaderEpoch ?? -1)
-    this.#fetcher.positions.set(partitionName(topic, partition), position)
+  add(start: StartOffset): void {
+    const name = partitionName(start.topic, start.partition)
+    this.#fetcher.positions.set(name, new FetchPosition(start))
     this.#fetcher.pump()
   }
 
@@ -106,10 +104,15 @@ export class Consumer {
     return positions.map(({ topic, partition, position: offset }) => ({ topic, partition, offset }))
   }
 
+  /** The high watermark as the last answer told it; undefined before the first one, or when not assigned. */
+  highWatermark(topic: string, partition: number): number | undefined {
+    return this.#fetcher.positions.get(partitionName(topic, partition))?.highWatermark
+  }
+
   /**
    * What has been fetched, at once if there is any; else what comes first within `maxWaitMs`; else
    * nothing. Rejects with what stops a partition (an offset out of range, a damaged batch, a topic that
-   * is gone); the others go on at the next call.
+   * is gone or was replaced); the others go on at the next call.
    */
   async poll(maxWaitMs: number): Promise<readonly FetchedBatches[]> {
     assert(this.#waiter === undefined, 'poll is called by one caller at a time')

@@ -5,6 +5,8 @@
  *   fetchOffset     the next offset to ask for; ahead of position by what is buffered
  *   generation      rises when the caller moves the position, so that answers to older questions are known
  */
+import type { PartitionOffset } from '../cluster/topic-partition.ts'
+
 export interface FetchedBatches {
   readonly topic: string
   readonly partition: number
@@ -18,9 +20,19 @@ export interface FetchedBatches {
   readonly lastStableOffset: number
 }
 
+/** Where to begin reading. */
+export interface StartOffset extends PartitionOffset {
+  /** The epoch the offset was committed with, to notice a log that was cut back. */
+  readonly leaderEpoch?: number
+  /** The id of the topic the offset is from; when left out, the topic that has the name now. */
+  readonly topicId?: string
+}
+
 export class FetchPosition {
   readonly topic: string
   readonly partition: number
+  /** The id of the topic the position belongs to; undefined until it is known. */
+  topicId: string | undefined
   position: number
   fetchOffset: number
   generation = 0
@@ -30,9 +42,15 @@ export class FetchPosition {
   isBusy = false
   /** It failed for good and was reported; only the caller can move it on. */
   isBroken = false
-  /** What the cluster said about the leader turned out wrong. */
-  isPlaceStale = false
+  /** What the cluster said about the leader turned out wrong, or may be older than the position. */
+  isPlaceStale = true
+  /** A leader does not know the topic's id: the topic was replaced, or the leader has yet to hear of it. */
+  isIdUnknown = false
+  /** The place to move to (as ListOffsets names it) when the position is not in the log. */
+  resetTo: number | undefined
   attempt = 0
+  /** As the last answer told it. */
+  highWatermark: number | undefined
   /** The leader epoch of the last batch read; -1 when unknown (KIP-320). */
   lastEpoch: number
   /** The leader epoch under which `fetchOffset` is known to be good; -1 for none. */
@@ -40,11 +58,12 @@ export class FetchPosition {
   readonly #buffered: FetchedBatches[] = []
   #bufferedBytes = 0
 
-  constructor(topic: string, partition: number, offset: number, leaderEpoch: number) {
+  constructor({ topic, partition, offset, leaderEpoch, topicId }: StartOffset) {
     this.topic = topic
     this.partition = partition
+    this.topicId = topicId
     this.position = this.fetchOffset = offset
-    this.lastEpoch = leaderEpoch
+    this.lastEpoch = leaderEpoch ?? -1
   }
 
   get bufferedBytes(): number {
@@ -56,9 +75,16 @@ export class FetchPosition {
     this.generation++
     this.position = this.fetchOffset = offset
     this.lastEpoch = this.validEpoch = -1
-    this.isBroken = false
+    this.isBroken = this.isIdUnknown = false
+    this.resetTo = undefined
     this.#buffered.length = 0
     this.#bufferedBytes = 0
+  }
+
+  /** What to ask the leader next, when its epoch is `leaderEpoch`. */
+  nextStep(leaderEpoch: number): 'reset' | 'validate' | 'fetch' {
+    if (this.resetTo !== undefined) return 'reset'
+    return this.lastEpoch >= 0 && this.validEpoch !== leaderEpoch ? 'validate' : 'fetch'
   }
 
   keep(fetched: FetchedBatches): void {

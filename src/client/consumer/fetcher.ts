@@ -8,28 +8,36 @@
  * brokers fill an answer in the order of the question.
  *
  * Per partition: a refused leader is looked up again; a leader of a new epoch first says where the epoch
- * last read ended, so that a log that was cut back is noticed (KIP-320); an offset out of range is
- * handled as the consumer was told to.
+ * last read ended, so that a log that was cut back is noticed (KIP-320); an offset out of range, and one
+ * in a topic that was made anew, is handled as the consumer was told to. Such questions, too, are asked
+ * of a leader once for all its partitions.
  */
-import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import type { HeadwaterError } from '../../base/errors.ts'
+import { isHeadwaterError } from '../../base/errors.ts'
 import { zeroUuid } from '../../base/units.ts'
 import type { ResponseOf } from '../../protocol/api.ts'
 import { ErrorCode, isRetriable } from '../../protocol/errors.ts'
 import { backoffMs } from '../cluster/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import { leaderCodes } from '../cluster/cluster.ts'
+import type { PartitionAnswer } from '../cluster/leaders.ts'
+import { LeaderLookup } from '../cluster/leaders.ts'
+import { leaderCodes } from '../cluster/response-codes.ts'
+import type { TopicPartition } from '../cluster/topic-partition.ts'
+import { partitionName } from '../cluster/topic-partition.ts'
+import { wireError } from '../cluster/wire-error.ts'
+import { askEpochEnds } from './epoch-ends.ts'
 import type { FetchedPartition } from './fetch-answer.ts'
 import { readAnswer } from './fetch-answer.ts'
+import { cutBack, outOfRange, replaced } from './fetch-errors.ts'
 import type { FetchPosition } from './fetch-position.ts'
-import { earliestTimestamp, latestTimestamp, listOffsets } from './list-offsets.ts'
-import { byTopic, partitionName } from '../cluster/topic-partition.ts'
-import { wireError } from '../cluster/wire-error.ts'
+import { askOffsets, earliestTimestamp, latestTimestamp } from './list-offsets.ts'
 
 const fetchesPerNodeMax = 2
 
 export interface FetcherOptions {
   readonly isolation: 'read_committed' | 'read_uncommitted'
   readonly offsetReset: 'earliest' | 'latest' | 'error'
+  readonly onTopicReplaced: 'error' | 'earliest'
   readonly fetchBytesMax: number
   readonly partitionBytesMax: number
   readonly minBytes: number
@@ -44,13 +52,16 @@ interface Question {
   readonly generation: number
 }
 
+/** Questions by the name of the partition. */
+type Questions = ReadonlyMap<string, Question>
+
 export class Fetcher {
   readonly #cluster: Cluster
   readonly #o: FetcherOptions
   /** In the order in which they are asked for. */
   readonly positions = new Map<string, FetchPosition>()
+  readonly #leaders: LeaderLookup<FetchPosition>
   readonly #lanesInUse = new Map<number, Set<string>>()
-  readonly #lookups = new Set<string>()
   #isPumpDue = false
   #isClosed = false
   #failure: HeadwaterError | undefined
@@ -58,6 +69,15 @@ export class Fetcher {
   constructor(cluster: Cluster, options: FetcherOptions) {
     this.#cluster = cluster
     this.#o = options
+    this.#leaders = new LeaderLookup({
+      cluster,
+      doing: 'read',
+      onLookedUp: () => this.#pumpNow(),
+      onFailure: (at, error) => {
+        if (error.code === 'not-found') this.#break(at, error)
+        else this.#pause(at, error, true)
+      },
+    })
   }
 
   /** Takes the failure to report, if there is one. */
@@ -90,31 +110,57 @@ export class Fetcher {
       if (!at.isPaused) bufferedBytes += at.bufferedBytes
     }
     if (bufferedBytes >= this.#o.fetchBytesMax) return
-    const byNode = new Map<number, FetchPosition[]>()
+    const toReset = new Map<number, FetchPosition[]>()
+    const toValidate = new Map<number, FetchPosition[]>()
+    const toFetch = new Map<number, FetchPosition[]>()
+    const steps = { reset: toReset, validate: toValidate, fetch: toFetch }
     for (const at of this.positions.values()) {
       if (at.isPaused || at.isBusy || at.isBroken) continue
-      const place = at.isPlaceStale ? undefined : this.#cluster.leader(at.topic, at.partition)
-      if (place === undefined) this.#lookUp(at)
-      else if (at.lastEpoch >= 0 && at.validEpoch !== place.leaderEpoch) this.#validate(at)
-      else if (byNode.has(place.leaderId)) byNode.get(place.leaderId)!.push(at)
+      const place = this.#leaders.find(at)
+      if (place === undefined || !this.#isInItsTopic(at)) continue
+      const byNode = steps[at.nextStep(place.leaderEpoch)]
+      if (byNode.has(place.leaderId)) byNode.get(place.leaderId)!.push(at)
       else byNode.set(place.leaderId, [at])
     }
-    for (const [nodeId, positions] of byNode) {
+    for (const [nodeId, positions] of toReset) this.#reset(nodeId, positions)
+    for (const [nodeId, positions] of toValidate) this.#validate(nodeId, positions)
+    for (const [nodeId, positions] of toFetch) {
       const lane = this.#freeLane(nodeId)
       if (lane !== undefined) void this.#fetch(nodeId, lane, positions)
     }
   }
 
+  /**
+   * Whether a position may be read on. It belongs to the topic that had the name first; when a leader
+   * does not know the id of that and the name has another one by now, the topic was replaced (KIP-516).
+   * Metadata alone does not say so: it may come from a broker that lags behind.
+   */
+  #isInItsTopic(at: FetchPosition): boolean {
+    const topicId = this.#cluster.metadata.topic(at.topic)?.topicId ?? zeroUuid
+    at.topicId ??= topicId
+    if (!at.isIdUnknown) return true
+    at.isIdUnknown = false
+    if (topicId === zeroUuid || topicId === at.topicId) return true
+    const error = replaced(at, topicId)
+    at.topicId = topicId
+    if (this.#o.onTopicReplaced === 'error') {
+      this.#break(at, error)
+      return false
+    }
+    at.moveTo(0)
+    at.highWatermark = undefined
+    at.resetTo = earliestTimestamp
+    return true
+  }
+
   async #fetch(nodeId: number, lane: string, positions: readonly FetchPosition[]): Promise<void> {
     this.#lanesInUse.get(nodeId)!.add(lane)
-    const asked = new Map<string, Question>()
     for (const at of positions) {
-      at.isBusy = true
       at.validEpoch = this.#cluster.leader(at.topic, at.partition)?.leaderEpoch ?? -1
-      asked.set(partitionName(at.topic, at.partition), { at, generation: at.generation })
     }
+    const asked = this.#begin(positions)
     try {
-      const response = await this.#ask(nodeId, lane, positions)
+      const response = await this.#askFetch(nodeId, lane, positions)
       for (const at of positions) at.isBusy = false
       this.#takeIn(asked, response)
     } catch (error) {
@@ -126,15 +172,16 @@ export class Fetcher {
     }
   }
 
-  #ask(
+  #askFetch(
     nodeId: number,
     lane: string,
     positions: readonly FetchPosition[],
   ): Promise<ResponseOf<'Fetch'>> {
     const { isolation, fetchBytesMax, partitionBytesMax, minBytes, maxWaitMs } = this.#o
-    const topics = byTopic(positions).map(([topic, ofTopic]) => ({
-      topic,
-      topicId: this.#cluster.metadata.topic(topic)?.topicId ?? zeroUuid,
+    const byTopic = Map.groupBy(positions, ({ topic, topicId }) => `${topicId}/${topic}`)
+    const topics = Array.from(byTopic.values(), (ofTopic) => ({
+      topic: ofTopic[0]!.topic,
+      topicId: ofTopic[0]!.topicId ?? zeroUuid,
       partitions: ofTopic.map(({ partition, fetchOffset, validEpoch }) => ({
         partition,
         currentLeaderEpoch: validEpoch,
@@ -157,14 +204,15 @@ export class Fetcher {
     )
   }
 
-  #takeIn(asked: ReadonlyMap<string, Question>, response: ResponseOf<'Fetch'>): void {
+  #takeIn(asked: Questions, response: ResponseOf<'Fetch'>): void {
     if (response.errorCode !== ErrorCode.NONE) {
       for (const { at } of asked.values()) this.#refuse(at, response.errorCode)
       return
     }
+    const names = new Map(Array.from(asked.values(), ({ at }) => [at.topicId, at.topic]))
     let hasNews = false
     for (const { topic, topicId, partitions } of response.responses) {
-      const name = topic === '' ? this.#cluster.metadata.nameOf(topicId) : topic
+      const name = topic === '' ? names.get(topicId) : topic
       for (const answer of partitions) {
         const question = asked.get(partitionName(name ?? topicId, answer.partitionIndex))
         if (question === undefined || !this.#isCurrent(question)) continue
@@ -173,6 +221,16 @@ export class Fetcher {
       }
     }
     if (hasNews) this.#o.onNews()
+  }
+
+  #begin(positions: readonly FetchPosition[]): Questions {
+    for (const at of positions) at.isBusy = true
+    return new Map(
+      positions.map((at) => [
+        partitionName(at.topic, at.partition),
+        { at, generation: at.generation },
+      ]),
+    )
   }
 
   /** Whether the caller still reads the partition from where the question was asked. */
@@ -185,6 +243,7 @@ export class Fetcher {
 
   #keep(at: FetchPosition, answer: FetchedPartition): boolean {
     at.attempt = 0
+    at.highWatermark = answer.highWatermark
     try {
       const fetched = readAnswer(at, answer, this.#o.isolation)
       if (fetched === undefined) return false
@@ -201,10 +260,20 @@ export class Fetcher {
 
   #refuse(at: FetchPosition, code: number): void {
     const error = wireError(code, `read ${partitionName(at.topic, at.partition)}`)
-    if (code === ErrorCode.OFFSET_OUT_OF_RANGE) this.#reset(at)
+    if (code === ErrorCode.UNKNOWN_TOPIC_ID || code === ErrorCode.INCONSISTENT_TOPIC_ID) {
+      at.isIdUnknown = true
+    }
+    if (code === ErrorCode.OFFSET_OUT_OF_RANGE) this.#leaveRange(at)
     else if (leaderCodes.includes(code)) this.#pause(at, error, true)
     else if (isRetriable(code)) this.#pause(at, error, false)
     else this.#break(at, error)
+  }
+
+  /** The offset is not there any more, or not yet. */
+  #leaveRange(at: FetchPosition): void {
+    const { offsetReset } = this.#o
+    if (offsetReset === 'error') return this.#break(at, outOfRange(at))
+    at.resetTo = offsetReset === 'earliest' ? earliestTimestamp : latestTimestamp
   }
 
   /** Holds a partition back for a moment. */
@@ -228,83 +297,56 @@ export class Fetcher {
     this.#o.onNews()
   }
 
-  /** Finds a topic's leaders, once at a time. */
-  #lookUp(at: FetchPosition): void {
-    const { topic, partition } = at
-    if (this.#lookups.has(topic)) return
-    this.#lookups.add(topic)
-    if (at.isPlaceStale || this.#cluster.metadata.topic(topic) !== undefined) {
-      this.#cluster.markStale()
-    }
-    this.#cluster
-      .topic(topic)
-      .then(({ partitions }) => {
-        for (const each of this.positions.values()) {
-          if (each.topic === topic) each.isPlaceStale = false
-        }
-        if (partitions[partition] === undefined) throw missingPartition(at, partitions.length)
-        if (this.#cluster.leader(topic, partition) !== undefined) return
-        throw wireError(ErrorCode.LEADER_NOT_AVAILABLE, `read ${partitionName(topic, partition)}`)
-      })
-      .catch((error: unknown) => {
-        const failure = asOperatingError(error)
-        if (failure.code === 'not-found') this.#break(at, failure)
-        else this.#pause(at, failure, true)
-      })
-      .finally(() => {
-        this.#lookups.delete(topic)
-        this.#pumpNow()
-      })
-  }
-
   /** Asks a leader of a new epoch whether it still has what was read (KIP-320). */
-  #validate(at: FetchPosition): void {
-    const { topic, partition, generation, lastEpoch } = at
-    const name = partitionName(topic, partition)
-    const leaderEpoch = this.#cluster.leader(topic, partition)?.leaderEpoch ?? -1
-    at.isBusy = true
-    this.#withLeader(at, async () => {
-      const response = await this.#cluster.request(
-        'OffsetForLeaderEpoch',
-        {
-          replicaId: -1,
-          topics: [
-            { topic, partitions: [{ partition, currentLeaderEpoch: -1, leaderEpoch: lastEpoch }] },
-          ],
-        },
-        { leaderOf: topic, partition },
+  #validate(nodeId: number, positions: readonly FetchPosition[]): void {
+    const epochs = new Map(
+      positions.map((at) => [at, this.#cluster.leader(at.topic, at.partition)?.leaderEpoch ?? -1]),
+    )
+    const ask = () => askEpochEnds(this.#cluster, nodeId, positions)
+    void this.#askAbout(positions, ask, (at, { endOffset }) => {
+      const isCut = endOffset >= 0 && endOffset < at.fetchOffset
+      if (isCut && this.#o.offsetReset === 'error') return this.#break(at, cutBack(at, endOffset))
+      if (isCut) at.moveTo(endOffset)
+      at.validEpoch = epochs.get(at)!
+    })
+  }
+
+  /** Moves partitions to where the caller wants those whose position is not in the log. */
+  #reset(nodeId: number, positions: readonly FetchPosition[]): void {
+    for (const [timestamp, moved] of Map.groupBy(positions, ({ resetTo }) => resetTo!)) {
+      const ask = () => askOffsets(this.#cluster, nodeId, moved, timestamp, this.#o.isolation)
+      void this.#askAbout(moved, ask, (at, { offset }) => at.moveTo(offset))
+    }
+  }
+
+  /** Asks a leader about partitions that are not fetched meanwhile, and takes in what it says of each. */
+  async #askAbout<A extends TopicPartition>(
+    positions: readonly FetchPosition[],
+    ask: () => Promise<readonly PartitionAnswer<A>[]>,
+    take: (at: FetchPosition, answer: A) => void,
+  ): Promise<void> {
+    const asked = this.#begin(positions)
+    try {
+      const answers = new Map(
+        (await ask()).map((each) => [
+          partitionName(each.answer.topic, each.answer.partition),
+          each,
+        ]),
       )
-      const answer = response.topics[0]?.partitions[0]
-      if (at.generation !== generation || answer === undefined) return
-      if (answer.errorCode !== ErrorCode.NONE) throw wireError(answer.errorCode, `read ${name}`)
-      const isCut = answer.endOffset >= 0 && answer.endOffset < at.fetchOffset
-      if (isCut && this.#o.offsetReset === 'error') throw cutBack(name, answer.endOffset, at)
-      if (isCut) at.moveTo(answer.endOffset)
-      at.validEpoch = leaderEpoch
-    })
-  }
-
-  /** Moves a partition whose offset is not there any more, or not yet. */
-  #reset(at: FetchPosition): void {
-    const { isolation, offsetReset } = this.#o
-    const { topic, partition, generation } = at
-    if (offsetReset === 'error') return this.#break(at, outOfRange(at))
-    const timestamp = offsetReset === 'earliest' ? earliestTimestamp : latestTimestamp
-    at.isBusy = true
-    this.#withLeader(at, async () => {
-      const [found] = await listOffsets(this.#cluster, [{ topic, partition }], timestamp, isolation)
-      if (at.generation === generation) at.moveTo(found!.offset)
-    })
-  }
-
-  /** Does something about a busy partition, and pumps on. */
-  #withLeader(at: FetchPosition, work: () => Promise<void>): void {
-    work()
-      .then(() => {
-        at.isBusy = false
-      })
-      .catch((error: unknown) => this.#pause(at, asOperatingError(error), true))
-      .finally(() => this.#pumpNow())
+      for (const at of positions) at.isBusy = false
+      for (const [name, question] of asked) {
+        if (!this.#isCurrent(question)) continue
+        const { errorCode, answer } = answers.get(name) ?? unanswered
+        if (answer === undefined || errorCode !== ErrorCode.NONE) {
+          this.#refuse(question.at, errorCode)
+        } else take(question.at, answer)
+      }
+    } catch (error) {
+      const failure = asOperatingError(error)
+      for (const at of positions) this.#pause(at, failure, true)
+    } finally {
+      this.#pumpNow()
+    }
   }
 
   #freeLane(nodeId: number): string | undefined {
@@ -318,28 +360,10 @@ export class Fetcher {
   }
 }
 
+/** A leader that says nothing of a partition does not have it. */
+const unanswered = { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, answer: undefined }
+
 function asOperatingError(error: unknown): HeadwaterError {
   if (isHeadwaterError(error)) return error
   throw error
-}
-
-function missingPartition({ topic, partition }: FetchPosition, count: number): HeadwaterError {
-  return new HeadwaterError(
-    'not-found',
-    `topic '${topic}' has ${count} partitions, so there is no partition ${partition}: choose one from 0 to ${count - 1}`,
-  )
-}
-
-function outOfRange(at: FetchPosition): HeadwaterError {
-  return new HeadwaterError(
-    'not-found',
-    `offset ${at.fetchOffset} of ${partitionName(at.topic, at.partition)} is not in the log: retention or DeleteRecords took it, or the topic was made anew; seek to an offset that is there, or choose offsetReset 'earliest' or 'latest'`,
-  )
-}
-
-function cutBack(name: string, endOffset: number, at: FetchPosition): HeadwaterError {
-  return new HeadwaterError(
-    'data-corrupt',
-    `${name} was cut back to offset ${endOffset} after offset ${at.fetchOffset - 1} had been read from it: the broker lost records; seek to ${endOffset} to go on, and check what was made of those lost`,
-  )
 }

@@ -7,6 +7,7 @@
  * with the range assignor of other clients, which may be in the same group.
  */
 import type { TopicPartition } from '../cluster/topic-partition.ts'
+import type { Assignment } from './group-protocol.ts'
 
 export interface AssignorMember {
   readonly memberId: string
@@ -20,11 +21,11 @@ export interface Assignor {
   readonly name: string
   /** What this member's subscription carries for the leader. */
   readonly userData?: () => Uint8Array | null
-  /** The partitions of each member id. Topics that do not exist have no count. */
+  /** What each member id gets. Topics that do not exist have no count. */
   readonly assign: (
     members: readonly AssignorMember[],
     partitionCounts: ReadonlyMap<string, number>,
-  ) => ReadonlyMap<string, readonly TopicPartition[]>
+  ) => ReadonlyMap<string, Assignment>
 }
 
 export const rangeAssignor: Assignor = { name: 'range', assign: assignRanges }
@@ -32,9 +33,9 @@ export const rangeAssignor: Assignor = { name: 'range', assign: assignRanges }
 function assignRanges(
   members: readonly AssignorMember[],
   partitionCounts: ReadonlyMap<string, number>,
-): ReadonlyMap<string, readonly TopicPartition[]> {
-  const assigned = new Map<string, TopicPartition[]>()
-  for (const { memberId } of members) assigned.set(memberId, [])
+): ReadonlyMap<string, Assignment> {
+  const assigned = new Map<string, { partitions: TopicPartition[]; userData: null }>()
+  for (const { memberId } of members) assigned.set(memberId, { partitions: [], userData: null })
   const ordered = members.toSorted(inOrder)
   for (const [topic, count] of [...partitionCounts].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const readers = ordered.filter(({ topics }) => topics.includes(topic))
@@ -43,14 +44,14 @@ function assignRanges(
     let next = 0
     readers.forEach(({ memberId }, i) => {
       const end = next + least + (i < withOneMore ? 1 : 0)
-      for (; next < end; next++) assigned.get(memberId)!.push({ topic, partition: next })
+      for (; next < end; next++) assigned.get(memberId)!.partitions.push({ topic, partition: next })
     })
   }
   return assigned
 }
 
 /** Static members first, by instance id, so that a restart under a new member id changes nothing. */
-function inOrder(a: AssignorMember, b: AssignorMember): number {
+export function inOrder(a: AssignorMember, b: AssignorMember): number {
   if (a.groupInstanceId !== null && b.groupInstanceId !== null) {
     return a.groupInstanceId < b.groupInstanceId ? -1 : 1
   }

@@ -1,54 +1,48 @@
 /**
  * A member of a classic consumer group: joins, learns its partitions, stays alive, and lets go.
  *
- * The protocol is eager: before each rebalance every partition is given up. `onRevoked` is awaited
- * before the member joins again, while its old generation may still commit, also in a transaction: the
- * place to finish what is begun. `onLost` says that the partitions may already be another's: drop what
- * was begun. `onAssigned` brings all partitions of the new generation, often the same ones, so state
- * kept since `onRevoked` may be used again. Heartbeats run on a timer of their own, hooks included.
+ * The protocol is eager: before each rebalance every partition is given up. What a member holds in one
+ * generation is an `Ownership`, a value that hooks are handed and commits must name. `onRevoked` is
+ * awaited before the member joins again, while the old ownership still commits, also in a transaction:
+ * the place to finish what is begun. `onLost` says that the partitions may already be another's: drop
+ * what was begun. It may come after `onRevoked`, when the group let the member go while it was on its way
+ * back. `onAssigned` brings the next ownership; whether state kept from the one before may be used again
+ * is what `followsDirectly` tells. Heartbeats run on a timer of their own, hooks included.
  *
- *   join() --> joining --> assigned --revoked or lost--> joining ...      leave() --> left
+ *   join() --> joining --> assigned --revoked or lost--> joining ...      retire() --> leave() --> left
  *
- * A static member (KIP-345) never says that it leaves: it comes back as the same one within the session
- * timeout and keeps its partitions without a rebalance.
+ * After `retire` a member never joins again, whatever the group says; what it holds it may still commit.
+ * A static member (KIP-345) that leaves without `isFinal` says nothing: it comes back as the same one
+ * within the session timeout and keeps its partitions without a rebalance.
  */
-import { assert, isHeadwaterError } from '../../base/errors.ts'
-import type { Timer } from '../../io/ports.ts'
-import type { ResponseOf } from '../../protocol/api.ts'
-import { ErrorCode } from '../../protocol/errors.ts'
-import type { Assignor, AssignorMember } from './assignor.ts'
-import { rangeAssignor } from './assignor.ts'
+import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { ErrorCode, isRetriable } from '../../protocol/errors.ts'
 import { backoffMs, sleep } from '../cluster/backoff.ts'
-import type { Cluster, ClusterRequestOptions } from '../cluster/cluster.ts'
-import type { GroupMetadata } from './group-metadata.ts'
-import type { CommittedOffset } from './group-offsets.ts'
-import { commitOffsets, fetchOffsets } from './group-offsets.ts'
-import {
-  consumerProtocolType,
-  decodeAssignment,
-  decodeSubscription,
-  encodeAssignment,
-  encodeSubscription,
-} from './group-protocol.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import type { CommitOffset, TopicPartition } from '../cluster/topic-partition.ts'
 import { wireError } from '../cluster/wire-error.ts'
+import type { Assignor } from './assignor.ts'
+import { rangeAssignor } from './assignor.ts'
+import type { CommittedOffset } from './group-offsets.ts'
+import { commitOffsets, fetchOffsets } from './group-offsets.ts'
+import { decodeAssignment } from './group-protocol.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { HeartbeatNews } from './heartbeat.ts'
+import { Joining } from './joining.ts'
+import type { Ownership } from './ownership.ts'
 
-export type { GroupMetadata } from './group-metadata.ts'
+export type { Ownership } from './ownership.ts'
 
 const sessionTimeoutMsDefault = 45_000
 const rebalanceTimeoutMsDefault = 60_000
-const heartbeatIntervalMsMax = 3_000
-/** Heartbeats in a session, at least: two may be lost. */
-const heartbeatsPerSession = 3
-/** What a blocking request may take beyond the rebalance it waits for. */
-const slackMs = 10_000
+const goodbyeTimeoutMs = 10_000
 
 export interface GroupMemberOptions {
   readonly groupId: string
   readonly topics: readonly string[]
-  /** A member that sends no heartbeat for so long is taken for dead. */
+  /** A member that sends no heartbeat for so long is taken for dead; 45,000 when left out. */
   readonly sessionTimeoutMs?: number
-  /** How soon a rebalance is noticed; 3 s, or less in a short session, when left out. */
+  /** How soon a rebalance is noticed; a twelfth of the session, at most 3,000, when left out. */
   readonly heartbeatIntervalMs?: number
   /** How long the others wait for a member to rejoin: the bound of `onRevoked`. */
   readonly rebalanceTimeoutMs?: number
@@ -56,9 +50,9 @@ export interface GroupMemberOptions {
   readonly instanceId?: string
   /** Range when left out. */
   readonly assignor?: Assignor
-  readonly onAssigned: (partitions: readonly TopicPartition[]) => Promise<void>
-  readonly onRevoked: (partitions: readonly TopicPartition[]) => Promise<void>
-  readonly onLost: (partitions: readonly TopicPartition[]) => Promise<void>
+  readonly onAssigned: (ownership: Ownership) => Promise<void>
+  readonly onRevoked: (ownership: Ownership) => Promise<void>
+  readonly onLost: (ownership: Ownership) => Promise<void>
   /** The member is out for good: fenced, refused, or a hook failed. */
   readonly onFailed?: (error: unknown) => void
 }
@@ -70,45 +64,67 @@ let nextLane = 1
 export class GroupMember {
   readonly #cluster: Cluster
   readonly #o: GroupMemberOptions
-  readonly #assignor: Assignor
   readonly #lane = `group-${nextLane++}`
+  readonly #joining: Joining
+  readonly #heartbeat: Heartbeat
   #memberId = ''
-  #generationId = -1
-  #assigned: readonly TopicPartition[] | undefined
-  #heartbeatTimer: Timer | undefined
+  /** What the hooks were told last. */
+  #ownership: Ownership | undefined
+  /** The coordinator has said that `#ownership` is over. */
+  #isLost = false
+  /** Given up by `onRevoked`; whoever keeps state of it is told when it is lost after all. */
+  #revoked: Ownership | undefined
   #rebalancing: Promise<void> | undefined
   /** What a heartbeat during a rebalance said: go round once more. */
   #next: Loss | undefined
   #hasBeenIn = false
-  #isLeaving = false
+  #isRetired = false
+  #leaving: Promise<void> | undefined
   #failure: unknown
 
   constructor(cluster: Cluster, options: GroupMemberOptions) {
     this.#cluster = cluster
     this.#o = options
-    this.#assignor = options.assignor ?? rangeAssignor
+    const sessionTimeoutMs = options.sessionTimeoutMs ?? sessionTimeoutMsDefault
+    const lane = this.#lane
+    this.#joining = new Joining(cluster, {
+      groupId: options.groupId,
+      topics: options.topics,
+      instanceId: options.instanceId ?? null,
+      sessionTimeoutMs,
+      rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault,
+      assignor: options.assignor ?? rangeAssignor,
+      lane,
+      isWanted: () => !this.#isRetired,
+    })
+    this.#heartbeat = new Heartbeat(cluster, {
+      sessionTimeoutMs,
+      intervalMs: options.heartbeatIntervalMs,
+      lane,
+      onNews: (news) => this.#hear(news),
+    })
   }
 
-  /** What commits must name; the generation is -1 while the member is in none. */
-  get metadata(): GroupMetadata {
-    return {
-      groupId: this.#o.groupId,
-      generationId: this.#generationId,
-      memberId: this.#memberId,
-      groupInstanceId: this.#o.instanceId ?? null,
-    }
+  /** What the member holds now; undefined while it rebalances. For showing, never for committing. */
+  get ownership(): Ownership | undefined {
+    return this.#isLost ? undefined : this.#ownership
   }
 
-  /** What the member has now; nothing while it rebalances. */
-  get assigned(): readonly TopicPartition[] {
-    return this.#assigned ?? []
+  /** Whether this ownership still stands, as far as is known here. */
+  owns(ownership: Ownership): boolean {
+    return this.#ownership === ownership && !this.#isLost
   }
 
   /** Joins and awaits the first `onAssigned`; later rebalances happen by themselves. */
   async join(): Promise<void> {
-    assert(this.#rebalancing === undefined && this.#generationId < 0, 'a member joins once')
+    assert(this.#rebalancing === undefined && this.#ownership === undefined, 'a member joins once')
     await this.#rebalance('revoked')
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Asks the coordinator now whether the ownership stands; a loss is heard before this resolves. */
+  async confirm(ownership: Ownership): Promise<void> {
+    if (this.owns(ownership)) await this.#heartbeat.ask(ownership)
   }
 
   /** The committed offsets of partitions; offset -1 where there is none. */
@@ -119,31 +135,51 @@ export class GroupMember {
     return fetchOffsets(this.#cluster, this.#o.groupId, partitions, o.requireStable)
   }
 
-  /** Commits offsets outside a transaction; `stale-member` once the generation is over. */
-  commit(offsets: readonly CommitOffset[]): Promise<void> {
-    return commitOffsets(this.#cluster, this.metadata, offsets)
+  /** Commits offsets outside a transaction; `stale-member` once the ownership is over. */
+  async commit(ownership: Ownership, offsets: readonly CommitOffset[]): Promise<void> {
+    this.assertOwns(ownership)
+    await commitOffsets(this.#cluster, ownership, offsets)
   }
 
-  /** Gives up the partitions (`onRevoked`) and leaves; a static member goes without a word. */
-  async leave(): Promise<void> {
-    if (this.#isLeaving) return
-    this.#isLeaving = true
-    this.#heartbeatTimer?.cancel()
+  /** Throws `stale-member` when this ownership is over: nothing may be sent in its name. */
+  assertOwns(ownership: Ownership): void {
+    if (!this.owns(ownership)) throw ownershipOver(ownership)
+  }
+
+  /** From now on the member never joins again. What it holds stays its own until it leaves. */
+  retire(): void {
+    if (this.#isRetired) return
+    this.#isRetired = true
+    // Cuts short a join that waits for others.
+    if (this.#ownership === undefined) this.#cluster.closeLane(this.#lane)
+  }
+
+  /**
+   * Retires, gives up the partitions (`onRevoked`) and leaves. A static member goes without a word unless
+   * `isFinal`: then its partitions are free at once.
+   */
+  leave(o: { readonly isFinal?: boolean } = {}): Promise<void> {
+    this.#leaving ??= this.#leave(o.isFinal ?? false)
+    return this.#leaving
+  }
+
+  async #leave(isFinal: boolean): Promise<void> {
+    this.retire()
     try {
-      // Cuts short a join that waits for others; a hook that runs is awaited.
-      if (this.#assigned === undefined) this.#cluster.closeLane(this.#lane)
       await this.#rebalancing
       if (this.#failure === undefined) await this.#giveUp('revoked')
-      if (this.#failure === undefined) await this.#sayGoodbye()
+      this.#heartbeat.stop()
+      const isSilent = this.#o.instanceId !== undefined && !isFinal
+      if (this.#failure === undefined && !isSilent) await this.#sayGoodbye()
     } finally {
-      this.#generationId = -1
+      this.#heartbeat.stop()
       this.#cluster.closeLane(this.#lane)
     }
   }
 
   /** Starts a round, or has the one that runs go round once more; resolves when it is over. */
   async #rebalance(loss: Loss): Promise<void> {
-    if (this.#isLeaving || this.#failure !== undefined) return
+    if (this.#isRetired || this.#failure !== undefined) return
     // Lost outweighs revoked: what may be another's must not be finished.
     if (this.#rebalancing !== undefined) this.#next = this.#next === 'lost' ? 'lost' : loss
     this.#rebalancing ??= this.#goRound(loss)
@@ -161,44 +197,64 @@ export class GroupMember {
     for (let why: Loss | undefined = loss; why !== undefined; why = this.#next) {
       await this.#giveUp(why)
       this.#next = undefined
-      const assigned = await this.#joinAndSync()
-      if (assigned === undefined) return
-      this.#assigned = assigned
+      const ownership = await this.#joinAndSync()
+      if (ownership === undefined) return
+      this.#revoked = undefined
+      this.#isLost = false
+      this.#ownership = ownership
       this.#hasBeenIn = true
-      this.#beatLater()
-      await this.#o.onAssigned(assigned)
-      if (this.#isLeaving) return
+      this.#heartbeat.start(ownership)
+      await this.#o.onAssigned(ownership)
     }
   }
 
   async #giveUp(loss: Loss): Promise<void> {
-    const had = this.#assigned
+    const had = this.#ownership
     if (had === undefined) return
-    await (loss === 'lost' ? this.#o.onLost(had) : this.#o.onRevoked(had))
-    this.#assigned = undefined
+    if (loss === 'revoked' && !this.#isLost) await this.#o.onRevoked(had)
+    // Also when the coordinator said so while the hook above ran.
+    if (loss === 'lost' || this.#isLost) await this.#o.onLost(had)
+    else this.#revoked = had
+    this.#ownership = undefined
+    // A retired member says goodbye in its own time, and is not to be taken for dead until then.
+    if (!this.#isRetired) this.#heartbeat.stop()
   }
 
-  /** One generation: undefined when the member leaves meanwhile. */
-  async #joinAndSync(): Promise<readonly TopicPartition[] | undefined> {
-    for (let attempt = 1; !this.#isLeaving; attempt++) {
-      const joined = await this.#ask(() => this.#join())
+  /** The next ownership; undefined when the member retires meanwhile. */
+  async #joinAndSync(): Promise<Ownership | undefined> {
+    for (let attempt = 1; !this.#isRetired; attempt++) {
+      const joined = await this.#ask(() => this.#joining.join(this.#memberId))
       if (joined === undefined) return undefined
       if (joined.errorCode === ErrorCode.NONE) {
         this.#memberId = joined.memberId
-        this.#generationId = joined.generationId
-        const synced = await this.#ask(async () => this.#sync(joined, await this.#shareOut(joined)))
+        const synced = await this.#ask(() => this.#joining.sync(joined))
         if (synced === undefined) return undefined
-        if (synced.errorCode === ErrorCode.NONE) return decodeAssignment(synced.assignment)
-        this.#startOver(synced.errorCode)
+        if (synced.errorCode === ErrorCode.NONE) {
+          return this.#owned(joined.generationId, synced.assignment)
+        }
+        await this.#startOver(synced.errorCode)
       } else if (joined.errorCode === ErrorCode.MEMBER_ID_REQUIRED) {
         this.#memberId = joined.memberId
         continue
       } else {
-        this.#startOver(joined.errorCode)
+        await this.#startOver(joined.errorCode)
       }
       await sleep(this.#cluster.clock, backoffMs(attempt, this.#cluster.random))
     }
     return undefined
+  }
+
+  #owned(generation: number, assignment: Uint8Array): Ownership {
+    assert(generation >= 0, `the coordinator assigned partitions in generation ${generation}`)
+    const { groupId, instanceId = null } = this.#o
+    const memberId = this.#memberId
+    return Object.freeze({
+      groupId,
+      memberId,
+      generation,
+      instanceId,
+      ...decodeAssignment(assignment),
+    })
   }
 
   /**
@@ -211,162 +267,51 @@ export class GroupMember {
         return await request()
       } catch (error) {
         if (!isHeadwaterError(error)) throw error
-        if (this.#isLeaving) return undefined
+        if (this.#isRetired) return undefined
         if (!error.retriable || !this.#hasBeenIn) throw error
       }
     }
   }
 
-  #join(): Promise<ResponseOf<'JoinGroup'>> {
-    const rebalanceTimeoutMs = this.#o.rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault
-    const metadata = encodeSubscription({
-      topics: this.#o.topics,
-      userData: this.#assignor.userData?.() ?? null,
-    })
-    return this.#cluster.request(
-      'JoinGroup',
-      {
-        groupId: this.#o.groupId,
-        sessionTimeoutMs: this.#o.sessionTimeoutMs ?? sessionTimeoutMsDefault,
-        rebalanceTimeoutMs,
-        memberId: this.#memberId,
-        groupInstanceId: this.#o.instanceId ?? null,
-        protocolType: consumerProtocolType,
-        protocols: [{ name: this.#assignor.name, metadata }],
-      },
-      { coordinator: 'group', id: this.#o.groupId },
-      this.#blocking(rebalanceTimeoutMs),
-    )
-  }
-
-  #sync(
-    joined: ResponseOf<'JoinGroup'>,
-    assignments: readonly { memberId: string; assignment: Uint8Array }[],
-  ): Promise<ResponseOf<'SyncGroup'>> {
-    const rebalanceTimeoutMs = this.#o.rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault
-    return this.#cluster.request(
-      'SyncGroup',
-      {
-        groupId: this.#o.groupId,
-        generationId: joined.generationId,
-        memberId: joined.memberId,
-        groupInstanceId: this.#o.instanceId ?? null,
-        protocolType: consumerProtocolType,
-        protocolName: joined.protocolName,
-        assignments,
-      },
-      { coordinator: 'group', id: this.#o.groupId },
-      this.#blocking(rebalanceTimeoutMs),
-    )
-  }
-
-  /** How to ask what the coordinator answers only when all members have asked. */
-  #blocking(rebalanceTimeoutMs: number): ClusterRequestOptions {
-    const isWanted = (): boolean => !this.#isLeaving
-    return { lane: this.#lane, timeoutMs: rebalanceTimeoutMs + slackMs, isWanted }
-  }
-
-  /** The leader's work: everyone's partitions. Others have nothing to say. */
-  async #shareOut(
-    joined: ResponseOf<'JoinGroup'>,
-  ): Promise<{ memberId: string; assignment: Uint8Array }[]> {
-    if (joined.leader !== joined.memberId || joined.skipAssignment) return []
-    const members = joined.members.map(
-      ({ memberId, groupInstanceId, metadata }): AssignorMember => ({
-        memberId,
-        groupInstanceId,
-        ...decodeSubscription(metadata),
-      }),
-    )
-    const topics = new Set(members.flatMap((member) => member.topics))
-    const partitionCounts = new Map<string, number>()
-    this.#cluster.markStale()
-    for (const topic of topics) {
-      const count = await this.#partitionCount(topic)
-      if (count !== undefined) partitionCounts.set(topic, count)
-    }
-    const assigned = this.#assignor.assign(members, partitionCounts)
-    return members.map(({ memberId }) => ({
-      memberId,
-      assignment: encodeAssignment(assigned.get(memberId) ?? []),
-    }))
-  }
-
-  /** A topic that does not exist is nobody's: its members read the others. */
-  async #partitionCount(topic: string): Promise<number | undefined> {
-    try {
-      return await this.#cluster.partitionCount(topic)
-    } catch (error) {
-      if (isHeadwaterError(error, 'not-found')) return undefined
-      throw error
-    }
-  }
-
   /** What a refusal changes about the member before it tries again; throws when trying is in vain. */
-  #startOver(code: number): void {
-    if (code === ErrorCode.UNKNOWN_MEMBER_ID) this.#memberId = ''
-    else if (code !== ErrorCode.REBALANCE_IN_PROGRESS && code !== ErrorCode.ILLEGAL_GENERATION) {
-      throw wireError(code, `join group '${this.#o.groupId}'`)
-    }
-    this.#generationId = -1
-  }
-
-  #beatLater(): void {
-    this.#heartbeatTimer?.cancel()
-    const sessionTimeoutMs = this.#o.sessionTimeoutMs ?? sessionTimeoutMsDefault
-    const delayMs =
-      this.#o.heartbeatIntervalMs ??
-      Math.min(heartbeatIntervalMsMax, sessionTimeoutMs / heartbeatsPerSession)
-    this.#heartbeatTimer = this.#cluster.clock.after(delayMs, () => {
-      void this.#beat(this.#generationId, sessionTimeoutMs)
-    })
-  }
-
-  async #beat(generationId: number, sessionTimeoutMs: number): Promise<void> {
-    if (this.#assigned === undefined) return
-    const { groupId, instanceId } = this.#o
-    let code: number
-    try {
-      const response = await this.#cluster.request(
-        'Heartbeat',
-        { groupId, generationId, memberId: this.#memberId, groupInstanceId: instanceId ?? null },
-        { coordinator: 'group', id: groupId },
-        {
-          lane: this.#lane,
-          retryTimeoutMs: sessionTimeoutMs,
-          isWanted: () => !this.#isLeaving,
-        },
-      )
-      code = response.errorCode
-    } catch (error) {
-      if (this.#isLeaving) return
-      if (!isHeadwaterError(error) || !error.retriable) return this.#fail(error)
-      code = ErrorCode.NONE
-    }
-    if (this.#isLeaving || generationId !== this.#generationId) return
-    if (code === ErrorCode.UNKNOWN_MEMBER_ID || code === ErrorCode.ILLEGAL_GENERATION) {
-      if (code === ErrorCode.UNKNOWN_MEMBER_ID) this.#memberId = ''
-      this.#generationId = -1
-      void this.#rebalance('lost')
+  async #startOver(code: number): Promise<void> {
+    if (code === ErrorCode.REBALANCE_IN_PROGRESS || code === ErrorCode.ILLEGAL_GENERATION) return
+    if (code === ErrorCode.UNKNOWN_MEMBER_ID) {
+      this.#memberId = ''
+      const had = this.#revoked
+      this.#revoked = undefined
+      if (had !== undefined) await this.#o.onLost(had)
       return
     }
-    if (code === ErrorCode.REBALANCE_IN_PROGRESS) void this.#rebalance('revoked')
-    else if (code !== ErrorCode.NONE) return this.#fail(wireError(code, `stay in '${groupId}'`))
-    this.#beatLater()
+    if (!isRetriable(code)) throw wireError(code, `join group '${this.#o.groupId}'`)
+  }
+
+  #hear(news: HeartbeatNews): void {
+    if (this.#failure !== undefined || this.#ownership !== news.ownership) return
+    if (news.kind === 'refused') this.#fail(news.error)
+    else if (news.kind === 'rebalance') void this.#rebalance('revoked')
+    else if (news.kind === 'lost') {
+      this.#isLost = true
+      this.#heartbeat.stop()
+      if (news.isUnknown) this.#memberId = ''
+      void this.#rebalance('lost')
+    }
   }
 
   async #sayGoodbye(): Promise<void> {
-    if (this.#o.instanceId !== undefined || this.#memberId === '') return
-    const member = { memberId: this.#memberId }
+    const { groupId, instanceId = null } = this.#o
+    // Without the id given to it, a static member could show its successor the door.
+    if (this.#memberId === '') return
+    const member = { memberId: this.#memberId, groupInstanceId: instanceId }
     try {
       await this.#cluster.request(
         'LeaveGroup',
         (version) => ({
-          groupId: this.#o.groupId,
-          ...(version >= 3 ? { members: [member] } : member),
+          groupId,
+          ...(version >= 3 ? { members: [member] } : { memberId: member.memberId }),
         }),
-        { coordinator: 'group', id: this.#o.groupId },
-        { retryTimeoutMs: slackMs },
+        { coordinator: 'group', id: groupId },
+        { retryTimeoutMs: goodbyeTimeoutMs },
       )
     } catch (error) {
       // The session times out instead: the others wait longer, nothing is lost.
@@ -377,13 +322,22 @@ export class GroupMember {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    this.#heartbeatTimer?.cancel()
-    const had = this.#assigned
-    this.#assigned = undefined
+    this.#heartbeat.stop()
+    this.#isLost = true
+    const had = this.#ownership ?? this.#revoked
+    this.#ownership = undefined
+    this.#revoked = undefined
     const told = had === undefined ? Promise.resolve() : this.#o.onLost(had)
     told.then(
       () => this.#o.onFailed?.(error),
       () => this.#o.onFailed?.(error),
     )
   }
+}
+
+function ownershipOver({ groupId, generation }: Ownership): HeadwaterError {
+  return new HeadwaterError(
+    'stale-member',
+    `generation ${generation} of group '${groupId}' is over for this member: its partitions may be another's; rejoin and go on from the committed offsets`,
+  )
 }

@@ -1,7 +1,7 @@
 /** Reading and committing a group's offsets outside transactions. */
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { GroupMetadata } from './group-metadata.ts'
+import type { Committer } from './ownership.ts'
 import type { CommitOffset, PartitionOffset, TopicPartition } from '../cluster/topic-partition.ts'
 import { byTopic, partitionName } from '../cluster/topic-partition.ts'
 import { staleMemberError, throwOnError, wireError } from '../cluster/wire-error.ts'
@@ -58,20 +58,21 @@ export async function fetchOffsets(
   return found
 }
 
-/** Commits offsets as a member, or for a group without members. `stale-member` when it is not current. */
+/** Commits offsets for a member, or for a group without any. `stale-member` when it is not current. */
 export async function commitOffsets(
   cluster: Cluster,
-  group: GroupMetadata,
+  committer: Committer,
   offsets: readonly CommitOffset[],
 ): Promise<void> {
   if (offsets.length === 0) return
+  const { groupId } = committer
   const response = await cluster.request(
     'OffsetCommit',
     {
-      groupId: group.groupId,
-      generationIdOrMemberEpoch: group.generationId,
-      memberId: group.memberId,
-      groupInstanceId: group.groupInstanceId,
+      groupId,
+      generationIdOrMemberEpoch: committer.generation,
+      memberId: committer.memberId,
+      groupInstanceId: committer.instanceId,
       topics: byTopic(offsets).map(([name, ofTopic]) => ({
         name,
         partitions: ofTopic.map(({ partition, offset, leaderEpoch, metadata }) => ({
@@ -82,13 +83,13 @@ export async function commitOffsets(
         })),
       })),
     },
-    { coordinator: 'group', id: group.groupId },
+    { coordinator: 'group', id: groupId },
     { versionMax: 9 },
   )
   for (const { name, partitions } of response.topics) {
     for (const { partitionIndex, errorCode } of partitions) {
       if (errorCode === ErrorCode.NONE) continue
-      const doing = `commit ${partitionName(name, partitionIndex)} of group '${group.groupId}'`
+      const doing = `commit ${partitionName(name, partitionIndex)} of group '${groupId}'`
       throw staleMemberError(errorCode, doing) ?? wireError(errorCode, doing)
     }
   }

@@ -8,16 +8,20 @@
 import { BatchBuilder } from '../../records/record.ts'
 
 /** Sequence numbers of a partition count records and wrap here. */
-const sequenceLimit = 0x8000_0000
+export const sequenceLimit = 0x8000_0000
 /** Of each producer, a broker remembers this many batches in a partition to recognise repetitions. */
 const batchesRemembered = 5
 const firstBuilderBytes = 4 * 1024
 
 export interface PendingBatch {
   readonly queue: PartitionQueue
-  /** Grows with every batch of the partition. */
-  readonly order: number
-  readonly builder: BatchBuilder
+  /** Grows with every batch of the partition; those behind a batch that is split move on. */
+  order: number
+  readonly recordCount: number
+  /** Bytes as they were filled, header included, before compression. */
+  readonly sizeBytes: number
+  /** What encodes the batch; undefined when it is part of another one that was encoded. */
+  readonly builder: BatchBuilder | undefined
   /** `Clock.monotonic` when it was closed. */
   readonly since: number
   /** The encoded batch, once it has been sent. */
@@ -29,6 +33,8 @@ export interface PendingBatch {
 export class PartitionQueue {
   readonly topic: string
   readonly partition: number
+  /** A batch leaves when it is this large; less than the producer's once the topic refused that. */
+  batchBytes: number
   builder: BatchBuilder | undefined
   /** In order; those that were sent before have bytes. */
   readonly waiting: PendingBatch[] = []
@@ -47,15 +53,16 @@ export class PartitionQueue {
   #nextSequence = 0
   #builderBytes = firstBuilderBytes
 
-  constructor(topic: string, partition: number) {
+  constructor(topic: string, partition: number, batchBytes: number) {
     this.topic = topic
     this.partition = partition
+    this.batchBytes = batchBytes
   }
 
   /** The batch being filled. It starts a little larger than the last one became: a busy partition
    * never moves a batch to larger bytes, and a quiet one does not claim what it will not fill. */
-  openBuilder(batchBytes: number): BatchBuilder {
-    this.builder ??= new BatchBuilder(Math.min(batchBytes, this.#builderBytes))
+  openBuilder(): BatchBuilder {
+    this.builder ??= new BatchBuilder(Math.min(this.batchBytes, this.#builderBytes))
     return this.builder
   }
 
@@ -68,6 +75,8 @@ export class PartitionQueue {
     const batch: PendingBatch = {
       queue: this,
       order: this.#nextOrder++,
+      recordCount: builder.count,
+      sizeBytes: builder.sizeBytes,
       builder,
       since: now,
       bytes: undefined,
@@ -97,6 +106,21 @@ export class PartitionQueue {
     while (at < this.waiting.length && this.waiting[at]!.order < batch.order) at++
     this.waiting.splice(at, 0, batch)
     this.isRecovering = this.inFlight.length > 0
+  }
+
+  /**
+   * Puts parts in the place of a batch that came back. They have its sequence numbers, so those behind
+   * it keep theirs. How far a batch behind may lie from the oldest one is counted in orders: those are
+   * spread, never closed up, because batches between two may have been acknowledged.
+   */
+  putParts(batch: PendingBatch, parts: readonly PendingBatch[]): void {
+    this.leave(batch)
+    const added = parts.length - 1
+    for (const other of [...this.waiting, ...this.inFlight]) {
+      if (other.order > batch.order) other.order += added
+    }
+    this.#nextOrder += added
+    for (const part of parts) this.putBack(part)
   }
 
   /** A batch is no longer in flight. */

@@ -15,12 +15,12 @@
  */
 import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Compression } from '../../records/batch.ts'
-import { batchHeaderBytes } from '../../records/batch.ts'
 import type { BatchBuilder, RecordHeader } from '../../records/record.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { GroupMetadata } from '../group/group-metadata.ts'
+import type { Committer } from '../group/ownership.ts'
 import type { PendingBatch } from './partition-queue.ts'
 import { PartitionQueue } from './partition-queue.ts'
+import { recordBytesMax } from './record-size.ts'
 import { Sender } from './sender.ts'
 import type { CommitOffset } from '../cluster/topic-partition.ts'
 import { Transactions } from './transactions.ts'
@@ -30,16 +30,16 @@ const lingerMsDefault = 5
 const bufferBytesMaxDefault = 64 * 1024 * 1024
 const transactionTimeoutMsDefault = 60_000
 const deliveryTimeoutMsDefault = 120_000
-/** Lengths and deltas around a record's key and value, at most. */
-const recordOverheadBytes = 32
 
 export interface ProducerOptions {
   readonly transactionalId?: string
-  /** A batch leaves when it is this large. Brokers refuse batches over `max.message.bytes`, 1 MiB. */
+  /** A batch leaves when it is this large, 256 KiB when left out; a larger record leaves alone. Batches
+   * over a topic's `max.message.bytes` are refused: they go again in parts, and later ones are smaller. */
   readonly batchBytes?: number
   /** A batch that is not full leaves after this long; 0 leaves once what runs now has run. */
   readonly lingerMs?: number
   readonly compression?: Compression
+  /** Unacknowledged records, with headers and all that is around them. */
   readonly bufferBytesMax?: number
   /** The coordinator aborts a transaction open for longer, and fences its producer. */
   readonly transactionTimeoutMs?: number
@@ -93,6 +93,7 @@ export class Producer {
       compression: options.compression ?? 'none',
       deliveryTimeoutMs: options.deliveryTimeoutMs ?? deliveryTimeoutMsDefault,
       onSettled: (batch, isAcknowledged) => this.#settle(batch, isAcknowledged),
+      onSplit: (batch, parts) => this.#replace(batch, parts),
       onFailure: (error) => this.#lose(error),
     })
   }
@@ -124,8 +125,8 @@ export class Producer {
     if (this.#state !== 'open' || this.#loss !== undefined) this.#refuseAppend()
     const queue = this.#queues.get(topic)?.[partition] ?? this.#addQueue(topic, partition)
     let builder = queue.builder
-    const sizeBytes = (key?.length ?? 0) + (value?.length ?? 0) + recordOverheadBytes
-    if (builder !== undefined && builder.sizeBytes + sizeBytes > this.#batchBytes) {
+    const sizeBytes = recordBytesMax(key, value, headers)
+    if (builder !== undefined && builder.sizeBytes + sizeBytes > queue.batchBytes) {
       this.#closeBatch(queue)
       builder = undefined
       this.#drainSoon()
@@ -164,11 +165,11 @@ export class Producer {
   }
 
   /** Makes a group's offsets part of the transaction: they count when it commits. */
-  async sendOffsets(group: GroupMetadata, offsets: readonly CommitOffset[]): Promise<void> {
+  async sendOffsets(committer: Committer, offsets: readonly CommitOffset[]): Promise<void> {
     this.#assertInTransaction('sendOffsets')
     if (this.#loss !== undefined) throw this.#loss
     if (offsets.length === 0) return
-    const sent = this.#transactions.commitOffsets(group, offsets)
+    const sent = this.#transactions.commitOffsets(committer, offsets)
     this.#offsetsSent = Promise.allSettled([this.#offsetsSent, sent])
     try {
       await sent
@@ -262,7 +263,8 @@ export class Producer {
     assert(Number.isInteger(partition) && partition >= 0, `partition ${partition} of ${topic}`)
     let queues = this.#queues.get(topic)
     if (queues === undefined) this.#queues.set(topic, (queues = []))
-    return (queues[partition] ??= new PartitionQueue(topic, partition))
+    const batchBytes = queues.find((queue) => queue !== undefined)?.batchBytes ?? this.#batchBytes
+    return (queues[partition] ??= new PartitionQueue(topic, partition, batchBytes))
   }
 
   #forEachQueue(visit: (queue: PartitionQueue) => void): void {
@@ -272,7 +274,9 @@ export class Producer {
   #openBatch(queue: PartitionQueue): BatchBuilder {
     this.#filling.add(queue)
     this.#drainLater()
-    return queue.openBuilder(this.#batchBytes)
+    const builder = queue.openBuilder()
+    this.#bufferedBytes += builder.sizeBytes
+    return builder
   }
 
   #closeBatch(queue: PartitionQueue): void {
@@ -314,9 +318,28 @@ export class Producer {
   #settle(batch: PendingBatch, isAcknowledged: boolean): void {
     if (!this.#unacknowledged.delete(batch)) return
     if (!isAcknowledged && batch.bytes !== undefined) this.#hasGap = true
-    this.#bufferedBytes -= batch.builder.sizeBytes - batchHeaderBytes
+    this.#bufferedBytes -= batch.sizeBytes
     batch.settled?.resolve()
     if (this.#bufferedBytes < this.#bufferBytesMax) this.#releaseRoom()
+  }
+
+  /** A batch goes on in parts; the other partitions of its topic take no larger ones either. */
+  #replace(batch: PendingBatch, parts: readonly PendingBatch[]): void {
+    this.#unacknowledged.delete(batch)
+    this.#bufferedBytes -= batch.sizeBytes
+    for (const part of parts) {
+      this.#unacknowledged.add(part)
+      this.#bufferedBytes += part.sizeBytes
+    }
+    const { settled } = batch
+    if (settled !== undefined) {
+      const all = parts.map((part) => (part.settled = Promise.withResolvers()).promise)
+      void Promise.all(all).then(() => settled.resolve())
+    }
+    const { topic, batchBytes } = batch.queue
+    this.#queues.get(topic)!.forEach((queue) => {
+      queue.batchBytes = Math.min(queue.batchBytes, batchBytes)
+    })
   }
 
   #releaseRoom(): void {
@@ -328,7 +351,7 @@ export class Producer {
     this.#filling.clear()
     this.#forEachQueue((queue) => {
       const filling = queue.builder
-      if (filling !== undefined) this.#bufferedBytes -= filling.sizeBytes - batchHeaderBytes
+      if (filling !== undefined) this.#bufferedBytes -= filling.sizeBytes
       for (const batch of queue.dropWaiting()) this.#settle(batch, false)
     })
     this.#releaseRoom()

@@ -18,12 +18,15 @@ import { ErrorCode, isRetriable } from '../../protocol/errors.ts'
 import type { Compression } from '../../records/batch.ts'
 import { backoffMs } from '../cluster/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import { leaderCodes } from '../cluster/cluster.ts'
 import type { Connection } from '../cluster/connection.ts'
-import type { PartitionQueue, PendingBatch } from './partition-queue.ts'
+import { LeaderLookup } from '../cluster/leaders.ts'
+import { leaderCodes } from '../cluster/response-codes.ts'
 import { byTopic, partitionName } from '../cluster/topic-partition.ts'
+import type { PartitionQueue, PendingBatch } from './partition-queue.ts'
+import type { PartitionResult } from './refusal.ts'
+import { isTooLarge, refusalError } from './refusal.ts'
+import { splitBatch } from './split-batch.ts'
 import type { Transactions } from './transactions.ts'
-import { wireError } from '../cluster/wire-error.ts'
 
 /** Requests of one producer on their way to one broker. */
 const requestsInFlightMax = 5
@@ -40,6 +43,8 @@ export interface SenderOptions {
   readonly deliveryTimeoutMs: number
   /** A batch is through: acknowledged or given up. */
   readonly onSettled: (batch: PendingBatch, isAcknowledged: boolean) => void
+  /** A batch was too large for its topic and goes on in parts. */
+  readonly onSplit: (batch: PendingBatch, parts: readonly PendingBatch[]) => void
   /** A batch is lost: what follows it must not be sent. */
   readonly onFailure: (error: HeadwaterError) => void
 }
@@ -49,13 +54,19 @@ export class Sender {
   /** Queues with waiting batches. */
   readonly #sendable = new Set<PartitionQueue>()
   readonly #inFlightByNode = new Map<number, number>()
-  readonly #lookups = new Set<string>()
+  readonly #leaders: LeaderLookup<PartitionQueue>
   #adding: Promise<void> | undefined
   /** While a transaction is aborted, and after a failure, batches that come back are dropped. */
   #isHalted = false
 
   constructor(options: SenderOptions) {
     this.#o = options
+    this.#leaders = new LeaderLookup({
+      cluster: options.cluster,
+      doing: 'write to',
+      onLookedUp: () => this.drain(),
+      onFailure: (queue, error) => this.#miss(queue, error),
+    })
   }
 
   /** Takes notice of a queue with waiting batches; `drain` sends them. */
@@ -66,7 +77,7 @@ export class Sender {
   /** Sends what may be sent now; called again by everything that makes more possible. */
   drain(): void {
     if (this.#isHalted) return
-    const { cluster, transactions } = this.#o
+    const { transactions } = this.#o
     const byNode = new Map<number, PartitionQueue[]>()
     const toAdd: PartitionQueue[] = []
     for (const queue of this.#sendable) {
@@ -75,9 +86,9 @@ export class Sender {
         toAdd.push(queue)
         continue
       }
-      const place = queue.isPlaceStale ? undefined : cluster.leader(queue.topic, queue.partition)
-      if (place === undefined) this.#lookUp(queue)
-      else if (byNode.has(place.leaderId)) byNode.get(place.leaderId)!.push(queue)
+      const place = this.#leaders.find(queue)
+      if (place === undefined) continue
+      if (byNode.has(place.leaderId)) byNode.get(place.leaderId)!.push(queue)
       else byNode.set(place.leaderId, [queue])
     }
     if (toAdd.length > 0) this.#addToTransaction(toAdd)
@@ -106,8 +117,8 @@ export class Sender {
       let sizeBytes = 0
       for (const queue of left) {
         const next = queue.waiting[0]!
-        if (batches.length > 0 && sizeBytes + next.builder.sizeBytes > requestBytesMax) break
-        sizeBytes += next.builder.sizeBytes
+        if (batches.length > 0 && sizeBytes + next.sizeBytes > requestBytesMax) break
+        sizeBytes += next.sizeBytes
         batches.push(next)
         queue.waiting.shift()
         queue.inFlight.push(next)
@@ -142,12 +153,12 @@ export class Sender {
   /** Encodes a batch when it first leaves; repetitions send the same bytes. */
   #encode(batch: PendingBatch): void {
     const { transactions, compression } = this.#o
-    const { queue, builder } = batch
+    const { queue, builder, recordCount } = batch
     transactions.noteWrite(queue.topic, queue.partition)
-    batch.bytes ??= builder.finish({
+    batch.bytes ??= builder!.finish({
       producerId: transactions.producerId,
       producerEpoch: transactions.producerEpoch,
-      baseSequence: queue.takeSequence(builder.count),
+      baseSequence: queue.takeSequence(recordCount),
       transactional: transactions.transactionalId !== null,
       compression,
     })
@@ -182,7 +193,7 @@ export class Sender {
   }
 
   #finish(batches: readonly PendingBatch[], response: ResponseOf<'Produce'>): void {
-    const results = new Map<string, { errorCode: number; errorMessage: string | null }>()
+    const results = new Map<string, PartitionResult>()
     for (const { name, topicId, partitionResponses } of response.responses) {
       const topic = name === '' ? this.#o.cluster.metadata.nameOf(topicId) : name
       for (const result of partitionResponses) {
@@ -193,9 +204,9 @@ export class Sender {
       const { topic, partition } = placeOf(batch)
       const result = results.get(partitionName(topic, partition))
       // A topic made anew has another id; the answer to the old one is found under no name.
-      if (result === undefined) this.#refuse(batch, ErrorCode.UNKNOWN_TOPIC_ID, null)
+      if (result === undefined) this.#refuse(batch, unanswered)
       else if (isAcknowledged(result.errorCode)) this.#acknowledge(batch)
-      else this.#refuse(batch, result.errorCode, result.errorMessage)
+      else this.#refuse(batch, result)
     }
   }
 
@@ -206,14 +217,26 @@ export class Sender {
     this.#o.onSettled(batch, true)
   }
 
-  #refuse(batch: PendingBatch, code: number, detail: string | null): void {
-    const { topic, partition } = placeOf(batch)
+  #refuse(batch: PendingBatch, result: PartitionResult): void {
+    const code = result.errorCode
+    if (isTooLarge(code) && batch.recordCount > 1) return this.#split(batch)
     // A gap is no fault of its own while the batch before it is on its way again.
     const isGap = code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && batch.queue.hasEarlier(batch)
     const again = isGap || isRetriable(code) || code === ErrorCode.CONCURRENT_TRANSACTIONS
-    const error = wireError(code, `write to ${partitionName(topic, partition)}`, detail)
+    const error = refusalError(batch, result, this.#o.cluster.clock.now())
     if (again) this.#bounce(batch, error, leaderCodes.includes(code))
     else this.#lose(batch, error)
+  }
+
+  /** Its topic takes no batch of this size: it goes again in halves, or as small as others had to be. */
+  #split(batch: PendingBatch): void {
+    const { queue, sizeBytes } = batch
+    if (this.#isHalted) return this.#drop(batch)
+    queue.batchBytes = Math.min(queue.batchBytes, Math.floor(sizeBytes / 2))
+    const parts = splitBatch(batch, queue.batchBytes, this.#o.compression)
+    queue.putParts(batch, parts)
+    this.#sendable.add(queue)
+    this.#o.onSplit(batch, parts)
   }
 
   /** A batch came back and may go again. @param isPlaceStale whether to look for the leader first */
@@ -237,35 +260,15 @@ export class Sender {
     this.#o.onSettled(batch, false)
   }
 
-  /** Finds the leader of a queue's partition, once at a time for each topic. */
-  #lookUp(queue: PartitionQueue): void {
-    const { cluster } = this.#o
-    const { topic, partition } = queue
-    if (this.#lookups.has(topic)) return
-    this.#lookups.add(topic)
-    cluster.markStale()
-    cluster
-      .topic(topic)
-      .then(({ partitions }) => {
-        if (partitions[partition] === undefined) throw missingPartition(queue, partitions.length)
-        for (const each of this.#sendable) if (each.topic === topic) each.isPlaceStale = false
-        if (cluster.leader(topic, partition) !== undefined) return
-        throw wireError(
-          ErrorCode.LEADER_NOT_AVAILABLE,
-          `write to ${partitionName(topic, partition)}`,
-        )
-      })
-      .catch((error: unknown) => {
-        const failure = asOperatingError(error)
-        const oldest = queue.waiting[0]
-        if (!failure.retriable || failure.code === 'not-found') this.#o.onFailure(failure)
-        else if (oldest !== undefined && this.#isLate(oldest)) this.#o.onFailure(lateError(failure))
-        else this.#pause(queue)
-      })
-      .finally(() => {
-        this.#lookups.delete(topic)
-        this.drain()
-      })
+  /** Nobody leads a queue's partition, or nobody says who does. */
+  #miss(queue: PartitionQueue, error: HeadwaterError): void {
+    const oldest = queue.waiting[0]
+    if (!error.retriable || error.code === 'not-found') this.#o.onFailure(error)
+    else if (oldest !== undefined && this.#isLate(oldest)) this.#o.onFailure(lateError(error))
+    else {
+      queue.isPlaceStale = true
+      this.#pause(queue)
+    }
   }
 
   /** Holds a queue back for a moment; batches that come back together wait once. */
@@ -294,6 +297,9 @@ export class Sender {
   }
 }
 
+/** An answer that says nothing of a batch is about another topic than its own. */
+const unanswered = { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, errorMessage: null, recordErrors: [] }
+
 function placeOf({ queue }: PendingBatch): { topic: string; partition: number } {
   return { topic: queue.topic, partition: queue.partition }
 }
@@ -313,12 +319,5 @@ function lateError(cause: HeadwaterError): HeadwaterError {
     'timeout',
     `records could not be delivered in time, the last failure being: ${cause.message}`,
     { cause },
-  )
-}
-
-function missingPartition(queue: PartitionQueue, count: number): HeadwaterError {
-  return new HeadwaterError(
-    'not-found',
-    `topic '${queue.topic}' has ${count} partitions, so there is no partition ${queue.partition}: choose one from 0 to ${count - 1}`,
   )
 }

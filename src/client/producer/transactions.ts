@@ -12,7 +12,7 @@
  */
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { Cluster, Target } from '../cluster/cluster.ts'
-import type { GroupMetadata } from '../group/group-metadata.ts'
+import type { Committer } from '../group/ownership.ts'
 import type { CommitOffset, TopicPartition } from '../cluster/topic-partition.ts'
 import { byTopic } from '../cluster/topic-partition.ts'
 import { staleMemberError, throwOnError, wireError } from '../cluster/wire-error.ts'
@@ -118,19 +118,20 @@ export class Transactions {
   }
 
   /** Makes a group's offsets part of the transaction. `stale-member` when the member is no longer current. */
-  async commitOffsets(group: GroupMetadata, offsets: readonly CommitOffset[]): Promise<void> {
-    if (!this.#isVersion2 && !this.#groups.has(group.groupId)) await this.#addGroup(group.groupId)
-    this.#groups.add(group.groupId)
+  async commitOffsets(committer: Committer, offsets: readonly CommitOffset[]): Promise<void> {
+    const { groupId } = committer
+    if (!this.#isVersion2 && !this.#groups.has(groupId)) await this.#addGroup(groupId)
+    this.#groups.add(groupId)
     const response = await this.#cluster.request(
       'TxnOffsetCommit',
       {
         transactionalId: this.transactionalId ?? '',
-        groupId: group.groupId,
+        groupId,
         producerId: this.#producerId,
         producerEpoch: this.#producerEpoch,
-        generationId: group.generationId,
-        memberId: group.memberId,
-        groupInstanceId: group.groupInstanceId,
+        generationIdOrMemberEpoch: committer.generation,
+        memberId: committer.memberId,
+        groupInstanceId: committer.instanceId,
         topics: byTopic(offsets).map(([name, ofTopic]) => ({
           name,
           partitions: ofTopic.map(({ partition, offset, leaderEpoch, metadata }) => ({
@@ -141,13 +142,13 @@ export class Transactions {
           })),
         })),
       },
-      { coordinator: 'group', id: group.groupId },
+      { coordinator: 'group', id: groupId },
       { versionMax: this.#isVersion2 ? 5 : 4, retryCodes: concurrent },
     )
     for (const { name, partitions } of response.topics) {
       for (const { partitionIndex, errorCode } of partitions) {
         if (errorCode === ErrorCode.NONE) continue
-        const doing = `commit ${name}-${partitionIndex} of group '${group.groupId}' in the transaction of ${this.#name()}`
+        const doing = `commit ${name}-${partitionIndex} of group '${groupId}' in the transaction of ${this.#name()}`
         throw staleMemberError(errorCode, doing) ?? wireError(errorCode, doing)
       }
     }

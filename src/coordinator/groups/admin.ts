@@ -2,17 +2,18 @@
 import type { ResponseOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { Input } from '../../protocol/schema.ts'
+import { answer, onlyAnswer } from '../answer.ts'
 import type { Call } from '../commands.ts'
-import type { GroupsChange } from './changes.ts'
-import type { GroupsDecision } from './draft.ts'
+import type { GroupsChange, GroupsDecision } from './changes.ts'
 import type { Group, GroupsState } from './state.ts'
 
 type DescribedGroup = Input<ResponseOf<'DescribeGroups'>['groups'][number]>
 
 export function describeGroups(
   state: GroupsState,
-  { request, token, version }: Call<'DescribeGroups'>,
+  command: Call<'DescribeGroups'>,
 ): GroupsDecision {
+  const { request, version } = command
   const groups = request.groups.map((groupId): DescribedGroup => {
     const group = state.groups.get(groupId)
     if (group !== undefined) return described(group)
@@ -22,13 +23,11 @@ export function describeGroups(
     const errorMessage = `Group ${groupId} not found.`
     return { ...unknown, errorCode: ErrorCode.GROUP_ID_NOT_FOUND, errorMessage }
   })
-  return answer(token, { groups })
+  return onlyAnswer(command, { groups })
 }
 
-export function listGroups(
-  state: GroupsState,
-  { request, token }: Call<'ListGroups'>,
-): GroupsDecision {
+export function listGroups(state: GroupsState, command: Call<'ListGroups'>): GroupsDecision {
+  const { request } = command
   const states = request.statesFilter.map((text) => text.toLowerCase())
   const types = request.typesFilter.map((text) => text.toLowerCase())
   const all = types.length === 0 || types.includes('classic') ? [...state.groups.values()] : []
@@ -40,13 +39,11 @@ export function listGroups(
       groupState,
       groupType: 'classic',
     }))
-  return answer(token, { errorCode: ErrorCode.NONE, groups })
+  return onlyAnswer(command, { errorCode: ErrorCode.NONE, groups })
 }
 
-export function deleteGroups(
-  state: GroupsState,
-  { request, token }: Call<'DeleteGroups'>,
-): GroupsDecision {
+export function deleteGroups(state: GroupsState, command: Call<'DeleteGroups'>): GroupsDecision {
+  const { request } = command
   const deleted = new Set<string>()
   const results = [...new Set(request.groupsNames)].map((groupId) => {
     const group = state.groups.get(groupId)
@@ -56,7 +53,7 @@ export function deleteGroups(
     return { groupId, errorCode: ErrorCode.NONE }
   })
   const changes = [...deleted].map((groupId): GroupsChange => ({ type: 'group-deleted', groupId }))
-  return answer(token, { results }, changes)
+  return { changes, replies: [answer(command, { results })], effects: [] }
 }
 
 /** The protocol and the subscriptions are shown only while they are in force. */
@@ -82,12 +79,4 @@ function described(group: Group): DescribedGroup {
     protocolData: isStable ? (group.protocolName ?? '') : '',
     members,
   }
-}
-
-function answer(
-  to: string,
-  response: unknown,
-  changes: readonly GroupsChange[] = [],
-): GroupsDecision {
-  return { changes, replies: [{ to, response }], effects: [] }
 }

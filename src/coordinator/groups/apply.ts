@@ -3,6 +3,7 @@
  * and a replay must come out as the original did.
  */
 import type { GroupsChange, StoredGroupsChange } from './changes.ts'
+import { assertGroup } from './invariants.ts'
 import {
   blankGroup,
   blankSessions,
@@ -47,6 +48,12 @@ type SessionChange = Exclude<GroupsChange, StoredGroupsChange>
 
 /** Applies what concerns one group and stays. */
 export function applyToGroup(group: Group, change: GroupChange): void {
+  const { generationId } = group
+  alter(group, change)
+  assertGroup(group, generationId, change)
+}
+
+function alter(group: Group, change: GroupChange): void {
   const { members } = group
   switch (change.type) {
     case 'member-joined': {

@@ -17,6 +17,7 @@ import {
   string,
   struct,
 } from '../../protocol/schema.ts'
+import type { Decision } from '../machine.ts'
 import type { GroupTimers, Session } from './state.ts'
 import { changeCodec, form, type StoredChange } from '../stored.ts'
 
@@ -128,3 +129,5 @@ export type VolatileGroupsChange =
 export type GroupsChange = StoredGroupsChange | VolatileGroupsChange
 
 export const groupChanges = changeCodec('groups', forms)
+
+export type GroupsDecision = Decision<GroupsChange, never>

@@ -6,9 +6,15 @@
  * comes out of a replay cannot differ. The copy shares the group's offsets, which no membership rule
  * touches.
  */
-import type { Reply } from '../machine.ts'
-import type { GroupsChange, StoredGroupsChange, VolatileGroupsChange } from './changes.ts'
+import type { Reply } from '../answer.ts'
 import { applyToGroup, applyToSessionsOf, forgetSession } from './apply.ts'
+import type {
+  GroupsChange,
+  GroupsDecision,
+  StoredGroupsChange,
+  VolatileGroupsChange,
+} from './changes.ts'
+import type { GroupsOptions } from './options.ts'
 import {
   blankGroup,
   blankSessions,
@@ -19,33 +25,6 @@ import {
   type Member,
   type Session,
 } from './state.ts'
-
-export interface GroupsOptions {
-  readonly sessionTimeoutMsMin: number
-  readonly sessionTimeoutMsMax: number
-  /** Members of one group, with the ids issued to newcomers. */
-  readonly membersMax: number
-  /** Length of the text that may come with a committed offset. */
-  readonly offsetMetadataLengthMax: number
-}
-
-/** Kafka's limits, but for `membersMax`, which Kafka leaves open. */
-export const groupsDefaults: GroupsOptions = {
-  sessionTimeoutMsMin: 6_000,
-  sessionTimeoutMsMax: 1_800_000,
-  membersMax: 10_000,
-  offsetMetadataLengthMax: 4_096,
-}
-
-/** How long a group with neither members nor offsets is remembered. */
-export const emptyGroupMs = 600_000
-
-export interface GroupsDecision {
-  readonly changes: readonly GroupsChange[]
-  readonly replies: readonly Reply[]
-  readonly effects: readonly never[]
-  readonly wakeAt?: number
-}
 
 export interface GroupDraft {
   readonly options: GroupsOptions
@@ -121,10 +100,6 @@ const freshSession: Session = {
 /** The member is alive: its session counts from now. */
 export function touch(draft: GroupDraft, member: Member): void {
   setSession(draft, member.memberId, { deadlineMs: draft.now + member.sessionTimeoutMs })
-}
-
-export function reply(draft: GroupDraft, to: string, response: unknown): void {
-  draft.replies.push({ to, response })
 }
 
 export function settle({ group, sessions, changes, replies }: GroupDraft): GroupsDecision {

@@ -7,30 +7,29 @@
  */
 import { equalBytes } from '../../base/bytes.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
+import { answer, onlyAnswer } from '../answer.ts'
 import type { JoinGroupCall } from '../commands.ts'
+import type { GroupsDecision } from './changes.ts'
 import {
   openDraft,
   record,
   recordVolatile,
-  reply,
   sessionOf,
   setSession,
   settle,
   touch,
   type GroupDraft,
-  type GroupsDecision,
-  type GroupsOptions,
 } from './draft.ts'
+import type { GroupsOptions } from './options.ts'
 import {
   joined,
   joinRefusal,
   startRebalance,
   supersede,
-  syncRefusal,
   tryCompleteJoin,
   voteProtocol,
 } from './rebalance.ts'
-import type { Group, GroupsState, Member } from './state.ts'
+import { waiting, type Group, type GroupsState, type Member } from './state.ts'
 
 /** How long a newcomer may wait at the barrier, where it cannot send heartbeats. */
 const newMemberJoinTimeoutMs = 300_000
@@ -41,12 +40,11 @@ export function joinGroup(
   command: JoinGroupCall,
   now: number,
 ): GroupsDecision {
-  const { request, version, token } = command
+  const { request, version } = command
   const draft = openDraft(options, state, request.groupId, now)
   const errorCode = joinFault(options, draft, command)
   if (errorCode !== undefined) {
-    reply(draft, token, joinRefusal(version, errorCode, request.memberId))
-    return { changes: [], replies: draft.replies, effects: [] }
+    return onlyAnswer(command, joinRefusal(version, errorCode, request.memberId))
   }
   if (request.memberId === '') joinAsUnknown(draft, command)
   else if (draft.sessions.issuedIds.has(request.memberId)) {
@@ -124,7 +122,7 @@ function supportsProtocols(
 }
 
 function joinAsUnknown(draft: GroupDraft, command: JoinGroupCall): void {
-  const { request, version, token } = command
+  const { request, version } = command
   const { groupId, groupInstanceId } = request
   const prefix = groupInstanceId ?? command.clientId ?? ''
   const memberId = `${prefix}-${command.memberId}`
@@ -137,7 +135,8 @@ function joinAsUnknown(draft: GroupDraft, command: JoinGroupCall): void {
   if (version < 4) return addMember(draft, command, memberId)
   const deadlineMs = draft.now + request.sessionTimeoutMs
   recordVolatile(draft, { type: 'member-id-issued', groupId, memberId, deadlineMs })
-  reply(draft, token, joinRefusal(version, ErrorCode.MEMBER_ID_REQUIRED, memberId))
+  const refusal = joinRefusal(version, ErrorCode.MEMBER_ID_REQUIRED, memberId)
+  draft.replies.push(answer(command, refusal))
 }
 
 function addMember(draft: GroupDraft, command: JoinGroupCall, memberId: string): void {
@@ -145,7 +144,7 @@ function addMember(draft: GroupDraft, command: JoinGroupCall, memberId: string):
   setSession(draft, memberId, {
     deadlineMs: draft.now + newMemberJoinTimeoutMs,
     isNew: true,
-    join: { token: command.token, version: command.version },
+    join: waiting(command),
   })
   rebalance(draft)
 }
@@ -159,7 +158,7 @@ function joinAgain(draft: GroupDraft, command: JoinGroupCall, member: Member): v
   if (settled && !changed) {
     // The answer to its last JoinGroup was lost, or it joins for no reason.
     touch(draft, member)
-    reply(draft, command.token, joined(group, member, command.version))
+    draft.replies.push(answer(command, joined(group, member, command.version)))
     return
   }
   updateMember(draft, command, member.memberId)
@@ -185,21 +184,21 @@ function replaceMember(
     deadlineMs: draft.now + member.sessionTimeoutMs,
     join: undefined,
   })
-  const { version, token } = command
+  const { version } = command
   const isLeader = group.leaderId === memberId
   // A leader is kept from assigning anew: from version 9 by a flag (KIP-814), before by naming its old id.
   const special =
     version >= 9 ? { skipAssignment: isLeader } : isLeader ? { leader: leaderId ?? '' } : {}
-  reply(draft, token, joined(group, member, version, special))
+  draft.replies.push(answer(command, joined(group, member, version, special)))
 }
 
 function fenceWaiting(draft: GroupDraft, old: Member): void {
   const { join, sync } = sessionOf(draft, old.memberId)
   const errorCode = ErrorCode.FENCED_INSTANCE_ID
   if (join !== undefined) {
-    reply(draft, join.token, joinRefusal(join.version, errorCode, old.memberId))
+    draft.replies.push(answer(join, joinRefusal(join.version, errorCode, old.memberId)))
   }
-  if (sync !== undefined) reply(draft, sync.token, syncRefusal(errorCode))
+  if (sync !== undefined) draft.replies.push(answer(sync, { errorCode }))
 }
 
 function updateMember(draft: GroupDraft, command: JoinGroupCall, memberId: string): void {
@@ -207,7 +206,7 @@ function updateMember(draft: GroupDraft, command: JoinGroupCall, memberId: strin
   supersede(draft, sessionOf(draft, memberId).join, member)
   setSession(draft, memberId, {
     deadlineMs: draft.now + member.sessionTimeoutMs,
-    join: { token: command.token, version: command.version },
+    join: waiting(command),
   })
 }
 

@@ -7,22 +7,21 @@
  */
 import type { GroupsCommand, GroupsEffect } from '../commands.ts'
 import { deleteGroups, describeGroups, listGroups } from './admin.ts'
-import { groupChanges, type GroupsChange } from './changes.ts'
+import { groupChanges, type GroupsChange, type GroupsDecision } from './changes.ts'
 import {
-  emptyGroupMs,
   nextDeadlineMs,
   openDraft,
   setSession,
   setTimers,
   settle,
   type GroupDraft,
-  type GroupsDecision,
-  type GroupsOptions,
 } from './draft.ts'
+import { dumpGroups } from './dump.ts'
 import { joinGroup } from './join.ts'
 import { expireGroup, rebalanceTimeoutMs } from './rebalance.ts'
 import { applyToGroups } from './apply.ts'
-import { initialGroups, type CommittedOffset, type Group, type GroupsState } from './state.ts'
+import { emptyGroupMs, type GroupsOptions } from './options.ts'
+import { initialGroups, type Group, type GroupsState } from './state.ts'
 import { heartbeat, leaveGroup, syncGroup } from './sync.ts'
 import type { Machine } from '../machine.ts'
 import {
@@ -157,57 +156,4 @@ function inEveryGroup(
     effects: [],
   }
   return wakeAt === Infinity ? all : { ...all, wakeAt }
-}
-
-function dumpGroups(state: GroupsState): GroupsChange[] {
-  return [...state.groups.values()].flatMap((group) => [
-    ...dumpMembers(group),
-    ...dumpOffsets(group),
-  ])
-}
-
-function dumpMembers(group: Group): GroupsChange[] {
-  const { groupId, protocolType, protocolName, leaderId, generationId } = group
-  const members = [...group.members.values()]
-  const joins = members.map(({ assignment: _assignment, ...member }): GroupsChange => ({
-    type: 'member-joined',
-    groupId,
-    protocolType: protocolType ?? '',
-    ...member,
-  }))
-  const assignments = members.map(({ memberId, assignment }) => ({ memberId, assignment }))
-  const restored: GroupsChange = {
-    type: 'group-restored',
-    groupId,
-    state: group.state,
-    protocolType,
-    protocolName,
-    leaderId,
-    generationId,
-    assignments,
-  }
-  return [...joins, restored]
-}
-
-/** Committed offsets first, then each pending one in its order: the order decides who wins. */
-function dumpOffsets({ groupId, offsets }: Group): GroupsChange[] {
-  const changes: GroupsChange[] = []
-  const committed = [...offsets].flatMap(([name, partitions]) => {
-    const known = [...partitions].flatMap(([partition, each]) =>
-      each.committed === undefined ? [] : [{ partition, ...each.committed }],
-    )
-    return known.length === 0 ? [] : [{ name, partitions: known }]
-  })
-  if (committed.length > 0) changes.push({ type: 'offsets-committed', groupId, topics: committed })
-  for (const [name, partitions] of offsets) {
-    for (const [partition, { pending }] of partitions) {
-      for (const { producerId, producerEpoch, ...offset } of pending) {
-        const topics = [
-          { name, partitions: [{ partition, ...(offset satisfies CommittedOffset) }] },
-        ]
-        changes.push({ type: 'offsets-pending', groupId, producerId, producerEpoch, topics })
-      }
-    }
-  }
-  return changes
 }

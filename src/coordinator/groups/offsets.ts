@@ -9,11 +9,12 @@
  * offsets are told to wait meanwhile (KIP-447). When two compete for a partition the later written wins,
  * whichever is decided first.
  */
-import type { RequestOf } from '../../protocol/api.ts'
+import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
+import { answer, onlyAnswer } from '../answer.ts'
 import type { Call, CompleteTransaction, TopicsDeleted } from '../commands.ts'
-import type { GroupsChange } from './changes.ts'
-import type { GroupsDecision, GroupsOptions } from './draft.ts'
+import type { GroupsChange, GroupsDecision } from './changes.ts'
+import type { GroupsOptions } from './options.ts'
 import { memberFault } from './join.ts'
 import { offsetsOf, type Group, type GroupsState } from './state.ts'
 import { refreshed } from './sync.ts'
@@ -32,9 +33,10 @@ interface Committer {
 export function commitOffsets(
   options: GroupsOptions,
   state: GroupsState,
-  { request, token, version }: Call<'OffsetCommit'>,
+  command: Call<'OffsetCommit'>,
   now: number,
 ): GroupsDecision {
+  const { request, version } = command
   const { groupId, memberId, groupInstanceId } = request
   const group = state.groups.get(groupId)
   const committer = { memberId, groupInstanceId, generationId: request.generationIdOrMemberEpoch }
@@ -46,33 +48,40 @@ export function commitOffsets(
   const changes: GroupsChange[] =
     group === undefined ? [] : [...refreshed(state, group, memberId, now)]
   if (accepted.length > 0) changes.push({ type: 'offsets-committed', groupId, topics: accepted })
-  return { changes, replies: [{ to: token, response: { topics } }], effects: [] }
+  return { changes, replies: [answer(command, { topics })], effects: [] }
 }
 
 /** The handler has asked the transactions machine before: the producer is in an open transaction. */
 export function commitTransactionOffsets(
   options: GroupsOptions,
   state: GroupsState,
-  { request, token }: Call<'TxnOffsetCommit'>,
+  command: Call<'TxnOffsetCommit'>,
 ): GroupsDecision {
-  const { groupId, producerId, producerEpoch } = request
+  const { request, version } = command
+  const { groupId, memberId, groupInstanceId, producerId, producerEpoch } = request
+  const group = state.groups.get(groupId)
+  const committer = { memberId, groupInstanceId, generationId: request.generationIdOrMemberEpoch }
   const late = producerEpoch < (state.markerEpochs.get(producerId) ?? -1)
+  const isOrphan = group === undefined && committer.generationId >= 0 && version >= 6
   const fault = late
     ? ErrorCode.INVALID_PRODUCER_EPOCH
-    : committerFault(state.groups.get(groupId), request, true)
+    : isOrphan
+      ? ErrorCode.GROUP_ID_NOT_FOUND
+      : committerFault(group, committer, true)
   const { accepted, topics } = sortOut(options, request.topics, fault)
   const changes: GroupsChange[] =
     accepted.length === 0
       ? []
       : [{ type: 'offsets-pending', groupId, producerId, producerEpoch, topics: accepted }]
-  return { changes, replies: [{ to: token, response: { topics } }], effects: [] }
+  return { changes, replies: [answer(command, { topics: topics.map(withoutId) })], effects: [] }
 }
 
 /** Safe to repeat: what is not pending any more is not touched. */
 export function completeTransaction(
   state: GroupsState,
-  { token, producerId, producerEpoch, commit, groups }: CompleteTransaction,
+  command: CompleteTransaction,
 ): GroupsDecision {
+  const { producerId, producerEpoch, commit, groups } = command
   const touched = groups.filter((groupId) => {
     const group = state.groups.get(groupId)
     return group !== undefined && hasPending(group, producerId)
@@ -82,43 +91,35 @@ export function completeTransaction(
     touched.length === 0 && (known || groups.length === 0)
       ? []
       : [{ type: 'transaction-completed', producerId, producerEpoch, commit, groups: touched }]
-  return { changes, replies: [{ to: token, response: undefined }], effects: [] }
+  return { changes, replies: [answer(command, undefined)], effects: [] }
 }
 
-export function fetchOffsets(
-  state: GroupsState,
-  { request, token, version }: Call<'OffsetFetch'>,
-): GroupsDecision {
+export function fetchOffsets(state: GroupsState, command: Call<'OffsetFetch'>): GroupsDecision {
+  const { request, version } = command
   const fetch = (groupId: string, topics: FetchedTopics | null) =>
     fetchGroup(state.groups.get(groupId), topics, request.requireStable)
-  const response =
-    version >= 8
-      ? {
-          groups: request.groups.map(({ groupId, topics }) => ({
-            groupId,
-            topics: fetch(groupId, topics),
-          })),
-        }
-      : { topics: fetch(request.groupId, request.topics) }
-  return { changes: [], replies: [{ to: token, response }], effects: [] }
+  if (version < 8) {
+    const topics = fetch(request.groupId, request.topics).map(withoutId)
+    return onlyAnswer(command, { topics })
+  }
+  const groups = request.groups.map(({ groupId, topics }) => ({
+    groupId,
+    topics: fetch(groupId, topics),
+  }))
+  return onlyAnswer(command, { groups })
 }
 
-export function deleteOffsets(
-  state: GroupsState,
-  { request, token }: Call<'OffsetDelete'>,
-): GroupsDecision {
+export function deleteOffsets(state: GroupsState, command: Call<'OffsetDelete'>): GroupsDecision {
+  const { request } = command
   const { groupId } = request
   const group = state.groups.get(groupId)
-  const answer = (response: unknown, changes: readonly GroupsChange[] = []) => ({
-    changes,
-    replies: [{ to: token, response }],
-    effects: [],
-  })
-  if (groupId === '') return answer({ errorCode: ErrorCode.INVALID_GROUP_ID })
-  if (group === undefined) return answer({ errorCode: ErrorCode.GROUP_ID_NOT_FOUND })
+  if (groupId === '') return onlyAnswer(command, { errorCode: ErrorCode.INVALID_GROUP_ID })
+  if (group === undefined) {
+    return onlyAnswer(command, { errorCode: ErrorCode.GROUP_ID_NOT_FOUND })
+  }
   const isConsumer = group.protocolType === 'consumer'
   if (group.state !== 'Empty' && !isConsumer) {
-    return answer({ errorCode: ErrorCode.NON_EMPTY_GROUP })
+    return onlyAnswer(command, { errorCode: ErrorCode.NON_EMPTY_GROUP })
   }
   const subscribed = subscribedTopics(group)
   const deleted: { name: string; partitions: number[] }[] = []
@@ -132,13 +133,12 @@ export function deleteOffsets(
   })
   const changes: GroupsChange[] =
     deleted.length === 0 ? [] : [{ type: 'offsets-deleted', groupId, topics: deleted }]
-  return answer({ errorCode: ErrorCode.NONE, topics }, changes)
+  const replies = [answer(command, { errorCode: ErrorCode.NONE, topics })]
+  return { changes, replies, effects: [] }
 }
 
-export function forgetTopics(
-  state: GroupsState,
-  { token, topics: gone }: TopicsDeleted,
-): GroupsDecision {
+export function forgetTopics(state: GroupsState, command: TopicsDeleted): GroupsDecision {
+  const { topics: gone } = command
   const changes: GroupsChange[] = []
   for (const { groupId, offsets } of state.groups.values()) {
     const topics = gone.flatMap((name) => {
@@ -147,7 +147,12 @@ export function forgetTopics(
     })
     if (topics.length > 0) changes.push({ type: 'offsets-deleted', groupId, topics })
   }
-  return { changes, replies: [{ to: token, response: undefined }], effects: [] }
+  return { changes, replies: [answer(command, undefined)], effects: [] }
+}
+
+/** Every topic that a group has a position in. */
+export function topicsWithOffsets(state: GroupsState): ReadonlySet<string> {
+  return new Set([...state.groups.values()].flatMap(({ offsets }) => [...offsets.keys()]))
 }
 
 /** Why this committer may not commit to the group. Transactions without a word about membership pass:
@@ -191,7 +196,7 @@ function sortOut(
   { offsetMetadataLengthMax }: GroupsOptions,
   topics: readonly CommittedTopic[],
   fault: number | undefined,
-): { accepted: AcceptedTopic[]; topics: unknown[] } {
+): { accepted: AcceptedTopic[]; topics: CommitAnswers } {
   const accepted: AcceptedTopic[] = []
   const answers = topics.map(({ name, topicId, partitions }) => {
     const kept: AcceptedTopic = { name, partitions: [] }
@@ -218,17 +223,39 @@ function sortOut(
   return { accepted, topics: answers }
 }
 
+/** As OffsetCommit is answered, where topics have ids too. */
+type CommitAnswers = {
+  readonly name: string
+  readonly topicId?: string
+  readonly partitions: { readonly partitionIndex: number; readonly errorCode: number }[]
+}[]
+
+/** A topic as messages without topic ids are answered. */
+function withoutId<P>({ name, partitions }: { readonly name: string; readonly partitions: P }): {
+  name: string
+  partitions: P
+} {
+  return { name, partitions }
+}
+
 type FetchedTopics = readonly {
   readonly name: string
   readonly topicId?: string
   readonly partitionIndexes: readonly number[]
 }[]
 
+type FetchedPartition = ResponseOf<'OffsetFetch'>['topics'][number]['partitions'][number]
+type FetchAnswers = {
+  readonly name: string
+  readonly topicId?: string
+  readonly partitions: FetchedPartition[]
+}[]
+
 function fetchGroup(
   group: Group | undefined,
   topics: FetchedTopics | null,
   requireStable: boolean,
-): unknown[] {
+): FetchAnswers {
   const asked = topics ?? everyOffset(group)
   return asked.map(({ name, topicId, partitionIndexes }) => {
     const partitions = partitionIndexes.map((partitionIndex) => {

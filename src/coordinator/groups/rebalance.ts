@@ -8,17 +8,17 @@
  */
 import type { ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
+import { answer } from '../answer.ts'
 import {
-  emptyGroupMs,
   isExcused,
   record,
   recordVolatile,
-  reply,
   sessionOf,
   setSession,
   setTimers,
   type GroupDraft,
 } from './draft.ts'
+import { emptyGroupMs } from './options.ts'
 import type { Group, Member, Waiting } from './state.ts'
 
 /** Sends everybody to the join barrier; those who wait for an assignment are told so. */
@@ -27,7 +27,9 @@ export function startRebalance(draft: GroupDraft): void {
   const wasEmpty = group.state === 'Empty'
   for (const memberId of group.members.keys()) {
     const { sync, syncPending } = sessionOf(draft, memberId)
-    if (sync !== undefined) reply(draft, sync.token, syncRefusal(ErrorCode.REBALANCE_IN_PROGRESS))
+    if (sync !== undefined) {
+      draft.replies.push(answer(sync, { errorCode: ErrorCode.REBALANCE_IN_PROGRESS }))
+    }
     if (sync !== undefined || syncPending) {
       const deadlineMs = now + group.members.get(memberId)!.sessionTimeoutMs
       setSession(draft, memberId, { sync: undefined, syncPending: false, deadlineMs })
@@ -83,7 +85,7 @@ function completeJoin(draft: GroupDraft): void {
   record(draft, { type: 'generation-formed', groupId, generationId, protocolName, leaderId })
   for (const member of group.members.values()) {
     const { join } = sessionOf(draft, member.memberId)
-    if (join !== undefined) reply(draft, join.token, joined(group, member, join.version))
+    if (join !== undefined) draft.replies.push(answer(join, joined(group, member, join.version)))
     setSession(draft, member.memberId, {
       deadlineMs: now + member.sessionTimeoutMs,
       isNew: false,
@@ -104,9 +106,9 @@ export function dropMember(draft: GroupDraft, member: Member): void {
   const errorCode = ErrorCode.UNKNOWN_MEMBER_ID
   if (join !== undefined) {
     // The id is not repeated: the client is to ask for a new one.
-    reply(draft, join.token, joinRefusal(join.version, errorCode, ''))
+    draft.replies.push(answer(join, joinRefusal(join.version, errorCode, '')))
   }
-  if (sync !== undefined) reply(draft, sync.token, syncRefusal(errorCode))
+  if (sync !== undefined) draft.replies.push(answer(sync, { errorCode }))
   record(draft, { type: 'member-left', groupId: draft.group.groupId, memberId })
 }
 
@@ -177,15 +179,15 @@ export function joinRefusal(
   }
 }
 
-export function syncRefusal(errorCode: number): ResponseInput<'SyncGroup'> {
-  return { errorCode }
-}
-
 /** A retry on another connection takes the place of a request that still waits. */
-export function supersede(draft: GroupDraft, waiting: Waiting | undefined, member: Member): void {
-  if (waiting === undefined) return
+export function supersede(
+  draft: GroupDraft,
+  join: Waiting<'JoinGroup'> | undefined,
+  member: Member,
+): void {
+  if (join === undefined) return
   const errorCode = ErrorCode.REBALANCE_IN_PROGRESS
-  reply(draft, waiting.token, joinRefusal(waiting.version, errorCode, member.memberId))
+  draft.replies.push(answer(join, joinRefusal(join.version, errorCode, member.memberId)))
 }
 
 /** The protocol most members prefer among those all of them know; the leader's order breaks ties. */

@@ -11,6 +11,9 @@
  * Invariants: the generation only grows; a group without members is `Empty`; the leader is a member;
  * `sessions` has nothing that a restart needs.
  */
+import type { ApiName } from '../../protocol/api.ts'
+import type { Asked } from '../answer.ts'
+
 export interface GroupsState {
   readonly groups: Map<string, Group>
   /** By group id; also for groups that so far only issued a member id. */
@@ -65,9 +68,13 @@ export interface PartitionOffsets {
 }
 
 /** A request that is answered later. */
-export interface Waiting {
-  readonly token: string
+export interface Waiting<N extends ApiName> extends Asked<N> {
   readonly version: number
+}
+
+/** What is kept of a request that has to wait: not its body, whose bytes are views of a frame. */
+export function waiting<N extends ApiName>({ type, token, version }: Waiting<N>): Waiting<N> {
+  return { type, token, version }
 }
 
 export interface Session {
@@ -75,8 +82,8 @@ export interface Session {
   readonly deadlineMs: number
   /** Joining for the first time: it cannot send heartbeats while it waits, so it does not wait for ever. */
   readonly isNew: boolean
-  readonly join: Waiting | undefined
-  readonly sync: Waiting | undefined
+  readonly join: Waiting<'JoinGroup'> | undefined
+  readonly sync: Waiting<'SyncGroup'> | undefined
   /** In a generation whose assignment it has not asked for yet. */
   readonly syncPending: boolean
 }

@@ -5,41 +5,42 @@
  * prepares a rebalance answers REBALANCE_IN_PROGRESS: that is how members hear of it.
  */
 import { ErrorCode } from '../../protocol/errors.ts'
+import { answer, onlyAnswer } from '../answer.ts'
 import type { Call } from '../commands.ts'
+import type { GroupsDecision } from './changes.ts'
 import {
   openDraft,
   record,
   recordVolatile,
-  reply,
   sessionOf,
   setSession,
   setTimers,
   settle,
   touch,
   type GroupDraft,
-  type GroupsDecision,
-  type GroupsOptions,
 } from './draft.ts'
+import type { GroupsOptions } from './options.ts'
 import { memberFault, staticMember } from './join.ts'
-import { afterDeparture, dropMember, syncRefusal } from './rebalance.ts'
-import type { Group, GroupsState, Member } from './state.ts'
+import { afterDeparture, dropMember } from './rebalance.ts'
+import { waiting, type Group, type GroupsState, type Member } from './state.ts'
 
 export function syncGroup(
   options: GroupsOptions,
   state: GroupsState,
-  { request, token, version }: Call<'SyncGroup'>,
+  command: Call<'SyncGroup'>,
   now: number,
 ): GroupsDecision {
+  const { request, version } = command
   const errorCode = syncFault(state.groups.get(request.groupId), request, version)
-  if (errorCode !== undefined) return answer(token, syncRefusal(errorCode))
+  if (errorCode !== undefined) return onlyAnswer(command, { errorCode })
   const draft = openDraft(options, state, request.groupId, now)
   const { group } = draft
   const member = group.members.get(request.memberId)!
   const before = sessionOf(draft, member.memberId)
   if (before.sync !== undefined) {
-    reply(draft, before.sync.token, syncRefusal(ErrorCode.REBALANCE_IN_PROGRESS))
+    draft.replies.push(answer(before.sync, { errorCode: ErrorCode.REBALANCE_IN_PROGRESS }))
   }
-  setSession(draft, member.memberId, { sync: { token, version }, syncPending: false })
+  setSession(draft, member.memberId, { sync: waiting(command), syncPending: false })
   if (group.state === 'CompletingRebalance' && group.leaderId === member.memberId) {
     recordAssignments(draft, request.assignments)
   }
@@ -53,25 +54,22 @@ export function syncGroup(
 
 export function heartbeat(
   state: GroupsState,
-  { request, token }: Call<'Heartbeat'>,
+  command: Call<'Heartbeat'>,
   now: number,
 ): GroupsDecision {
+  const { request } = command
   const { groupId, memberId } = request
-  if (groupId === '') return answer(token, { errorCode: ErrorCode.INVALID_GROUP_ID })
+  if (groupId === '') return onlyAnswer(command, { errorCode: ErrorCode.INVALID_GROUP_ID })
   const group = state.groups.get(groupId)
   const errorCode = generationFault(group, request)
   if (errorCode !== undefined || group === undefined) {
-    return answer(token, { errorCode: errorCode ?? ErrorCode.UNKNOWN_MEMBER_ID })
+    return onlyAnswer(command, { errorCode: errorCode ?? ErrorCode.UNKNOWN_MEMBER_ID })
   }
   const rebalancing = group.state === 'PreparingRebalance'
+  const told = rebalancing ? ErrorCode.REBALANCE_IN_PROGRESS : ErrorCode.NONE
   return {
     changes: refreshed(state, group, memberId, now),
-    replies: [
-      {
-        to: token,
-        response: { errorCode: rebalancing ? ErrorCode.REBALANCE_IN_PROGRESS : ErrorCode.NONE },
-      },
-    ],
+    replies: [answer(command, { errorCode: told })],
     effects: [],
   }
 }
@@ -79,11 +77,12 @@ export function heartbeat(
 export function leaveGroup(
   options: GroupsOptions,
   state: GroupsState,
-  { request, token, version }: Call<'LeaveGroup'>,
+  command: Call<'LeaveGroup'>,
   now: number,
 ): GroupsDecision {
+  const { request, version } = command
   const { groupId } = request
-  if (groupId === '') return answer(token, { errorCode: ErrorCode.INVALID_GROUP_ID })
+  if (groupId === '') return onlyAnswer(command, { errorCode: ErrorCode.INVALID_GROUP_ID })
   const draft = openDraft(options, state, groupId, now)
   const leavers =
     version >= 3 ? request.members : [{ memberId: request.memberId, groupInstanceId: null }]
@@ -93,7 +92,8 @@ export function leaveGroup(
   })
   if (draft.changes.length > 0) afterDeparture(draft)
   const first = members[0]?.errorCode ?? ErrorCode.NONE
-  reply(draft, token, version >= 3 ? { errorCode: ErrorCode.NONE, members } : { errorCode: first })
+  const told = version >= 3 ? { errorCode: ErrorCode.NONE, members } : { errorCode: first }
+  draft.replies.push(answer(command, told))
   return settle(draft)
 }
 
@@ -166,12 +166,13 @@ function handOutAssignments(draft: GroupDraft): void {
   for (const member of group.members.values()) {
     const { sync } = sessionOf(draft, member.memberId)
     if (sync === undefined) continue
-    reply(draft, sync.token, {
+    const assigned = answer(sync, {
       errorCode: ErrorCode.NONE,
       protocolType: group.protocolType,
       protocolName: group.protocolName,
       assignment: member.assignment,
     })
+    draft.replies.push(assigned)
     setSession(draft, member.memberId, { sync: undefined })
     touch(draft, member)
   }
@@ -194,8 +195,4 @@ function departure(draft: GroupDraft, memberId: string, instanceId: string | nul
   if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID
   dropMember(draft, member)
   return ErrorCode.NONE
-}
-
-function answer(to: string, response: unknown): GroupsDecision {
-  return { changes: [], replies: [{ to, response }], effects: [] }
 }

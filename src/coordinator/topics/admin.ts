@@ -6,18 +6,18 @@ import { zeroUuid } from '../../base/units.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
 import type { Input } from '../../protocol/schema.ts'
-import type { AutoCreate, AutoCreated, Call, CreateTopicsCall, TopicsEffect } from '../commands.ts'
+import { answer, onlyAnswer } from '../answer.ts'
+import type { AutoCreate, Call, CreateTopicsCall, TopicsEffect } from '../commands.ts'
+import type { TopicsChange, TopicsDecision } from './changes.ts'
 import { configFault, topicConfigs } from './configs.ts'
 import { collidingName, refusal, topicNameFault, type Refusal } from './names.ts'
+import type { TopicsOptions } from './options.ts'
 import {
   configList,
   effectiveConfigs,
   logNameOf,
   logPlans,
   type Topic,
-  type TopicsChange,
-  type TopicsDecision,
-  type TopicsOptions,
   type TopicsState,
 } from './state.ts'
 
@@ -31,9 +31,10 @@ const sourceTopic = 1
 export function createTopics(
   options: TopicsOptions,
   state: TopicsState,
-  { token, request, topicIds }: CreateTopicsCall,
+  command: CreateTopicsCall,
   now: number,
 ): TopicsDecision {
+  const { request, topicIds } = command
   const requestedNames = countNames(request.topics)
   const created: Topic[] = []
   const answered = new Set<string>()
@@ -53,7 +54,7 @@ export function createTopics(
     topics.push(createdResult(options, state, topic))
     created.push(topic)
   }
-  const replies = [{ to: token, response: { topics } }]
+  const replies = [answer(command, { topics })]
   if (request.validateOnly) return { changes: [], replies, effects: [] }
   return { ...creation(options, state, created), replies }
 }
@@ -61,9 +62,10 @@ export function createTopics(
 export function autoCreate(
   options: TopicsOptions,
   state: TopicsState,
-  { token, names, topicIds }: AutoCreate,
+  command: AutoCreate,
   now: number,
 ): TopicsDecision {
+  const { names, topicIds } = command
   const created: Topic[] = []
   const topics = names.map((name, index) => {
     if (state.topics.has(name) || created.some((topic) => topic.name === name)) {
@@ -81,14 +83,11 @@ export function autoCreate(
     created.push(topic)
     return { name, errorCode: ErrorCode.NONE }
   })
-  const response: AutoCreated = { topics }
-  return { ...creation(options, state, created), replies: [{ to: token, response }] }
+  return { ...creation(options, state, created), replies: [answer(command, { topics })] }
 }
 
-export function deleteTopics(
-  state: TopicsState,
-  { token, version, request }: Call<'DeleteTopics'>,
-): TopicsDecision {
+export function deleteTopics(state: TopicsState, command: Call<'DeleteTopics'>): TopicsDecision {
+  const { version, request } = command
   const asked =
     version >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
   const nameOf = (each: (typeof asked)[number]) => each.name ?? state.names.get(each.topicId) ?? ''
@@ -103,7 +102,7 @@ export function deleteTopics(
     const { name, topicId } = each
     const byId = name === null
     const topic = state.topics.get(nameOf(each))
-    const answer = { name: topic?.name ?? name, topicId: topic?.topicId ?? topicId }
+    const found = { name: topic?.name ?? name, topicId: topic?.topicId ?? topicId }
     const isTwice = topic !== undefined && counts.get(topic.name)! > 1
     if (byId === (topicId === zeroUuid)) {
       const errorMessage = 'A topic is named either by its name or by its id'
@@ -115,14 +114,14 @@ export function deleteTopics(
     }
     if (topic === undefined) {
       const errorCode = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-      return { ...answer, errorCode, errorMessage: 'This server does not host this topic.' }
+      return { ...found, errorCode, errorMessage: 'This server does not host this topic.' }
     }
     deleted.set(topic.name, topic)
-    return { ...answer, errorCode: ErrorCode.NONE, errorMessage: null }
+    return { ...found, errorCode: ErrorCode.NONE, errorMessage: null }
   })
   const changes = [...deleted.keys()].map((name): TopicsChange => ({ type: 'topic-deleted', name }))
-  const replies = [{ to: token, response: { responses } }]
-  if (changes.length === 0) return { changes, replies, effects: [] }
+  if (changes.length === 0) return onlyAnswer(command, { responses })
+  const replies = [answer(command, { responses })]
   const logNames = [...deleted.values()].flatMap(({ name, topicId, partitionCount }) =>
     Array.from({ length: partitionCount }, (_, partition) => logNameOf(name, topicId, partition)),
   )
@@ -136,8 +135,9 @@ export function deleteTopics(
 export function createPartitions(
   options: TopicsOptions,
   state: TopicsState,
-  { token, request }: Call<'CreatePartitions'>,
+  command: Call<'CreatePartitions'>,
 ): TopicsDecision {
+  const { request } = command
   const requestedNames = countNames(request.topics)
   const changes: TopicsChange[] = []
   const effects: TopicsEffect[] = []
@@ -163,10 +163,8 @@ export function createPartitions(
     const logs = logPlans(state, options.nodeId, grown, topic.partitionCount)
     effects.push({ type: 'create-logs', logs })
   }
-  const replies = [{ to: token, response: { results } }]
-  return request.validateOnly
-    ? { changes: [], replies, effects: [] }
-    : { changes, replies, effects }
+  if (request.validateOnly) return onlyAnswer(command, { results })
+  return { changes, replies: [answer(command, { results })], effects }
 }
 
 function growthFault(

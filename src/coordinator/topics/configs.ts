@@ -48,6 +48,7 @@ const rows: readonly Row[] = [
   ['compression.type', 'string', 'producer', 'compression.type', codecs],
   ['compression.zstd.level', 'int', '3', 'compression.zstd.level', -131072],
   ['delete.retention.ms', 'long', day, 'log.cleaner.delete.retention.ms', 0],
+  ['errors.deadletterqueue.group.enable', 'boolean', 'false'],
   ['file.delete.delay.ms', 'long', '60000', 'log.segment.delete.delay.ms', 0],
   ['flush.messages', 'long', longMax, 'log.flush.interval.messages', 1],
   ['flush.ms', 'long', longMax, 'log.flush.interval.ms', 0],
@@ -57,6 +58,14 @@ const rows: readonly Row[] = [
   ['local.retention.bytes', 'long', '-2', 'log.local.retention.bytes', -2],
   ['local.retention.ms', 'long', '-2', 'log.local.retention.ms', -2],
   ['max.compaction.lag.ms', 'long', longMax, 'log.cleaner.max.compaction.lag.ms', 1],
+  // Nothing looks into what a producer compressed, so a lower limit could not be kept.
+  [
+    'max.decompressed.message.bytes',
+    'int',
+    '2147483639',
+    'max.decompressed.message.bytes',
+    2147483639,
+  ],
   ['max.message.bytes', 'int', '1048588', 'message.max.bytes', 0],
   ['message.timestamp.after.max.ms', 'long', '3600000', 'log.message.timestamp.after.max.ms', 0],
   ['message.timestamp.before.max.ms', 'long', longMax, 'log.message.timestamp.before.max.ms', 0],
@@ -71,6 +80,8 @@ const rows: readonly Row[] = [
   ['min.compaction.lag.ms', 'long', '0', 'log.cleaner.min.compaction.lag.ms', 0],
   ['min.insync.replicas', 'int', '1', 'min.insync.replicas', 1],
   ['preallocate', 'boolean', 'false', 'log.preallocate'],
+  ['remote.copy.lag.bytes', 'long', '-1', undefined, -1],
+  ['remote.copy.lag.ms', 'long', '0', undefined, -1],
   ['remote.log.copy.disable', 'boolean', 'false'],
   ['remote.log.delete.on.disable', 'boolean', 'false'],
   // Nothing can be tiered.

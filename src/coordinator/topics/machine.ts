@@ -14,17 +14,11 @@ import {
   listConfigResources,
 } from './settings.ts'
 import { autoCreate, createPartitions, createTopics, deleteTopics } from './admin.ts'
-import {
-  applyToTopics,
-  dumpTopics,
-  initialTopics,
-  logPlans,
-  topicChanges,
-  type TopicsChange,
-  type TopicsDecision,
-  type TopicsOptions,
-  type TopicsState,
-} from './state.ts'
+import { applyToTopics } from './apply.ts'
+import { topicChanges, type TopicsChange, type TopicsDecision } from './changes.ts'
+import { dumpTopics } from './dump.ts'
+import type { TopicsOptions } from './options.ts'
+import { initialTopics, logPlans, type TopicsState } from './state.ts'
 
 export type TopicsMachine = Machine<TopicsState, TopicsCommand, TopicsChange, TopicsEffect>
 

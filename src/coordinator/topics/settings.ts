@@ -9,7 +9,10 @@
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { Input } from '../../protocol/schema.ts'
+import { answer, onlyAnswer } from '../answer.ts'
 import type { Call, TopicsEffect } from '../commands.ts'
+import { applyToTopics } from './apply.ts'
+import type { TopicsChange, TopicsDecision } from './changes.ts'
 import {
   brokerConfigs,
   configFault,
@@ -19,16 +22,13 @@ import {
   type ConfigSpec,
 } from './configs.ts'
 import { refusal, topicNameFault, type Refusal } from './names.ts'
+import type { TopicsOptions } from './options.ts'
 import {
-  applyToTopics,
   brokerConfig,
   brokerResource,
   configList,
   logPlans,
   topicResource,
-  type TopicsChange,
-  type TopicsDecision,
-  type TopicsOptions,
   type TopicsState,
 } from './state.ts'
 
@@ -47,8 +47,9 @@ const operation = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 export function describeConfigs(
   options: TopicsOptions,
   state: TopicsState,
-  { token, request }: Call<'DescribeConfigs'>,
+  command: Call<'DescribeConfigs'>,
 ): TopicsDecision {
+  const { request } = command
   const results = request.resources.map((resource): DescribedResource => {
     const { resourceType, resourceName } = resource
     if (unusedResources.has(resourceType)) {
@@ -66,14 +67,15 @@ export function describeConfigs(
       .map((config) => (request.includeSynonyms ? config : { ...config, synonyms: [] }))
     return { resourceType, resourceName, errorMessage: null, configs }
   })
-  return { changes: [], replies: [{ to: token, response: { results } }], effects: [] }
+  return onlyAnswer(command, { results })
 }
 
 export function alterConfigs(
   options: TopicsOptions,
   state: TopicsState,
-  { token, request }: Call<'AlterConfigs'>,
+  command: Call<'AlterConfigs'>,
 ): TopicsDecision {
+  const { request } = command
   const resources = request.resources.map((resource) => ({
     ...resource,
     configs: resource.configs.map(({ name, value }) => ({
@@ -82,22 +84,23 @@ export function alterConfigs(
       configOperation: operation.set,
     })),
   }))
-  return alter(options, state, token, resources, request.validateOnly, true)
+  return alter(options, state, command, resources, true)
 }
 
 export function alterConfigsIncrementally(
   options: TopicsOptions,
   state: TopicsState,
-  { token, request }: Call<'IncrementalAlterConfigs'>,
+  command: Call<'IncrementalAlterConfigs'>,
 ): TopicsDecision {
-  return alter(options, state, token, request.resources, request.validateOnly, false)
+  return alter(options, state, command, command.request.resources, false)
 }
 
 export function listConfigResources(
   { nodeId }: TopicsOptions,
   state: TopicsState,
-  { token, version, request }: Call<'ListConfigResources'>,
+  command: Call<'ListConfigResources'>,
 ): TopicsDecision {
+  const { version, request } = command
   // v0 lists client metrics resources, of which there are none.
   const wanted = (type: number) =>
     version > 0 && (request.resourceTypes.length === 0 || request.resourceTypes.includes(type))
@@ -107,7 +110,7 @@ export function listConfigResources(
     ...topics.map((resourceName) => ({ resourceName, resourceType: topicResource })),
     ...brokers.map((resourceName) => ({ resourceName, resourceType: brokerResource })),
   ]
-  return { changes: [], replies: [{ to: token, response: { configResources } }], effects: [] }
+  return onlyAnswer(command, { configResources })
 }
 
 interface Resource {
@@ -119,9 +122,8 @@ interface Resource {
 function alter(
   options: TopicsOptions,
   state: TopicsState,
-  token: string,
+  command: Call<'AlterConfigs'> | Call<'IncrementalAlterConfigs'>,
   resources: readonly Resource[],
-  validateOnly: boolean,
   replace: boolean,
 ): TopicsDecision {
   const changes: TopicsChange[] = []
@@ -142,9 +144,9 @@ function alter(
     changes.push({ type: 'configs-set', resourceType, resourceName, configs: list })
     return { resourceType, resourceName, errorCode: ErrorCode.NONE, errorMessage: null }
   })
-  const replies = [{ to: token, response: { responses } }]
-  if (validateOnly) return { changes: [], replies, effects: [] }
-  return { changes, replies, effects: configuring(options, state, changes) }
+  if (command.request.validateOnly) return onlyAnswer(command, { responses })
+  const effects = configuring(options, state, changes)
+  return { changes, replies: [answer(command, { responses })], effects }
 }
 
 function isSame(one: Resource, other: Resource): boolean {

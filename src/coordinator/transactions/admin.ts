@@ -1,8 +1,9 @@
 /** Looking at transactions: DescribeTransactions and ListTransactions (KIP-664). */
 import { ErrorCode } from '../../protocol/errors.ts'
+import { onlyAnswer } from '../answer.ts'
 import type { Call } from '../commands.ts'
-import { topicList, type TransactionsDecision } from './changes.ts'
-import type { TransactionsState } from './state.ts'
+import type { TransactionsDecision } from './changes.ts'
+import { topicList, type TransactionsState } from './state.ts'
 
 /** Every state a client may filter by; the last two never show here. */
 const stateNames = new Set([
@@ -18,8 +19,9 @@ const stateNames = new Set([
 
 export function describeTransactions(
   state: TransactionsState,
-  { request, token }: Call<'DescribeTransactions'>,
+  command: Call<'DescribeTransactions'>,
 ): TransactionsDecision {
+  const { request } = command
   const transactionStates = request.transactionalIds.map((transactionalId) => {
     const transaction = state.transactions.get(transactionalId)
     if (transaction === undefined) {
@@ -41,19 +43,20 @@ export function describeTransactions(
       })),
     }
   })
-  return answer(token, { transactionStates })
+  return onlyAnswer(command, { transactionStates })
 }
 
 export function listTransactions(
   state: TransactionsState,
-  { request, token }: Call<'ListTransactions'>,
+  command: Call<'ListTransactions'>,
   now: number,
 ): TransactionsDecision {
+  const { request } = command
   const { stateFilters, producerIdFilters, durationFilter, transactionalIdPattern } = request
   const unknownStateFilters = stateFilters.filter((name) => !stateNames.has(name))
   const pattern = patternOf(transactionalIdPattern)
   if (pattern === 'invalid') {
-    return answer(token, { errorCode: ErrorCode.INVALID_REGULAR_EXPRESSION })
+    return onlyAnswer(command, { errorCode: ErrorCode.INVALID_REGULAR_EXPRESSION })
   }
   const transactionStates = [...state.transactions.values()]
     .filter(
@@ -68,7 +71,7 @@ export function listTransactions(
       producerId,
       transactionState,
     }))
-  return answer(token, { errorCode: ErrorCode.NONE, unknownStateFilters, transactionStates })
+  return onlyAnswer(command, { errorCode: ErrorCode.NONE, unknownStateFilters, transactionStates })
 }
 
 /**
@@ -83,8 +86,4 @@ function patternOf(text: string | null): RegExp | 'invalid' | undefined {
   } catch {
     return 'invalid'
   }
-}
-
-function answer(to: string, response: unknown): TransactionsDecision {
-  return { changes: [], replies: [{ to, response }], effects: [] }
 }

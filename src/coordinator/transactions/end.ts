@@ -14,26 +14,26 @@
  *
  * Before ("TV1") the epoch stays, and a repeated end in the same sense is a success.
  */
+import type { ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
+import { answer, onlyAnswer } from '../answer.ts'
 import type { Call, MarkersWritten, TransactionsEffect } from '../commands.ts'
 import type { TransactionsChange, TransactionsDecision } from './changes.ts'
+import type { TransactionsOptions } from './options.ts'
 import {
   isExhausted,
   isPrepared,
   producerEpochMax,
   type Transaction,
-  type TransactionsOptions,
   type TransactionsState,
 } from './state.ts'
 
 export function endTransaction(
   state: TransactionsState,
-  { request, token, version }: Call<'EndTxn'>,
+  command: Call<'EndTxn'>,
   now: number,
 ): TransactionsDecision {
-  const answer = (errorCode: number, producerId = -1, producerEpoch = -1) => [
-    { to: token, response: { errorCode, producerId, producerEpoch } },
-  ]
+  const { request, version } = command
   const transaction = state.transactions.get(request.transactionalId)
   const verdict = judge(transaction, request, version >= 5)
   if (transaction === undefined || verdict === 'refused-unknown') {
@@ -41,24 +41,29 @@ export function endTransaction(
       request.transactionalId === ''
         ? ErrorCode.INVALID_REQUEST
         : ErrorCode.INVALID_PRODUCER_ID_MAPPING
-    return { changes: [], replies: answer(errorCode), effects: [] }
+    return onlyAnswer(command, plainly(errorCode))
   }
   if (verdict === 'done-before') {
     const { producerId, producerEpoch } = transaction
-    return { changes: [], replies: answer(ErrorCode.NONE, producerId, producerEpoch), effects: [] }
+    return onlyAnswer(command, { errorCode: ErrorCode.NONE, producerId, producerEpoch })
   }
   if (typeof verdict === 'number') {
     const isOld = verdict === ErrorCode.PRODUCER_FENCED && version < 2
     const errorCode = isOld ? ErrorCode.INVALID_PRODUCER_EPOCH : verdict
-    return { changes: [], replies: answer(errorCode), effects: [] }
+    return onlyAnswer(command, plainly(errorCode))
   }
   if (version < 5) {
     const { producerEpoch, lastProducerEpoch } = transaction
     const epochs = { producerEpoch, lastProducerEpoch, nextProducerId: -1 }
     const decision = prepare(transaction, request.committed, epochs, now)
-    return { ...decision, replies: answer(ErrorCode.NONE) }
+    return { ...decision, replies: [answer(command, plainly(ErrorCode.NONE))] }
   }
-  return endWithNewEpoch(state, transaction, request.committed, now, answer)
+  return endWithNewEpoch(state, transaction, command, now)
+}
+
+/** An answer without a new identity: a refusal, or a success before version 5. */
+function plainly(errorCode: number): ResponseInput<'EndTxn'> {
+  return { errorCode, producerId: -1, producerEpoch: -1 }
 }
 
 /**
@@ -155,13 +160,8 @@ function isRetry(
 function endWithNewEpoch(
   state: TransactionsState,
   transaction: Transaction,
-  commit: boolean,
+  command: Call<'EndTxn'>,
   now: number,
-  answer: (
-    errorCode: number,
-    producerId: number,
-    producerEpoch: number,
-  ) => TransactionsDecision['replies'],
 ): TransactionsDecision {
   const { producerId, producerEpoch } = transaction
   const rotates = isExhausted(transaction)
@@ -170,16 +170,17 @@ function endWithNewEpoch(
     lastProducerEpoch: producerEpoch,
     nextProducerId: rotates ? state.nextProducerId : -1,
   }
-  const { changes, effects } = prepare(transaction, commit, epochs, now)
+  const next = rotates
+    ? { producerId: state.nextProducerId, producerEpoch: 0 }
+    : { producerId, producerEpoch: producerEpoch + 1 }
+  const { changes, effects } = prepare(transaction, command.request.committed, epochs, now)
   const allocation: TransactionsChange = {
     type: 'producer-id-allocated',
     producerId: state.nextProducerId,
   }
   return {
     changes: rotates ? [allocation, ...changes] : changes,
-    replies: rotates
-      ? answer(ErrorCode.NONE, state.nextProducerId, 0)
-      : answer(ErrorCode.NONE, producerId, producerEpoch + 1),
+    replies: [answer(command, { errorCode: ErrorCode.NONE, ...next })],
     effects,
   }
 }

@@ -6,10 +6,12 @@
  * close it, and readers of committed records would wait for ever. While the markers of the last
  * transaction are being written the next one cannot begin: CONCURRENT_TRANSACTIONS, ask again.
  */
+import type { ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
+import { answer, onlyAnswer } from '../answer.ts'
 import type { Call, EnterTransaction } from '../commands.ts'
-import { topicList, type TransactionsChange, type TransactionsDecision } from './changes.ts'
-import { isPrepared, type Transaction, type TransactionsState } from './state.ts'
+import type { TransactionsChange, TransactionsDecision } from './changes.ts'
+import { isPrepared, topicList, type Transaction, type TransactionsState } from './state.ts'
 
 /** What a producer asks in the name of a transaction. */
 interface Claim {
@@ -25,7 +27,7 @@ export function addPartitions(
   command: Call<'AddPartitionsToTxn'>,
   now: number,
 ): TransactionsDecision {
-  const { request, token, version } = command
+  const { request, version } = command
   if (version >= 4) return addPartitionsOfMany(state, command, now)
   const claim = {
     transactionalId: request.v3AndBelowTransactionalId,
@@ -35,8 +37,8 @@ export function addPartitions(
   const topics = request.v3AndBelowTopics
   const verdict = admit(state, claim)
   const errorCode = codeFor(verdict, version < 2)
-  const response = { resultsByTopicV3AndBelow: resultsOf(topics, () => errorCode) }
-  const replies = [{ to: token, response }]
+  const results = resultsOf(topics, () => errorCode)
+  const replies = [answer(command, { resultsByTopicV3AndBelow: results })]
   if (typeof verdict !== 'object') return { changes: [], replies, effects: [] }
   return { ...entering(verdict, topics, [], now), replies }
 }
@@ -46,9 +48,9 @@ export function addOffsets(
   command: Call<'AddOffsetsToTxn'>,
   now: number,
 ): TransactionsDecision {
-  const { request, token, version } = command
+  const { request, version } = command
   const verdict = admit(state, request)
-  const replies = [{ to: token, response: { errorCode: codeFor(verdict, version < 2) } }]
+  const replies = [answer(command, { errorCode: codeFor(verdict, version < 2) })]
   if (typeof verdict !== 'object') return { changes: [], replies, effects: [] }
   return { ...entering(verdict, [], [request.groupId], now), replies }
 }
@@ -58,28 +60,28 @@ export function enterTransaction(
   command: EnterTransaction,
   now: number,
 ): TransactionsDecision {
-  const { token, partitions, groupId, add } = command
+  const { partitions, groupId, add } = command
   const verdict = admit(state, command)
   const groups = groupId === undefined ? [] : [groupId]
   const topics = byTopic(partitions)
   const isIn = typeof verdict === 'object' && covers(verdict, topics, groups)
   const errorCode = add || isIn ? codeFor(verdict, true) : refusalOf(verdict)
-  const replies = [{ to: token, response: { errorCode } }]
   if (typeof verdict !== 'object' || errorCode !== ErrorCode.NONE) {
-    return { changes: [], replies, effects: [] }
+    return onlyAnswer(command, { errorCode })
   }
+  const replies = [answer(command, { errorCode })]
   return { ...entering(verdict, topics, groups, now), replies }
 }
 
 /** Version 4 and up: several transactions, each added to or only looked at. */
 function addPartitionsOfMany(
   state: TransactionsState,
-  { request, token }: Call<'AddPartitionsToTxn'>,
+  command: Call<'AddPartitionsToTxn'>,
   now: number,
 ): TransactionsDecision {
   const changes: TransactionsChange[] = []
   const wakes: number[] = []
-  const resultsByTransaction = request.transactions.map((each) => {
+  const resultsByTransaction = command.request.transactions.map((each) => {
     const { transactionalId, topics, verifyOnly } = each
     const verdict = admit(state, each)
     const code = codeFor(verdict, false)
@@ -95,7 +97,7 @@ function addPartitionsOfMany(
     }
     return { transactionalId, topicResults: resultsOf(topics, codeOf) }
   })
-  const replies = [{ to: token, response: { errorCode: ErrorCode.NONE, resultsByTransaction } }]
+  const replies = [answer(command, { errorCode: ErrorCode.NONE, resultsByTransaction })]
   const decision = { changes, replies, effects: [] }
   return wakes.length === 0 ? decision : { ...decision, wakeAt: Math.min(...wakes) }
 }
@@ -175,10 +177,12 @@ function byTopic(
   return topicList(topics)
 }
 
+type PartitionResults = NonNullable<ResponseInput<'AddPartitionsToTxn'>['resultsByTopicV3AndBelow']>
+
 function resultsOf(
   topics: Topics,
   codeOf: (topic: string, partition: number) => number,
-): unknown[] {
+): PartitionResults {
   return topics.map(({ name, partitions }) => ({
     name,
     resultsByPartition: partitions.map((partitionIndex) => ({

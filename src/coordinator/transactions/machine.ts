@@ -12,20 +12,20 @@ import type { TransactionsCommand, TransactionsEffect } from '../commands.ts'
 import type { Machine } from '../machine.ts'
 import { initProducerId } from './producer-ids.ts'
 import { describeTransactions, listTransactions } from './admin.ts'
+import { applyToTransactions } from './apply.ts'
 import {
-  applyToTransactions,
-  dumpTransactions,
-  initialTransactions,
   transactionChanges,
   type TransactionsChange,
   type TransactionsDecision,
 } from './changes.ts'
+import { dumpTransactions } from './dump.ts'
 import { endTransaction, fence, markersWritten, writeMarkers } from './end.ts'
 import { addOffsets, addPartitions, enterTransaction } from './enter.ts'
+import type { TransactionsOptions } from './options.ts'
 import {
+  initialTransactions,
   isPrepared,
   type Transaction,
-  type TransactionsOptions,
   type TransactionsState,
 } from './state.ts'
 

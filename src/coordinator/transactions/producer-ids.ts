@@ -11,16 +11,12 @@
  * producer id is taken: the last epoch is kept for fencing.
  */
 import { ErrorCode } from '../../protocol/errors.ts'
+import { answer, onlyAnswer } from '../answer.ts'
 import type { Call } from '../commands.ts'
 import { setting, type TransactionsChange, type TransactionsDecision } from './changes.ts'
 import { fence } from './end.ts'
-import {
-  isExhausted,
-  isPrepared,
-  type Transaction,
-  type TransactionsOptions,
-  type TransactionsState,
-} from './state.ts'
+import type { TransactionsOptions } from './options.ts'
+import { isExhausted, isPrepared, type Transaction, type TransactionsState } from './state.ts'
 
 interface Expected {
   readonly producerId: number
@@ -30,20 +26,17 @@ interface Expected {
 export function initProducerId(
   options: TransactionsOptions,
   state: TransactionsState,
-  { request, token, version }: Call<'InitProducerId'>,
+  command: Call<'InitProducerId'>,
   now: number,
 ): TransactionsDecision {
+  const { request, version } = command
   const { transactionalId, transactionTimeoutMs: timeoutMs } = request
   const refuse = (code: number): TransactionsDecision => {
     const isOld = code === ErrorCode.PRODUCER_FENCED && version < 4
     const errorCode = isOld ? ErrorCode.INVALID_PRODUCER_EPOCH : code
-    return {
-      changes: [],
-      replies: [{ to: token, response: { errorCode, producerId: -1, producerEpoch: -1 } }],
-      effects: [],
-    }
+    return onlyAnswer(command, { errorCode, producerId: -1, producerEpoch: -1 })
   }
-  if (transactionalId === null) return allocate(state, token)
+  if (transactionalId === null) return allocate(state, command)
   if (transactionalId === '') return refuse(ErrorCode.INVALID_REQUEST)
   if (timeoutMs <= 0 || timeoutMs > options.timeoutMsMax) {
     return refuse(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
@@ -53,7 +46,7 @@ export function initProducerId(
   const expected = producerId === -1 ? undefined : { producerId, producerEpoch }
   const transaction = state.transactions.get(transactionalId)
   if (transaction === undefined) {
-    return initialised(options, state, token, fresh(state, transactionalId, timeoutMs), now)
+    return initialised(options, state, command, fresh(state, transactionalId, timeoutMs), now)
   }
   if (expected !== undefined && !mayBe(transaction, expected)) {
     return refuse(ErrorCode.PRODUCER_FENCED)
@@ -69,7 +62,7 @@ export function initProducerId(
   }
   const next = nextIdentity(state, transaction, expected)
   if (next === undefined) return refuse(ErrorCode.PRODUCER_FENCED)
-  return initialised(options, state, token, { ...next, timeoutMs }, now)
+  return initialised(options, state, command, { ...next, timeoutMs }, now)
 }
 
 /** The change that gives out the next producer id. */
@@ -78,16 +71,16 @@ function allocation({ nextProducerId }: TransactionsState): TransactionsChange {
 }
 
 /** For producers that are idempotent only. */
-function allocate(state: TransactionsState, token: string): TransactionsDecision {
+function allocate(state: TransactionsState, command: Call<'InitProducerId'>): TransactionsDecision {
   const { nextProducerId: producerId } = state
-  const response = { errorCode: ErrorCode.NONE, producerId, producerEpoch: 0 }
-  return { changes: [allocation(state)], replies: [{ to: token, response }], effects: [] }
+  const replies = [answer(command, { errorCode: ErrorCode.NONE, producerId, producerEpoch: 0 })]
+  return { changes: [allocation(state)], replies, effects: [] }
 }
 
 function initialised(
   options: TransactionsOptions,
   state: TransactionsState,
-  token: string,
+  command: Call<'InitProducerId'>,
   transaction: Transaction,
   now: number,
 ): TransactionsDecision {
@@ -101,10 +94,9 @@ function initialised(
     updatedAt: now,
   }
   const isNewId = producerId === state.nextProducerId
-  const response = { errorCode: ErrorCode.NONE, producerId, producerEpoch }
   return {
     changes: isNewId ? [allocation(state), setting(settled)] : [setting(settled)],
-    replies: [{ to: token, response }],
+    replies: [answer(command, { errorCode: ErrorCode.NONE, producerId, producerEpoch })],
     effects: [],
     wakeAt: now + options.transactionalIdExpirationMs,
   }

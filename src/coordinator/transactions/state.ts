@@ -45,18 +45,6 @@ export interface Transaction {
   readonly updatedAt: number
 }
 
-export interface TransactionsOptions {
-  /** The longest timeout a producer may ask for: Kafka's `transaction.max.timeout.ms`. */
-  readonly timeoutMsMax: number
-  /** How long a transactional id may idle before it is forgotten. */
-  readonly transactionalIdExpirationMs: number
-}
-
-export const transactionsDefaults: TransactionsOptions = {
-  timeoutMsMax: 900_000,
-  transactionalIdExpirationMs: 604_800_000,
-}
-
 /** The last epoch a producer may use; one more is kept back to fence it. */
 export const producerEpochMax = 32_766
 
@@ -70,26 +58,12 @@ export function isPrepared({ state }: Transaction): boolean {
   return state === 'PrepareCommit' || state === 'PrepareAbort'
 }
 
-/**
- * Whether a transactional write to the partition may go ahead as it is: the hot path of Produce, which
- * needs no command once a partition is in the transaction.
- */
-export function coversPartition(
-  state: TransactionsState,
-  write: {
-    readonly transactionalId: string
-    readonly producerId: number
-    readonly producerEpoch: number
-  },
-  topic: string,
-  partition: number,
-): boolean {
-  const transaction = state.transactions.get(write.transactionalId)
-  return (
-    transaction !== undefined &&
-    transaction.state === 'Ongoing' &&
-    transaction.producerId === write.producerId &&
-    transaction.producerEpoch === write.producerEpoch &&
-    transaction.partitions.get(topic)?.has(partition) === true
-  )
+export function initialTransactions(): TransactionsState {
+  return { nextProducerId: 0, transactions: new Map() }
+}
+
+export function topicList(
+  partitions: ReadonlyMap<string, ReadonlySet<number>>,
+): { name: string; partitions: number[] }[] {
+  return [...partitions].map(([name, indexes]) => ({ name, partitions: [...indexes] }))
 }

@@ -26,12 +26,8 @@ import {
 /** Payload bytes of a group; more start the next one, which bounds how long an append waits. */
 const groupPayloadBytesMax = 8 * 1024 * 1024
 
-/** Who wants to know that everything before `nextOffset` of its own is in the journal. */
-export interface JournalTarget {
-  journaled(nextOffset: number): void
-}
-
-export interface JournalOptions {
+/** `Target` is whose batches the journal holds. */
+export interface JournalOptions<Target> {
   readonly disk: Disk
   readonly clock: Clock
   readonly directory: string
@@ -39,8 +35,9 @@ export interface JournalOptions {
   readonly sync: boolean
   /** Start of every checksum. */
   readonly seed: number
-  /** Called after the targets of a group heard of it, before its waiters do. */
-  readonly onGroup: () => void
+  /** Called when a group is through, before its waiters hear: everything of each target before its offset
+   * is in the journal. */
+  readonly onGroup: (ends: ReadonlyMap<Target, number>) => void
   readonly onFailure: (error: HeadwaterError) => void
 }
 
@@ -51,11 +48,11 @@ export interface JournalPosition {
   readonly nextSequence: number
 }
 
-interface Group {
+interface Group<Target> {
   readonly table: Writer
   readonly payloads: Uint8Array[]
-  readonly targets: JournalTarget[]
-  readonly ends: number[]
+  /** The offset after the last batch of each target. */
+  readonly ends: Map<Target, number>
   payloadBytes: number
   mustSync: boolean
   readonly done: Promise<void>
@@ -71,21 +68,21 @@ interface Rotation {
 
 const nothing: Promise<void> = Promise.resolve()
 
-export class Journal {
-  readonly #options: JournalOptions
+export class Journal<Target> {
+  readonly #options: JournalOptions<Target>
   #file: DiskFile
   #fileNumber: number
   #sizeBytes: number
   #nextSequence: number
   #syncedSequence: number
-  #groups: Group[] = []
+  #groups: Group<Target>[] = []
   #rotation: Rotation | undefined
   #running = false
   #queuedBytes = 0
   #last: Promise<void> = nothing
   #failure: HeadwaterError | undefined
 
-  private constructor(options: JournalOptions, file: DiskFile, position: JournalPosition) {
+  private constructor(options: JournalOptions<Target>, file: DiskFile, position: JournalPosition) {
     this.#options = options
     this.#file = file
     this.#fileNumber = position.fileNumber
@@ -98,7 +95,10 @@ export class Journal {
    * Goes on behind the last whole group; what stands behind it must be gone already. A position of 0
    * is a file that a crash left without its header.
    */
-  static async resume(options: JournalOptions, position: JournalPosition): Promise<Journal> {
+  static async resume<Target>(
+    options: JournalOptions<Target>,
+    position: JournalPosition,
+  ): Promise<Journal<Target>> {
     if (position.sizeBytes === 0) {
       const file = await createFile(options, position.fileNumber, position.nextSequence)
       return new Journal(options, file, { ...position, sizeBytes: journalHeaderBytes })
@@ -129,11 +129,11 @@ export class Journal {
    * Queues an entry; the promise is its group's and settles when that is durable or never will be.
    * Only batches have a target; what has none is synced in every mode, since files come and go by it.
    */
-  append(entry: JournalEntry, payload?: Uint8Array, target?: JournalTarget): Promise<void> {
+  append(entry: JournalEntry, payload?: Uint8Array, target?: Target): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     let group = this.#groups.at(-1)
     if (group === undefined || group.payloadBytes >= groupPayloadBytesMax) {
-      group = newGroup()
+      group = newGroup<Target>()
       this.#groups.push(group)
       this.#last = group.done
     }
@@ -146,8 +146,7 @@ export class Journal {
     if (target === undefined) {
       group.mustSync = true
     } else {
-      group.targets.push(target)
-      group.ends.push(entry.offset + entry.lastOffsetDelta + 1)
+      group.ends.set(target, entry.offset + entry.lastOffsetDelta + 1)
     }
     this.#start()
     return group.done
@@ -209,7 +208,7 @@ export class Journal {
   }
 
   async #run(): Promise<void> {
-    let group: Group | undefined
+    let group: Group<Target> | undefined
     try {
       while (this.#failure === undefined) {
         if (this.#rotation !== undefined) await this.#rotateNow(this.#rotation)
@@ -226,7 +225,7 @@ export class Journal {
     this.#running = false
   }
 
-  async #write(group: Group): Promise<void> {
+  async #write(group: Group<Target>): Promise<void> {
     const sequence = this.#nextSequence++
     const table = finishGroup(
       group.table,
@@ -245,10 +244,7 @@ export class Journal {
       this.#syncedSequence = sequence
     }
     this.#queuedBytes -= group.payloadBytes
-    for (let at = 0; at < group.targets.length; at++) {
-      group.targets[at]!.journaled(group.ends[at]!)
-    }
-    this.#options.onGroup()
+    this.#options.onGroup(group.ends)
     group.resolve()
   }
 
@@ -268,15 +264,14 @@ export class Journal {
   }
 }
 
-function newGroup(): Group {
+function newGroup<Target>(): Group<Target> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   // A producer that asked for no acknowledgement does not listen, and that is no unhandled failure.
   promise.catch(() => undefined)
   return {
     table: beginGroup(),
     payloads: [],
-    targets: [],
-    ends: [],
+    ends: new Map(),
     payloadBytes: 0,
     mustSync: false,
     done: promise,
@@ -286,7 +281,7 @@ function newGroup(): Group {
 }
 
 async function createFile(
-  { disk, directory }: JournalOptions,
+  { disk, directory }: JournalOptions<never>,
   fileNumber: number,
   nextSequence: number,
 ): Promise<DiskFile> {

@@ -5,12 +5,14 @@
  * `segmentBytes`; a batch larger than that gets a segment of its own. The directory is made with the
  * first segment, so a log that was never written to costs nothing.
  */
-import { isHeadwaterError } from '../../base/errors.ts'
+import { assert, isHeadwaterError } from '../../base/errors.ts'
 import { Segment, type SegmentFiles } from './segment.ts'
 import type { TailBatch } from './tail.ts'
 
 /** Bytes handed to the disk in one write. */
 const writeBytesMax = 4 * 1024 * 1024
+/** Positions in the index are 32 bits wide, and Kafka's own tools read 31. */
+const segmentBytesMax = 0x7fff_ffff
 /** Offsets in the index are 32 bits wide, relative to the segment's first. */
 const relativeOffsetMax = 0xffff_ffff
 
@@ -35,6 +37,7 @@ export class Segments {
     segmentBytes: number,
     extents: readonly SegmentExtent[],
   ) {
+    assert(segmentBytes <= segmentBytesMax, 'a segment is larger than its index can say')
     this.#files = files
     this.directory = directory
     this.#segmentBytes = segmentBytes

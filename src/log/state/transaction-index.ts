@@ -69,13 +69,6 @@ export class TransactionIndex {
     return otherwise
   }
 
-  /** Transactions without any marker yet. */
-  open(): AbortedTransaction[] {
-    return [...this.#unstable.values()]
-      .filter((transaction) => transaction.markerOffset === -1)
-      .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
-  }
-
   /** Aborted transactions that reach into `[from, to)`, in the order of their markers. */
   abortedBetween(from: number, to: number): AbortedTransaction[] {
     const found: AbortedTransaction[] = []

@@ -21,30 +21,13 @@ import { Reader, utf8Bytes, utf8String, Writer } from '../../base/bytes.ts'
 import { crc32c } from '../../base/checksum.ts'
 import { HeadwaterError } from '../../base/errors.ts'
 import type { Disk } from '../../io/ports.ts'
+import type { LogCheckpoint, LogConfig } from '../identity.ts'
 import type { SegmentExtent } from '../segments/segments.ts'
 
 const checkpointName = 'checkpoint'
 
 const magic = 0x48574331
 const checkedFrom = 8
-
-export interface LogConfig {
-  /** A new segment file begins when the current one would grow past this. */
-  readonly segmentBytes?: number
-  /** Kept in memory only, acknowledged at once, gone after a restart. */
-  readonly volatile?: boolean
-}
-
-/** A log's line in the checkpoint. `state` is its owner's own encoding. */
-export interface LogCheckpoint {
-  readonly number: number
-  readonly name: string
-  readonly config: LogConfig
-  readonly state: Uint8Array
-  /** Everything below is in the segments. */
-  readonly writtenOffset: number
-  readonly extents: readonly SegmentExtent[]
-}
 
 export interface Checkpoint {
   readonly fileNumber: number

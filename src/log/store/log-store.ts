@@ -17,13 +17,9 @@ import { zeroUuid } from '../../base/units.ts'
 import type { Clock, Disk } from '../../io/ports.ts'
 import type { BatchHeader } from '../../records/batch.ts'
 import { Announcer } from './announcer.ts'
-import {
-  encodeIdentity,
-  writeCheckpoint,
-  type LogCheckpoint,
-  type LogConfig,
-} from './checkpoint.ts'
+import { encodeIdentity, writeCheckpoint } from './checkpoint.ts'
 import { openStoreDirectory, writeCleanMarker, type StoreDirectory } from './directory.ts'
+import type { LogCheckpoint, LogConfig } from '../identity.ts'
 import { EntryKind, type JournalEntry } from '../journal/format.ts'
 import { Journal } from '../journal/journal.ts'
 import type { Log, LogHost } from '../log.ts'
@@ -40,7 +36,7 @@ export interface LogStoreOptions {
   readonly directory: string
   /** `disk` by default. */
   readonly durability?: Durability
-  /** Size of a segment file unless a log says otherwise; 256 MiB. */
+  /** Size of a segment file unless a log says otherwise, at most 2 GiB less one byte; 256 MiB. */
   readonly segmentBytes?: number
   /** Bytes of a segment between two entries of its index; 16 KiB. */
   readonly indexIntervalBytes?: number
@@ -83,8 +79,6 @@ const defaults = {
 
 /** A producer that wrote nothing for this long, and has no open transaction, is forgotten. */
 const producerIdleMsMax = 24 * 60 * 60 * 1000
-/** Positions in the index are 32 bits wide, and Kafka's own tools read 31. */
-const segmentBytesMax = 0x7fff_ffff
 
 type Settings = Required<Omit<LogStoreOptions, 'onFailure'>> & Pick<LogStoreOptions, 'onFailure'>
 
@@ -96,7 +90,7 @@ export class LogStore {
   readonly #pool = new SegmentPool()
   readonly #factory: LogFactory
   readonly #writeBehind: WriteBehind
-  #journal!: Journal
+  #journal!: Journal<Log>
   #recovered!: Recovered
   #logs = new Map<string, Log>()
   #nextLogNumber = 0
@@ -120,7 +114,7 @@ export class LogStore {
       return store
     } catch (error) {
       await store.#pool.closeAll()
-      await (store.#journal as Journal | undefined)?.close()
+      await (store.#journal as Journal<Log> | undefined)?.close()
       await store.#directory.release()
       throw error
     }
@@ -144,7 +138,7 @@ export class LogStore {
         indexIntervalBytes: settings.indexIntervalBytes,
       },
       host: this.#host(),
-      segmentBytes: Math.min(settings.segmentBytes, segmentBytesMax),
+      segmentBytes: settings.segmentBytes,
       logsPath: directory.logsPath,
     }
   }
@@ -235,7 +229,7 @@ export class LogStore {
       directory: this.#directory.journalPath,
       sync: durability === 'disk',
       seed: this.#directory.seed,
-      onGroup: () => this.#onGroup(),
+      onGroup: (ends: ReadonlyMap<Log, number>) => this.#onGroup(ends),
       onFailure: (error: HeadwaterError) => this.#fail(error),
     }
     this.#journal = await Journal.resume(options, found.end.position)
@@ -260,11 +254,7 @@ export class LogStore {
       assertWritable: () => this.#assertWritable(),
       submit: (log, batch, header, baseOffset) => this.#submit(log, batch, header, baseOffset),
       settled: () => this.#journal.settled(),
-      journaled: (log) => {
-        this.#writeBehind.journaled(log)
-        this.#announcer.note(log)
-      },
-      advanced: (log) => this.#announcer.tellSoon(log),
+      advanced: (log) => this.#announcer.note(log),
       written: (...stretch) => this.#writeBehind.written(...stretch),
       submitStart: (log, offset) => this.#submitStart(log, offset),
     }
@@ -303,9 +293,13 @@ export class LogStore {
     await this.#journal.append(entry, payload)
   }
 
-  /** A group of the journal is through. */
-  #onGroup(): void {
-    this.#announcer.tell()
+  /** A group of the journal is through: first all its logs move on, then their listeners hear of it. */
+  #onGroup(ends: ReadonlyMap<Log, number>): void {
+    for (const [log, nextOffset] of ends) {
+      log.journaled(nextOffset)
+      if (!log.isDeleted) this.#writeBehind.journaled(log)
+    }
+    for (const log of ends.keys()) if (!log.isDeleted) log.tellListeners()
     this.#writeBehind.poke()
     if (this.#journal.sizeBytes >= this.#settings.journalBytes) this.#startCheckpoint()
   }

@@ -10,7 +10,8 @@
 import { HeadwaterError } from '../../base/errors.ts'
 import type { Disk } from '../../io/ports.ts'
 import { readBatchHeader } from '../../records/batch.ts'
-import { decodeIdentity, readCheckpoint, type LogConfig } from './checkpoint.ts'
+import type { LogIdentity } from '../identity.ts'
+import { decodeIdentity, readCheckpoint } from './checkpoint.ts'
 import { removeCleanMarker, type StoreDirectory } from './directory.ts'
 import { EntryKind, journalFileName, type JournalEntry } from '../journal/format.ts'
 import { scanJournal, type JournalEnd } from '../journal/scan.ts'
@@ -52,7 +53,7 @@ export interface LogFactory {
 /** A log that has no segments yet, or those of `extents`. */
 export function makeLog(
   factory: LogFactory,
-  identity: { name: string; number: number; config: LogConfig },
+  identity: LogIdentity,
   state = new LogState(),
   writtenOffset = 0,
   extents: readonly SegmentExtent[] = [],

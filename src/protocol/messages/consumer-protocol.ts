@@ -1,47 +1,37 @@
 /**
  * What the members of a consumer group tell each other, inside the opaque bytes of JoinGroup and
- * SyncGroup: two bytes of version, then the body. The coordinator never reads it.
+ * SyncGroup: two bytes of version, then the body.
  *
- * A reader takes a newer version for the newest it knows: later versions only add at the end.
+ * Version 0 is written, which every client understands. Later versions only add at the end, so of those
+ * what version 0 has is read, and the rest is not.
  */
-import { Reader } from '../../base/bytes.ts'
 import {
   array,
   bytes,
   compile,
-  ignorable,
   int16,
   int32,
   nullable,
-  since,
   string,
   struct,
-  type Infer,
   type Input,
   type Type,
   withDefault,
 } from '../schema.ts'
 
-const TopicPartitions = struct({ topic: string, partitions: array(int32) })
-
-/** Subscription · v1 says what the member owns (KIP-429), v2 since when, v3 where it runs (KIP-881). */
+/** What a member subscribes to; the bytes are its assignor's. */
 export const ConsumerProtocolSubscription = struct({
   topics: array(string),
   userData: withDefault(nullable(bytes), null),
-  ownedPartitions: ignorable(since(1, array(TopicPartitions))),
-  generationId: ignorable(since(2, int32, -1)),
-  rackId: ignorable(since(3, nullable(string, 3), null)),
 })
-export type ConsumerProtocolSubscription = Infer<typeof ConsumerProtocolSubscription>
 
 export const ConsumerProtocolAssignment = struct({
-  assignedPartitions: array(TopicPartitions),
+  assignedPartitions: array(struct({ topic: string, partitions: array(int32) })),
   userData: withDefault(nullable(bytes), null),
 })
-export type ConsumerProtocolAssignment = Infer<typeof ConsumerProtocolAssignment>
 
-/** The newest version of both. */
-export const consumerProtocolVersion = 3
+/** The version of both that is written and read. */
+export const consumerProtocolVersion = 0
 
 const subscription = versioned(ConsumerProtocolSubscription)
 const assignment = versioned(ConsumerProtocolAssignment)
@@ -51,20 +41,15 @@ export const decodeSubscription = subscription.decode
 export const encodeAssignment = assignment.encode
 export const decodeAssignment = assignment.decode
 
-function versioned<T>(type: Type<T>): {
+function versioned<T>(body: Type<T>): {
   readonly encode: (value: Input<T>) => Uint8Array
   /** Throws `frame-invalid` when the bytes are no such message. */
   readonly decode: (encoded: Uint8Array) => T
 } {
-  const codecs = Array.from({ length: consumerProtocolVersion + 1 }, (_, version) =>
-    compile(struct({ version: int16, body: type }), version, false, 'consumer protocol'),
-  )
-  const newest = codecs[consumerProtocolVersion]!
+  const message = struct({ version: int16, body })
+  const codec = compile(message, consumerProtocolVersion, false, 'consumer protocol')
   return {
-    encode: (value) => newest.encode({ version: consumerProtocolVersion, body: value }),
-    decode: (encoded) => {
-      const version = Math.max(0, new Reader(encoded).int16())
-      return (codecs[version] ?? newest).decode(encoded).body
-    },
+    encode: (value) => codec.encode({ version: consumerProtocolVersion, body: value }),
+    decode: (encoded) => codec.decode(encoded).body,
   }
 }

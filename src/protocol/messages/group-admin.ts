@@ -63,12 +63,18 @@ export const ListGroupsResponse = struct({
   ),
 })
 
-/** DeleteGroups · KIP-229. */
+/** DeleteGroups · KIP-229. v3 says what went wrong in words. */
 export const DeleteGroupsRequest = struct({ groupsNames: array(string) })
 
 export const DeleteGroupsResponse = struct({
   throttleTimeMs: int32,
-  results: array(struct({ groupId: string, errorCode: int16 })),
+  results: array(
+    struct({
+      groupId: string,
+      errorCode: int16,
+      errorMessage: ignorable(since(3, nullable(string, 3), null)),
+    }),
+  ),
 })
 
 /** OffsetDelete · KIP-496. */

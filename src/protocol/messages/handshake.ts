@@ -6,16 +6,22 @@ import {
   int16,
   int32,
   int64,
+  nullable,
   since,
   string,
   struct,
   tagged,
 } from '../schema.ts'
 
-/** ApiVersions · KIP-35. v3 names the client (KIP-511), and carries features (KIP-584). */
+/**
+ * ApiVersions · KIP-35. v3 names the client (KIP-511), and carries features (KIP-584); v5 says which
+ * broker of which cluster it means (KIP-1242).
+ */
 export const ApiVersionsRequest = struct({
   clientSoftwareName: ignorable(since(3, string)),
   clientSoftwareVersion: ignorable(since(3, string)),
+  clusterId: ignorable(since(5, nullable(string, 5), null)),
+  nodeId: ignorable(since(5, int32, -1)),
 })
 
 export const ApiVersionsResponse = struct({

@@ -11,6 +11,7 @@ import {
   string,
   struct,
   until,
+  uuid,
 } from '../schema.ts'
 
 const TransactionTopic = struct({ name: string, partitions: array(int32) })
@@ -80,18 +81,22 @@ export const EndTxnResponse = struct({
   producerEpoch: ignorable(since(5, int16, -1)),
 })
 
-/** TxnOffsetCommit · v3 checks the group member (KIP-447); v5 adds the group by itself (KIP-890). */
+/**
+ * TxnOffsetCommit · v3 checks the group member (KIP-447); v5 adds the group by itself (KIP-890); v6 names
+ * topics by id (KIP-1319).
+ */
 export const TxnOffsetCommitRequest = struct({
   transactionalId: string,
   groupId: string,
   producerId: int64,
   producerEpoch: int16,
-  generationId: since(3, int32, -1),
+  generationIdOrMemberEpoch: since(3, int32, -1),
   memberId: since(3, string),
   groupInstanceId: since(3, nullable(string, 3), null),
   topics: array(
     struct({
-      name: string,
+      name: ignorable(until(5, string)),
+      topicId: ignorable(since(6, uuid)),
       partitions: array(
         struct({
           partitionIndex: int32,
@@ -108,7 +113,8 @@ export const TxnOffsetCommitResponse = struct({
   throttleTimeMs: int32,
   topics: array(
     struct({
-      name: string,
+      name: ignorable(until(5, string)),
+      topicId: ignorable(since(6, uuid)),
       partitions: array(struct({ partitionIndex: int32, errorCode: int16 })),
     }),
   ),

@@ -5,7 +5,7 @@
  * it. Nothing is emitted here: changed rows leave when the task commits, the last state of each once, so
  * no result may depend on the states in between.
  */
-import type { AggregateStore, Cell } from '../stores/memory.ts'
+import type { AggregateStore } from '../stores/aggregate-store.ts'
 import type { Key } from '../stores/serde.ts'
 import type { AggregateNode } from '../topology/topology.ts'
 import { operatorFailed } from './operator.ts'
@@ -18,12 +18,8 @@ export function aggregate(
 ): Push {
   const fold = folder(node, store)
   return (key, value, timestamp) => {
-    if (key === null || value === null || value === undefined) {
-      counts.dropped++
-      return
-    }
-    if (timestamp > store.streamTime) store.streamTime = timestamp
-    fold(store.cell(key, 0), key, value, timestamp)
+    if (key === null) counts.drops.noKey++
+    else fold(key, 0, value, timestamp)
   }
 }
 
@@ -31,15 +27,17 @@ export function aggregate(
 export function folder(
   { name, init, f }: AggregateNode,
   store: AggregateStore,
-): (cell: Cell, key: Key, value: unknown, timestamp: number) => void {
-  return (cell, key, value, timestamp) => {
+): (key: Key, start: number, value: unknown, timestamp: number) => void {
+  return (key, start, value, timestamp) => {
+    // Before the function runs, because it may change the state it is given.
+    const row = store.touch(key, start)
+    const old = store.valueOf(row)
+    let state: unknown
     try {
-      const state = cell.value === undefined ? init(key) : cell.value
-      cell.value = f(state, value, key) ?? undefined
+      state = f(old === undefined ? init(key) : old, value, key)
     } catch (error) {
       throw operatorFailed(`aggregate '${name}'`, error)
     }
-    if (timestamp > cell.timestamp) cell.timestamp = timestamp
-    store.changed(cell)
+    store.set(row, state ?? undefined, timestamp)
   }
 }

@@ -3,16 +3,16 @@
  *
  * Only the stream side triggers; a change of the table joins nothing again. The result carries the
  * stream record's timestamp. A value without a key matches nothing: an inner join drops it, a left join
- * keeps it.
+ * keeps it. The row is frozen or a copy, so the function cannot change the table.
  */
 import type { Key } from '../stores/serde.ts'
 import type { JoinNode } from '../topology/topology.ts'
 import { operatorFailed } from './operator.ts'
 import type { OperatorCounts, Push } from './operator.ts'
 
-/** What a join needs of a table; undefined where there is no row. */
+/** What a join needs of a table: the row as it is now, committed or not; undefined where there is none. */
 export interface JoinedTable {
-  get(key: Key): unknown
+  live(key: Key): unknown
 }
 
 export function joinTable(
@@ -22,9 +22,9 @@ export function joinTable(
   next: Push,
 ): Push {
   return (key, value, timestamp) => {
-    const row = key === null ? undefined : table.get(key)
+    const row = key === null ? undefined : table.live(key)
     if (row === undefined && !left) {
-      if (key === null) counts.dropped++
+      if (key === null) counts.drops.noKey++
       return
     }
     let joined: unknown
@@ -33,6 +33,7 @@ export function joinTable(
     } catch (error) {
       throw operatorFailed(`join ${id}`, error)
     }
-    next(key, joined, timestamp)
+    if (joined === null || joined === undefined) counts.drops.noValue++
+    else next(key, joined, timestamp)
   }
 }

@@ -3,14 +3,15 @@
  * next one. A sub-topology becomes one nest of such closures per partition, so a record passes through
  * all of it without an allocation, a promise or a look-up of where to go.
  *
- * An operator never catches what a user's function throws except to name itself: the task adds the
- * record's place and the runtime stops the service. Records are dropped only by rule, and counted.
+ * An operator catches what a user's function throws, and what cannot be written of its result, to name
+ * itself; never what comes out of `emit`, which is the world's failure and not the user's. The task adds the
+ * record's place and the runtime stops the service. Records are dropped only by rule, and counted by reason.
  */
-import { HeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
 
-/** Takes one record. `value` null is a deletion, where the operator before can make one. */
+/** Takes one record. `value` is never null but for the deletions that leave a table. */
 export type Push = (key: Key | null, value: unknown, timestamp: number) => void
 
 /** What the operators of one task share. */
@@ -21,13 +22,28 @@ export interface OperatorContext {
   readonly counts: OperatorCounts
 }
 
+/**
+ * Why a record is dropped: it has no key where one is needed; it is a deletion where events pass, or a
+ * function returned null or undefined; it has no timestamp and would have to lie in a window; its window
+ * was closed.
+ */
+export type DropReason = 'noKey' | 'noValue' | 'noTime' | 'late'
+
 export interface OperatorCounts {
-  /** Records without a key or value where an operator needs one. */
-  dropped: number
-  /** Records whose window was closed. */
-  late: number
+  readonly drops: Record<DropReason, number>
   /** Records written to streams and inner topics, changelogs not counted. */
   emitted: number
+  /** Records of inner topics that only told how far a task has come. */
+  marks: number
+}
+
+export function operatorCounts(): OperatorCounts {
+  return { drops: { noKey: 0, noValue: 0, noTime: 0, late: 0 }, emitted: 0, marks: 0 }
+}
+
+/** Records that lacked something, those that came too late not counted. */
+export function droppedOf({ drops }: OperatorCounts): number {
+  return drops.noKey + drops.noValue + drops.noTime
 }
 
 /** Calls every one of `nexts` in turn. */
@@ -48,6 +64,16 @@ export function fanOut(nexts: readonly Push[]): Push {
 
 /** What a user's function threw, with the operator's name before it. */
 export function operatorFailed(operator: string, cause: unknown): HeadwaterError {
+  return failed(`${operator} threw`, cause)
+}
+
+/** Why what a user's function returned cannot be written, with the operator's name before it. */
+export function notWritable(operator: string, cause: unknown): HeadwaterError {
+  return failed(`${operator} cannot write its value`, cause)
+}
+
+function failed(what: string, cause: unknown): HeadwaterError {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new HeadwaterError('operator-failed', `${operator} threw: ${reason}`, { cause })
+  const code = isHeadwaterError(cause) ? ` (${cause.code})` : ''
+  return new HeadwaterError('operator-failed', `${what}: ${reason}${code}`, { cause })
 }

@@ -1,36 +1,50 @@
 /**
  * A fold per key and tumbling window of event time.
  *
- * Windows are `[start, start + size)`, aligned to 1970. Time is *stream time*: the greatest timestamp
- * this operator has seen, never the wall clock, so a replay gives the same windows. A value whose window
- * ended `grace` or more before stream time is late: it is dropped and counted.
+ * Windows are `[start, start + size)`, aligned to 1970. Time is *stream time*, never the wall clock, so a
+ * replay gives the same windows: the greatest timestamp this operator has seen, or for a record that came
+ * through an inner topic the one its first task had seen (`moment.ts`). A value whose window ended `grace`
+ * or more before that is late: it is dropped and counted. So is one whose window is gone already, and a
+ * record without a time, which would lie in no window and not in that of 1969.
  */
-import type { AggregateStore } from '../stores/memory.ts'
+import { planted } from '../../base/planted.ts'
+import type { AggregateStore } from '../stores/aggregate-store.ts'
+import type { Progress } from '../stores/progress-store.ts'
 import type { AggregateNode, TumblingWindow } from '../topology/topology.ts'
 import { folder } from './aggregate.ts'
+import type { Moment } from './moment.ts'
 import type { OperatorCounts, Push } from './operator.ts'
+
+/** What Kafka's records say when they have no timestamp. */
+const noTimestamp = -1
 
 export function windowedAggregate(
   node: AggregateNode,
   window: TumblingWindow,
   store: AggregateStore,
-  counts: OperatorCounts,
+  { drops }: OperatorCounts,
+  { progress, moment }: { readonly progress: Progress; readonly moment: Moment },
 ): Push {
   const { sizeMs, graceMs } = window
   const openMs = sizeMs + graceMs
   const fold = folder(node, store)
+  const timeAt = (timestamp: number): number => {
+    if (moment.carried !== undefined && !planted.has('window-by-own-maximum')) return moment.carried
+    if (timestamp > progress.time) progress.time = timestamp
+    return progress.time
+  }
   return (key, value, timestamp) => {
-    if (key === null || value === null || value === undefined) {
-      counts.dropped++
+    if (key === null) {
+      drops.noKey++
       return
     }
-    if (timestamp > store.streamTime) store.streamTime = timestamp
+    if (timestamp === noTimestamp) {
+      drops.noTime++
+      return
+    }
     const start = windowStart(timestamp, sizeMs)
-    if (start + openMs <= store.streamTime) {
-      counts.late++
-      return
-    }
-    fold(store.cell(key, start), key, value, timestamp)
+    if (start + openMs <= timeAt(timestamp) || store.isGone(start, progress.seen)) drops.late++
+    else fold(key, start, value, timestamp)
   }
 }
 

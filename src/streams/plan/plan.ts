@@ -12,9 +12,10 @@ import { HeadwaterError } from '../../base/errors.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { compileCodec } from '../../schema/codec.ts'
 import { upstreamOf } from '../topology/graph.ts'
-import { jsonCodec } from '../stores/serde.ts'
+import { timedNodes } from './times.ts'
+import { plainCodec, plainFormat } from '../stores/plain.ts'
 import type { KeyKind, ValueCodec } from '../stores/serde.ts'
-import type { WindowLife } from '../stores/memory.ts'
+import type { WindowLife } from '../stores/aggregate-store.ts'
 import type { InputNode, RekeyNode, Topology, TopologyNode } from '../topology/topology.ts'
 
 export interface Plan {
@@ -23,6 +24,8 @@ export interface Plan {
   readonly inputs: readonly InputPlan[]
   /** Every topic the service reads or writes. */
   readonly topics: readonly TopicPlan[]
+  /** Where tasks keep how far in event time they are; undefined when the service counts no windows. */
+  readonly progressTopic: string | undefined
 }
 
 export interface SubTopology {
@@ -48,14 +51,19 @@ export interface SourcePlan {
   readonly bootstrap: boolean
   /** Whether the topic is one of the service's own, between two sub-topologies. */
   readonly inner: boolean
+  /** How many tasks write to it; undefined when it is not inner. */
+  readonly writers: number | undefined
 }
 
 /** State a task keeps, and the topic it is rebuilt from. */
 export interface StorePlan {
   readonly node: number
   readonly kind: 'table' | 'aggregate'
+  readonly name: string
   readonly topic: string
   readonly keys: KeyKind
+  /** What values are stored as, with its version: `plain/1` or `protobuf/<message>`. */
+  readonly format: string
   readonly values: ValueCodec
   readonly window: WindowLife | undefined
 }
@@ -80,7 +88,8 @@ export function planTopology(topology: Topology): Plan {
   const inputs = topology.nodes
     .filter((node) => node.kind === 'input')
     .map((node) => ({ node, positionTopic: `${topology.service}-${node.name}-position` }))
-  return { topology, subTopologies, inputs, topics: planTopics(topology, inputs) }
+  const topics = planTopics(topology, inputs)
+  return { topology, subTopologies, inputs, topics, progressTopic: progressTopicOf(topology) }
 }
 
 export function repartitionTopic(service: string, node: RekeyNode): string {
@@ -132,7 +141,7 @@ function planSubTopology(topology: Topology, nodes: readonly TopologyNode[]): Su
   }
   for (const node of nodes) {
     if (node.kind === 'source') add({ ...eventSource(node.event), streams: [node.id] })
-    if (node.kind === 'rekey') add(innerSource(topology.service, node))
+    if (node.kind === 'rekey') add(innerSource(topology, node))
     if (node.kind === 'table') {
       const bootstrap = node.startup === 'bootstrap'
       add({ ...eventSource(node.event), tables: [node.id], streams: [node.id], bootstrap })
@@ -158,12 +167,13 @@ function eventSource(event: AnyEvent): SourcePlan {
     streams: [],
     bootstrap: false,
     inner: false,
+    writers: undefined,
   }
 }
 
-function innerSource(service: string, node: RekeyNode): SourcePlan {
+function innerSource(topology: Topology, node: RekeyNode): SourcePlan {
   return {
-    topic: repartitionTopic(service, node),
+    topic: repartitionTopic(topology.service, node),
     partitions: node.keyspace.partitions,
     keys: node.keyspace.type,
     values: rekeyCodec(node),
@@ -171,12 +181,13 @@ function innerSource(service: string, node: RekeyNode): SourcePlan {
     streams: [node.id],
     bootstrap: false,
     inner: true,
+    writers: partitionCounts(topology)(node.from),
   }
 }
 
 /** What values of a rekeyed stream are encoded with. */
 export function rekeyCodec({ schema }: RekeyNode): ValueCodec {
-  return schema === undefined ? jsonCodec : compileCodec(schema)
+  return schema === undefined ? plainCodec : compileCodec(schema)
 }
 
 /** State is only right when every record of a key comes to the task that holds the key. */
@@ -198,30 +209,59 @@ function checkCoPartitioned(
 
 function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[] {
   if (node.kind === 'table') {
-    const { event } = node
-    const keys = event.key!.type
-    const values = event.codec
-    return [{ node: node.id, kind: 'table', topic: event.name, keys, values, window: undefined }]
+    const { event, store: name } = node
+    return [
+      {
+        node: node.id,
+        kind: 'table',
+        name,
+        topic: event.name,
+        keys: event.key!.type,
+        format: protobufFormat(event.schema),
+        values: event.codec,
+        window: undefined,
+      },
+    ]
   }
   if (node.kind !== 'aggregate') return []
-  const { window, keyspace, name } = node
+  const { window, keyspace, name, state } = node
   // Nobody can ask for the closed windows of a table that is no view, so they go at once.
-  const retentionMs = Object.values(views).includes(node.id) ? Infinity : 0
+  const isView = Object.values(views).includes(node.id)
   return [
     {
       node: node.id,
       kind: 'aggregate',
+      name,
       topic: `${service}-${name}-changelog`,
       keys: keyspace.type,
-      values: jsonCodec,
-      window: window && { sizeMs: window.sizeMs, graceMs: window.graceMs, retentionMs },
+      format: state === undefined ? plainFormat : protobufFormat(state),
+      values: state === undefined ? plainCodec : compileCodec(state),
+      window: window && {
+        sizeMs: window.sizeMs,
+        graceMs: window.graceMs,
+        retentionMs: isView ? window.retentionMs : 0,
+      },
     },
   ]
+}
+
+function protobufFormat({ typeName }: { readonly typeName: string }): string {
+  return `protobuf/${typeName}`
 }
 
 /** Facts are kept for ever; entities and state by key; what only passes between tasks until it is read. */
 const keepAll = { 'cleanup.policy': 'delete', 'retention.ms': '-1' }
 const keepLast = { 'cleanup.policy': 'compact' }
+/**
+ * A service's own topics take any time that an event may have, as in a timetable or by mistake: what came
+ * in must not stop the service within. The names are Kafka's since 3.6.
+ */
+const anyTime = {
+  'message.timestamp.after.max.ms': '9223372036854775807',
+  'message.timestamp.before.max.ms': '9223372036854775807',
+}
+const innerStream = { ...keepAll, ...anyTime }
+const innerState = { ...keepLast, ...anyTime }
 
 function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan[] {
   const topics = new Map<string, TopicPlan>()
@@ -235,14 +275,24 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
       add(event.name, event.partitions, event.kind === 'entity' ? keepLast : keepAll)
     }
     if (node.kind === 'rekey') {
-      add(repartitionTopic(topology.service, node), node.keyspace.partitions, keepAll)
+      add(repartitionTopic(topology.service, node), node.keyspace.partitions, innerStream)
     }
     if (node.kind === 'aggregate') {
-      add(`${topology.service}-${node.name}-changelog`, partitionsOf(node.id), keepLast)
+      add(`${topology.service}-${node.name}-changelog`, partitionsOf(node.id), innerState)
     }
   }
-  for (const input of inputs) add(input.positionTopic, 1, keepLast)
+  for (const input of inputs) add(input.positionTopic, 1, innerState)
+  const progress = progressTopicOf(topology)
+  if (progress !== undefined) {
+    const partitions = timedNodes(topology).map(({ id }) => partitionsOf(id))
+    add(progress, Math.max(...partitions), innerState)
+  }
   return [...topics.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function progressTopicOf(topology: Topology): string | undefined {
+  const isTimed = timedNodes(topology).length > 0
+  return isTimed ? `${topology.service}-progress-changelog` : undefined
 }
 
 /** The number of partitions in which a node runs. */

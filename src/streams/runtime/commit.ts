@@ -2,60 +2,81 @@
  * Makes what has been processed count, all of it or nothing, and starts over when that fails.
  *
  * Exactly once, the order is: changed state to its changelogs and streams; positions of inputs; then all
- * records acknowledged, and offsets, with the group's generation so that a replaced member is refused;
- * then the transaction. There is always one open, so records may leave at any time. A commit that fails leaves
- * nothing behind that anyone reads; the state that went with it must be dropped.
+ * records acknowledged, and offsets, in the name of the ownership they were processed under so that a
+ * replaced member is refused; then the transaction. There is always one open, so records may leave at any
+ * time. A commit that fails leaves nothing behind that anyone reads; the state that went with it must be
+ * dropped.
  *
  * At least once, offsets are committed after the records are acknowledged: a crash in between repeats.
  */
 import { isHeadwaterError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
-import type { GroupMember } from '../../client/group/group-member.ts'
+import type { GroupMember, Ownership } from '../../client/group/group-member.ts'
+import type { Committer as CommitterName } from '../../client/group/ownership.ts'
+import { nonMember } from '../../client/group/ownership.ts'
 import { Producer } from '../../client/producer/producer.ts'
+import { EmitFailure } from '../stores/emit.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { TaskOffset } from '../task/task.ts'
+import type { Guarantee } from './running.ts'
 import type { TaskSet } from './task-set.ts'
-
-export type Guarantee = 'exactly-once' | 'at-least-once'
 
 /** Rows written before the producer is asked whether it has room. */
 const flushRows = 4096
+
+export interface CommitterOptions {
+  readonly guarantee: Guarantee
+  /** Of this process alone: starting over with it fences nobody else. */
+  readonly transactionalId: string
+  readonly transactionTimeoutMs: number
+}
 
 /** The writing side of a running service: one producer at a time. */
 export class Committer {
   /** Where records of the service go: into the open transaction. */
   readonly emit: Emit = {
-    append: (topic, partition, timestamp, key, value) =>
-      this.#producer.append(topic, partition, timestamp, key, value),
+    append: (topic, partition, timestamp, key, value, headers) => {
+      try {
+        this.#producer.append(topic, partition, timestamp, key, value, headers)
+      } catch (cause) {
+        throw new EmitFailure(cause)
+      }
+    },
   }
   readonly #cluster: Cluster
-  readonly #guarantee: Guarantee
-  readonly #transactionalId: string
+  readonly #o: CommitterOptions
   #producer: Producer
 
-  constructor(cluster: Cluster, guarantee: Guarantee, transactionalId: string) {
+  constructor(cluster: Cluster, options: CommitterOptions) {
     this.#cluster = cluster
-    this.#guarantee = guarantee
-    this.#transactionalId = transactionalId
+    this.#o = options
     this.#producer = this.#newProducer()
   }
 
-  #newProducer(): Producer {
-    const isTransactional = this.#guarantee === 'exactly-once'
-    return new Producer(
-      this.#cluster,
-      isTransactional ? { transactionalId: this.#transactionalId } : {},
-    )
+  /** Undefined at least once: there are no transactions. */
+  get transactionalId(): string | null {
+    return this.#isExact ? this.#o.transactionalId : null
   }
 
-  /** Settles what a predecessor of the same instance left open. To be awaited before anything is read. */
+  get #isExact(): boolean {
+    return this.#o.guarantee === 'exactly-once'
+  }
+
+  #newProducer(): Producer {
+    const { transactionalId, transactionTimeoutMs } = this.#o
+    if (!this.#isExact) return new Producer(this.#cluster)
+    return new Producer(this.#cluster, { transactionalId, transactionTimeoutMs })
+  }
+
+  /** Makes ready for `emit`. */
   async start(): Promise<void> {
     await this.#producer.init()
     this.#begin()
   }
 
   #begin(): void {
-    if (this.#guarantee === 'exactly-once') this.#producer.begin()
+    if (this.#isExact) this.#producer.begin()
   }
 
   /** Undefined while records may be emitted; else resolves when they may again. */
@@ -63,8 +84,16 @@ export class Committer {
     return this.#producer.ready()
   }
 
-  /** Commits everything `set` has processed. Rejects when that failed or its outcome is unknown. */
-  async commit(set: TaskSet, member: GroupMember, now: number): Promise<void> {
+  /**
+   * Commits everything `set` has processed under `ownership`. Rejects when that failed or its outcome is
+   * unknown; with `stale-member` when the ownership is over, before anything is sent in its name.
+   */
+  async commit(
+    set: TaskSet,
+    member: GroupMember,
+    ownership: Ownership,
+    now: number,
+  ): Promise<void> {
     const done: (() => void)[] = []
     const offsets: TaskOffset[] = []
     for (const task of set.tasks) {
@@ -77,27 +106,30 @@ export class Committer {
       offsets.push(...input.save(this.emit, now))
       done.push(() => input.committed())
     }
-    const producer = this.#producer
-    if (this.#guarantee === 'exactly-once') {
-      // Offsets count only with the transaction, so they need not wait for the records. Both must have
-      // ended before an abort, or a late one could reach into the next transaction.
-      const parts = [producer.flush(), producer.sendOffsets(member.metadata, offsets)]
-      for (const part of await Promise.allSettled(parts)) {
-        if (part.status === 'rejected') throw part.reason
-      }
-      await producer.commit()
-      producer.begin()
-    } else {
-      await producer.flush()
-      await member.commit(offsets)
+    if (this.#isExact) await this.#endTransaction(committerFor(member, ownership), offsets)
+    else {
+      await this.#producer.flush()
+      await member.commit(ownership, offsets)
     }
     for (const each of done) each()
+  }
+
+  async #endTransaction(committer: CommitterName, offsets: readonly TaskOffset[]): Promise<void> {
+    const producer = this.#producer
+    // Offsets count only with the transaction, so they need not wait for the records. Both must have
+    // ended before an abort, or a late one could reach into the next transaction.
+    const parts = [producer.flush(), producer.sendOffsets(committer, offsets)]
+    for (const part of await Promise.allSettled(parts)) {
+      if (part.status === 'rejected') throw part.reason
+    }
+    await producer.commit()
+    producer.begin()
   }
 
   /** Aborts what is open and makes ready for more, with a new producer if this one is at its end. */
   async startOver(): Promise<void> {
     const old = this.#producer
-    if (this.#guarantee === 'exactly-once' && old.failure === undefined) {
+    if (this.#isExact && old.failure === undefined) {
       try {
         await old.abort()
         this.#begin()
@@ -111,7 +143,16 @@ export class Committer {
     await this.start()
   }
 
+  /** Aborts what is open. */
   async close(): Promise<void> {
     await this.#producer.close()
   }
+}
+
+function committerFor(member: GroupMember, ownership: Ownership): CommitterName {
+  if (planted.has('commit-without-generation') && !member.owns(ownership)) {
+    return nonMember(ownership.groupId)
+  }
+  member.assertOwns(ownership)
+  return ownership
 }

@@ -1,18 +1,42 @@
-/** Which failures a running service survives. */
+/**
+ * What a failure means for a running service. It arises in one of four places, and that decides:
+ *
+ *   user       a function of the service threw                                    stop, by name
+ *   record     a record does not decode, or what was made of it cannot be stored  stop, by name
+ *   producer   what was written did not get through                               go back, try again
+ *   ownership  the partitions are another's, or may be                            give up, join again
+ *
+ * Only the first two concern the user. Where something cannot be told apart from outside (a topic that is
+ * gone, an answer nobody expects) trying again is bounded in time.
+ */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import type { HeadwaterErrorCode } from '../../base/errors.ts'
 
-/** Failures of the world around the service: what is committed is right, and it can go on from there. */
-export function isRecoverable(error: unknown): boolean {
-  return isHeadwaterError(error) && (error.retriable || recoverableCodes.has(error.code))
+/**
+ * - `stop`: it will be the same next time, or a bug of ours
+ * - `retry`: what is committed is right, and the service goes on from there
+ * - `doubt`: as `retry`, but given up when nothing else happens for a while
+ */
+export type Verdict = 'stop' | 'retry' | 'doubt'
+
+export function verdictOf(error: unknown): Verdict {
+  if (!isHeadwaterError(error)) return 'stop'
+  if (error.retriable || passingCodes.has(error.code)) return 'retry'
+  return doubtfulCodes.has(error.code) ? 'doubt' : 'stop'
 }
 
-const recoverableCodes: ReadonlySet<string> = new Set([
+const passingCodes: ReadonlySet<HeadwaterErrorCode> = new Set([
   'connection-failed',
   'connection-lost',
   'fenced',
-  'protocol-error',
   'stale-member',
   'timeout',
+])
+
+const doubtfulCodes: ReadonlySet<HeadwaterErrorCode> = new Set([
+  'not-found',
+  'offset-out-of-range',
+  'protocol-error',
 ])
 
 /** Waits for the end of something that is given up: how it fails changes nothing any more. */

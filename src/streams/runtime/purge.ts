@@ -38,9 +38,7 @@ export class Purge {
   }
 
   async #delete(due: readonly PartitionOffset[]): Promise<void> {
-    for (const place of due) {
-      await deleteRecords(this.#cluster, place)
-      this.#deleted.set(`${place.topic}/${place.partition}`, place.offset)
-    }
+    await deleteRecords(this.#cluster, due)
+    for (const place of due) this.#deleted.set(`${place.topic}/${place.partition}`, place.offset)
   }
 }

@@ -3,9 +3,12 @@
  *
  * An aggregate comes back from its changelog up to the end it has now; a table from its own stream, but
  * only up to the committed position, or it would show what has not been processed yet. Only committed
- * records count. What an instance that died left open does not: its group no longer accepts it.
+ * records count, and the end is the high watermark: behind a transaction that is still open, or whose
+ * marker is still on its way, may lie what a successor has committed (KAFKA-10167). The transactions of
+ * instances that are gone have been ended before; others are waited for.
  */
 import { HeadwaterError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import { Consumer } from '../../client/consumer/consumer.ts'
 import {
@@ -15,16 +18,16 @@ import {
 } from '../../client/consumer/list-offsets.ts'
 import type { TopicPartition } from '../../client/cluster/topic-partition.ts'
 import { forEachRecord } from '../../records/record.ts'
-import type { SavedPosition } from '../task/inputs.ts'
-import { jsonCodec } from '../stores/serde.ts'
+import { plainCodec } from '../stores/plain.ts'
 import type { StoredRow } from '../stores/store.ts'
+import type { SavedPosition } from '../task/inputs.ts'
 import type { Task } from '../task/task.ts'
 
 /** How long one fetch of a restore waits for records that should be there. */
-const restoreWaitMs = 500
+const restoreWaitMs = 100
 
-/** How long a new owner of an input waits for its predecessor's last transaction to be through. */
-const positionWaitMs = 60_000
+/** Asked between fetches: throws when the state is not wanted any more. */
+export type AssertWanted = () => void
 
 /** A task's store to rebuild. `until` is exclusive; undefined: the end the topic has now. */
 export interface Restoration {
@@ -37,49 +40,44 @@ export interface Restoration {
 export async function restoreTasks(
   cluster: Cluster,
   restorations: readonly Restoration[],
+  assertWanted: AssertWanted,
 ): Promise<void> {
-  const byPartition = new Map<string, Restoration>()
-  const places: TopicPartition[] = []
-  for (const restoration of restorations) {
-    const { topic, task } = restoration
-    byPartition.set(`${topic}/${task.partition}`, restoration)
-    places.push({ topic, partition: task.partition })
-  }
-  const ends = await committedEnds(cluster, places)
-  // A position behind the end is of a topic that has been made anew since; nothing would ever reach it.
-  const ranges = ends.map((end, i) => {
-    return { ...end, until: Math.min(restorations[i]!.until ?? end.offset, end.offset) }
-  })
-  await readRanges(cluster, ranges, (place, record) => {
-    const { task, topic } = byPartition.get(`${place.topic}/${place.partition}`)!
+  // Tasks of several sub-topologies keep their progress in one partition, each by its name.
+  const byPartition = Map.groupBy(restorations, ({ topic, task }) => `${topic}/${task.partition}`)
+  const firsts = [...byPartition.values()].map(([first]) => first!)
+  const places = firsts.map(({ topic, task }) => ({ topic, partition: task.partition }))
+  const ends = await endsOf(cluster, places)
+  const ranges = ends.map((end, i) => ({ ...end, until: firsts[i]!.until ?? end.offset }))
+  const visit = (place: TopicPartition, record: StoredRow): void => {
     try {
-      task.restore(topic, record)
+      for (const { task, topic } of byPartition.get(`${place.topic}/${place.partition}`)!) {
+        task.restore(topic, record)
+      }
     } catch (cause) {
       throw undecodable(place, cause)
     }
-  })
+  }
+  await readRanges(cluster, ranges, visit, assertWanted)
 }
 
-/** The position an input's last committed transaction left. */
+/** The position an input's last committed transaction left; `committed` is the group's offset. */
 export async function readPosition(
   cluster: Cluster,
   topic: string,
-  committed: { readonly offset: number; readonly metadata: string } | undefined,
+  committed: number | undefined,
+  assertWanted: AssertWanted,
 ): Promise<SavedPosition | undefined> {
   const place = { topic, partition: 0 }
-  const least = Number(committed?.metadata ?? '0')
-  const deadline = cluster.clock.monotonic() + positionWaitMs
-  for (;;) {
-    const [end] = await committedEnds(cluster, [place])
-    let saved: SavedPosition | undefined
-    const range = { ...place, until: end!.offset, from: committed?.offset ?? 0 }
-    await readRanges(cluster, [range], (_place, { bytes, valueStart, valueEnd }) => {
-      saved = jsonCodec.decode(bytes, valueStart, valueEnd) as SavedPosition
-    })
-    if ((saved?.sequence ?? 0) >= least) return saved
-    if (cluster.clock.monotonic() > deadline) throw positionLost(topic, least)
-    await new Promise<void>((resolve) => cluster.clock.after(20, resolve))
+  const [end] = await endsOf(cluster, [place])
+  let saved: SavedPosition | undefined
+  const range = { ...place, until: end!.offset, from: committed ?? 0 }
+  const visit = (_place: TopicPartition, { bytes, valueStart, valueEnd }: StoredRow): void => {
+    saved = plainCodec.decode(bytes, valueStart, valueEnd) as SavedPosition
   }
+  await readRanges(cluster, [range], visit, assertWanted)
+  // The record lies behind the offset that was committed with it.
+  if (committed !== undefined && saved === undefined) throw positionLost(topic)
+  return saved
 }
 
 interface Range extends TopicPartition {
@@ -92,6 +90,7 @@ async function readRanges(
   cluster: Cluster,
   ranges: readonly Range[],
   visit: (place: TopicPartition, record: StoredRow) => void,
+  assertWanted: AssertWanted,
 ): Promise<void> {
   const starts = await listOffsets(cluster, ranges, earliestTimestamp, 'read_committed')
   const open = new Map<string, number>()
@@ -103,10 +102,11 @@ async function readRanges(
     assigned.push({ topic, partition, offset })
   }
   if (open.size === 0) return
-  const consumer = new Consumer(cluster, { isolation: 'read_committed' })
+  const consumer = new Consumer(cluster, { isolation: 'read_committed', maxWaitMs: restoreWaitMs })
   try {
     consumer.assign(assigned)
     while (open.size > 0) {
+      assertWanted()
       for (const fetched of await consumer.poll(restoreWaitMs)) {
         const { topic, partition, batches, nextOffset } = fetched
         const place = `${topic}/${partition}`
@@ -129,8 +129,10 @@ function visitBatch(batch: Uint8Array, until: number, visit: (row: StoredRow) =>
   })
 }
 
-function committedEnds(cluster: Cluster, places: readonly TopicPartition[]) {
-  return listOffsets(cluster, places, latestTimestamp, 'read_committed')
+function endsOf(cluster: Cluster, places: readonly TopicPartition[]) {
+  const isPlanted = planted.has('restore-to-last-stable')
+  const isolation = isPlanted ? 'read_committed' : 'read_uncommitted'
+  return listOffsets(cluster, places, latestTimestamp, isolation)
 }
 
 function undecodable({ topic, partition }: TopicPartition, cause: unknown): HeadwaterError {
@@ -143,10 +145,10 @@ function undecodable({ topic, partition }: TopicPartition, cause: unknown): Head
   )
 }
 
-function positionLost(topic: string, sequence: number): HeadwaterError {
+function positionLost(topic: string): HeadwaterError {
   return new HeadwaterError(
     'data-corrupt',
-    `topic '${topic}' does not hold position ${sequence}, which its group has committed: ` +
-      'was the topic deleted? Reset the group to read the input from its beginning',
+    `topic '${topic}' does not hold the position that its group has committed: was the topic deleted? ` +
+      'Reset the service to read the input from its beginning',
   )
 }

@@ -1,5 +1,6 @@
 /**
- * Runs services in this process, on whatever broker an address leads to.
+ * Runs services in this process, on whatever broker an address leads to: starts them side by side, tells
+ * when one fails, and closes them side by side. `headwater run` does the same by the same code.
  *
  * Services of one process share nothing but the process: each has its own group, producer and consumer,
  * as if it ran in a container of its own. So splitting one off changes where it runs and nothing else.
@@ -7,12 +8,14 @@
 import { HeadwaterError } from '../../base/errors.ts'
 import { nodeClock, nodeRandom } from '../../io/node-clock.ts'
 import { nodeNetwork } from '../../io/node-network.ts'
+import { holdProcess } from '../../io/node-process.ts'
 import type { Queries } from '../topology/builder.ts'
 import type { BrokerAddress, RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
-import { runTopology } from './runtime.ts'
+import { runTopology } from './run-topology.ts'
 import type { Topology } from '../topology/topology.ts'
 import { asView } from '../views/view-reader.ts'
 import type { Views } from '../views/views.ts'
+import { upstreamFirst } from './upstream.ts'
 
 /** A service as far as running it goes. */
 export interface Runnable {
@@ -24,22 +27,39 @@ export interface Runnable {
 export type RunOptions = Omit<RunTopologyOptions, 'clock' | 'random'> &
   Partial<Pick<RunTopologyOptions, 'clock' | 'random'>>
 
-/** Running services. */
+/**
+ * Running services. While one of them runs, also while it waits for a broker that is away, the process
+ * stays alive.
+ */
 export interface Running<Q, S> {
   /** The tables the topology returned; of several services, by the service's name. */
   readonly query: Q
   stats(): S
-  /** Resolves when everything that is in the streams now has gone through all the services. */
+  /**
+   * Resolves when everything that is in the streams now has gone through all the services; rejects when
+   * one of them fails or is closed before. Services that read each other's streams in a circle are
+   * asked until nothing moves any more.
+   */
   caughtUp(): Promise<void>
-  /** Rejects with the first error that stopped a service; never resolves. */
+  /** Rejects with the first error that stopped a service; the others go on. Never resolves. */
   readonly failed: Promise<never>
   /** Each service by itself, in the order given. */
   readonly services: readonly RunningTopology[]
+  /** Closes all side by side; called again, it waits for the same end. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Starts one service, or several; resolves when all of them process. */
+/** Several services that run: tables and counts by the service's name. */
+export type RunningServices<L extends readonly Runnable[]> = Running<
+  { readonly [S in L[number] as S['name']]: Views<S> },
+  Readonly<Record<L[number]['name'], ServiceStats>>
+>
+
+/**
+ * Starts one service, or several; resolves when all of them process. When one does not start, the others
+ * are closed and its error is thrown.
+ */
 export function run<S extends Runnable>(
   service: S,
   options: RunOptions,
@@ -47,39 +67,33 @@ export function run<S extends Runnable>(
 export function run<const L extends readonly Runnable[]>(
   services: L,
   options: RunOptions,
-): Promise<
-  Running<
-    { readonly [S in L[number] as S['name']]: Views<S> },
-    Readonly<Record<L[number]['name'], ServiceStats>>
-  >
->
+): Promise<RunningServices<L>>
 export async function run(
   given: Runnable | readonly Runnable[],
   options: RunOptions,
 ): Promise<Running<unknown, unknown>> {
+  options.signal?.throwIfAborted()
   const isOne = !Array.isArray(given)
   const topologies = (isOne ? [given] : given).map((service: Runnable) => service.build())
-  const services = await startAll(topologies, {
-    clock: nodeClock,
-    random: nodeRandom,
-    ...options,
-  })
-  const query = byName(services, ({ views }) => mapValues(views, asView))
-  const failed = Promise.race(services.map((service) => service.failed))
-  failed.catch(() => undefined)
-  const close = async (): Promise<void> => {
-    await Promise.all(services.map((service) => service.close()))
+  const release = holdProcess()
+  let services: readonly RunningTopology[]
+  try {
+    services = await startAll(topologies, { clock: nodeClock, random: nodeRandom, ...options })
+  } catch (error) {
+    release()
+    throw error
   }
+  const query = byName(services, ({ views }) => mapValues(views, asView))
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => (closing ??= closeAll(services).finally(release))
   return {
     query: isOne ? Object.values(query)[0] : query,
     stats: () => {
       const stats = byName(services, (service) => service.stats())
       return isOne ? Object.values(stats)[0] : stats
     },
-    caughtUp: async () => {
-      for (const i of upstreamFirst(topologies)) await services[i]!.caughtUp()
-    },
-    failed,
+    caughtUp: () => caughtUp(services, topologies),
+    failed: firstFailure(services, release),
     services,
     close,
     [Symbol.asyncDispose]: close,
@@ -101,42 +115,71 @@ export function kafka(addresses: string): BrokerAddress {
   return { bootstrap, dial: (host, port) => nodeNetwork.connect(host, port) }
 }
 
-/** Starts all side by side; when one does not start, the others are closed. */
+/** Starts all side by side. When one does not start, or the start is given up, nothing of it stays. */
 async function startAll(
   topologies: readonly Topology[],
   options: RunTopologyOptions,
 ): Promise<RunningTopology[]> {
+  const { signal: given } = options
+  const failure = new AbortController()
+  const signal = given ? AbortSignal.any([given, failure.signal]) : failure.signal
+  const shared = { ...options, signal }
   const results = await Promise.allSettled(
-    topologies.map((topology) => runTopology(topology, options)),
+    topologies.map(async (topology) => {
+      try {
+        return await runTopology(topology, shared)
+      } catch (error) {
+        // The first one to fail gives its reason to those that are still starting.
+        failure.abort(error)
+        throw error
+      }
+    }),
   )
   const started = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-  const failure = results.find((result) => result.status === 'rejected')
-  if (failure === undefined) return started
-  await Promise.all(started.map((service) => service.close()))
-  throw failure.reason
+  if (!signal.aborted) return started
+  await Promise.allSettled(started.map((service) => service.close()))
+  throw signal.reason
 }
 
-/** Positions of topologies so that each comes after those that write what it reads, where that is possible. */
-function upstreamFirst(topologies: readonly Topology[]): number[] {
-  const order: number[] = []
-  const seen = new Set<number>()
-  const visit = (at: number): void => {
-    if (seen.has(at)) return
-    seen.add(at)
-    const reads = streamsOf(topologies[at]!, ['source', 'table'])
-    for (const [i, other] of topologies.entries()) {
-      if (streamsOf(other, ['to', 'input']).some((stream) => reads.includes(stream))) visit(i)
-    }
-    order.push(at)
+async function caughtUp(
+  services: readonly RunningTopology[],
+  topologies: readonly Topology[],
+): Promise<void> {
+  const { order, isCircular } = upstreamFirst(topologies)
+  for (let before = -1, now = recordsSeen(services); before !== now; now = recordsSeen(services)) {
+    before = now
+    for (const i of order) await services[i]!.caughtUp()
+    if (!isCircular) return
   }
-  for (const at of topologies.keys()) visit(at)
-  return order
 }
 
-function streamsOf({ nodes }: Topology, kinds: readonly string[]): string[] {
-  return nodes.flatMap((node) =>
-    'event' in node && kinds.includes(node.kind) ? [node.event.name] : [],
-  )
+function recordsSeen(services: readonly RunningTopology[]): number {
+  return services.reduce((sum, service) => {
+    const { recordsIn, recordsOut } = service.stats()
+    return sum + recordsIn + recordsOut
+  }, 0)
+}
+
+/** Rejects with the first failure; calls `ended` when every service has failed. */
+function firstFailure(services: readonly RunningTopology[], ended: () => void): Promise<never> {
+  const failed = Promise.race(services.map((service) => service.failed))
+  // Whoever waits sees it; that nobody happens to wait is no fault.
+  failed.catch(() => undefined)
+  let left = services.length
+  if (left === 0) ended()
+  for (const service of services) {
+    service.failed.catch(() => {
+      if (--left === 0) ended()
+    })
+  }
+  return failed
+}
+
+/** Side by side: with a broker that is gone each of them takes as long as it may. */
+async function closeAll(services: readonly RunningTopology[]): Promise<void> {
+  const results = await Promise.allSettled(services.map((service) => service.close()))
+  const failure = results.find((result) => result.status === 'rejected')
+  if (failure !== undefined) throw failure.reason
 }
 
 function byName<T>(

@@ -1,7 +1,10 @@
 /** What a service is run with, and what can be asked of it while it runs. */
 import type { Clock, Dial, Random } from '../../io/ports.ts'
-import type { Guarantee } from './commit.ts'
+import type { DropReason } from '../operators/operator.ts'
 import type { ViewReader } from '../views/view-reader.ts'
+import type { ServiceEvent, ServiceState } from './service-event.ts'
+
+export type Guarantee = 'exactly-once' | 'at-least-once'
 
 /** Where a broker is and how to reach it. */
 export interface BrokerAddress {
@@ -9,6 +12,7 @@ export interface BrokerAddress {
   readonly dial: Dial
 }
 
+/** Durations are whole milliseconds; `settings.ts` has their bounds. */
 export interface RunTopologyOptions {
   readonly broker: BrokerAddress
   readonly clock: Clock
@@ -23,9 +27,28 @@ export interface RunTopologyOptions {
   readonly instanceId?: string
   /** How long the group waits for an instance that says nothing; 15,000 when left out. */
   readonly sessionTimeoutMs?: number
+  /** How soon an instance hears of a rebalance; a twelfth of the session when left out. */
+  readonly heartbeatIntervalMs?: number
+  /** How long a rebalance waits for an instance that is alive; twice the session when left out. */
+  readonly rebalanceTimeoutMs?: number
+  /** The coordinator aborts a transaction that is open for longer; 60,000 when left out. */
+  readonly transactionTimeoutMs?: number
+  /** How long one attempt of a request may take; the session, at most 30,000, when left out. */
+  readonly requestTimeoutMs?: number
+  /** How long records are processed before heartbeats and others get their turn; 20 when left out. */
+  readonly turnMs?: number
+  /** How long `close` waits for a last commit and for saying goodbye; 10,000 when left out. */
+  readonly closeTimeoutMs?: number
+  /**
+   * What to do when records between the committed position and the beginning of the log are gone: `stop`
+   * (when left out), or `skip` them and count them.
+   */
+  readonly onGap?: 'stop' | 'skip'
+  /** Gives the start up, which then rejects with the signal's reason; a running service is closed by `close`. */
+  readonly signal?: AbortSignal
+  /** Told of every change of state, rebalance and repair. It must not throw. */
+  readonly onEvent?: (event: ServiceEvent) => void
 }
-
-export type ServiceState = 'starting' | 'restoring' | 'running' | 'failed' | 'closed'
 
 /** Counts since this instance started; those of inputs since they were read first. */
 export interface ServiceStats {
@@ -33,14 +56,34 @@ export interface ServiceStats {
   readonly recordsIn: number
   /** Records written to streams and inner topics. */
   readonly recordsOut: number
-  /** Records without a key or value where one is needed. */
+  /** Records without a key, a value or a time where one is needed. */
   readonly recordsDropped: number
   /** Records that came after their window was closed. */
   readonly recordsLate: number
-  /** Records in this instance's partitions that it has not processed yet. */
-  readonly lag: number
+  /** Both of them by reason. */
+  readonly drops: Readonly<Record<DropReason, number>>
+  /** Records that were gone from the log before they were read, with `onGap: 'skip'`. */
+  readonly recordsSkipped: number
+  /**
+   * Offsets between this instance's positions and the ends of its partitions, those of open transactions
+   * included; undefined while it is not known.
+   */
+  readonly lag: number | undefined
   readonly state: ServiceState
   readonly inputs: Readonly<Record<string, { readonly records: number; readonly done: boolean }>>
+  /** What the group has given to this instance; undefined while it holds nothing. */
+  readonly assignment: AssignmentStats | undefined
+  /** Times this instance has gone back to what is committed. */
+  readonly repairs: number
+  /** Why it last did; undefined when it never had to. */
+  readonly lastError: { readonly code: string; readonly message: string } | undefined
+}
+
+export interface AssignmentStats {
+  readonly generation: number
+  readonly memberId: string
+  readonly tasks: readonly string[]
+  readonly inputs: readonly string[]
 }
 
 export interface RunningTopology {

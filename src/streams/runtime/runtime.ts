@@ -4,144 +4,146 @@
  *   starting --group assigns--> restoring --state is back--> running --close--> closed
  *                                   ^---- group rebalances ----'  \--error--> failed
  *
- * Each turn of the loop serves the group, takes what was fetched, processes a few thousand records and,
- * when it is time, commits. Everything that changes tasks happens between two turns, so a rebalance
- * finds records either committed or not begun. A turn never runs long: other services of the process,
- * sockets and heartbeats get theirs.
+ * Each turn of the loop serves the group, takes what was fetched, processes records for some
+ * milliseconds and, when it is time, commits. Everything that changes tasks happens between two turns, so
+ * a rebalance finds records either committed or not begun. What is processed is committed in the name of
+ * the ownership it was processed under, or not at all.
  *
  * A record that does not decode, or a function that throws, stops the service with an error that names
- * the place; others go on. (There is no dead-letter queue yet.) Any other failure drops the state,
- * aborts the transaction and starts again from what is committed.
+ * the place; others go on. (There is no dead-letter queue yet.) Any other failure drops the state, aborts
+ * the transaction, asks the group whether the partitions are still ours, and starts again from what is
+ * committed.
  */
-import { utf8Bytes } from '../../base/bytes.ts'
-import { crc32c } from '../../base/checksum.ts'
-import { isHeadwaterError } from '../../base/errors.ts'
-import { backoffMs, sleep } from '../../client/cluster/backoff.ts'
-import { Cluster } from '../../client/cluster/cluster.ts'
-import { Consumer } from '../../client/consumer/consumer.ts'
+import type { Cluster } from '../../client/cluster/cluster.ts'
 import { GroupMember } from '../../client/group/group-member.ts'
-import { latestTimestamp, listOffsets } from '../../client/consumer/list-offsets.ts'
-import type { TopicPartition } from '../../client/cluster/topic-partition.ts'
+import type { Ownership } from '../../client/group/group-member.ts'
+import { planted } from '../../base/planted.ts'
+import { operatorCounts } from '../operators/operator.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
-import { CommitPace } from './commit-pace.ts'
-import { Committer } from './commit.ts'
-import { closedError, isRecoverable, quietly } from './failures.ts'
-import type { OperatorCounts } from '../operators/operator.ts'
-import { planTopology } from '../plan/plan.ts'
 import type { Plan } from '../plan/plan.ts'
-import { Purge } from './purge.ts'
-import type { RunTopologyOptions, RunningTopology, ServiceState, ServiceStats } from './running.ts'
-import { keyCodecs } from '../stores/serde.ts'
-import { TaskSet } from './task-set.ts'
+import { offerOf, taskAssignor } from '../plan/task-assignor.ts'
 import { ensureTopics } from '../plan/topics.ts'
-import type { Topology } from '../topology/topology.ts'
+import { EmitFailure } from '../stores/emit.ts'
+import { keyCodecs } from '../stores/serde.ts'
 import { openViews } from '../views/view-reader.ts'
 import type { ViewReader } from '../views/view-reader.ts'
+import { caughtUp } from './caught-up.ts'
+import { CommitPace } from './commit-pace.ts'
+import { Committer } from './commit.ts'
+import { closedError, quietly } from './failures.ts'
+import { Fetching } from './fetching.ts'
+import { GroupRequests } from './group-requests.ts'
+import type { GroupRequest } from './group-requests.ts'
+import { instanceNames } from './instance.ts'
+import { Opener } from './open.ts'
+import { Purge } from './purge.ts'
+import { Repairs } from './repairs.ts'
+import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
+import type { ServiceEvent, ServiceState } from './service-event.ts'
+import { settingsOf } from './settings.ts'
+import type { Settings } from './settings.ts'
+import { Sleeper } from './sleeper.ts'
+import { statsOf } from './stats.ts'
+import { TaskSet } from './task-set.ts'
+import { Turns } from './turn.ts'
 import { Waiters } from './waiters.ts'
 
-/** Starts a service and resolves when its state is restored and it processes. */
-export async function runTopology(
-  topology: Topology,
-  options: RunTopologyOptions,
-): Promise<RunningTopology> {
-  const plan = planTopology(topology)
-  const { clock, random, broker } = options
-  const cluster = await Cluster.connect({ ...broker, clock, random, clientId: topology.service })
-  const runtime = new Runtime(cluster, plan, options)
-  try {
-    await runtime.start()
-  } catch (error) {
-    await runtime.close()
-    throw error
-  }
-  return runtime
-}
-
-const commitIntervalMsDefault = 100
-const purgeIntervalMsDefault = 30_000
-/** Records of one turn. */
-const turnRecords = 8192
 /** How long a fetch waits for records, and the loop for news. */
 const pollWaitMs = 100
-const fetchBytesMax = 4 * 1024 * 1024
-/** Failures in a row, without a commit in between, before the service gives up. */
-const failuresMax = 10
-/** How long a close waits for a commit and for saying goodbye. */
-const closeTimeoutMs = 10_000
-/** Longer than the pause between two heartbeats. */
-const fencedPauseMs = 4_000
-const sessionTimeoutMsDefault = 15_000
+const alwaysOpen = (): void => undefined
 
-interface GroupRequest {
-  readonly kind: 'assigned' | 'revoked' | 'lost'
-  readonly partitions: readonly TopicPartition[]
-  readonly served: PromiseWithResolvers<void>
-}
-
-class Runtime implements RunningTopology {
+export class Runtime implements RunningTopology {
   readonly service: string
   readonly views: Readonly<Record<string, ViewReader>>
   readonly failed: Promise<never>
   readonly #plan: Plan
   readonly #options: RunTopologyOptions
+  readonly #settings: Settings
   readonly #cluster: Cluster
-  readonly #consumer: Consumer
   readonly #member: GroupMember
+  readonly #opener: Opener
   readonly #set: TaskSet
-  readonly #counts: OperatorCounts = { dropped: 0, late: 0, emitted: 0 }
+  readonly #fetching: Fetching
+  readonly #counts = operatorCounts()
   readonly #committer: Committer
   readonly #waiters = new Waiters()
+  readonly #requests = new GroupRequests()
   readonly #pace: CommitPace
   readonly #purge: Purge
+  readonly #turns: Turns
+  readonly #repairs: Repairs
+  readonly #sleeper: Sleeper
   readonly #reject: (error: unknown) => void
-  readonly #requests: GroupRequest[] = []
   #loop: Promise<void> | undefined
   #released: Promise<void> | undefined
   #state: ServiceState = 'starting'
   #isClosing = false
+  /** The transaction is to be given up; nothing is held in memory. */
   #isBroken = false
-  #failures = 0
-  #assigned: readonly TopicPartition[] | undefined
+  /** What the group has given us; undefined while it rebalances. */
+  #held: Ownership | undefined
   #mustOpen = false
-  #polling: Promise<void> | undefined
-  #pollError: unknown
-  #wake: (() => void) | undefined
-  #isAwake = false
   #recordsIn = 0
 
   constructor(cluster: Cluster, plan: Plan, options: RunTopologyOptions) {
     const { service } = plan.topology
-    const instance = `${service}-${options.instanceId ?? '1'}`
+    const { clock, random } = options
+    const settings = settingsOf(options)
+    const names = instanceNames(service, options.instanceId ?? '1', subscribedTopics(plan), random)
     this.service = service
     this.#plan = plan
     this.#options = options
-    this.#pace = new CommitPace(options.clock, options.commitIntervalMs ?? commitIntervalMsDefault)
+    this.#settings = settings
     this.#cluster = cluster
-    this.#purge = new Purge(cluster, options.purgeIntervalMs ?? purgeIntervalMsDefault)
-    this.#committer = new Committer(cluster, options.guarantee ?? 'exactly-once', instance)
-    this.#consumer = new Consumer(cluster, { isolation: 'read_committed', fetchBytesMax })
-    const topics = subscribedTopics(plan)
+    this.#pace = new CommitPace(clock, settings.commitIntervalMs)
+    this.#sleeper = new Sleeper(clock)
+    this.#purge = new Purge(cluster, settings.purgeIntervalMs)
+    const tell = (event: ServiceEvent): void => options.onEvent?.(event)
+    this.#turns = new Turns({
+      ...settings,
+      clock,
+      service,
+      isFull: () => this.#committer.ready() !== undefined,
+      onSlow: (slow) => tell({ type: 'slow-record', ...slow }),
+    })
+    this.#repairs = new Repairs(clock, random, tell)
+    this.#committer = new Committer(cluster, {
+      guarantee: options.guarantee ?? 'exactly-once',
+      transactionalId: names.transactionalId,
+      transactionTimeoutMs: settings.transactionTimeoutMs,
+    })
+    const { transactionalId, emit } = this.#committer
     this.#member = new GroupMember(cluster, {
+      ...settings,
       groupId: service,
-      topics,
-      // A static member that comes back gets what it had. One that reads other topics must be another.
-      instanceId: `${instance}-${crc32c(utf8Bytes(topics.join())).toString(16)}`,
-      sessionTimeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMsDefault,
-      onAssigned: (partitions) => this.#request('assigned', partitions),
-      onRevoked: (partitions) => this.#request('revoked', partitions),
-      onLost: (partitions) => this.#request('lost', partitions),
+      topics: subscribedTopics(plan),
+      instanceId: names.groupInstanceId,
+      assignor: taskAssignor(offerOf(plan, transactionalId)),
+      onAssigned: async (ownership) => this.#take(ownership),
+      onRevoked: (ownership) => this.#request('revoked', ownership),
+      onLost: (ownership) => this.#request('lost', ownership),
       onFailed: (error) => void this.#stop(error),
     })
-    const { emit } = this.#committer
-    const context = { partition: 0, keys: keyCodecs(), emit, counts: this.#counts }
-    this.#set = new TaskSet(cluster, plan, context, () => this.#notify())
-    this.views = openViews(plan, () => this.#set.tasks)
+    this.#opener = new Opener({
+      cluster,
+      plan,
+      context: { partition: 0, keys: keyCodecs(), emit, counts: this.#counts },
+      transactionalId,
+      onGap: options.onGap ?? 'stop',
+      onReady: () => this.#sleeper.wake(),
+      onEvent: tell,
+    })
+    this.#set = new TaskSet(clock, this.#opener)
+    const wake = (): void => this.#sleeper.wake()
+    this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, wake)
+    this.views = openViews(plan, () => this.#set.tasks, alwaysOpen)
     const { promise, reject } = Promise.withResolvers<never>()
     promise.catch(() => undefined)
     this.failed = promise
     this.#reject = reject
   }
 
+  /** Resolves when state is restored and the service processes. */
   async start(): Promise<void> {
     await ensureTopics(this.#cluster, this.service, this.#plan.topics)
     await this.#committer.start()
@@ -154,55 +156,41 @@ class Runtime implements RunningTopology {
     while (!this.#isClosing) {
       try {
         await this.#turn()
-      } catch (error) {
-        if (!isRecoverable(error) || ++this.#failures > failuresMax) return this.#stop(error)
-        this.#isBroken = true
-        const { clock, random } = this.#options
-        // Whoever took our place also took our seat in the group, which the next heartbeat tells.
-        const isFenced = isHeadwaterError(error, 'fenced')
-        await sleep(clock, isFenced ? fencedPauseMs : backoffMs(this.#failures, random))
+      } catch (thrown) {
+        const error = thrown instanceof EmitFailure ? thrown.cause : thrown
+        if (!this.#repairs.mayGoOn(error)) return this.#stop(error)
+        await this.#giveUpWork()
+        await this.#repairs.pause()
       }
     }
   }
 
   async #turn(): Promise<void> {
-    if (this.#isBroken) await this.#repair()
-    while (this.#requests.length > 0) await this.#serve(this.#requests[0]!)
+    if (this.#isBroken) await this.#startOver()
+    while (this.#requests.first !== undefined) await this.#serve(this.#requests.first)
     if (this.#mustOpen) await this.#open()
-    this.#poll()
-    const { clock } = this.#options
-    const done = this.#set.process(turnRecords, clock.now())
-    this.#recordsIn += done
-    if (done > 0) this.#pace.processed(done)
+    this.#fetching.goOn()
+    const done = this.#process()
     await this.#committer.ready()
     const isDue = this.#pace.isDue(done > 0, this.#waiters.count > 0)
     if (isDue && this.#set.isBetweenBatches) await this.#commit()
-    else if (done > 0) await new Promise<void>((resolve) => clock.soon(resolve))
-    else await this.#pause(this.#idleMs())
+    else if (done > 0) await this.#breathe()
+    else await this.#sleeper.sleep(this.#idleMs())
     this.#waiters.check()
   }
 
-  /** Fetches ahead, one fetch at a time, and hands what comes to its task. */
-  #poll(): void {
-    if (this.#pollError !== undefined) {
-      const error = this.#pollError
-      this.#pollError = undefined
-      throw error
-    }
-    if (this.#set.isEmpty) return
-    this.#set.throttle(this.#consumer)
-    this.#polling ??= this.#consumer
-      .poll(pollWaitMs)
-      .then((fetched) => {
-        for (const delivery of fetched) this.#set.deliver(delivery)
-      })
-      .catch((error: unknown) => {
-        this.#pollError = error
-      })
-      .finally(() => {
-        this.#polling = undefined
-        this.#notify()
-      })
+  #process(): number {
+    this.#turns.begin()
+    const done = this.#set.process(this.#turns, this.#options.clock.now())
+    this.#recordsIn += done
+    if (done > 0) this.#pace.processed(done)
+    if (this.#turns.failure !== undefined) throw this.#turns.failure
+    return done
+  }
+
+  /** Sockets, heartbeats and other services of the process get their turn. */
+  #breathe(): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.soon(resolve))
   }
 
   /** How long the loop may sleep when there is nothing to process. */
@@ -213,133 +201,139 @@ class Runtime implements RunningTopology {
   }
 
   async #commit(): Promise<void> {
+    const ownership = this.#committingOwnership()
+    if (ownership === undefined) return
     this.#pace.begin()
-    await this.#committer.commit(this.#set, this.#member, this.#options.clock.now())
+    const { clock } = this.#options
+    await this.#committer.commit(this.#set, this.#member, ownership, clock.now())
     this.#pace.committed()
-    this.#failures = 0
+    this.#repairs.progressed()
     this.#purge.consider(() => this.#set.committedPositions({ innerOnly: true }))
   }
 
-  #request(kind: GroupRequest['kind'], partitions: readonly TopicPartition[]): Promise<void> {
-    if (this.#isClosing) return Promise.resolve()
-    const served = Promise.withResolvers<void>()
-    this.#requests.push({ kind, partitions, served })
-    this.#notify()
-    return served.promise
+  /** What everything processed and not committed was processed under. */
+  #committingOwnership(): Ownership | undefined {
+    if (planted.has('rejoin-while-closing')) return this.#member.ownership ?? this.#held
+    return this.#held
   }
 
-  async #serve(request: GroupRequest): Promise<void> {
+  #take(ownership: Ownership): void {
+    if (this.#isClosing) return
+    this.#held = ownership
+    this.#mustOpen = true
+    const { generation, partitions } = ownership
+    this.#options.onEvent?.({ type: 'assigned', generation, partitions: partitions.length })
+    this.#sleeper.wake()
+  }
+
+  async #request(kind: GroupRequest['kind'], ownership: Ownership): Promise<void> {
+    if (this.#isClosing) return
+    const { generation, partitions } = ownership
+    this.#options.onEvent?.({ type: kind, generation, partitions: partitions.length })
+    // With nothing in memory there is nothing to finish, and whoever waits for us need not.
+    if (this.#isBroken) return this.#letGo()
+    const served = this.#requests.add(kind, ownership)
+    this.#sleeper.wake()
+    await served
+  }
+
+  #letGo(): void {
+    this.#held = undefined
+    this.#mustOpen = false
+  }
+
+  async #serve({ kind, ownership }: GroupRequest): Promise<void> {
     try {
-      await this.#polling
-      this.#assigned = request.kind === 'assigned' ? request.partitions : undefined
-      if (request.kind === 'revoked') await this.#suspend()
-      else if (request.kind === 'lost') await this.#repair()
-      else await this.#open()
-    } catch (error) {
-      this.#isBroken = true
-      throw error
+      await this.#fetching.settled()
+      const isOpen = !this.#mustOpen && this.#held === ownership
+      if (kind === 'revoked' && isOpen) await this.#suspend(ownership)
+      else await this.#giveUpWork()
     } finally {
-      this.#requests.shift()
-      request.served.resolve()
+      this.#letGo()
+      this.#become('restoring')
+      this.#requests.done()
     }
   }
 
   /** Commits before the partitions go, so that whoever gets them repeats nothing. */
-  async #suspend(): Promise<void> {
+  async #suspend(ownership: Ownership): Promise<void> {
     while (!this.#set.isBetweenBatches) {
-      const done = this.#set.process(turnRecords, this.#options.clock.now())
-      this.#recordsIn += done
-      this.#pace.processed(done)
+      this.#process()
       await this.#committer.ready()
+      await this.#breathe()
     }
     if (this.#pace.isPending) await this.#commit()
-    this.#consumer.assign([])
-    this.#set.suspend()
-    this.#become('restoring')
+    await this.#fetching.stop()
+    this.#set.suspend(ownership)
   }
 
   async #open(): Promise<void> {
+    const ownership = this.#held
+    if (ownership === undefined) return
+    const startedAt = this.#options.clock.monotonic()
     this.#become('restoring')
-    this.#mustOpen = true
-    await this.#set.open(this.#assigned ?? [], this.#member)
-    this.#consumer.assign(this.#set.positions())
-    this.#mustOpen = false
-    this.#become('running')
+    const assertWanted = (): void => {
+      this.#member.assertOwns(ownership)
+      if (this.#isClosing || !this.#requests.isEmpty) throw closedError(this.service)
+    }
+    try {
+      const opened = await this.#set.open(ownership, this.#member, assertWanted)
+      this.#fetching.start()
+      this.#mustOpen = false
+      const ms = Math.round(this.#options.clock.monotonic() - startedAt)
+      this.#options.onEvent?.({ type: 'opened', ...opened, ms })
+      this.#become('running')
+    } catch (error) {
+      // The group wants something else by now, or the service is to end: that is served first.
+      if (!this.#isClosing && this.#requests.isEmpty) throw error
+    }
   }
 
   #become(state: ServiceState): void {
-    if (!this.#isClosing) this.#state = state
+    if (this.#isClosing || this.#state === state) return
+    this.#state = state
+    this.#options.onEvent?.({ type: 'state', state })
   }
 
-  /** Drops state and transaction, to go on from what is committed. */
-  async #repair(): Promise<void> {
-    await this.#polling
-    this.#pollError = undefined
-    this.#consumer.assign([])
+  /** Drops state and everything begun; the transaction is given up before the next turn. */
+  async #giveUpWork(): Promise<void> {
+    this.#isBroken = true
+    await this.#fetching.stop()
     this.#become('restoring')
     await this.#set.drop()
     this.#pace.reset()
+    this.#mustOpen = this.#held !== undefined
+  }
+
+  /** Makes ready to go on from what is committed: who has lost its partitions learns that first. */
+  async #startOver(): Promise<void> {
+    if (this.#held !== undefined) await this.#member.confirm(this.#held)
     await this.#committer.startOver()
-    this.#mustOpen = this.#assigned !== undefined
     this.#isBroken = false
   }
 
-  #notify(): void {
-    this.#isAwake = true
-    this.#wake?.()
-  }
-
-  /** Waits for news, or for `delayMs`. */
-  async #pause(delayMs: number): Promise<void> {
-    if (!this.#isAwake) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#wake = resolve
-      const timer = this.#options.clock.after(delayMs, resolve)
-      await promise
-      timer.cancel()
-      this.#wake = undefined
-    }
-    this.#isAwake = false
-  }
-
   stats(): ServiceStats {
-    const inputs: Record<string, { records: number; done: boolean }> = {}
-    for (const { plan, records, isDone } of this.#set.inputs) {
-      inputs[plan.node.name] = { records, done: isDone }
-    }
-    return {
-      recordsIn: this.#recordsIn,
-      recordsOut: this.#counts.emitted,
-      recordsDropped: this.#counts.dropped,
-      recordsLate: this.#counts.late,
-      lag: this.#set.lag,
+    return statsOf({
       state: this.#state,
-      inputs,
-    }
+      recordsIn: this.#recordsIn,
+      recordsSkipped: this.#opener.recordsSkipped,
+      counts: this.#counts,
+      set: this.#set,
+      held: this.#held,
+      isOpen: this.#held !== undefined && !this.#mustOpen && !this.#isBroken,
+      repairs: this.#repairs,
+    })
   }
 
-  async caughtUp(): Promise<void> {
-    await this.#waiters.until(() => this.#state === 'running')
-    await this.#waiters.until(() => [...this.#set.inputs].every(({ isDone }) => isDone))
-    // Each pass follows records through one more inner topic.
-    const inner = this.#plan.topology.nodes.filter(({ kind }) => kind === 'rekey').length
-    for (let pass = 0; pass <= inner; pass++) {
-      const places = this.#set.committedPositions({ innerOnly: false })
-      const asked = listOffsets(this.#cluster, places, latestTimestamp, 'read_uncommitted')
-      const ends = await Promise.race([asked, this.failed])
-      await this.#waiters.until(() => {
-        if (this.#state !== 'running') return false
-        const at = new Map(
-          this.#set
-            .committedPositions({ innerOnly: false })
-            .map((place) => [`${place.topic}/${place.partition}`, place]),
-        )
-        return ends.every(({ topic, partition, offset }) => {
-          const place = at.get(`${topic}/${partition}`)
-          return place === undefined || place.offset >= offset
-        })
-      })
-    }
+  caughtUp(): Promise<void> {
+    return caughtUp({
+      cluster: this.#cluster,
+      set: this.#set,
+      waiters: this.#waiters,
+      failed: this.failed,
+      isRunning: () => this.#state === 'running',
+      innerTopics: this.#plan.topology.nodes.filter(({ kind }) => kind === 'rekey').length,
+    })
   }
 
   /** Ends the service with the error that stopped it. */
@@ -347,49 +341,52 @@ class Runtime implements RunningTopology {
     if (this.#state === 'failed' || this.#state === 'closed') return
     this.#isClosing = true
     this.#state = 'failed'
+    this.#options.onEvent?.({ type: 'failed', error })
     this.#reject(error)
     this.#waiters.fail(error)
-    this.#notify()
+    this.#sleeper.wake()
     await this.#release()
   }
 
-  async close(): Promise<void> {
-    if (this.#state === 'closed') return
+  /** @param reason what those get who still wait for the service */
+  async close(reason: unknown = closedError(this.service)): Promise<void> {
+    if (this.#state === 'closed') return this.#released
     this.#isClosing = true
-    this.#notify()
+    if (!planted.has('rejoin-while-closing')) this.#member.retire()
+    this.#requests.release()
+    this.#sleeper.wake()
+    const { clock } = this.#options
     // With a broker that does not answer, waiting for a good end would take minutes.
-    const late = this.#options.clock.after(closeTimeoutMs, () => void this.#cluster.close())
+    const late = clock.after(this.#settings.closeTimeoutMs, () => void this.#cluster.close())
     await this.#loop
     if (this.#state !== 'failed') {
       this.#state = 'closed'
-      this.#waiters.fail(closedError(this.service))
-      if (!this.#isBroken) await quietly(this.#suspend())
+      this.#waiters.fail(reason)
+      await quietly(this.#commitLast())
     }
     await this.#release()
     late.cancel()
   }
 
+  async #commitLast(): Promise<void> {
+    const ownership = this.#committingOwnership()
+    if (this.#isBroken || this.#mustOpen || ownership === undefined) return
+    await this.#suspend(ownership)
+  }
+
   #release(): Promise<void> {
-    this.#released ??= this.#letGo()
+    this.#released ??= this.#leave()
     return this.#released
   }
 
-  async #letGo(): Promise<void> {
-    for (const { served } of this.#requests.splice(0)) served.resolve()
-    await this.#set.drop()
-    await quietly(this.#leave())
-    await quietly(this.#consumer.close())
-    await quietly(this.#committer.close())
-    await this.#cluster.close()
-  }
-
-  /** Gives the partitions free at once; a static member would keep them until its session ends. */
   async #leave(): Promise<void> {
-    const { groupId, memberId, groupInstanceId } = this.#member.metadata
-    await this.#member.leave()
-    if (memberId === '') return
-    const body = { groupId, members: [{ memberId, groupInstanceId }] }
-    await this.#cluster.request('LeaveGroup', body, { coordinator: 'group', id: groupId })
+    this.#requests.release()
+    await this.#set.drop()
+    // Before the group gives the partitions to another, the transaction over them is to be ended.
+    await quietly(this.#committer.close())
+    await quietly(this.#member.leave({ isFinal: true }))
+    await this.#fetching.close()
+    await this.#cluster.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

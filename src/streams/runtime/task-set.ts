@@ -1,33 +1,29 @@
 /**
- * The tasks and inputs an instance runs at the moment: opened when the group assigns partitions, kept
- * while it rebalances, dropped when their state can no longer be trusted.
+ * The tasks and inputs an instance runs at the moment: opened for an ownership, kept while the group
+ * rebalances, dropped when their state can no longer be trusted.
  *
- * A task that comes back to the same member in the next generation keeps its state: nobody else can have
- * run it in between. One that went elsewhere is dropped, and restored if it returns later.
+ * What was kept is used again only if nobody else can have held the partitions in between (the same
+ * member, in the generation directly after) and the group's committed offsets are those it left. All
+ * else is restored.
  */
-import type { Cluster } from '../../client/cluster/cluster.ts'
-import {
-  earliestTimestamp,
-  latestTimestamp,
-  listOffsets,
-} from '../../client/consumer/list-offsets.ts'
-import type { GroupMember } from '../../client/group/group-member.ts'
-import type { PartitionOffset, TopicPartition } from '../../client/cluster/topic-partition.ts'
+import type { GroupMember, Ownership } from '../../client/group/group-member.ts'
+import type { PartitionOffset } from '../../client/cluster/topic-partition.ts'
 import type { Clock } from '../../io/ports.ts'
-import { assignTasks } from '../plan/assignment.ts'
-import type { TaskAssignment } from '../plan/assignment.ts'
-import { InputReader } from '../task/inputs.ts'
-import type { OperatorContext } from '../operators/operator.ts'
-import type { InputPlan, Plan } from '../plan/plan.ts'
-import type { Delivery } from '../task/queue.ts'
-import { readPosition, restoreTasks } from './restore.ts'
-import type { Restoration } from './restore.ts'
+import type { InputReader } from '../task/inputs.ts'
+import type { Delivery, Turn } from '../task/queue.ts'
 import { Task } from '../task/task.ts'
-import type { TaskStart } from '../task/task.ts'
+import type { Kept } from './kept.ts'
+import type { Opener } from './open.ts'
 
 /** Records buffered for one input partition before its fetching pauses, and below which it goes on. */
 const bufferedRecordsMax = 20_000
 const bufferedRecordsLow = 5_000
+/** The same in bytes, for one partition and for what all have together. */
+const bufferedBytesMax = 8 * 1024 * 1024
+const bufferedBytesOfAll = 64 * 1024 * 1024
+const bufferedBytesMin = 256 * 1024
+/** Records of one task before the next has its turn. */
+const shareRecords = 512
 /** How long a source may take to stop: one that waits for what may never come does not say so before. */
 const inputCloseMs = 1_000
 
@@ -37,24 +33,24 @@ export interface Throttle {
   resume(topic: string, partition: number): void
 }
 
+/** What `open` did. */
+export interface Opened {
+  readonly kept: number
+  readonly restored: number
+}
+
 export class TaskSet {
-  readonly #cluster: Cluster
-  readonly #plan: Plan
-  readonly #context: OperatorContext
-  readonly #onReady: () => void
+  readonly #clock: Clock
+  readonly #opener: Opener
   #tasks = new Map<string, Task>()
   #inputs = new Map<string, InputReader>()
-  #keptTasks = new Map<string, Task>()
-  #keptInputs = new Map<string, InputReader>()
+  #kept: Kept | undefined
   #byPlace = new Map<string, Task | InputReader>()
   readonly #paused = new Set<string>()
 
-  /** @param onReady called when an input has something to process */
-  constructor(cluster: Cluster, plan: Plan, context: OperatorContext, onReady: () => void) {
-    this.#cluster = cluster
-    this.#plan = plan
-    this.#context = context
-    this.#onReady = onReady
+  constructor(clock: Clock, opener: Opener) {
+    this.#clock = clock
+    this.#opener = opener
   }
 
   get tasks(): Iterable<Task> {
@@ -69,30 +65,18 @@ export class TaskSet {
     return this.#byPlace.size === 0
   }
 
-  /** Opens what the partitions are for; new tasks are restored before any runs. */
-  async open(partitions: readonly TopicPartition[], member: GroupMember): Promise<void> {
-    const { tasks, inputs } = assignTasks(this.#plan, partitions)
-    const opened = new Map<string, Task>()
-    const missing: TaskAssignment[] = []
-    for (const assigned of tasks) {
-      const kept = this.#keptTasks.get(assigned.id)
-      if (kept === undefined) missing.push(assigned)
-      else opened.set(assigned.id, kept)
-    }
-    for (const task of await this.#openTasks(missing, member)) opened.set(task.id, task)
-    const readers = new Map<string, InputReader>()
-    for (const plan of inputs) {
-      const { name } = plan.node
-      const reader = this.#keptInputs.get(name) ?? (await this.#openInput(plan, member))
-      this.#keptInputs.delete(name)
-      readers.set(name, reader)
-    }
-    await closeAll(this.#cluster.clock, this.#keptInputs.values())
-    this.#keptTasks = new Map()
-    this.#keptInputs = new Map()
-    this.#tasks = opened
-    this.#inputs = readers
+  /** Opens what the ownership is for; new tasks are restored before any runs. */
+  async open(ownership: Ownership, member: GroupMember, assertWanted: () => void): Promise<Opened> {
+    const kept = this.#kept ?? { tasks: new Map(), inputs: new Map(), under: undefined }
+    const opening = { ownership, member, assertWanted, kept }
+    const { tasks, inputs, keptCount } = await this.#opener.open(opening)
+    const unused = [...kept.inputs.values()].filter((input) => inputs.get(nameOf(input)) !== input)
+    this.#kept = undefined
+    this.#tasks = tasks
+    this.#inputs = inputs
     this.#index()
+    await closeAll(this.#clock, unused)
+    return { kept: keptCount, restored: tasks.size - keptCount }
   }
 
   #index(): void {
@@ -108,57 +92,9 @@ export class TaskSet {
     }
   }
 
-  async #openTasks(
-    assigned: readonly TaskAssignment[],
-    member: GroupMember,
-  ): Promise<readonly Task[]> {
-    if (assigned.length === 0) return []
-    const places = assigned.flatMap(({ topics, partition }) =>
-      topics.map((topic) => ({ topic, partition })),
-    )
-    const [committed, starts, ends] = await Promise.all([
-      committedOf(member, places),
-      listOffsets(this.#cluster, places, earliestTimestamp, 'read_committed'),
-      listOffsets(this.#cluster, places, latestTimestamp, 'read_committed'),
-    ])
-    const known = new Map<string, TaskStart>()
-    for (const [i, { topic, partition }] of places.entries()) {
-      const { offset = 0, metadata } = committed[i]!
-      const position = Math.max(offset, starts[i]!.offset)
-      known.set(`${topic}/${partition}`, { topic, position, endOffset: ends[i]!.offset, metadata })
-    }
-    const restorations: Restoration[] = []
-    const tasks = assigned.map(({ subTopology, partition, topics }) => {
-      const task = new Task({ ...this.#context, plan: this.#plan }, subTopology, partition)
-      for (const topic of task.pipeline.restored.keys()) {
-        const until = topics.includes(topic)
-          ? known.get(`${topic}/${partition}`)!.position
-          : undefined
-        restorations.push({ task, topic, until })
-      }
-      return { task, starts: topics.map((topic) => known.get(`${topic}/${partition}`)!) }
-    })
-    await restoreTasks(this.#cluster, restorations)
-    for (const { task, starts: of } of tasks) task.start(of)
-    return tasks.map(({ task }) => task)
-  }
-
-  async #openInput(plan: InputPlan, member: GroupMember): Promise<InputReader> {
-    const topic = plan.positionTopic
-    const [committed] = await committedOf(member, [{ topic, partition: 0 }])
-    const { offset, metadata } = committed!
-    const last = offset === undefined ? undefined : { offset, metadata }
-    const saved = await readPosition(this.#cluster, topic, last)
-    const { service } = this.#plan.topology
-    const reader = new InputReader(plan, service, this.#context, this.#onReady)
-    reader.start(saved, offset ?? 0)
-    return reader
-  }
-
   /** Puts everything aside until the group has assigned partitions anew. Nothing may be uncommitted. */
-  suspend(): void {
-    this.#keptTasks = this.#tasks
-    this.#keptInputs = this.#inputs
+  suspend(ownership: Ownership): void {
+    this.#kept = { tasks: this.#tasks, inputs: this.#inputs, under: ownership }
     this.#tasks = new Map()
     this.#inputs = new Map()
     this.#index()
@@ -166,13 +102,12 @@ export class TaskSet {
 
   /** Forgets everything, processed or not. */
   async drop(): Promise<void> {
-    const inputs = [...this.#inputs.values(), ...this.#keptInputs.values()]
+    const inputs = [...this.#inputs.values(), ...(this.#kept?.inputs.values() ?? [])]
     this.#tasks = new Map()
     this.#inputs = new Map()
-    this.#keptTasks = new Map()
-    this.#keptInputs = new Map()
+    this.#kept = undefined
     this.#index()
-    await closeAll(this.#cluster.clock, inputs)
+    await closeAll(this.#clock, inputs)
   }
 
   /** Where the consumer goes on in every partition. */
@@ -195,16 +130,28 @@ export class TaskSet {
     else taker?.consumed(delivery.nextOffset)
   }
 
+  /** Notes where partitions end, which fetches that brought nothing tell, too. */
+  noteEnds(highWatermark: (topic: string, partition: number) => number | undefined): void {
+    for (const { queues, partition } of this.#tasks.values()) {
+      for (const queue of queues) {
+        const end = highWatermark(queue.source.topic, partition)
+        if (end !== undefined) queue.endsAt(end)
+      }
+    }
+  }
+
   /** Pauses the fetching of what has much in store, and resumes what has used it up. */
   throttle(consumer: Throttle): void {
+    const share = bufferedBytesOfAll / Math.max(1, this.#byPlace.size)
+    const bytesMax = Math.max(bufferedBytesMin, Math.min(bufferedBytesMax, share))
     for (const { queues, partition } of this.#tasks.values()) {
-      for (const { source, buffered } of queues) {
+      for (const { source, buffered, bufferedBytes } of queues) {
         const place = `${source.topic}/${partition}`
         const isPaused = this.#paused.has(place)
-        if (!isPaused && buffered > bufferedRecordsMax) {
+        if (!isPaused && (buffered > bufferedRecordsMax || bufferedBytes > bytesMax)) {
           this.#paused.add(place)
           consumer.pause(source.topic, partition)
-        } else if (isPaused && buffered < bufferedRecordsLow) {
+        } else if (isPaused && buffered < bufferedRecordsLow && bufferedBytes < bytesMax / 4) {
           this.#paused.delete(place)
           consumer.resume(source.topic, partition)
         }
@@ -212,15 +159,19 @@ export class TaskSet {
     }
   }
 
-  /** Processes about `limit` records, fairly among tasks and inputs. Returns how many; 0: all wait. */
-  process(limit: number, now: number): number {
-    const share = Math.ceil(limit / Math.max(1, this.#tasks.size + this.#inputs.size))
+  /** Processes records for one turn, fairly among tasks and inputs. Returns how many; 0: all wait. */
+  process(turn: Turn, now: number): number {
     let done = 0
-    while (done < limit) {
+    while (!turn.hasEnded) {
       const before = done
-      for (const task of this.#tasks.values()) done += task.process(share)
-      for (const input of this.#inputs.values()) done += input.process(share, now)
+      for (const task of this.#tasks.values()) {
+        if (!turn.hasEnded) done += task.process(shareRecords, turn)
+      }
+      for (const input of this.#inputs.values()) {
+        if (!turn.hasEnded) done += input.process(shareRecords, now)
+      }
       if (done === before) break
+      turn.look()
     }
     return done
   }
@@ -243,7 +194,7 @@ export class TaskSet {
     for (const task of this.#tasks.values()) {
       for (const { source } of task.queues) {
         if (o.innerOnly && !source.inner) continue
-        const offset = task.committedPosition(source.topic)
+        const offset = task.lastCommitted(source.topic) ?? 0
         positions.push({ topic: source.topic, partition: task.partition, offset })
       }
     }
@@ -258,19 +209,8 @@ export class TaskSet {
   }
 }
 
-/** The group's committed offsets, in the order of `places`; undefined where there is none. */
-async function committedOf(
-  member: GroupMember,
-  places: readonly TopicPartition[],
-): Promise<readonly { offset: number | undefined; metadata: string }[]> {
-  const byPlace = new Map<string, { offset: number; metadata: string }>()
-  for (const committed of await member.committed(places, { requireStable: true })) {
-    byPlace.set(`${committed.topic}/${committed.partition}`, committed)
-  }
-  return places.map(({ topic, partition }) => {
-    const { offset = -1, metadata = '' } = byPlace.get(`${topic}/${partition}`) ?? {}
-    return { offset: offset < 0 ? undefined : offset, metadata }
-  })
+function nameOf({ plan }: InputReader): string {
+  return plan.node.name
 }
 
 async function closeAll(clock: Clock, inputs: Iterable<InputReader>): Promise<void> {

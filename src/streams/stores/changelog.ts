@@ -5,39 +5,52 @@
  * | part  | bytes                                                                              |
  * |-------|------------------------------------------------------------------------------------|
  * | key   | the key as in its stream; in a windowed store followed by the window's start, int64 |
- * | value | JSON, or the schema's encoding; null deletes                                        |
+ * | value | the state's format: plain data, or a message; null deletes                          |
  *
  * A window that is dropped writes a null for each of its rows, so compaction can forget it. (A retention
  * time would not do: record timestamps are event times, and events of last year would vanish at once.)
  */
 import { Reader, Writer } from '../../base/bytes.ts'
-import type { Emit } from '../stores/emit.ts'
+import { HeadwaterError } from '../../base/errors.ts'
+import type { Emit } from './emit.ts'
 import type { Key, KeyCodec, ValueCodec } from './serde.ts'
 import type { StoredRow } from './store.ts'
 
 const startBytes = 8
 
+interface ChangelogRow {
+  readonly key: Key
+  readonly start: number
+  /** Undefined: there is no such row. */
+  readonly value: unknown
+}
+
 /** Writes and reads the records of one changelog topic. */
 export class Changelog {
   readonly topic: string
+  readonly values: ValueCodec
+  readonly #store: string
   readonly #keys: KeyCodec
-  readonly #values: ValueCodec
   readonly #windowed: boolean
   readonly #writer = new Writer()
 
-  constructor(topic: string, keys: KeyCodec, values: ValueCodec, windowed: boolean) {
-    this.topic = topic
-    this.#keys = keys
-    this.#values = values
-    this.#windowed = windowed
+  /** @param o `store` is the aggregation's name, for errors */
+  constructor(o: {
+    store: string
+    topic: string
+    keys: KeyCodec
+    values: ValueCodec
+    windowed: boolean
+  }) {
+    this.#store = o.store
+    this.topic = o.topic
+    this.#keys = o.keys
+    this.values = o.values
+    this.#windowed = o.windowed
   }
 
-  /** Appends the row; an undefined value as null. */
-  write(
-    emit: Emit,
-    partition: number,
-    row: { key: Key; start: number; value: unknown; timestamp: number },
-  ): void {
+  /** Appends the row; an undefined value as null. State that cannot be stored is `operator-failed`. */
+  write(emit: Emit, partition: number, row: ChangelogRow & { readonly timestamp: number }): void {
     const writer = this.#writer
     writer.at = 0
     let key = this.#keys.encode(row.key).bytes
@@ -46,21 +59,35 @@ export class Changelog {
       writer.int64(row.start)
     }
     const keyEnd = writer.at
-    if (row.value !== undefined) this.#values.encode(row.value, writer)
+    if (row.value !== undefined) this.#encode(row, writer)
     if (this.#windowed) key = writer.bytes.subarray(0, keyEnd)
     const value = row.value === undefined ? null : writer.bytes.subarray(keyEnd, writer.at)
     emit.append(this.topic, partition, row.timestamp, key, value)
   }
 
+  #encode({ key, start, value }: ChangelogRow, writer: Writer): void {
+    try {
+      this.values.encode(value, writer)
+    } catch (cause) {
+      const window = this.#windowed ? ` in the window from ${new Date(start).toISOString()}` : ''
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new HeadwaterError(
+        'operator-failed',
+        `state of '${this.#store}' for key '${key}'${window}: ${reason}`,
+        { cause },
+      )
+    }
+  }
+
   /** The row in a record; `value` undefined when it was deleted. */
-  read(record: StoredRow): { key: Key; start: number; value: unknown } {
+  read(record: StoredRow): ChangelogRow {
     const { bytes, keyStart, keyEnd, valueStart, valueEnd } = record
     const plainEnd = this.#windowed ? keyEnd - startBytes : keyEnd
     const start = this.#windowed ? new Reader(bytes, plainEnd, keyEnd).int64() : 0
     return {
       key: this.#keys.decode(bytes, keyStart, plainEnd),
       start,
-      value: valueEnd < 0 ? undefined : this.#values.decode(bytes, valueStart, valueEnd),
+      value: valueEnd < 0 ? undefined : this.values.decode(bytes, valueStart, valueEnd),
     }
   }
 }

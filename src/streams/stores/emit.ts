@@ -1,11 +1,29 @@
 /** Where records leave a task: a producer, or a test. */
 export interface Emit {
-  /** The bytes may be reused after the call. */
+  /** The bytes may be reused after the call. Throws `EmitFailure`. */
   append(
     topic: string,
     partition: number,
     timestamp: number,
     key: Uint8Array | null,
     value: Uint8Array | null,
+    headers?: readonly EmitHeader[],
   ): void
+}
+
+export interface EmitHeader {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+/**
+ * What `append` throws when the way out is barred. It says nothing about the record that was on its way nor
+ * about the function that made it, so whoever names those lets it pass.
+ */
+export class EmitFailure extends Error {
+  override readonly name = 'EmitFailure'
+
+  constructor(cause: unknown) {
+    super('a record could not be written', { cause })
+  }
 }

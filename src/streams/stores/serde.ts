@@ -2,15 +2,17 @@
  * How keys and values become record bytes and come back.
  *
  * Keys: a string is its UTF-8 bytes; a 64-bit integer its decimal text, so that every client and tool can
- * read it. The bytes decide the partition (murmur2, as in Kafka), so encoding is exact and one-to-one.
+ * read it. A key's bytes are its identity and decide its partition (murmur2, as in Kafka): each key has one
+ * form, and bytes that are no key's form are refused, never taken for another key.
  * A stream repeats few keys often: both directions remember what they have seen, within a named bound.
  *
- * Values: the schema's codec where a schema is known, else JSON in which a bigint, a date and bytes
- * survive. A value that does not decode throws; naming the record is the task's business.
+ * Values: the schema's codec where a schema is known, else plain data (`plain.ts`). What does not decode
+ * throws `record-invalid`; naming the record is the task's business.
  */
-import { utf8Bytes, utf8String } from '../../base/bytes.ts'
+import { exactUtf8String, utf8Bytes } from '../../base/bytes.ts'
 import type { Writer } from '../../base/bytes.ts'
 import { murmur2 } from '../../base/checksum.ts'
+import { HeadwaterError } from '../../base/errors.ts'
 
 /** A key as programs see it. */
 export type Key = string | bigint
@@ -48,7 +50,7 @@ export class KeyCodec {
     const seen = this.#decoded[slot]
     if (seen !== undefined && sameBytes(seen.bytes, bytes, start, end)) return seen.key
     const own = bytes.slice(start, end)
-    const key = this.#parse(utf8String(own))
+    const key = this.#parse(own)
     this.#decoded[slot] = { key, bytes: own }
     return key
   }
@@ -63,16 +65,52 @@ export class KeyCodec {
     return encoded
   }
 
-  #parse(text: string): Key {
+  #parse(bytes: Uint8Array): Key {
+    const text = exactUtf8String(bytes)
+    if (text === undefined) {
+      throw refuse(
+        `the key's bytes (${hexOf(bytes)}) are not UTF-8 text: its keyspace says ${this.#kind}, so whoever ` +
+          'wrote it must write that, or the stream needs a keyspace of what it holds',
+      )
+    }
     if (this.#kind === 'string') return text
-    if (!/^-?\d+$/.test(text)) throw new TypeError(`the key '${text}' is not a whole number`)
-    return BigInt(text)
+    const key = int64Key(text)
+    if (key !== undefined) return key
+    throw refuse(
+      `the key ${JSON.stringify(text.slice(0, 40))} is not a 64-bit whole number in its one decimal form ` +
+        "(no '+', no spaces, no leading zeros): whoever wrote it must write that",
+    )
   }
 
   #print(key: Key): string {
-    if (typeof key === (this.#kind === 'string' ? 'string' : 'bigint')) return String(key)
-    throw new TypeError(`a key of type ${typeof key} was given where ${this.#kind} is declared`)
+    if (typeof key !== (this.#kind === 'string' ? 'string' : 'bigint')) {
+      throw refuse(`a key of type ${typeof key} was given where ${this.#kind} is declared`)
+    }
+    if (typeof key === 'string') {
+      if (key.isWellFormed()) return key
+      throw refuse(
+        `the key ${JSON.stringify(key.slice(0, 40))} holds half a character: no bytes are its`,
+      )
+    }
+    if (BigInt.asIntN(64, key) === key) return String(key)
+    throw refuse(`the key ${key} does not fit 64 bits`)
   }
+}
+
+/** The integer that `text` is the one form of; undefined when it is none's. */
+export function int64Key(text: string): bigint | undefined {
+  if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return undefined
+  const key = BigInt(text)
+  return BigInt.asIntN(64, key) === key ? key : undefined
+}
+
+function hexOf(bytes: Uint8Array): string {
+  const digits = Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0'))
+  return `0x${digits.join('')}${bytes.length > 16 ? '…' : ''}`
+}
+
+function refuse(why: string): HeadwaterError {
+  return new HeadwaterError('record-invalid', why)
 }
 
 /** The codecs of both kinds of key; one pair a service, so that what one task has seen all know. */
@@ -97,48 +135,4 @@ function sameBytes(own: Uint8Array, bytes: Uint8Array, start: number, end: numbe
 export interface ValueCodec {
   encode(value: unknown, writer: Writer): void
   decode(bytes: Uint8Array, start: number, end: number): unknown
-}
-
-/** JSON that keeps what plain JSON loses: bigints, dates, byte arrays, infinities; each under a `$` key. */
-export const jsonCodec: ValueCodec = {
-  encode: (value, writer) => {
-    const text = JSON.stringify(value, mark)
-    if (text === undefined) throw new TypeError(`a ${typeof value} cannot be stored`)
-    writer.string(text)
-  },
-  decode: (bytes, start, end) => {
-    const text = utf8String(bytes.subarray(start, end))
-    return text.includes('"$') ? JSON.parse(text, unmark) : JSON.parse(text)
-  },
-}
-
-/** `this` is the holder: a `Date` has become a string before a replacer sees it. */
-function mark(this: unknown, name: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return { $bigint: String(value) }
-  if (typeof value === 'string') {
-    const original = (this as Record<string, unknown>)[name]
-    return original instanceof Date ? { $date: original.getTime() } : value
-  }
-  if (typeof value === 'number' && !Number.isFinite(value)) return { $number: String(value) }
-  if (value instanceof Uint8Array) return { $bytes: base64(value) }
-  return value
-}
-
-function unmark(_name: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if ('$bigint' in value) return BigInt(value.$bigint as string)
-  if ('$date' in value) return new Date(value.$date as number)
-  if ('$number' in value) return Number(value.$number)
-  if ('$bytes' in value) return fromBase64(value.$bytes as string)
-  return value
-}
-
-function base64(bytes: Uint8Array): string {
-  let binary = ''
-  for (const byte of bytes) binary += String.fromCharCode(byte)
-  return btoa(binary)
-}
-
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
 }

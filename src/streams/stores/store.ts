@@ -2,30 +2,34 @@
  * What state looks like from outside: readable by key, by key and window, or in order.
  *
  * State is synchronous: an operator reads and writes it in the middle of a record. What is read here is
- * *live*: it holds what this instance has processed, including the last moments before a commit (at most
- * one commit interval). After a crash that part is computed again, to the same result.
+ * *committed*: what the running transaction has changed shows when it is through, all at once, and never if
+ * it is not. What is handed out is the caller's own: changing it changes no state.
  */
 import type { Key } from './serde.ts'
 
-/** One row of a table. `start` is the window's first millisecond; undefined in a table without windows. */
-export interface Row {
+/** Names a row. `start` is the window's first millisecond; undefined in a table without windows. */
+export interface RowKey {
   readonly key: Key
   readonly start: number | undefined
-  readonly value: unknown
 }
 
 /** State that can be read. A windowed store answers only `getWindow`, one without windows only `get`. */
 export interface ReadableStore {
+  /** How many rows there are. */
   readonly size: number
   get(key: Key): unknown
   getWindow(key: Key, start: number): unknown
-  /** All rows, in no order. */
-  rows(): Iterable<Row>
+  /** Which rows there are, in no order. */
+  keys(): Iterable<RowKey>
+  /** Makes what has been written since the last call what is read. */
+  committed(): void
 }
 
 /** State rebuilt from a topic: `value` null deletes. Bytes must not be kept. */
 export interface RestorableStore {
   restore(record: StoredRow): void
+  /** Notes that everything written is committed. */
+  committed(): void
 }
 
 /** A record of the topic a store is rebuilt from, as ranges of `bytes`; `valueEnd` -1 means null. */

@@ -3,27 +3,22 @@
  * in the same transaction, so that nothing is written twice and nothing is left out.
  *
  * The position lies in a compacted topic of one partition; the member of the group that owns the
- * partition reads the input. Each position record has a sequence number, which is also committed as the
- * metadata of the partition's offset. A new owner reads on from the last committed record; one whose
- * number is below the committed one shows that the last transaction is not through everywhere yet, and
- * the owner waits for it. The offset commit carries the group's generation, so an owner that has been
- * replaced cannot write on.
+ * partition reads the input, and a new owner reads on after the last committed record. The offset commit
+ * carries the ownership, so an owner that has been replaced cannot write on.
  */
 import { Writer, utf8Bytes } from '../../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
-import { messageWriter } from '../operators/stateless.ts'
+import { messageWriter } from '../operators/sink.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { OperatorContext, Push } from '../operators/operator.ts'
 import { operatorFailed } from '../operators/operator.ts'
 import type { InputPlan } from '../plan/plan.ts'
-import { jsonCodec } from '../stores/serde.ts'
+import { plainCodec } from '../stores/plain.ts'
 import type { TaskOffset } from './task.ts'
 import type { InputBatch, Position } from '../topology/topology.ts'
 
 /** What a position record holds. */
 export interface SavedPosition {
-  /** Grows by one with every transaction that wrote events of the input. */
-  readonly sequence: number
   /** Events written since the input was read first. */
   readonly records: number
   readonly position: Position
@@ -33,30 +28,34 @@ export class InputReader {
   readonly plan: InputPlan
   readonly #write: Push
   readonly #onReady: () => void
-  readonly #service: string
+  readonly #name: string
   #iterator: AsyncIterator<InputBatch> | undefined
   #batch: InputBatch | undefined
   #at = 0
   #isEnded = false
   #failure: unknown
   #isClosed = false
-  #saved: SavedPosition = { sequence: 0, records: 0, position: null }
+  #saved: SavedPosition = { records: 0, position: null }
   /** Where the position topic has been read to. */
   #topicPosition = 0
+  /** What the group has committed of it, and what a commit on its way will. */
+  #committedOffset: number | undefined
+  #savedOffset: number | undefined
   /** What the next position record will hold; undefined when nothing was written since the last. */
   #unsaved: SavedPosition | undefined
 
   /** @param onReady called when `process` has something to do again */
   constructor(plan: InputPlan, service: string, context: OperatorContext, onReady: () => void) {
     this.plan = plan
-    this.#service = service
-    this.#write = messageWriter(plan.node.event, context)
+    this.#name = `input '${plan.node.name}' of service '${service}'`
+    this.#write = messageWriter(plan.node.event, context, this.#name)
     this.#onReady = onReady
   }
 
-  /** Begins to read after what was saved last; `topicPosition` is where the position topic goes on. */
-  start(saved: SavedPosition | undefined, topicPosition: number): void {
-    this.#topicPosition = topicPosition
+  /** Begins to read after what was saved last; `committed` is the group's offset of the position topic. */
+  start(saved: SavedPosition | undefined, committed: number | undefined): void {
+    this.#topicPosition = committed ?? 0
+    this.#committedOffset = committed
     if (saved !== undefined) this.#saved = saved
     try {
       this.#iterator = this.plan.node.read(saved?.position)[Symbol.asyncIterator]()
@@ -106,20 +105,13 @@ export class InputReader {
     const { events, position } = batch
     const end = Math.min(events.length, this.#at + limit)
     const from = this.#at
-    try {
-      while (this.#at < end) {
-        this.#write(null, events[this.#at], now)
-        this.#at++
-      }
-    } catch (error) {
-      throw this.#failed(error)
+    while (this.#at < end) {
+      this.#write(null, events[this.#at], now)
+      this.#at++
     }
     if (this.#at === events.length) {
-      const { records, sequence } = this.#unsaved ?? {
-        ...this.#saved,
-        sequence: this.#saved.sequence + 1,
-      }
-      this.#unsaved = { sequence, records: records + events.length, position }
+      const { records } = this.#unsaved ?? this.#saved
+      this.#unsaved = { records: records + events.length, position }
       this.#batch = undefined
       this.#at = 0
       this.#pull()
@@ -142,11 +134,16 @@ export class InputReader {
     if (unsaved === undefined) return []
     const { positionTopic, node } = this.plan
     const writer = new Writer()
-    jsonCodec.encode(unsaved, writer)
+    plainCodec.encode(unsaved, writer)
     emit.append(positionTopic, 0, now, utf8Bytes(node.name), writer.finish())
     // Always before the record just written: whoever reads on from here finds it.
-    const offset = this.#topicPosition
-    return [{ topic: positionTopic, partition: 0, offset, metadata: String(unsaved.sequence) }]
+    this.#savedOffset = this.#topicPosition
+    return [{ topic: positionTopic, partition: 0, offset: this.#savedOffset }]
+  }
+
+  /** What the group has committed of the position topic, as this reader knows it; undefined: nothing. */
+  get committedOffset(): number | undefined {
+    return this.#committedOffset
   }
 
   /** Notes that the transaction with the last `save` is committed. */
@@ -154,6 +151,7 @@ export class InputReader {
     if (this.#unsaved === undefined) return
     this.#saved = this.#unsaved
     this.#unsaved = undefined
+    this.#committedOffset = this.#savedOffset
   }
 
   /** Stops reading; what is on its way from the source is dropped. */
@@ -168,7 +166,7 @@ export class InputReader {
   }
 
   #failed(cause: unknown): HeadwaterError {
-    const name = `input '${this.plan.node.name}' of service '${this.#service}'`
+    const name = this.#name
     if (isHeadwaterError(cause) && cause.code !== 'operator-failed') {
       return new HeadwaterError(cause.code, `${name}: ${cause.message}`, { cause })
     }

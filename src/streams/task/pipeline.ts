@@ -10,15 +10,19 @@ import { aggregate } from '../operators/aggregate.ts'
 import { joinTable } from '../operators/join.ts'
 import { fanOut } from '../operators/operator.ts'
 import type { OperatorContext, Push } from '../operators/operator.ts'
-import { filter, flatMap, map, rekey, to, toFromWindow } from '../operators/stateless.ts'
+import { to, toFromTable, toFromWindow } from '../operators/sink.ts'
+import { filter, flatMap, map, rekey } from '../operators/stateless.ts'
 import { windowedAggregate } from '../operators/window.ts'
 import type { Plan, SourcePlan, StorePlan, SubTopology } from '../plan/plan.ts'
 import { rekeyCodec, repartitionTopic } from '../plan/plan.ts'
-import type { Key } from '../stores/serde.ts'
+import { AggregateStore } from '../stores/aggregate-store.ts'
+import type { WrittenRow } from '../stores/aggregate-store.ts'
 import { Changelog } from '../stores/changelog.ts'
-import { AggregateStore, TableStore } from '../stores/memory.ts'
-import type { Cell } from '../stores/memory.ts'
+import type { Key } from '../stores/serde.ts'
+import type { RestorableStore } from '../stores/store.ts'
+import { TableStore } from '../stores/table-store.ts'
 import type { ToNode, TopologyNode } from '../topology/topology.ts'
+import { TaskTimes } from './times.ts'
 
 export interface Pipeline {
   /** By source topic: takes a decoded record of it. */
@@ -27,11 +31,14 @@ export interface Pipeline {
   readonly tables: ReadonlyMap<number, TableStore>
   readonly aggregates: ReadonlyMap<number, AggregateStore>
   /** By topic: the stores rebuilt from it. */
-  readonly restored: ReadonlyMap<string, readonly (TableStore | AggregateStore)[]>
+  readonly restored: ReadonlyMap<string, readonly RestorableStore[]>
+  readonly times: TaskTimes
   /** Rows waiting for `flush`. */
   waiting(): number
   /** Writes about `limit` waiting rows out; true when none is left. */
   flush(limit: number): boolean
+  /** Shows queries what has been flushed since the last call: its transaction is committed. */
+  committed(): void
 }
 
 export function compilePipeline(
@@ -55,25 +62,30 @@ class Compiler {
   readonly #context: OperatorContext
   readonly #tables = new Map<number, TableStore>()
   readonly #aggregates = new Map<number, AggregateStore>()
-  readonly #restored = new Map<string, (TableStore | AggregateStore)[]>()
+  readonly #restored = new Map<string, RestorableStore[]>()
+  readonly #times: TaskTimes
   readonly #outlets: Outlet[] = []
 
   constructor(plan: Plan, subTopology: SubTopology, context: OperatorContext) {
     this.#plan = plan
     this.#subTopology = subTopology
     this.#context = context
+    this.#times = new TaskTimes(plan, subTopology, context)
   }
 
   compile(): Pipeline {
     for (const store of this.#subTopology.stores) this.#openStore(store)
     const enter = new Map<string, Push>()
     for (const source of this.#subTopology.sources) enter.set(source.topic, this.#source(source))
+    const { progressTopic } = this.#plan
+    if (this.#times.isKept) this.#restored.set(progressTopic!, [this.#times.store!])
     const outlets = this.#outlets
     return {
       enter,
       tables: this.#tables,
       aggregates: this.#aggregates,
       restored: this.#restored,
+      times: this.#times,
       waiting: () => outlets.reduce((sum, outlet) => sum + outlet.waiting(), 0),
       flush: (limit) => {
         let left = limit
@@ -81,22 +93,24 @@ class Compiler {
           left -= outlet.flush(left)
           if (left <= 0) return false
         }
-        for (const store of this.#aggregates.values()) {
-          store.expire(this.#context.emit, this.#context.partition)
-        }
+        this.#times.flush()
         return true
+      },
+      committed: () => {
+        for (const stores of this.#restored.values()) for (const store of stores) store.committed()
       },
     }
   }
 
-  #openStore({ node, kind, topic, keys, values, window }: StorePlan): void {
+  #openStore({ node, kind, name, topic, keys, values, window }: StorePlan): void {
     const codec = this.#context.keys[keys]
     let store: TableStore | AggregateStore
     if (kind === 'table') {
       store = new TableStore(codec, values)
       this.#tables.set(node, store)
     } else {
-      const changelog = new Changelog(topic, codec, values, window !== undefined)
+      const windowed = window !== undefined
+      const changelog = new Changelog({ store: name, topic, keys: codec, values, windowed })
       store = new AggregateStore(changelog, window)
       this.#aggregates.set(node, store)
       this.#outlets.push(this.#aggregateOutlet(node, store, window?.sizeMs))
@@ -111,7 +125,7 @@ class Compiler {
     const { counts } = this.#context
     const onward = fanOut(nexts)
     const stream: Push = (key, value, timestamp) => {
-      if (value === null) counts.dropped++
+      if (value === null) counts.drops.noValue++
       else onward(key, value, timestamp)
     }
     return fanOut(nexts.length === 0 ? puts : [...puts, stream])
@@ -123,7 +137,7 @@ class Compiler {
     const changes = this.#tableOutlet(id, table)
     return (key, value, timestamp) => {
       if (key === null) {
-        counts.dropped++
+        counts.drops.noKey++
         return
       }
       table.put(key, value)
@@ -133,7 +147,7 @@ class Compiler {
 
   /** Keys changed since the last flush with their times; undefined when nothing follows the table. */
   #tableOutlet(id: number, table: TableStore): Map<Key, number> | undefined {
-    const nexts = this.#after(id)
+    const nexts = this.#sinks(id).map((node) => toFromTable(node, this.#context))
     if (nexts.length === 0) return undefined
     const forward = fanOut(nexts)
     const changes = new Map<Key, number>()
@@ -144,7 +158,7 @@ class Compiler {
         for (const [key, timestamp] of changes) {
           if (count === limit) break
           changes.delete(key)
-          forward(key, table.get(key) ?? null, timestamp)
+          forward(key, table.live(key) ?? null, timestamp)
           count++
         }
         return count
@@ -155,22 +169,27 @@ class Compiler {
 
   #aggregateOutlet(id: number, store: AggregateStore, sizeMs: number | undefined): Outlet {
     const { emit, partition } = this.#context
-    const visits = this.#followers(id).map((node) => {
-      assert(node.kind === 'to', `a ${node.kind} follows aggregate ${id}`)
-      return this.#emitRows(node, sizeMs)
-    })
-    const visit = (cell: Cell): void => {
-      for (const each of visits) each(cell)
+    const visits = this.#sinks(id).map((node) => this.#emitRows(node, sizeMs))
+    const visit = (row: WrittenRow): void => {
+      for (const each of visits) each(row)
     }
     return {
-      waiting: () => store.dirtyCount,
+      waiting: () => store.waiting,
       flush: (limit) => store.write(emit, partition, limit, visit),
     }
   }
 
-  #emitRows(node: ToNode, sizeMs: number | undefined): (cell: Cell) => void {
+  /** The streams a table is written to. */
+  #sinks(id: number): ToNode[] {
+    return this.#followers(id).map((node) => {
+      assert(node.kind === 'to', `a ${node.kind} follows table ${id}`)
+      return node
+    })
+  }
+
+  #emitRows(node: ToNode, sizeMs: number | undefined): (row: WrittenRow) => void {
     if (sizeMs !== undefined) return toFromWindow(node, sizeMs, this.#context)
-    const write = to(node, this.#context)
+    const write = toFromTable(node, this.#context)
     return ({ key, value, timestamp }) => write(key, value ?? null, timestamp)
   }
 
@@ -191,9 +210,9 @@ class Compiler {
       case 'filter':
         return filter(node, fanOut(this.#after(node.id)))
       case 'map':
-        return map(node, fanOut(this.#after(node.id)))
+        return map(node, context.counts, fanOut(this.#after(node.id)))
       case 'flatMap':
-        return flatMap(node, fanOut(this.#after(node.id)))
+        return flatMap(node, context.counts, fanOut(this.#after(node.id)))
       case 'merge':
         return fanOut(this.#after(node.id))
       case 'join': {
@@ -203,13 +222,16 @@ class Compiler {
       }
       case 'rekey': {
         const topic = repartitionTopic(this.#plan.topology.service, node)
-        return rekey(node, topic, rekeyCodec(node), context)
+        const { moment } = this.#times
+        const timed = { progress: this.#times.addRekey(node), moment }
+        return rekey(node, topic, rekeyCodec(node), context, timed)
       }
       case 'aggregate': {
         const store = this.#aggregates.get(node.id)!
-        return node.window === undefined
-          ? aggregate(node, store, context.counts)
-          : windowedAggregate(node, node.window, store, context.counts)
+        if (node.window === undefined) return aggregate(node, store, context.counts)
+        const { moment } = this.#times
+        const timed = { progress: this.#times.addWindow(node, store), moment }
+        return windowedAggregate(node, node.window, store, context.counts, timed)
       }
       case 'to':
         return to(node, context)

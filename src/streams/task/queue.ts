@@ -7,11 +7,17 @@
  * which may lie behind control records and gaps.
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
 import { batchHeaderBytes, readBatchHeader } from '../../records/batch.ts'
-import { forEachRecord } from '../../records/record.ts'
+import { forEachRecord, headersOf } from '../../records/record.ts'
+import { carriedTime, markIn } from '../operators/moment.ts'
+import type { Mark } from '../operators/moment.ts'
+import { operatorFailed } from '../operators/operator.ts'
 import type { Push } from '../operators/operator.ts'
 import type { SourcePlan } from '../plan/plan.ts'
+import { EmitFailure } from '../stores/emit.ts'
 import type { KeyCodecs } from '../stores/serde.ts'
+import type { TaskTimes } from './times.ts'
 
 /** What a fetch brought for one partition. */
 export interface Delivery {
@@ -22,6 +28,17 @@ export interface Delivery {
   readonly nextOffset: number
   /** The end of the partition as far as readers of committed records may go. */
   readonly lastStableOffset: number
+  /** The end of the partition, records of open transactions included. */
+  readonly highWatermark: number
+}
+
+/** Says when a turn has lasted long enough; asked after every record. */
+export interface Turn {
+  readonly hasEnded: boolean
+  /** @param queue where the record came from @param offset the record's */
+  isOver(queue: InputQueue, offset: number): boolean
+  /** Looks at the clock, also when no record was processed. */
+  look(): void
 }
 
 export class InputQueue {
@@ -31,14 +48,19 @@ export class InputQueue {
   readonly startEnd: number
   /** Records delivered and not yet taken; those before the position in a batch's front included. */
   buffered = 0
+  /** Bytes of the batches that are not at the head yet. */
+  bufferedBytes = 0
   #position: number
   #fetchedTo: number
-  #knownEnd: number
+  /** How far committed records are known to reach, and where the partition is known to end. */
+  #stableEnd: number
+  #end: number
   readonly #service: string
   readonly #keys: KeyCodecs
   readonly #push: Push
+  readonly #times: TaskTimes
   readonly #batches: Uint8Array[] = []
-  readonly #columns = new Columns()
+  readonly #columns: Columns
   #at = 0
 
   constructor(o: {
@@ -46,9 +68,11 @@ export class InputQueue {
     source: SourcePlan
     partition: number
     position: number
+    /** The high watermark when the task started. */
     endOffset: number
     keys: KeyCodecs
     push: Push
+    times: TaskTimes
   }) {
     this.#service = o.service
     this.source = o.source
@@ -56,9 +80,12 @@ export class InputQueue {
     this.startEnd = o.endOffset
     this.#position = o.position
     this.#fetchedTo = o.position
-    this.#knownEnd = o.endOffset
+    this.#stableEnd = o.endOffset
+    this.#end = o.endOffset
     this.#keys = o.keys
     this.#push = o.push
+    this.#times = o.times
+    this.#columns = new Columns(o.source.inner)
   }
 
   /** The offset of the next record to process. */
@@ -73,16 +100,23 @@ export class InputQueue {
 
   /** Offsets between the position and the end of the partition as last seen. */
   get lag(): number {
-    return Math.max(0, this.#knownEnd - this.#position)
+    return Math.max(0, this.#end - this.#position)
   }
 
-  deliver({ batches, nextOffset, lastStableOffset }: Delivery): void {
+  /** Notes where the partition ends, which a fetch that brought nothing tells, too. */
+  endsAt(highWatermark: number): void {
+    this.#end = Math.max(this.#end, highWatermark)
+  }
+
+  deliver({ batches, nextOffset, lastStableOffset, highWatermark }: Delivery): void {
     for (const batch of batches) {
       this.#batches.push(batch)
       this.buffered += readBatchHeader(batch).recordCount
+      this.bufferedBytes += batch.length
     }
     this.#fetchedTo = nextOffset
-    this.#knownEnd = Math.max(this.#knownEnd, lastStableOffset)
+    this.#stableEnd = Math.max(this.#stableEnd, lastStableOffset)
+    this.endsAt(highWatermark)
     this.#fill()
   }
 
@@ -93,16 +127,19 @@ export class InputQueue {
 
   /** Whether records exist that have not come yet. */
   get awaitsFetch(): boolean {
-    return this.#at >= this.#columns.count && this.#position < this.#knownEnd
+    return this.#at >= this.#columns.count && this.#position < this.#stableEnd
   }
 
-  /** Processes records up to a timestamp or a count, whichever comes first. Returns how many. */
-  run(untilTimestamp: number, limit: number): number {
+  /** Processes records up to a timestamp, a count or the end of the turn. Returns how many. */
+  run(untilTimestamp: number, limit: number, turn: Turn): number {
     const columns = this.#columns
     const { bytes, offsets, timestamps, keyStarts, keyEnds, valueStarts, valueEnds } = columns
     const { values, keys: kind } = this.source
     const keys = kind === null ? undefined : this.#keys[kind]
     const push = this.#push
+    const { moment } = this.#times
+    const carried = this.source.inner ? columns.carried : undefined
+    const marks = columns.marks.size === 0 ? undefined : columns.marks
     const from = this.#at
     const end = Math.min(columns.count, from + limit)
     let at = from
@@ -117,8 +154,12 @@ export class InputQueue {
         const valueEnd = valueEnds[at]!
         const value = valueEnd < 0 ? null : values.decode(bytes, valueStarts[at]!, valueEnd)
         doing = 'operators'
-        push(key, value, timestamps[at]!)
+        moment.carried = carried?.[at]
+        const mark = marks?.get(at)
+        if (mark !== undefined) this.#times.mark(this.source.topic, mark)
+        else push(key, value, timestamps[at]!)
         at++
+        if (turn.isOver(this, offsets[at - 1]!)) break
       }
     } catch (error) {
       throw this.#failed(doing, offsets[at]!, error)
@@ -141,6 +182,7 @@ export class InputQueue {
         this.#position = Math.max(this.#position, this.#fetchedTo)
         return
       }
+      this.bufferedBytes -= batch.length
       const before = readBatchHeader(batch).recordCount
       this.#at = 0
       columns.open(batch, this.#position)
@@ -154,6 +196,9 @@ export class InputQueue {
     const place = `record ${offset} of partition ${this.partition} of topic '${this.source.topic}'`
     const stopped = `service '${this.#service}' stopped at ${place}`
     if (doing === 'operators') {
+      if (planted.has('producer-error-as-operator-failed') && error instanceof EmitFailure) {
+        return operatorFailed('the operator', error)
+      }
       if (!isHeadwaterError(error, 'operator-failed')) return error
       const fix = 'the service stays at this record: repair the function and start it again'
       const { message, cause } = error
@@ -175,6 +220,10 @@ type Doing = 'key' | 'value' | 'operators'
 /** Where the records of one batch lie. The arrays are kept from batch to batch. */
 class Columns {
   count = 0
+  /** In an inner topic: the times that records carry. */
+  carried = new Float64Array(0)
+  readonly marks = new Map<number, Mark>()
+  readonly #isInner: boolean
   bytes: Uint8Array = new Uint8Array(batchHeaderBytes)
   offsets = new Float64Array(0)
   timestamps = new Float64Array(0)
@@ -183,9 +232,14 @@ class Columns {
   valueStarts = new Int32Array(0)
   valueEnds = new Int32Array(0)
 
+  constructor(isInner: boolean) {
+    this.#isInner = isInner
+  }
+
   /** Notes the records of a batch from `position` on. */
   open(batch: Uint8Array, position: number): void {
     this.#reserve(readBatchHeader(batch).recordCount)
+    this.marks.clear()
     let count = 0
     forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
       if (offset < position) return
@@ -196,9 +250,19 @@ class Columns {
       this.keyEnds[count] = keyEnd
       this.valueStarts[count] = valueStart
       this.valueEnds[count] = valueEnd
+      if (this.#isInner) this.#openInner(count)
       count++
     })
     this.count = count
+  }
+
+  #openInner(at: number): void {
+    const headers = headersOf(this.bytes, this.valueStarts[at]!, this.valueEnds[at]!)
+    const timestamp = this.timestamps[at]!
+    this.carried[at] = headers.length === 0 ? timestamp : carriedTime(timestamp, headers)
+    if (this.keyEnds[at]! >= 0 || this.valueEnds[at]! >= 0) return
+    const mark = markIn(headers)
+    if (mark !== undefined) this.marks.set(at, mark)
   }
 
   #reserve(count: number): void {
@@ -210,5 +274,6 @@ class Columns {
     this.keyEnds = new Int32Array(capacity)
     this.valueStarts = new Int32Array(capacity)
     this.valueEnds = new Int32Array(capacity)
+    if (this.#isInner) this.carried = new Float64Array(capacity)
   }
 }

@@ -15,7 +15,7 @@ import type { Plan, SubTopology } from '../plan/plan.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { OperatorCounts } from '../operators/operator.ts'
 import { InputQueue } from './queue.ts'
-import type { Delivery } from './queue.ts'
+import type { Delivery, Turn } from './queue.ts'
 import type { KeyCodecs } from '../stores/serde.ts'
 import type { StoredRow } from '../stores/store.ts'
 
@@ -27,12 +27,11 @@ export interface TaskContext {
   readonly counts: OperatorCounts
 }
 
-/** A position to commit; `metadata` carries stream time over restarts. */
+/** A position to commit. */
 export interface TaskOffset {
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  readonly metadata: string
 }
 
 /** Where an input of a task begins. */
@@ -40,10 +39,10 @@ export interface TaskStart {
   readonly topic: string
   /** The committed position, or the beginning of the partition. */
   readonly position: number
-  /** The end of the partition now, as far as committed records go. */
+  /** What the group has committed; undefined: nothing. */
+  readonly committed: number | undefined
+  /** The end of the partition now: its high watermark. */
   readonly endOffset: number
-  /** What was committed with the position. */
-  readonly metadata: string
 }
 
 export class Task {
@@ -53,7 +52,8 @@ export class Task {
   readonly pipeline: Pipeline
   readonly #context: TaskContext
   #queues: InputQueue[] = []
-  readonly #committed = new Map<string, number>()
+  /** What the group has committed, as this task knows it; undefined: nothing. */
+  readonly #committed = new Map<string, number | undefined>()
 
   constructor(context: TaskContext, subTopology: SubTopology, partition: number) {
     this.id = taskId(subTopology, partition)
@@ -73,16 +73,16 @@ export class Task {
   start(starts: readonly TaskStart[]): void {
     const { plan, keys } = this.#context
     this.#queues = []
-    for (const { topic, position, endOffset, metadata } of starts) {
+    for (const { topic, position, committed, endOffset } of starts) {
       const source = this.subTopology.sources.find((candidate) => candidate.topic === topic)!
       const push = this.pipeline.enter.get(topic)!
       const service = plan.topology.service
       const { partition } = this
+      const { times } = this.pipeline
       this.#queues.push(
-        new InputQueue({ service, source, partition, position, endOffset, keys, push }),
+        new InputQueue({ service, source, partition, position, endOffset, keys, push, times }),
       )
-      this.#committed.set(topic, position)
-      this.#restoreStreamTimes(metadata)
+      this.#committed.set(topic, committed)
     }
   }
 
@@ -94,20 +94,21 @@ export class Task {
     this.#queues.find((queue) => queue.source.topic === delivery.topic)?.deliver(delivery)
   }
 
-  /** Processes up to `limit` records and returns how many; 0 when it must wait for more. */
-  process(limit: number): number {
+  /** Processes up to `limit` records of a turn and returns how many; 0 when it must wait for more. */
+  process(limit: number, turn: Turn): number {
     const queues = this.#queues
     const only = queues.length === 1 ? queues[0] : undefined
     let done = 0
     while (done < limit) {
-      const ran = only === undefined ? this.#step(limit - done) : only.run(Infinity, limit - done)
-      if (ran === 0) break
+      const left = limit - done
+      const ran = only === undefined ? this.#step(left, turn) : only.run(Infinity, left, turn)
       done += ran
+      if (ran === 0 || turn.hasEnded) break
     }
     return done
   }
 
-  #step(limit: number): number {
+  #step(limit: number, turn: Turn): number {
     let next: InputQueue | undefined
     let lowest = Infinity
     let second = Infinity
@@ -115,7 +116,7 @@ export class Task {
     for (const queue of this.#queues) {
       const head = queue.headTimestamp
       if (queue.source.bootstrap) {
-        if (head !== undefined) return queue.run(Infinity, limit)
+        if (head !== undefined) return queue.run(Infinity, limit, turn)
         if (queue.position < queue.startEnd) return 0
       } else if (head === undefined) {
         mustWait ||= queue.awaitsFetch
@@ -129,7 +130,7 @@ export class Task {
     }
     if (next === undefined || mustWait) return 0
     // A record later than another input's head must wait for that one, which `run` cannot see.
-    return next.run(second, limit)
+    return next.run(second, limit, turn)
   }
 
   /** Rows of state that have changed since they last left. */
@@ -144,48 +145,29 @@ export class Task {
 
   /** Whether a position has moved since the last commit. */
   get hasMoved(): boolean {
-    for (const { source, position } of this.#queues) {
-      if (position !== this.#committed.get(source.topic)) return true
-    }
-    return false
+    return this.#queues.some((queue) => this.#isAhead(queue))
+  }
+
+  #isAhead({ source, position }: InputQueue): boolean {
+    return position !== (this.#committed.get(source.topic) ?? 0)
   }
 
   /** Positions that moved since the last commit. */
   offsets(): TaskOffset[] {
-    const moved = this.#queues.filter(
-      (queue) => queue.position !== this.#committed.get(queue.source.topic),
-    )
-    if (moved.length === 0) return []
-    const metadata = this.#streamTimes()
+    const moved = this.#queues.filter((queue) => this.#isAhead(queue))
     return moved.map(({ source, position }) => {
-      return { topic: source.topic, partition: this.partition, offset: position, metadata }
+      return { topic: source.topic, partition: this.partition, offset: position }
     })
   }
 
   /** Notes that what `offsets` returned has been committed. */
   committed(offsets: readonly TaskOffset[]): void {
     for (const { topic, offset } of offsets) this.#committed.set(topic, offset)
+    this.pipeline.committed()
   }
 
-  committedPosition(topic: string): number {
-    return this.#committed.get(topic) ?? 0
-  }
-
-  /** The stream time of each aggregation, by its changelog, as a commit's metadata. */
-  #streamTimes(): string {
-    const times: Record<string, number> = {}
-    for (const store of this.pipeline.aggregates.values()) {
-      if (store.streamTime !== -Infinity) times[store.changelog.topic] = store.streamTime
-    }
-    return Object.keys(times).length === 0 ? '' : JSON.stringify({ streamTimes: times })
-  }
-
-  #restoreStreamTimes(metadata: string): void {
-    if (metadata === '') return
-    const { streamTimes } = JSON.parse(metadata) as { streamTimes?: Record<string, number> }
-    for (const store of this.pipeline.aggregates.values()) {
-      const time = streamTimes?.[store.changelog.topic]
-      if (time !== undefined && time > store.streamTime) store.streamTime = time
-    }
+  /** What the group has committed of an input; undefined: nothing yet. */
+  lastCommitted(topic: string): number | undefined {
+    return this.#committed.get(topic)
   }
 }

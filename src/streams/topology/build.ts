@@ -152,11 +152,17 @@ class StreamHandle {
   }
 
   count(name: string): TableHandle {
-    return aggregate(this.graph, this.id, name, this.#grouped(), undefined, () => 0, addOne)
+    return this.reduce(name, () => 0, addOne)
   }
 
-  reduce(name: string, init: AggregateNode['init'], f: AggregateNode['f']): TableHandle {
-    return aggregate(this.graph, this.id, name, this.#grouped(), undefined, init, f)
+  reduce(
+    name: string,
+    init: AggregateNode['init'],
+    f: AggregateNode['f'],
+    { state }: { state?: DescMessage } = {},
+  ): TableHandle {
+    const [from, keyspace] = [this.id, this.#grouped()]
+    return aggregate(this.graph, { from, name, keyspace, window: undefined, state, init, f })
   }
 
   to(event: AnyEvent, f?: ToNode['f']): void {
@@ -246,23 +252,21 @@ class WindowedHandle {
     return this.reduce(name, () => 0, addOne)
   }
 
-  reduce(name: string, init: AggregateNode['init'], f: AggregateNode['f']): TableHandle {
-    return aggregate(this.#graph, this.#from, name, this.#keyspace, this.#window, init, f)
+  reduce(
+    name: string,
+    init: AggregateNode['init'],
+    f: AggregateNode['f'],
+    { state }: { state?: DescMessage } = {},
+  ): TableHandle {
+    const [from, keyspace, window] = [this.#from, this.#keyspace, this.#window]
+    return aggregate(this.#graph, { from, name, keyspace, window, state, init, f })
   }
 }
 
-function aggregate(
-  graph: Graph,
-  from: number,
-  name: string,
-  keyspace: AnyKeyspace,
-  window: TumblingWindow | undefined,
-  init: AggregateNode['init'],
-  f: AggregateNode['f'],
-): TableHandle {
-  graph.claim('table', name)
-  const id = graph.add({ kind: 'aggregate', from, name, keyspace, window, init, f })
-  return new TableHandle(graph, id, keyspace, window)
+function aggregate(graph: Graph, node: Omit<AggregateNode, 'id' | 'kind'>): TableHandle {
+  graph.claim('table', node.name)
+  const id = graph.add({ kind: 'aggregate', ...node })
+  return new TableHandle(graph, id, node.keyspace, node.window)
 }
 
 function addOne(count: unknown): number {

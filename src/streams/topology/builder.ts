@@ -10,6 +10,7 @@
  */
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { AnyEvent, AnyKeyspace, InitOf, KeyOf, Keyspace, ValueOf } from '../../events/event.ts'
+import type { StateSchema, Storable } from './storable.ts'
 import type { InputBatch, Position, Startup, TumblingWindow, WindowSpan } from './topology.ts'
 
 /** What `service` hands to a topology: the streams named in `R` may be read, those in `W` written. */
@@ -40,15 +41,16 @@ export interface Builder<R extends string, W extends string> {
 export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
   filter<U extends V>(keep: (value: V, key: KeyOf<K>) => value is U): Stream<K, U, W>
   filter(keep: (value: V, key: KeyOf<K>) => boolean): Stream<K, V, W>
-  map<U>(f: (value: V, key: KeyOf<K>) => U): Stream<K, U, W>
-  flatMap<U>(f: (value: V, key: KeyOf<K>) => Iterable<U>): Stream<K, U, W>
+  /** A null or undefined from `f` is no value: it is dropped and counted. */
+  map<U>(f: (value: V, key: KeyOf<K>) => U): Stream<K, NonNullable<U>, W>
+  flatMap<U>(f: (value: V, key: KeyOf<K>) => Iterable<U>): Stream<K, NonNullable<U>, W>
   /** This stream and another of the same keyspace as one. */
   merge<K2 extends AnyKeyspace | null, U>(
     other: Stream<K2, U, W> & SameKeyspace<K, K2>,
   ): Stream<K, V | U, W>
   /** The same values under another key: the only operator that sends them through an inner topic. */
   rekey<N extends string, T>(
-    name: string,
+    name: string & Storable<V, 'the value'>,
     keyspace: Keyspace<N, T>,
     f: (value: V, key: KeyOf<K>) => NoInfer<T>,
   ): Stream<Keyspace<N, T>, V, W>
@@ -56,21 +58,25 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
   join<K2 extends AnyKeyspace | null, U, U2>(
     table: Table<K2, U, W> & Joinable<K, K2>,
     f: (value: V, other: U, key: KeyOf<K>) => U2,
-  ): Stream<K, U2, W>
+  ): Stream<K, NonNullable<U2>, W>
   /** Like `join`, with `undefined` where the table has no value. */
   leftJoin<K2 extends AnyKeyspace | null, U, U2>(
     table: Table<K2, U, W> & Joinable<K, K2>,
     f: (value: V, other: U | undefined, key: KeyOf<K>) => U2,
-  ): Stream<K, U2, W>
+  ): Stream<K, NonNullable<U2>, W>
   /** Groups by key and window of event time; `count` and `reduce` follow. */
   window(window: TumblingWindow & Grouped<K>): Windowed<K, V, W>
   /** How many values each key had. `name` names the store for good. */
   count(name: string & Grouped<K>): Table<K, number, W>
-  /** A fold of each key's values. The state is plain data; `f` returns the next one, or changes and returns it. */
+  /**
+   * A fold of each key's values. The state is plain data, or the message `state` describes; `f` returns the
+   * next one, or changes and returns it; null or undefined deletes the row.
+   */
   reduce<A>(
-    name: string & Grouped<K>,
+    name: string & Grouped<K> & Storable<A, 'the state'>,
     init: (key: KeyOf<K>) => A,
     f: (state: A, value: V, key: KeyOf<K>) => A,
+    options?: { state: StateSchema<A> },
   ): Table<K, A, W>
   /** Writes each value to a stream this service owns; `f` may be left out when the values already fit. */
   to<E extends AnyEvent>(
@@ -99,9 +105,10 @@ export interface Table<K extends AnyKeyspace | null, V, W extends string = strin
 export interface Windowed<K extends AnyKeyspace | null, V, W extends string> {
   count(name: string): WindowTable<K, number, W>
   reduce<A>(
-    name: string,
+    name: string & Storable<A, 'the state'>,
     init: (key: KeyOf<K>) => A,
     f: (state: A, value: V, key: KeyOf<K>) => A,
+    options?: { state: StateSchema<A> },
   ): WindowTable<K, A, W>
 }
 

@@ -110,6 +110,8 @@ export interface AggregateNode {
   readonly name: string
   readonly keyspace: AnyKeyspace
   readonly window: TumblingWindow | undefined
+  /** The message the state is; undefined when it is plain data. */
+  readonly state: DescMessage | undefined
   readonly init: (key: unknown) => unknown
   readonly f: (state: unknown, value: unknown, key: unknown) => unknown
 }
@@ -119,6 +121,8 @@ export interface TumblingWindow {
   readonly kind: 'tumbling'
   readonly sizeMs: number
   readonly graceMs: number
+  /** How long a closed window can still be queried, in event time; `Infinity` for ever. */
+  readonly retentionMs: number
 }
 
 /** The bounds of a window, as functions of a topology see them. */
@@ -155,7 +159,7 @@ export interface InputNode {
   readonly read: (position: Position | undefined) => AsyncIterable<InputBatch>
 }
 
-/** How far an input has been read: any JSON value of the input's own. */
+/** How far an input has been read: any value of the input's own, of these parts. */
 export type Position =
   | null
   | boolean

@@ -1,16 +1,17 @@
 /**
  * Reads the tables that a topology returned, over all tasks of this instance.
  *
- * What is read is live: everything this instance has processed, including what the running transaction
- * has not committed yet (at most a commit interval). After a crash that part is computed again, to the
- * same result, so a reader never sees a value that will not be; it may see it before others do. Keys whose
- * partitions other instances own are not here.
+ * What is read is committed: a value that a transaction has not yet made true is never seen, and one that is
+ * seen stays true after a crash. Answers are the reader's own; changing one changes no state. A service that
+ * has failed or was closed does not answer: reading throws its reason. Keys whose partitions other
+ * instances own are not here.
  */
 import type { DescMessage } from '@bufbuild/protobuf'
 import type { Plan } from '../plan/plan.ts'
 import type { Key, KeyKind } from '../stores/serde.ts'
 import type { ReadableStore } from '../stores/store.ts'
 import type { Task } from '../task/task.ts'
+import type { TopologyNode } from '../topology/topology.ts'
 import type { TableView, WindowEntry, WindowView } from './views.ts'
 
 /** One row of a view. */
@@ -21,7 +22,7 @@ export interface ViewRow {
   readonly value: unknown
 }
 
-/** One table, read synchronously. */
+/** One table, read synchronously. Reading throws when the service can no longer answer. */
 export interface ViewReader {
   readonly keyType: KeyKind
   /** The message that values are; undefined when they are plain values. */
@@ -36,26 +37,36 @@ export interface ViewReader {
   scan(prefix: string, limit: number): readonly ViewRow[]
 }
 
-/** A reader for each table the topology returned. `tasks` are those that run now. */
+/**
+ * A reader for each table the topology returned.
+ * @param tasks those that run now
+ * @param gate called before every read; throws the reason when there can be no answer
+ */
 export function openViews(
   plan: Plan,
   tasks: () => Iterable<Task>,
+  gate: () => void,
 ): Readonly<Record<string, ViewReader>> {
   const readers: Record<string, ViewReader> = {}
   for (const [name, node] of Object.entries(plan.topology.views)) {
-    readers[name] = openView(plan, node, tasks)
+    readers[name] = openView(plan, node, tasks, gate)
   }
   return readers
 }
 
-function openView({ topology }: Plan, id: number, tasks: () => Iterable<Task>): ViewReader {
+function openView(
+  { topology }: Plan,
+  id: number,
+  tasks: () => Iterable<Task>,
+  gate: () => void,
+): ViewReader {
   const node = topology.nodes[id]!
   const keyspace = node.kind === 'table' ? node.event.key : 'keyspace' in node && node.keyspace
-  function* stores(): Iterable<ReadableStore> {
-    for (const { pipeline } of tasks()) {
-      const store = pipeline.tables.get(id) ?? pipeline.aggregates.get(id)
-      if (store !== undefined) yield store
-    }
+  const stores = (): ReadableStore[] => {
+    gate()
+    return [...tasks()].flatMap(({ pipeline }) => {
+      return pipeline.tables.get(id) ?? pipeline.aggregates.get(id) ?? []
+    })
   }
   const first = (read: (store: ReadableStore) => unknown): unknown => {
     for (const store of stores()) {
@@ -66,32 +77,38 @@ function openView({ topology }: Plan, id: number, tasks: () => Iterable<Task>): 
   }
   return {
     keyType: keyspace ? keyspace.type : 'string',
-    schema: node.kind === 'table' ? node.event.schema : undefined,
+    schema: schemaOf(node),
     windowMs: node.kind === 'aggregate' ? node.window?.sizeMs : undefined,
-    size: () => [...stores()].reduce((sum, store) => sum + store.size, 0),
+    size: () => stores().reduce((sum, store) => sum + store.size, 0),
     get: (key) => first((store) => store.get(key)),
     getWindow: (key, start) => first((store) => store.getWindow(key, start)),
     scan: (prefix, limit) => scan(stores(), prefix, limit),
   }
 }
 
-function scan(stores: Iterable<ReadableStore>, prefix: string, limit: number): ViewRow[] {
-  const found: { text: string; row: ViewRow }[] = []
+function schemaOf(node: TopologyNode): DescMessage | undefined {
+  if (node.kind === 'table') return node.event.schema
+  return node.kind === 'aggregate' ? node.state : undefined
+}
+
+function scan(stores: readonly ReadableStore[], prefix: string, limit: number): ViewRow[] {
+  const found: { text: string; key: Key; start: number | undefined; store: ReadableStore }[] = []
   for (const store of stores) {
-    for (const { key, start, value } of store.rows()) {
+    for (const { key, start } of store.keys()) {
       const text = String(key)
-      if (!text.startsWith(prefix)) continue
-      found.push({
-        text,
-        row: start === undefined ? { key, value } : { key, value, windowStart: start },
-      })
+      if (text.startsWith(prefix)) found.push({ text, key, start, store })
     }
   }
   found.sort((a, b) => {
     if (a.text !== b.text) return a.text < b.text ? -1 : 1
-    return (a.row.windowStart ?? 0) - (b.row.windowStart ?? 0)
+    return (a.start ?? 0) - (b.start ?? 0)
   })
-  return found.slice(0, limit).map(({ row }) => row)
+  // Only now are values copied: those beyond the limit cost nothing.
+  return found.slice(0, limit).map(({ key, start, store }) => {
+    return start === undefined
+      ? { key, value: store.get(key) }
+      : { key, value: store.getWindow(key, start), windowStart: start }
+  })
 }
 
 /** The view as callers in this process see it. */

@@ -1,6 +1,7 @@
 /**
  * The tables of a service as its callers see them, in this process or over HTTP: one typed view for each
- * table the topology returned.
+ * table the topology returned. Values are committed ones, and the caller's own. A read rejects with the
+ * reason when the service has failed or was closed.
  *
  * Types only, so that another process can import them without loading the service.
  */

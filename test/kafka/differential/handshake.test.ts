@@ -17,7 +17,7 @@ async function fate(side: Side, what: string, bytes: Uint8Array): Promise<void> 
 
 family('handshake', (rule) => {
   rule('ApiVersions answers in every version', async (side) => {
-    for (const version of [0, 1, 2, 3, 4]) {
+    for (const version of [0, 1, 2, 3, 4, 5]) {
       const body = version < 3 ? {} : client
       const answer = await side.ask('ApiVersions', version, body, { aside: true })
       side.note(`v${version}`, {
@@ -33,7 +33,7 @@ family('handshake', (rule) => {
   rule(
     'a version too new is answered in version 0, with the versions that are known',
     async (side) => {
-      for (const version of [5, 99, 32_767]) {
+      for (const version of [6, 99, 32_767]) {
         const peer = await side.peer()
         const bytes = concatBytes(encodeRequest('ApiVersions', 3, 7, 'x', client))
         bytes[6] = version >> 8
@@ -46,6 +46,25 @@ family('handshake', (rule) => {
         )
         const mine = body.apiKeys.filter(({ apiKey }) => apiKey === 18)
         side.note(`v${version}`, { correlationId, ...body, apiKeys: mine })
+      }
+    },
+  )
+
+  rule(
+    'a client that means another broker is sent back to its bootstrap addresses',
+    async (side) => {
+      const { clusterId, brokers } = await side.ask('Metadata', 12, { topics: [] }, { aside: true })
+      const mine = brokers[0]!.nodeId
+      for (const nodeId of [-1, mine, mine + 1, -2]) {
+        for (const cluster of [null, clusterId, 'another', '']) {
+          const body = { ...client, clusterId: cluster, nodeId }
+          const answer = await side.ask('ApiVersions', 5, body, { aside: true })
+          side.note(`${nodeId - mine} ${cluster === clusterId ? 'mine' : cluster}`, [
+            answer.errorCode,
+            answer.apiKeys.length > 0,
+            answer.finalizedFeatures.length > 0,
+          ])
+        }
       }
     },
   )

@@ -244,6 +244,31 @@ family('transactions-2', (rule) => {
     await commitOffsets(side, by, '', topic, 5, { version: 5 })
   })
 
+  rule('the newest TxnOffsetCommit names topics by id', async (side) => {
+    const topic = await side.topic()
+    const topicId = await side.led(topic, 1)
+    const groupId = side.called('g')
+    const { memberId, generationId } = await settle(side, groupId)
+    const by = await begin(side, side.called('t'))
+    const ask = (o: object, group = groupId) =>
+      commitOffsets(side, by, group, topic, 5, { version: 6, topicId, ...o })
+    await ask({})
+    await ask({ memberId, generationId: 7 })
+    await ask({ memberId: 'x', generationId })
+    await ask({ memberId, generationId })
+    await ask({ memberId, generationId, partition: 7 })
+    await ask({ memberId, generationId, topicId: 'AAAAAAAAAAAAAAAAAAAAAQ' })
+    await ask({ memberId, generationId, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' })
+    await ask({ memberId, generationId }, side.called('nobody'))
+    await ask({}, side.called('simple'))
+    await ask({}, '')
+    await end(side, by, true)
+    await stable(side, groupId, topic)
+    await committed(side, groupId, topic)
+    await leave(side, groupId, [{ memberId }])
+    await ask({ memberId, generationId })
+  })
+
   rule('a group with offsets pending is deleted with them or not at all', async (side) => {
     const topic = await side.topic()
     const groupId = side.called('g')
@@ -256,7 +281,9 @@ family('transactions-2', (rule) => {
     await end(side, by, false)
     await stable(side, groupId, topic)
     await committed(side, groupId, topic)
-    await side.ask('DeleteGroups', 2, { groupsNames: [groupId] })
+    for (const version of [2, 3]) {
+      await side.ask('DeleteGroups', version, { groupsNames: [groupId] })
+    }
   })
 })
 

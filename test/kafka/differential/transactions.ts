@@ -85,6 +85,8 @@ export async function commitOffsets(
     memberId?: string
     generationId?: number
     groupInstanceId?: string | null
+    /** Instead of the name, from version 6 on. */
+    topicId?: string
     partition?: number
     metadata?: string
   } = {},
@@ -92,8 +94,10 @@ export async function commitOffsets(
   const { version = 3, memberId = '', generationId = -1, groupInstanceId = null } = o
   const { partition = 0, metadata = '' } = o
   const partitions = [{ partitionIndex: partition, committedOffset, committedMetadata: metadata }]
-  const member = version < 3 ? {} : { memberId, generationId, groupInstanceId }
-  const request = { ...by, groupId, ...member, topics: [{ name: topic, partitions }] }
+  const generationIdOrMemberEpoch = generationId
+  const member = version < 3 ? {} : { memberId, generationIdOrMemberEpoch, groupInstanceId }
+  const named = o.topicId === undefined ? { name: topic } : { topicId: o.topicId }
+  const request = { ...by, groupId, ...member, topics: [{ ...named, partitions }] }
   return side.ask('TxnOffsetCommit', version, request, o)
 }
 

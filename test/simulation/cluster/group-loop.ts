@@ -8,10 +8,8 @@ import type { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { Consumer } from '../../../src/client/consumer/consumer.ts'
 import type { FetchedBatches } from '../../../src/client/consumer/consumer.ts'
 import { GroupMember } from '../../../src/client/group/group-member.ts'
-import type {
-  PartitionOffset,
-  TopicPartition,
-} from '../../../src/client/cluster/topic-partition.ts'
+import type { Ownership } from '../../../src/client/group/group-member.ts'
+import type { PartitionOffset } from '../../../src/client/cluster/topic-partition.ts'
 
 const pollMs = 50
 const sessionTimeoutMs = 6000
@@ -24,7 +22,11 @@ export interface GroupLoopOptions {
   /** Told where a partition goes on. */
   readonly onPosition: (position: PartitionOffset) => void
   /** Handles and commits; what it throws makes the loop go back to what is committed. */
-  readonly handle: (fetched: readonly FetchedBatches[], member: GroupMember) => Promise<void>
+  readonly handle: (
+    fetched: readonly FetchedBatches[],
+    ownership: Ownership,
+    member: GroupMember,
+  ) => Promise<void>
   /** Called after a failure, before the loop goes on. */
   readonly onFailure: () => Promise<void>
 }
@@ -38,7 +40,7 @@ class GroupLoop {
   readonly #o: GroupLoopOptions
   readonly #consumer: Consumer
   readonly #member: GroupMember
-  #assigned: readonly TopicPartition[] = []
+  #held: Ownership | undefined
   /** Positions are to be looked up. */
   #isFresh = false
   #turn: Promise<void> | undefined
@@ -48,7 +50,7 @@ class GroupLoop {
     this.#o = options
     this.#consumer = new Consumer(options.cluster, { maxWaitMs: pollMs, partitionBytesMax: 300 })
     const letGo = async (): Promise<void> => {
-      this.#assigned = []
+      this.#held = undefined
       await this.#turn
       this.#consumer.assign([])
     }
@@ -58,8 +60,8 @@ class GroupLoop {
       sessionTimeoutMs,
       rebalanceTimeoutMs: sessionTimeoutMs,
       heartbeatIntervalMs: 500,
-      onAssigned: async (partitions) => {
-        this.#assigned = partitions
+      onAssigned: async (ownership) => {
+        this.#held = ownership
         this.#isFresh = true
       },
       onRevoked: letGo,
@@ -84,10 +86,11 @@ class GroupLoop {
   async #once(): Promise<void> {
     try {
       if (this.#isFresh) await this.#seek()
+      const held = this.#held
       const fetched = await this.#consumer.poll(pollMs)
       // What was fetched before a rebalance is another's by now.
-      if (this.#isFresh || this.#assigned.length === 0 || fetched.length === 0) return
-      await this.#o.handle(fetched, this.#member)
+      if (this.#isFresh || held === undefined || held !== this.#held) return
+      if (fetched.length > 0) await this.#o.handle(fetched, held, this.#member)
     } catch (error) {
       assert(isHeadwaterError(error), (error as Error).stack)
       this.#isFresh = true
@@ -96,9 +99,10 @@ class GroupLoop {
   }
 
   async #seek(): Promise<void> {
-    const assigned = this.#assigned
-    const found = await this.#member.committed(assigned, { requireStable: true })
-    if (assigned !== this.#assigned) return
+    const held = this.#held
+    if (held === undefined) return
+    const found = await this.#member.committed(held.partitions, { requireStable: true })
+    if (held !== this.#held) return
     const starts = found.map((place) => ({ ...place, offset: Math.max(0, place.offset) }))
     for (const { topic, partition, offset } of found) {
       this.#o.onPosition({ topic, partition, offset })

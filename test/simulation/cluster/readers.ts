@@ -5,7 +5,6 @@ import { sleep } from '../../../src/client/cluster/backoff.ts'
 import type { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { Consumer } from '../../../src/client/consumer/consumer.ts'
 import type { FetchedBatches } from '../../../src/client/consumer/consumer.ts'
-import type { GroupMember } from '../../../src/client/group/group-member.ts'
 import { Producer } from '../../../src/client/producer/producer.ts'
 import type { CommitOffset } from '../../../src/client/cluster/topic-partition.ts'
 import type { SimProcess } from '../../../src/testing/world.ts'
@@ -32,7 +31,7 @@ export async function copyOrders(stage: Stage, process: SimProcess): Promise<voi
       ledger.checkCommitted('copiers', partition, offset)
       ledger.commit('copiers', partition, offset)
     },
-    handle: async (fetched, member) => {
+    handle: async (fetched, ownership) => {
       producer.begin()
       for (const each of fetched) {
         for (const { value } of ledger.see(process.name, each)) {
@@ -40,7 +39,7 @@ export async function copyOrders(stage: Stage, process: SimProcess): Promise<voi
           producer.append('copies', each.partition, now, null, utf8Bytes(value))
         }
       }
-      await producer.sendOffsets(member.metadata, offsetsAfter(fetched))
+      await producer.sendOffsets(ownership, offsetsAfter(fetched))
       await producer.commit()
       for (const { partition, nextOffset } of fetched) {
         ledger.commit('copiers', partition, nextOffset)
@@ -70,9 +69,9 @@ export async function readOrders(stage: Stage, process: SimProcess): Promise<voi
       ledger.checkCommitted('readers', partition, offset, stage.isDisturbed)
       ledger.commit('readers', partition, offset)
     },
-    handle: async (fetched: readonly FetchedBatches[], member: GroupMember) => {
+    handle: async (fetched, ownership, member) => {
       for (const each of fetched) ledger.see(process.name, each)
-      await member.commit(offsetsAfter(fetched))
+      await member.commit(ownership, offsetsAfter(fetched))
       for (const { partition, nextOffset } of fetched) {
         ledger.commit('readers', partition, nextOffset)
       }

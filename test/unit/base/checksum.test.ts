@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { utf8Bytes } from '../../../src/base/bytes.ts'
-import { crc32c, murmur2, partitionForKey } from '../../../src/base/checksum.ts'
+import { crc32c, murmur2 } from '../../../src/base/checksum.ts'
 
 describe('crc32c', () => {
   it('agrees with the test vectors of RFC 3720, appendix B.4', () => {
@@ -45,14 +45,5 @@ describe('murmur2', () => {
       ['abc', 479470107],
     ]
     for (const [key, hash] of cases) assert.equal(murmur2(utf8Bytes(key)), hash, key)
-  })
-
-  it('puts a key into a partition there is', () => {
-    fc.assert(
-      fc.property(fc.uint8Array(), fc.integer({ min: 1, max: 1000 }), (key, count) => {
-        const partition = partitionForKey(key, count)
-        assert.ok(partition >= 0 && partition < count)
-      }),
-    )
   })
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { concatBytes } from '../../../src/base/bytes.ts'
 import { HeadwaterError } from '../../../src/base/errors.ts'
 import {
   Connection,
@@ -69,21 +70,42 @@ test('a request that wants no answer gets none and holds nobody up', async () =>
 
 test('no more requests are begun than the bound allows, and the rest follow', async () => {
   const waiting: ((answer: Answer) => void)[] = []
-  const { duplex, received, connection } = connect(
+  const { duplex, received } = connect(
     (value) => new Promise((resolve) => waiting.push(() => resolve([Uint8Array.of(value)]))),
     { requestsInFlightMax: 2 },
   )
   duplex.write([1, 2, 3, 4, 5].map(frame))
   await turn()
   assert.equal(waiting.length, 2)
-  assert.equal(connection.requestsInFlight, 2)
   while (waiting.length > 0) {
     for (const release of waiting.splice(0)) release(undefined)
     await turn()
     await turn()
-    assert.ok(connection.requestsInFlight <= 2)
+    assert.ok(waiting.length <= 2)
   }
   assert.deepEqual(received, [1, 2, 3, 4, 5])
+})
+
+test('no more bytes of requests are begun than the bound allows, and one frame', async () => {
+  const release = Promise.withResolvers<Answer>()
+  let begun = 0
+  const { duplex } = connect(
+    () => {
+      begun++
+      return release.promise
+    },
+    { requestsInFlightMax: 100, requestBytesInFlightMax: 250 },
+  )
+  const hundred = new Uint8Array(104)
+  hundred[3] = 100
+  for (let i = 0; i < 10; i++) duplex.write([hundred.slice()])
+  await turn()
+  await turn()
+  assert.equal(begun, 3)
+  release.resolve(undefined)
+  await turn()
+  await turn()
+  assert.equal(begun, 10)
 })
 
 test('a client that does not read its answers gets no more of them made', async () => {
@@ -104,6 +126,24 @@ test('a client that does not read its answers gets no more of them made', async 
   duplex.resume()
   for (let i = 0; i < 200 && begun < 50; i++) await turn()
   assert.equal(begun, 50)
+})
+
+test('nor when all it asks for came in one piece', async () => {
+  let begun = 0
+  const { duplex } = connect(
+    () => {
+      begun++
+      return [new Uint8Array(100)]
+    },
+    { requestsInFlightMax: 2, pipe: { bufferBytesMax: 150 } },
+  )
+  duplex.pause()
+  duplex.write([concatBytes(Array.from({ length: 50 }, (_, i) => frame(i)))])
+  await turn()
+  await turn()
+  assert.equal(begun, 2)
+  duplex.resume()
+  while (begun < 50) await turn()
 })
 
 test('a client that never reads its answers is given up', async () => {

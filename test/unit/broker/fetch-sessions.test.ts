@@ -45,6 +45,24 @@ test('epoch 0 opens a session and each request after it goes up by one', () => {
   })
 })
 
+test('after the largest epoch comes 1', () => {
+  const sessions = new FetchSessions(nodeRandom, 10, 100)
+  const session = open(sessions, 1)
+  session.nextEpoch = 0x7fff_ffff
+  assert.equal(sessions.choose(session.id, 0x7fff_ffff, 0).kind, 'incremental')
+  assert.equal(sessions.choose(session.id, 1, 0).kind, 'incremental')
+})
+
+test('a session that would remember too many partitions is refused', () => {
+  const sessions = new FetchSessions(nodeRandom, 10, 3)
+  const { id } = open(sessions, 2)
+  assert.equal(sessions.choose(id, 1, 1).kind, 'incremental')
+  assert.deepEqual(sessions.choose(id, 2, 2), {
+    kind: 'refused',
+    errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND,
+  })
+})
+
 test('an unknown session is refused, and -1 closes one and reads without', () => {
   const sessions = new FetchSessions(nodeRandom, 10, 100)
   const { id } = open(sessions, 1)

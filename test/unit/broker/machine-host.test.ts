@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { utf8Bytes, utf8String } from '../../../src/base/bytes.ts'
 import { isMachineLog, MachineHost } from '../../../src/broker/machines/machine-host.ts'
+import type { Reply } from '../../../src/coordinator/answer.ts'
 import type { Machine } from '../../../src/coordinator/machine.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
 import { LogStore } from '../../../src/log/store/log-store.ts'
@@ -20,6 +21,11 @@ interface Words {
   wakes: number
 }
 
+/** An answer such as no API has. */
+function told(to: string, response: unknown): Reply {
+  return { to, response } as Reply
+}
+
 /** Keeps words; answers what is parked when it is woken. */
 const words: Machine<Words, Command, Change, string> = {
   name: 'words',
@@ -29,19 +35,19 @@ const words: Machine<Words, Command, Change, string> = {
       case 'add':
         return {
           changes: [{ word: command.word }],
-          replies: [{ to: command.token, response: state.words.length + 1 }],
+          replies: [told(command.token, state.words.length + 1)],
           effects: [command.word],
         }
       case 'count':
         return {
           changes: [],
-          replies: [{ to: command.token, response: state.words.length }],
+          replies: [told(command.token, state.words.length)],
           effects: [],
         }
       case 'park':
         return { changes: [{ parked: command.token }], replies: [], effects: [], wakeAt: now + 10 }
       case 'wake': {
-        const replies = state.parked.map((to) => ({ to, response: 'woken' }))
+        const replies = state.parked.map((to) => told(to, 'woken'))
         return { changes: ['woken'], replies, effects: [] }
       }
     }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -30,6 +33,7 @@ describe('a wrong command line', () => {
     [['begin'], /unknown command 'begin'/],
     [['tail'], /missing required argument 'topic'/],
     [['tail', 'x', '--from', 'yesterday'], /beginning, latest/],
+    [['topics', 'frobnicate'], /unknown command 'frobnicate'/],
     [['topics', 'create', 'x', '--config', 'compact'], /NAME=VALUE/],
   ]
   for (const [args, message] of wrong) {
@@ -109,6 +113,7 @@ describe('a command that cannot be done', () => {
   it('says what is wrong with a module', async () => {
     const missing = join(root, 'missing.ts')
     await assertFails(['run', missing], /no file .*missing\.ts: correct the path/)
+    await assertFails(['run', root], /is a directory: name a module in it/)
     await assertFails(['run', join(modules, 'nothing.ts')], /exports no service/)
     const broken = join(root, 'broken.ts')
     await writeFile(broken, 'export const x = (\n')
@@ -191,6 +196,38 @@ describe('headwater run', () => {
     command.process.kill('SIGINT')
     const { code, stderr } = await command.ended
     assert.equal(code, 0, stderr)
+    assertNoTrace(stderr)
+  })
+})
+
+describe('a command that stays up', () => {
+  it('says when it closed the connection of a client that speaks no Kafka', async () => {
+    const ports = ['--port', '0', '--query-port', '0', '--dir', join(root, 'notes')]
+    const command = new Command(['run', join(modules, 'shop.ts'), '--json', ...ports])
+    await command.printed('\n')
+    const { kafka } = JSON.parse(command.stdout) as { kafka: string }
+    const client = connect(Number(kafka.split(':')[1]), '127.0.0.1')
+    client.end('GET / HTTP/1.1\r\n\r\n').resume()
+    await once(client, 'close')
+    command.process.kill('SIGTERM')
+    const { code, stderr } = await command.ended
+    assert.equal(code, 0, stderr)
+    assert.match(stderr, /closed the connection from 127\.0\.0\.1/)
+  })
+
+  it('stops at Ctrl-C while it still looks for its broker', async () => {
+    const silent = createServer()
+    await once(silent.listen(0, '127.0.0.1'), 'listening')
+    const { port } = silent.address() as AddressInfo
+    const broker = ['--broker', `127.0.0.1:${port}`, '--query-port', '0']
+    const command = new Command(['run', join(modules, 'shop.ts'), ...broker])
+    const [socket] = (await once(silent, 'connection')) as [Socket]
+    command.process.kill('SIGINT')
+    const { code, stderr } = await command.ended
+    socket.destroy()
+    silent.close()
+    assert.equal(code, 130, stderr)
+    assert.match(stderr, /stopped before it was done/)
     assertNoTrace(stderr)
   })
 })

@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { create, toBinary } from '@bufbuild/protobuf'
 import { Airports } from '../../../examples/airline/contracts.ts'
 import { AirportSchema } from '../../../examples/airline/gen/airline/network/v1/airport_pb.ts'
+import { drawNextSteps, drawResult } from '../../../examples/airline/result.ts'
 import {
   parseAddress,
   parseConfig,
@@ -16,7 +17,6 @@ import { queryUrl } from '../../../src/cli/get.ts'
 import { formatCount, formatSeconds, formatTable } from '../../../src/cli/output.ts'
 import { Rates, drawProgress, plainProgress } from '../../../src/cli/progress.ts'
 import { recordJson, recordLine } from '../../../src/cli/record-text.ts'
-import { drawNextSteps, drawResult } from '../../../src/cli/result.ts'
 
 const plain = (lines: readonly string[]) => lines.map(stripVTControlCharacters)
 
@@ -65,6 +65,12 @@ describe('the command line', () => {
     const whole = { service: 'http://x/v1/board', view: undefined, key: undefined }
     assert.equal(queryUrl(whole, at), 'http://x/v1/board')
     assert.throws(() => queryUrl({ ...whole, view: 'y' }, at), { code: 'config-invalid' })
+    for (const url of ['nonsense', 'localhost:8092', 'http://[', '']) {
+      assert.throws(() => queryUrl(asked, { url }), {
+        code: 'config-invalid',
+        message: /http:\/\/127\.0\.0\.1:8092/,
+      })
+    }
   })
 })
 

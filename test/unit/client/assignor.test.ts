@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { rangeAssignor } from '../../../src/client/group/assignor.ts'
+import { decodeAssignment, encodeAssignment } from '../../../src/client/group/group-protocol.ts'
 import {
-  decodeAssignment,
   decodeSubscription,
-  encodeAssignment,
   encodeSubscription,
-} from '../../../src/client/group/group-protocol.ts'
+} from '../../../src/protocol/messages/consumer-protocol.ts'
 
 function member(
   memberId: string,
@@ -20,7 +19,7 @@ function member(
 test('each member gets a run of neighbours, the first ones one more', () => {
   const members = [member('b', ['t']), member('a', ['t']), member('c', ['t'])]
   const assigned = rangeAssignor.assign(members, new Map([['t', 8]]))
-  const partitions = (id: string) => assigned.get(id)!.map(({ partition }) => partition)
+  const partitions = (id: string) => assigned.get(id)!.partitions.map(({ partition }) => partition)
   assert.deepEqual(
     [partitions('a'), partitions('b'), partitions('c')],
     [
@@ -40,8 +39,8 @@ test("members subscribe to what they like, and a topic that is not there is nobo
       ['u', 1],
     ]),
   )
-  assert.deepEqual(assigned.get('a'), [{ topic: 't', partition: 0 }])
-  assert.deepEqual(assigned.get('b'), [
+  assert.deepEqual(assigned.get('a')!.partitions, [{ topic: 't', partition: 0 }])
+  assert.deepEqual(assigned.get('b')!.partitions, [
     { topic: 't', partition: 1 },
     { topic: 'u', partition: 0 },
   ])
@@ -70,7 +69,7 @@ test('every partition has one reader, and equal topics are cut alike', () => {
           ]),
         )
         const seen: number[] = []
-        for (const partitions of assigned.values()) {
+        for (const { partitions } of assigned.values()) {
           const of = (topic: string) =>
             partitions.flatMap((p) => (p.topic === topic ? [p.partition] : []))
           assert.deepEqual(of('t'), of('u'))
@@ -101,8 +100,11 @@ test('subscriptions and assignments read back as written', () => {
     { topic: 'ü', partition: 0 },
     { topic: 'v', partition: 1 },
   ]
-  assert.deepEqual(decodeAssignment(encodeAssignment(partitions)), partitions)
-  assert.deepEqual(decodeAssignment(new Uint8Array(0)), [])
+  for (const userData of [null, Uint8Array.of(1, 2)]) {
+    const assignment = { partitions, userData }
+    assert.deepEqual(decodeAssignment(encodeAssignment(assignment)), assignment)
+  }
+  assert.deepEqual(decodeAssignment(new Uint8Array(0)), { partitions: [], userData: null })
 })
 
 test('bytes that are no subscription are refused and do not hang', () => {

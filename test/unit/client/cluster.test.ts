@@ -170,3 +170,63 @@ test('an answer to a question that did not name a topic does not say that it is 
   await older
   assert.equal(await count, 2)
 })
+
+test('what is found wrong while a question is on its way is asked anew', async () => {
+  let leader = 1
+  let isSlow = false
+  const broker = scriptedBroker({
+    Metadata: (asked) => {
+      const answer = metadataOf(asked, two, leader)
+      if (!isSlow) return answer
+      const { api, version, correlationId, duplex } = asked
+      const chunks = encodeResponse(api, version, correlationId, answer)
+      setTimeout(() => duplex.write(chunks), 20)
+      return undefined
+    },
+  })
+  await using cluster = await connect(broker.dial)
+  await cluster.topic('t')
+  isSlow = true
+  const older = cluster.refresh()
+  while (broker.asked.filter(({ api }) => api === 'Metadata').length < 3) await sleep(nodeClock, 1)
+  leader = 2
+  cluster.markStale()
+  const { partitions } = await cluster.topic('t')
+  assert.equal(partitions[0]!.leaderId, 2)
+  await older
+})
+
+test('topics that are watched are asked for even when they do not exist, and while brokers are away', async () => {
+  let exists = false
+  let isAway = false
+  const broker = scriptedBroker({
+    Metadata: (asked) => {
+      if (isAway) return asked.duplex.destroy()
+      const answer = metadataOf(asked, two, 1)
+      if (exists) return answer
+      const topics = answer.topics!.map(({ name }) => ({
+        name: name!,
+        errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+      }))
+      return { ...answer, topics }
+    },
+  })
+  const bootstrap = [{ host: 'boot', port: 90 }]
+  const ports = { dial: broker.dial, clock: nodeClock, random: nodeRandom }
+  const options = { bootstrap, ...ports, metadataMaxAgeMs: 10, topicWaitMs: 0 }
+  await using cluster = await Cluster.connect(options)
+  const told: (number | undefined)[] = []
+  const stop = cluster.watchTopics(['t'], (changes) => {
+    for (const { now } of changes) told.push(now?.partitions)
+  })
+  await assert.rejects(cluster.partitionCount('t'), { code: 'not-found' })
+  await sleep(nodeClock, 50)
+  assert.deepEqual(told, [])
+  isAway = true
+  await sleep(nodeClock, 50)
+  exists = true
+  isAway = false
+  while (told.length === 0) await sleep(nodeClock, 5)
+  assert.deepEqual(told, [2])
+  stop()
+})

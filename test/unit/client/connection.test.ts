@@ -82,11 +82,49 @@ test('requests are pipelined and each gets its own answer', async () => {
   )
   await new Promise((resolve) => setTimeout(resolve, 20))
   assert.equal(held.length, 3, 'all three are asked before one is answered')
-  assert.equal(connection.inFlightCount, 3)
   for (const release of held) release()
   const codes = (await Promise.all(answers)).map(({ errorCode }) => errorCode)
   assert.deepEqual(codes, [1, 2, 3])
   connection.close()
+})
+
+test('requests beyond what may be in flight wait their turn, in order', async () => {
+  let inFlight = 0
+  let most = 0
+  const order: number[] = []
+  const broker = scriptedBroker({
+    Heartbeat: ({ body, duplex, version, correlationId }: Asked) => {
+      const { generationId } = body as { generationId: number }
+      order.push(generationId)
+      most = Math.max(most, ++inFlight)
+      const answer = encodeResponse('Heartbeat', version, correlationId, {
+        errorCode: generationId,
+      })
+      setTimeout(() => {
+        inFlight--
+        duplex.write(answer)
+      }, 1)
+    },
+  })
+  const connection = await open(broker.dial)
+  const numbers = Array.from({ length: 2_500 }, (_, i) => i)
+  const answers = numbers.map((generationId) =>
+    connection.request('Heartbeat', { ...heartbeat, generationId }),
+  )
+  const codes = (await Promise.all(answers)).map(({ errorCode }) => errorCode)
+  assert.deepEqual(codes, numbers)
+  assert.deepEqual(order, numbers)
+  assert.equal(most, 100)
+  connection.close()
+})
+
+test('requests that still wait fail with the connection', async () => {
+  const broker = scriptedBroker({ Heartbeat: () => undefined })
+  const connection = await open(broker.dial)
+  const answers = Array.from({ length: 150 }, () => connection.request('Heartbeat', heartbeat))
+  connection.close()
+  const settled = await Promise.allSettled(answers)
+  assert.ok(settled.every(({ status }) => status === 'rejected'))
 })
 
 test('an answer that does not come in time ends the connection and everything on it', async () => {

@@ -190,6 +190,48 @@ test('a log cut back under a new leader epoch is noticed before anything is read
   await lenient.close()
 })
 
+test('a leader is asked once about all partitions, for epochs and for places to reset to', async () => {
+  const { consumer, asked, close } = await consumerAt(
+    {
+      OffsetForLeaderEpoch: (question) => ({
+        topics: (question as Asked<'OffsetForLeaderEpoch'>).body.topics.map((topic) => ({
+          topic: topic.topic,
+          partitions: topic.partitions.map(({ partition, leaderEpoch }) => ({
+            partition,
+            leaderEpoch,
+            endOffset: 100,
+          })),
+        })),
+      }),
+      ListOffsets: (question) => ({
+        topics: (question as Asked<'ListOffsets'>).body.topics.map(({ name, partitions }) => ({
+          name,
+          partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, offset: 40 })),
+        })),
+      }),
+      Fetch: fetching((_, offset) => {
+        if (offset < 40) return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE }
+        return offset === 40 ? { records: batch(40, 2) } : {}
+      }),
+    },
+    { offsetReset: 'earliest' },
+  )
+  const starts = ['t', 'u'].flatMap((topic) =>
+    [0, 1].map((partition) => ({ topic, partition, offset: 9, leaderEpoch: 3 })),
+  )
+  consumer.assign(starts)
+  const read = new Set<string>()
+  while (read.size < 4) {
+    for (const { topic, partition, nextOffset } of await consumer.poll(1_000)) {
+      assert.equal(nextOffset, 42)
+      read.add(`${topic}-${partition}`)
+    }
+  }
+  const count = (api: ApiName) => asked.filter((question) => question.api === api).length
+  assert.deepEqual([count('OffsetForLeaderEpoch'), count('ListOffsets')], [1, 1])
+  await close()
+})
+
 test('the next answer is asked for while the caller works, and no more than fits', async () => {
   const { consumer, asked, close } = await consumerAt(
     { Fetch: fetching((_, offset) => ({ records: batch(offset, 100) })) },

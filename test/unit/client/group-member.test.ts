@@ -27,7 +27,9 @@ async function memberOf(o: { readonly retryTimeoutMs: number; readonly instanceI
   const { dial, asked } = scriptedBroker({
     // While the group rebalances, the answer waits for the other members.
     JoinGroup: () => (heartbeat === ErrorCode.NONE ? generation : undefined),
-    SyncGroup: () => ({ assignment: encodeAssignment([{ topic: 't', partition: 0 }]) }),
+    SyncGroup: () => ({
+      assignment: encodeAssignment({ partitions: [{ topic: 't', partition: 0 }], userData: null }),
+    }),
     Heartbeat: () => ({ errorCode: heartbeat }),
     LeaveGroup: () => ({ members: [] }),
   })

@@ -3,13 +3,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { AssignerProtocol, Partitioners } from 'kafkajs'
-import { partitionForKey } from '../../../src/base/checksum.ts'
-import { decodeAssignment, decodeSubscription } from '../../../src/client/group/group-protocol.ts'
+import { decodeAssignment } from '../../../src/client/group/group-protocol.ts'
+import { decodeSubscription } from '../../../src/protocol/messages/consumer-protocol.ts'
+import { KeyCodec } from '../../../src/streams/stores/serde.ts'
 
 test('keys go to the partition kafkajs sends them to', () => {
+  const codec = new KeyCodec('string')
+  const anyText = fc.string({ minLength: 1, unit: 'grapheme' })
   const choose = Partitioners.DefaultPartitioner()
   fc.assert(
-    fc.property(fc.uint8Array({ minLength: 1 }), fc.integer({ min: 1, max: 64 }), (key, count) => {
+    fc.property(anyText, fc.integer({ min: 1, max: 64 }), (key, count) => {
       const partitionMetadata = Array.from({ length: count }, (_, partitionId) => ({
         partitionId,
         leader: 1,
@@ -19,7 +22,7 @@ test('keys go to the partition kafkajs sends them to', () => {
       }))
       const message = { key: Buffer.from(key), value: null }
       const theirs = choose({ topic: 't', partitionMetadata, message })
-      assert.equal(partitionForKey(key, count), theirs)
+      assert.equal(codec.encode(key).hash % count, theirs)
     }),
     { numRuns: 1_000 },
   )
@@ -39,7 +42,7 @@ test('what kafkajs members say of themselves is understood', () => {
     assignment: { a: [0, 2] },
     userData: Buffer.alloc(0),
   })
-  assert.deepEqual(decodeAssignment(new Uint8Array(assignment)), [
+  assert.deepEqual(decodeAssignment(new Uint8Array(assignment)).partitions, [
     { topic: 'a', partition: 0 },
     { topic: 'a', partition: 2 },
   ])

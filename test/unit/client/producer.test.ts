@@ -18,6 +18,7 @@ interface Produced {
   readonly partition: number
   readonly baseSequence: number
   readonly recordCount: number
+  readonly sizeBytes: number
 }
 
 /** A producer at a broker that answers each batch with what `answer` says; -1 for no answer at all. */
@@ -31,8 +32,8 @@ async function producerAt(
       const { topicData } = (asked as Asked<'Produce'>).body
       const codes = topicData.flatMap(({ partitionData }) =>
         partitionData.map(({ index, records }) => {
-          const { baseSequence, recordCount } = readBatchHeader(records!)
-          const batch = { partition: index, baseSequence, recordCount }
+          const { baseSequence, recordCount, sizeBytes } = readBatchHeader(records!)
+          const batch = { partition: index, baseSequence, recordCount, sizeBytes }
           produced.push(batch)
           return { index, errorCode: answer(batch, produced.length) }
         }),
@@ -195,7 +196,7 @@ test('an abort waits for offsets that are on their way', async () => {
   await using producer = new Producer(cluster, { transactionalId: 'tx' })
   await producer.init()
   producer.begin()
-  const group = { groupId: 'g', generationId: 1, memberId: 'm', groupInstanceId: null }
+  const group = { groupId: 'g', generation: 1, memberId: 'm', instanceId: null }
   const sent = producer.sendOffsets(group, [{ topic: 't', partition: 0, offset: 1 }])
   await new Promise((resolve) => setTimeout(resolve, 10))
   await producer.abort()
@@ -206,9 +207,16 @@ test('an abort waits for offsets that are on their way', async () => {
 /** What a broker keeps of a producer in one partition: the first sequences of its last five batches. */
 class RememberedBatches {
   readonly #firsts: number[] = []
+  /** What the topic takes. */
+  readonly #bytesMax: number
   next = 0
 
-  answer({ baseSequence, recordCount }: Produced): number {
+  constructor(bytesMax = Infinity) {
+    this.#bytesMax = bytesMax
+  }
+
+  answer({ baseSequence, recordCount, sizeBytes }: Produced): number {
+    if (sizeBytes > this.#bytesMax) return ErrorCode.MESSAGE_TOO_LARGE
     if (this.#firsts.includes(baseSequence)) return 0
     if (baseSequence !== this.next) return ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
     this.#firsts.push(baseSequence)
@@ -218,17 +226,20 @@ class RememberedBatches {
   }
 }
 
-async function loseAnswers(seed: number): Promise<void> {
+async function loseAnswers(
+  seed: number,
+  { bytesMax = Infinity, batchBytes = 200 }: { bytesMax?: number; batchBytes?: number } = {},
+): Promise<void> {
   const random = generator(seed)
   const silent = new Set<Duplex>()
-  const partitions = [new RememberedBatches(), new RememberedBatches()]
+  const partitions = [new RememberedBatches(bytesMax), new RememberedBatches(bytesMax)]
   const broker = scriptedBroker({
     Produce: (asked) => {
       const { topicData } = (asked as Asked<'Produce'>).body
       const partitionResponses = topicData.flatMap(({ partitionData }) =>
         partitionData.map(({ index, records }) => {
-          const { baseSequence, recordCount } = readBatchHeader(records!)
-          const batch = { partition: index, baseSequence, recordCount }
+          const { baseSequence, recordCount, sizeBytes } = readBatchHeader(records!)
+          const batch = { partition: index, baseSequence, recordCount, sizeBytes }
           return { index, errorCode: partitions[index]!.answer(batch) }
         }),
       )
@@ -251,7 +262,7 @@ async function loseAnswers(seed: number): Promise<void> {
     clock: nodeClock,
     random: nodeRandom,
   })
-  await using producer = new Producer(cluster, { lingerMs: 0, batchBytes: 200 })
+  await using producer = new Producer(cluster, { lingerMs: 0, batchBytes })
   await producer.init()
   const counts = [0, 0]
   for (let i = 0; i < 300; i++) {
@@ -268,5 +279,74 @@ async function loseAnswers(seed: number): Promise<void> {
 }
 
 test('no batch that may have to go again falls out of what the broker remembers', async () => {
-  await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(loseAnswers))
+  await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((seed) => loseAnswers(seed)))
+})
+
+test('nor while batches that are too large are split and answers are lost', async () => {
+  const limits = { bytesMax: 300, batchBytes: 2_000 }
+  await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((seed) => loseAnswers(seed, limits)))
+})
+
+test('a batch that is too large goes again in parts with its sequence numbers, and those behind follow', async () => {
+  let expected = 0
+  const { producer, produced, cluster } = await producerAt(
+    ({ baseSequence, recordCount, sizeBytes }) => {
+      if (sizeBytes > 500) return ErrorCode.MESSAGE_TOO_LARGE
+      if (baseSequence !== expected) return ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+      expected += recordCount
+      return 0
+    },
+    { batchBytes: 1_000 },
+  )
+  producer.append('t', 0, 1, null, value)
+  await producer.flush()
+  for (let i = 0; i < 90; i++) producer.append('t', 0, i, null, value)
+  await producer.flush()
+  assert.equal(expected, 91)
+  assert.ok(produced.some(({ sizeBytes }) => sizeBytes > 500))
+  const before = produced.length
+  for (let i = 0; i < 90; i++) producer.append('t', 0, i, null, value)
+  await producer.flush()
+  assert.equal(expected, 181)
+  const later = produced.slice(before)
+  assert.ok(
+    later.every(({ sizeBytes }) => sizeBytes <= 500),
+    'later batches of the topic are smaller',
+  )
+  for (let i = 0; i < 90; i++) producer.append('t', 1, i, null, value)
+  const other = produced.length
+  await assert.rejects(producer.flush(), /OUT_OF_ORDER/, 'this broker knows one partition')
+  assert.ok(
+    produced.slice(other).every(({ sizeBytes }) => sizeBytes <= 500),
+    'of all partitions',
+  )
+  await producer.close()
+  await cluster.close()
+})
+
+test('a flush begun before a batch is split waits for all its parts', async () => {
+  let stored = 0
+  const { producer, cluster } = await producerAt(({ recordCount }) => {
+    if (recordCount > 1) return ErrorCode.RECORD_LIST_TOO_LARGE
+    stored += recordCount
+    return 0
+  })
+  for (let i = 0; i < 9; i++) producer.append('t', 0, i, null, value)
+  await producer.flush()
+  assert.equal(stored, 9)
+  assert.equal(producer.ready(), undefined)
+  await producer.close()
+  await cluster.close()
+})
+
+test('headers and what is around records count as bytes that wait', async () => {
+  const { producer, cluster } = await producerAt(() => 0, { bufferBytesMax: 10_000 })
+  const header = { key: 'h', value: new Uint8Array(9_000) }
+  producer.append('t', 0, 1, null, null, [header])
+  assert.equal(producer.ready(), undefined)
+  producer.append('t', 0, 1, null, null, [header])
+  await producer.ready()
+  assert.equal(producer.ready(), undefined)
+  await producer.close()
+  await cluster.close()
 })

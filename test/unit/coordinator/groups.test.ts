@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Call, GroupsCommand } from '../../../src/coordinator/commands.ts'
-import { groupsDefaults } from '../../../src/coordinator/groups/draft.ts'
+import { groupsDefaults } from '../../../src/coordinator/groups/options.ts'
 import { groupsMachine } from '../../../src/coordinator/groups/machine.ts'
 import type { ApiName, RequestOf, ResponseOf } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
@@ -203,7 +203,7 @@ class Play {
       groupId,
       producerId,
       producerEpoch: this.epochs[producerId]!,
-      generationId: -1,
+      generationIdOrMemberEpoch: -1,
       memberId: '',
       groupInstanceId: null,
       topics: [topicOf(partitionIndex, committedOffset)],

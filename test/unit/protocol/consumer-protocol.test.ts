@@ -8,13 +8,7 @@ import {
 } from '../../../src/protocol/messages/consumer-protocol.ts'
 
 test('subscriptions and assignments come back as they went', () => {
-  const subscription = {
-    topics: ['flights', 'airports'],
-    userData: Uint8Array.of(1),
-    ownedPartitions: [{ topic: 'flights', partitions: [0, 3] }],
-    generationId: 4,
-    rackId: null,
-  }
+  const subscription = { topics: ['flights', 'airports'], userData: Uint8Array.of(1) }
   assert.deepEqual(decodeSubscription(encodeSubscription(subscription)), subscription)
   const assignment = {
     assignedPartitions: [{ topic: 'flights', partitions: [1] }],
@@ -23,20 +17,14 @@ test('subscriptions and assignments come back as they went', () => {
   assert.deepEqual(decodeAssignment(encodeAssignment(assignment)), assignment)
 })
 
-test('an old subscription has defaults for what came later', () => {
+test('a subscription is written in the version every client reads', () => {
   const encoded = Uint8Array.of(0, 0, 0, 0, 0, 1, 0, 1, 97, 255, 255, 255, 255)
-  assert.deepEqual(decodeSubscription(encoded), {
-    topics: ['a'],
-    userData: null,
-    ownedPartitions: [],
-    generationId: -1,
-    rackId: null,
-  })
+  assert.deepEqual(encodeSubscription({ topics: ['a'] }), encoded)
 })
 
-test('a subscription from the future is read as the newest known', () => {
+test('what later versions add behind is not read', () => {
   const encoded = encodeSubscription({ topics: ['a'] })
   const newer = Uint8Array.of(...encoded, 1, 2, 3)
   newer[1] = 9
-  assert.deepEqual(decodeSubscription(newer).topics, ['a'])
+  assert.deepEqual(decodeSubscription(newer), { topics: ['a'], userData: null })
 })

@@ -8,16 +8,20 @@ import { AirportDaySchema } from '../../../examples/airline/gen/airline/punctual
 import { FlightSchema } from '../../../examples/airline/gen/airline/operations/v1/flight_pb.ts'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { connect } from '../../../src/query/client.ts'
+import { losslessType } from '../../../src/query/server.ts'
 import { serveQueries } from '../../../src/query/listen.ts'
 import type { QueryServer } from '../../../src/query/listen.ts'
 import type { QueryService } from '../../../src/query/view.ts'
+import { plainCodec } from '../../../src/streams/stores/plain.ts'
 import type { Key } from '../../../src/streams/stores/serde.ts'
 import type { ViewReader } from '../../../src/streams/views/view-reader.ts'
-import type { WindowTable } from '../../../src/streams/topology/builder.ts'
+import type { Table, WindowTable } from '../../../src/streams/topology/builder.ts'
 import type { Keyspace } from '../../../src/events/event.ts'
 
 const hour = 3_600_000
 const first = Date.UTC(2001, 0, 1)
+/** A window of records with a time that is no date any more. */
+const beyond = first * 9_100
 
 const days = ['ATL:2001-01-01', 'ORD:2001-01-01', 'ORD:2001-01-02', 'ORD:2001-01-03'].map((id, i) =>
   create(AirportDaySchema, {
@@ -41,7 +45,10 @@ const services: QueryService[] = [
     ready: () => boardReady,
     views: {
       airportDays: table(AirportDaySchema, new Map(days.map((day) => [day.id, day]))),
-      totals: table(undefined, new Map([['x/y z', { total: 12n, at: new Date(first) }]])),
+      totals: table(
+        undefined,
+        new Map([['x/y z', { total: 12n, at: new Date(first), $bigint: 'a key like any other' }]]),
+      ),
     },
   },
   {
@@ -55,6 +62,7 @@ const services: QueryService[] = [
           [first + 2 * hour, 5],
         ]),
       ),
+      farAway: windows(new Map([[beyond, 9]])),
     },
   },
 ]
@@ -183,6 +191,16 @@ describe('the query server', () => {
     ])
   })
 
+  it('writes a time beyond all dates in milliseconds, and takes it', async () => {
+    const listed = await get('/v1/traffic/farAway')
+    const [start, end] = [String(beyond), String(beyond + hour)]
+    assert.deepEqual(listed.body.entries, [{ key: 'ORD', start, end, value: 9 }])
+    const found = await get(`/v1/traffic/farAway/ORD?window=${beyond + 5}`)
+    assert.deepEqual(found, { status: 200, body: 9 })
+    const missing = await get(`/v1/traffic/farAway/ORD?window=${beyond + hour}`)
+    assert.equal(missing.status, 404)
+  })
+
   it('takes only windows that start within the range', async () => {
     const times = async (from: string, to: string) => {
       const { body } = await get(
@@ -240,6 +258,10 @@ describe('the typed client', () => {
     readonly queries?: { perHour: WindowTable<Keyspace<'Code', string>, number> }
   }
 
+  interface Totals {
+    readonly queries?: { totals: Table<Keyspace<'Code', string>, { total: bigint }> }
+  }
+
   it('reads the messages a service holds, and undefined where there is none', async () => {
     const views = connect<typeof board>(`${server.url}/v1/board`)
     assert.deepEqual(await views.airportDays.get('ORD:2001-01-02'), days[2])
@@ -248,12 +270,16 @@ describe('the typed client', () => {
 
   it('keeps what plain JSON loses', async () => {
     const response = await fetch(`${server.url}/v1/traffic/byNumber/42`, {
-      headers: { accept: 'application/vnd.headwater.v1+json' },
+      headers: { accept: losslessType },
     })
-    assert.deepEqual(((await response.json()) as { date: unknown }).date, {
-      $typeName: 'google.protobuf.Timestamp',
-      seconds: { $bigint: String(first / 1000) },
-      nanos: 0,
+    assert.equal(response.headers.get('content-type'), losslessType)
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    assert.deepEqual(plainCodec.decode(bytes, 0, bytes.length), { ...flight })
+    const { totals } = connect<Totals>(`${server.url}/v1/board`)
+    assert.deepEqual(await totals.get('x/y z'), {
+      total: 12n,
+      at: new Date(first),
+      $bigint: 'a key like any other',
     })
   })
 

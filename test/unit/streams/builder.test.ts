@@ -56,7 +56,12 @@ describe('a topology', () => {
         from: 5,
         name: 'payments-5m',
         keyspace: 'CustomerId',
-        window: { kind: 'tumbling', sizeMs: 300_000, graceMs: 60_000 },
+        window: {
+          kind: 'tumbling',
+          sizeMs: 300_000,
+          graceMs: 60_000,
+          retentionMs: 30 * 86_400_000,
+        },
       },
       { id: 7, kind: 'to', from: 6, event: 'customer-windows' },
     ])
@@ -361,12 +366,15 @@ describe('a topology is refused', () => {
 })
 
 describe('a tumbling window', () => {
-  test('is its size and its grace in milliseconds', () => {
+  test('is its size, its grace and its retention in milliseconds', () => {
     assert.deepEqual(tumbling('5m', { grace: '1.5s' }), {
       kind: 'tumbling',
       sizeMs: 300_000,
       graceMs: 1500,
+      retentionMs: 30 * 86_400_000,
     })
+    assert.equal(tumbling('5m', { grace: '0s', retention: '2h' }).retentionMs, 7_200_000)
+    assert.equal(tumbling('5m', { grace: '0s', retention: 'forever' }).retentionMs, Infinity)
   })
 
   test('is refused when it is no time at all', () => {

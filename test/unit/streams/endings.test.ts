@@ -102,7 +102,9 @@ async function writeBroken(place: Place, topic: string): Promise<void> {
   batch.fill(0x7f, 61)
   new DataView(batch.buffer, batch.byteOffset).setUint32(17, crc32c(batch, 21))
   const cluster = await connect(place)
-  const { responses } = await cluster.request(
+  const { partitions } = await cluster.topic(topic)
+  const { responses } = await cluster.send(
+    partitions[0]!.leaderId,
     'Produce',
     {
       transactionalId: null,
@@ -110,7 +112,6 @@ async function writeBroken(place: Place, topic: string): Promise<void> {
       timeoutMs: 10_000,
       topicData: [{ name: topic, partitionData: [{ index: 0, records: batch }] }],
     },
-    { leaderOf: topic, partition: 0 },
     { versionMax: 12 },
   )
   assert.equal(responses[0]?.partitionResponses[0]?.errorCode, 0)

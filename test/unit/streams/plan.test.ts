@@ -24,13 +24,19 @@ describe('a plan', () => {
   it('names every topic the service needs, with partitions and cleanup', () => {
     const all = { 'cleanup.policy': 'delete', 'retention.ms': '-1' }
     const last = { 'cleanup.policy': 'compact' }
+    const longMax = '9223372036854775807'
+    const anyTime = {
+      'message.timestamp.after.max.ms': longMax,
+      'message.timestamp.before.max.ms': longMax,
+    }
     assert.deepEqual(plan.topics, [
       { name: 'customer-windows', partitions: 12, configs: last },
       { name: 'orders', partitions: 12, configs: last },
       { name: 'payments', partitions: 12, configs: all },
       { name: 'shipments', partitions: 12, configs: last },
-      { name: 'shipping-by-customer-repartition', partitions: 12, configs: all },
-      { name: 'shipping-payments-5m-changelog', partitions: 12, configs: last },
+      { name: 'shipping-by-customer-repartition', partitions: 12, configs: { ...all, ...anyTime } },
+      { name: 'shipping-payments-5m-changelog', partitions: 12, configs: { ...last, ...anyTime } },
+      { name: 'shipping-progress-changelog', partitions: 12, configs: { ...last, ...anyTime } },
     ])
   })
 
@@ -45,9 +51,17 @@ describe('a plan', () => {
     )
   })
 
-  it('keeps the windows of a table that can be queried for ever', () => {
+  it('keeps the closed windows of a table that can be queried, for its retention', () => {
     const [, windowed] = plan.subTopologies.flatMap((part) => part.stores)
-    assert.equal(windowed!.window!.retentionMs, Infinity)
+    assert.equal(windowed!.window!.retentionMs, 30 * 86_400_000)
+  })
+
+  it('says in which format each store keeps its values', () => {
+    const stores = plan.subTopologies.flatMap((part) => part.stores)
+    assert.deepEqual(
+      stores.map(({ name, format }) => `${name} ${format}`),
+      ['orders protobuf/shop.v1.Order', 'payments-5m plain/1'],
+    )
   })
 
   it('does not change when an operator is put before others (rule 36)', () => {

@@ -45,10 +45,69 @@ describe('stream time', () => {
   })
 })
 
+describe('event time across an inner topic', () => {
+  /** Two orders whose payments lie in different partitions. */
+  const [slow, quick] = ['o1', 'o3'] as const
+
+  it('is that of the record’s first task: who is behind is not late', () => {
+    const driver = new TopologyDriver(perStatus('0ms'))
+    for (let at = 0; at < 12; at++) pay(driver, quick, at * 10 * minute)
+    driver.settle()
+    for (let at = 0; at < 12; at++) pay(driver, slow, at * 10 * minute)
+    driver.settle()
+    assert.equal(driver.counts.late, 0)
+    assert.deepEqual(
+      driver.rows('perStatus').map(({ value }) => value),
+      Array.from({ length: 12 }, () => 2),
+    )
+  })
+
+  it('says late of the same records at any pace', () => {
+    const times = [0, 30, 10, 31, 40, 5, 50].map((at) => at * minute)
+    const pay2 = (driver: TopologyDriver): void => {
+      for (const at of times) for (const id of [quick, slow]) pay(driver, id, at)
+    }
+    const atOnce = new TopologyDriver(perStatus('0ms'))
+    pay2(atOnce)
+    atOnce.settle()
+    const oneByOne = new TopologyDriver(perStatus('0ms'))
+    for (const id of [slow, quick]) {
+      for (const at of times) {
+        pay(oneByOne, id, at)
+        oneByOne.settle()
+        oneByOne.restart()
+      }
+    }
+    assert.equal(atOnce.counts.late, 4)
+    assert.equal(oneByOne.counts.late, 4)
+    assert.deepEqual(oneByOne.rows('perStatus'), atOnce.rows('perStatus'))
+  })
+
+  it('keeps windows until the slowest task has passed them', () => {
+    const driver = new TopologyDriver(perStatus('0ms', '0ms'))
+    pay(driver, slow, 0)
+    pay(driver, quick, 0)
+    driver.settle()
+    for (let at = 1; at < 30; at++) {
+      pay(driver, quick, at * 10 * minute)
+      driver.settle()
+    }
+    pay(driver, slow, 1)
+    driver.settle()
+    assert.equal(driver.get('perStatus', 'CAPTURED', new Date(0)), 3)
+    for (let at = 1; at < 30; at++) {
+      pay(driver, slow, at * 10 * minute)
+      driver.settle()
+    }
+    assert.equal(driver.get('perStatus', 'CAPTURED', new Date(0)), undefined)
+    assert.equal(driver.counts.late, 0)
+  })
+})
+
 describe('a tumbling window', () => {
   it('holds its start and not its end, aligned to 1970, before 1970 too', () => {
     const driver = new TopologyDriver(perOrder('1m'))
-    for (const at of [-1, 0, 5 * minute - 1, 5 * minute]) pay(driver, 'o1', at)
+    for (const at of [-2, 0, 5 * minute - 1, 5 * minute]) pay(driver, 'o1', at)
     driver.settle()
     const counts = driver.rows('perOrder').map(({ start, value }) => [start, value])
     assert.deepEqual(counts, [
@@ -228,6 +287,20 @@ describe('a rekeyed stream', () => {
     assert.deepEqual(driver.rows('n'), [])
   })
 })
+
+function perStatus(grace: '0ms', retention: '0ms' | 'forever' = 'forever') {
+  return service('shipping', {
+    reads: [Payments],
+    writes: [],
+    topology: (s) => ({
+      perStatus: s
+        .stream(Payments)
+        .rekey('by-status', CustomerId, ({ status }) => status)
+        .window(tumbling('5m', { grace, retention }))
+        .count('per-status'),
+    }),
+  })
+}
 
 function perOrder(grace: '0ms' | '1m') {
   return service('shipping', {

@@ -6,8 +6,10 @@ import { embedded } from '../../../src/broker/embedded.ts'
 import { exactlyOnceSuite } from '../../streams-suite/exactly-once.ts'
 import { failuresSuite } from '../../streams-suite/failures.ts'
 import { inputsSuite } from '../../streams-suite/inputs.ts'
+import { misbehavingGroupsSuite } from '../../streams-suite/misbehaving-groups.ts'
 import { operatorsSuite } from '../../streams-suite/operators.ts'
 import type { Place } from '../../streams-suite/place.ts'
+import { timesSuite } from '../../streams-suite/times.ts'
 
 async function openPlace(): Promise<Place> {
   const directory = await mkdtemp(join(tmpdir(), 'headwater-streams-'))
@@ -25,3 +27,5 @@ operatorsSuite(openPlace)
 exactlyOnceSuite(openPlace, { crashes: 12 })
 inputsSuite(openPlace, { crashes: 12 })
 failuresSuite(openPlace)
+misbehavingGroupsSuite(openPlace)
+timesSuite(openPlace)

@@ -8,11 +8,15 @@ import { stampBatch } from '../../../src/records/batch.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import { service } from '../../../src/service/service.ts'
 import type { Service } from '../../../src/service/service.ts'
+import { operatorCounts } from '../../../src/streams/operators/operator.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
+import type { Turn } from '../../../src/streams/task/queue.ts'
 import type { TaskStart } from '../../../src/streams/task/task.ts'
 import { Orders, Payments, Shipments } from '../../types/shop.ts'
+
+const endless: Turn = { hasEnded: false, isOver: () => false, look: () => undefined }
 
 describe('a task with two inputs', () => {
   it('takes the record with the lowest timestamp at a head, and keeps each partition in order', () => {
@@ -42,7 +46,7 @@ describe('a task with two inputs', () => {
         order,
       ),
     )
-    assert.equal(task.process(100), 6)
+    assert.equal(task.process(100, endless), 6)
     assert.deepEqual(seen, ['p10', 'o20', 'o15', 'p30', 'p5', 'o40'])
   })
 
@@ -50,9 +54,9 @@ describe('a task with two inputs', () => {
     const seen: string[] = []
     const task = startTask(watching(seen), [at('orders', 1), at('payments')])
     task.deliver(batch('payments', 0, [['p10', 10]], payment))
-    assert.equal(task.process(100), 0)
+    assert.equal(task.process(100, endless), 0)
     task.deliver(batch('orders', 0, [['o5', 5]], order))
-    assert.equal(task.process(100), 2)
+    assert.equal(task.process(100, endless), 2)
     assert.deepEqual(seen, ['o5', 'p10'])
   })
 
@@ -60,7 +64,7 @@ describe('a task with two inputs', () => {
     const seen: string[] = []
     const task = startTask(watching(seen), [at('orders'), at('payments')])
     task.deliver(batch('payments', 0, [['p10', 10]], payment))
-    assert.equal(task.process(100), 1)
+    assert.equal(task.process(100, endless), 1)
   })
 
   it('stops after as many records as it is told', () => {
@@ -77,7 +81,10 @@ describe('a task with two inputs', () => {
         payment,
       ),
     )
-    assert.deepEqual([task.process(2), task.process(2), task.process(2)], [2, 1, 0])
+    assert.deepEqual(
+      [task.process(2, endless), task.process(2, endless), task.process(2, endless)],
+      [2, 1, 0],
+    )
   })
 })
 
@@ -96,14 +103,14 @@ describe('a committed position', () => {
         payment,
       ),
     )
-    task.process(2)
+    task.process(2, endless)
     assert.deepEqual(positions(task), ['payments 9'])
   })
 
   it('is where the consumer goes on when none waits: behind control records and gaps', () => {
     const task = startTask(watching([]), [at('orders'), at('payments')])
     task.deliver({ ...batch('payments', 7, [['a', 1]], payment), nextOffset: 12 })
-    task.process(10)
+    task.process(10, endless)
     assert.deepEqual(positions(task), ['payments 12'])
   })
 
@@ -116,7 +123,7 @@ describe('a committed position', () => {
   it('is not told again until it moves', () => {
     const task = startTask(watching([]), [at('orders'), at('payments')])
     task.deliver(batch('payments', 0, [['a', 1]], payment))
-    task.process(10)
+    task.process(10, endless)
     task.committed(task.offsets())
     assert.deepEqual(task.offsets(), [])
   })
@@ -135,7 +142,7 @@ describe('a committed position', () => {
         payment,
       ),
     )
-    assert.equal(task.process(10), 1)
+    assert.equal(task.process(10, endless), 1)
     assert.deepEqual(seen, ['b'])
   })
 })
@@ -148,13 +155,28 @@ describe('a record that cannot be processed', () => {
     const delivery = batch('payments', 0, [], payment)
     task.deliver({ ...delivery, batches: [stamped(poison, 41)], nextOffset: 42 })
     assert.throws(
-      () => task.process(10),
+      () => task.process(10, endless),
       (error: Error) =>
         isHeadwaterError(error, 'record-invalid') &&
         /service 'shipping' stopped at record 41 of partition 0 of topic 'payments'/.test(
           error.message,
         ),
     )
+  })
+
+  it('is named when its key is not of its keyspace, and never becomes another key', () => {
+    const seen: string[] = []
+    const task = startTask(watching(seen), [at('orders'), at('payments')])
+    const long = new BatchBuilder()
+    long.append(1, new Uint8Array([0, 0, 0, 0, 0, 0, 0, 200]), payment('o1'))
+    const delivery = batch('payments', 0, [], payment)
+    task.deliver({ ...delivery, batches: [stamped(long, 7)], nextOffset: 8 })
+    assert.throws(() => task.process(10, endless), {
+      code: 'record-invalid',
+      message:
+        /record 7 .* the key does not decode: the key's bytes \(0x00000000000000c8\) are not UTF-8/,
+    })
+    assert.deepEqual(seen, [])
   })
 
   it('is named, with the operator, when a function of the service throws', () => {
@@ -185,7 +207,7 @@ describe('a record that cannot be processed', () => {
       ),
     )
     assert.throws(
-      () => task.process(10),
+      () => task.process(10, endless),
       (error: Error) =>
         isHeadwaterError(error, 'operator-failed') &&
         /record 6 of partition 0 of topic 'payments': map 1 threw: no such order/.test(
@@ -217,14 +239,14 @@ function watching(seen: string[]): Service {
 function startTask(declared: Service, starts: readonly TaskStart[]): Task {
   const plan = planTopology(declared.build())
   const emit = { append: () => undefined }
-  const counts = { dropped: 0, late: 0, emitted: 0 }
+  const counts = operatorCounts()
   const task = new Task({ plan, keys: keyCodecs(), emit, counts }, plan.subTopologies[0]!, 0)
   task.start(starts)
   return task
 }
 
 function at(topic: string, endOffset = 0): TaskStart {
-  return { topic, position: 0, endOffset, metadata: '' }
+  return { topic, position: 0, committed: undefined, endOffset }
 }
 
 function positions(task: Task): string[] {
@@ -238,7 +260,8 @@ function batch(topic: string, base: number, rows: Rows, encode: (id: string) => 
   for (const [id, timestamp] of rows) builder.append(timestamp, utf8Bytes(id), encode(id))
   const nextOffset = base + rows.length
   const batches = rows.length === 0 ? [] : [stamped(builder, base)]
-  return { topic, partition: 0, batches, nextOffset, lastStableOffset: nextOffset }
+  const ends = { lastStableOffset: nextOffset, highWatermark: nextOffset }
+  return { topic, partition: 0, batches, nextOffset, ...ends }
 }
 
 function stamped(builder: BatchBuilder, base: number): Uint8Array {

@@ -7,11 +7,11 @@
  * where a key goes. An effect that ran before a crash runs again after it, so each is a no-op on what is
  * there already.
  */
-import { assert } from '../base/errors.ts'
-import type { LogPlan, TopicsEffect } from '../coordinator/commands.ts'
-import type { LogConfig } from '../log/store/checkpoint.ts'
-import type { LogStore } from '../log/store/log-store.ts'
-import { Partition } from './serving/partition.ts'
+import { assert } from '../../base/errors.ts'
+import type { LogPlan, TopicsEffect } from '../../coordinator/commands.ts'
+import type { LogConfig } from '../../log/identity.ts'
+import type { LogStore } from '../../log/store/log-store.ts'
+import { Partition } from './partition.ts'
 
 export interface Topic {
   readonly name: string

@@ -6,19 +6,18 @@
  * order they came although both wait for the disk. It returns codes and throws only what should end the
  * connection.
  */
-import type { Call } from '../coordinator/commands.ts'
-import type { Clock, Random } from '../io/ports.ts'
-import type { LogStore } from '../log/store/log-store.ts'
-import type { ApiName, RequestOf, ResponseOf } from '../protocol/api.ts'
-import type { Input } from '../protocol/schema.ts'
-import { uuidText } from '../base/units.ts'
-import type { BrokerEvent } from './broker-event.ts'
-import type { Catalog } from './catalog.ts'
-import type { BrokerConfig } from './config.ts'
-import type { Peer } from './server/connection.ts'
-import type { Coordinators } from './machines/coordinators.ts'
-import type { FetchSessions } from './serving/fetch-sessions.ts'
-import type { WaitingRoom } from './serving/waiting.ts'
+import type { Call } from '../../coordinator/commands.ts'
+import type { Clock, Random } from '../../io/ports.ts'
+import type { LogStore } from '../../log/store/log-store.ts'
+import type { ApiName, RequestOf, ResponseInput } from '../../protocol/api.ts'
+import { uuidText } from '../../base/units.ts'
+import type { BrokerEvent } from '../broker-event.ts'
+import type { Catalog } from '../serving/catalog.ts'
+import type { BrokerConfig } from '../config.ts'
+import type { Peer } from '../peer.ts'
+import type { Coordinators } from '../machines/coordinators.ts'
+import type { FetchSessions } from '../serving/fetch-sessions.ts'
+import type { WaitingRoom } from '../serving/waiting.ts'
 
 export interface BrokerParts extends Coordinators {
   readonly clusterId: string
@@ -41,7 +40,7 @@ export interface RequestContext extends BrokerParts {
 }
 
 /** Undefined: the client wants no response. */
-type Response<N extends ApiName> = Input<ResponseOf<N>> | undefined
+type Response<N extends ApiName> = ResponseInput<N> | undefined
 
 export type Handler<N extends ApiName> = (
   request: RequestOf<N>,
@@ -63,13 +62,12 @@ export function callOf<N extends ApiName>(
 
 /** Has the machine answer that owns the API. */
 export function forward<N extends ApiName>(
-  host: { call(make: (token: string) => Call<NoInfer<N>>): Promise<unknown> },
+  host: { call(make: (token: string) => Call<NoInfer<N>>): Promise<ResponseInput<NoInfer<N>>> },
   type: N,
   request: RequestOf<NoInfer<N>>,
   context: RequestContext,
-): Promise<ResponseOf<N>> {
-  const answer = host.call((token) => callOf(type, token, request, context))
-  return answer as Promise<ResponseOf<N>>
+): Promise<ResponseInput<N>> {
+  return host.call((token) => callOf(type, token, request, context))
 }
 
 /** A random id as Kafka makes them: never one that a command line takes for an option. */

@@ -1,8 +1,8 @@
 /** The result of the airline example, for people: the ten worst airports and where to look next. */
 import { styleText } from 'node:util'
-import { kafkaPortDefault } from './arguments.ts'
-import { formatCount, formatSeconds, formatTable } from './output.ts'
-import type { Column } from './output.ts'
+import { formatCount, formatSeconds, formatTable, kafkaPortDefault } from '../../src/cli/index.ts'
+import type { Column } from '../../src/cli/index.ts'
+import type { WorstAirport } from './worst.ts'
 
 /** What the services stored, counted by reading it back. */
 export interface AirlineResult {
@@ -14,17 +14,6 @@ export interface AirlineResult {
   /** Flights this run processed, by those seconds. */
   readonly flightsPerSecond: number
   readonly worst: readonly WorstAirport[]
-}
-
-export interface WorstAirport {
-  readonly airport: string
-  readonly name: string
-  readonly city: string
-  readonly state: string
-  readonly flights: number
-  readonly late: number
-  /** Minutes. */
-  readonly meanDelay: number
 }
 
 /** The lines of the table and of the counts under it. */

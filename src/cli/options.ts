@@ -1,0 +1,73 @@
+/** Flags that several commands share, each with its default and its check. */
+import { Option } from 'commander'
+import type { Command } from 'commander'
+import {
+  durabilities,
+  kafkaPortDefault,
+  parseAddress,
+  parsePort,
+  queryPortDefault,
+} from './arguments.ts'
+
+/**
+ * Adds the flags of a program that hosts services (`--dir`, `--port`, `--query-port`, `--durability`,
+ * `--broker`); what they say is `HostOptions`.
+ * @param directory where the data lies when `--dir` is left out
+ */
+export function addHostOptions(command: Command, directory: string): Command {
+  return command
+    .addOption(directoryOption(directory))
+    .addOption(portOption())
+    .addOption(queryPortOption())
+    .addOption(durabilityOption())
+    .addOption(outsideBrokerOption())
+}
+
+export function directoryOption(path: string): Option {
+  return new Option('--dir <path>', 'data directory, relative to the working directory').default(
+    path,
+  )
+}
+
+export function portOption(): Option {
+  return new Option('--port <n>', 'port for Kafka clients; 0 takes a free one')
+    .argParser(parsePort)
+    .default(kafkaPortDefault)
+}
+
+function queryPortOption(): Option {
+  return new Option('--query-port <n>', 'port for queries over HTTP; 0 takes a free one')
+    .argParser(parsePort)
+    .default(queryPortDefault)
+}
+
+export function durabilityOption(): Option {
+  return new Option(
+    '--durability <when>',
+    'records are acknowledged when they are on disk, with the operating system, or in memory',
+  )
+    .choices(durabilities)
+    .default('disk')
+}
+
+/** For commands that otherwise bring a broker of their own. */
+function outsideBrokerOption(): Option {
+  return new Option(
+    '--broker <host:port>',
+    'use this Kafka or Headwater broker, not one of its own',
+  )
+    .argParser(parseAddress)
+    .conflicts(['dir', 'port', 'durability'])
+}
+
+/** For commands that need a broker that is there. */
+export function brokerOption(): Option {
+  return new Option('--broker <host:port>', 'a Kafka or Headwater broker')
+    .argParser(parseAddress)
+    .default({ host: '127.0.0.1', port: kafkaPortDefault }, `127.0.0.1:${kafkaPortDefault}`)
+}
+
+/** `--json`. @param description what comes out as JSON */
+export function jsonOption(description: string): Option {
+  return new Option('--json', description)
+}

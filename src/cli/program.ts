@@ -1,0 +1,45 @@
+/** A command line as a program: how it speaks of wrong flags, and how it ends. */
+import { Command, CommanderError } from 'commander'
+import { exitCodes, printError } from './output.ts'
+
+/**
+ * A command of `commander` that answers as Headwater's own do: a wrong command line is one line that says
+ * what is wrong, with a suggestion where there is one. Its sub-commands do the same.
+ * @param name as help shows it
+ */
+export function newProgram(name: string): Command {
+  return new Command(name)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'headwater: ')),
+    })
+    .showHelpAfterError('Add --help to see what the command understands.')
+}
+
+/**
+ * Parses `argv` (as in `process.argv`), does what it asks for, and ends the process with the exit code for
+ * it: 0 done, 1 an operating error (one line on standard error; with `--json` an object), 2 a wrong
+ * command line, 70 a bug, 130 stopped before it was done.
+ */
+export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
+  // A reader that has seen enough (`headwater tail x | head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCodes.done)
+    throw error
+  })
+  const exitCode = await parse(program, argv)
+  // After a failure something may still be trying again; nothing waits for that.
+  if (exitCode === exitCodes.done) process.exitCode = exitCode
+  else process.exit(exitCode)
+}
+
+async function parse(program: Command, argv: readonly string[]): Promise<number> {
+  try {
+    await program.parseAsync(argv)
+    return exitCodes.done
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return printError(error, argv.includes('--json'))
+    return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+  }
+}

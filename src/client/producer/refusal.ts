@@ -1,0 +1,66 @@
+/** What a broker has against a batch, in words: what is wrong with which record, and what decides it. */
+import { HeadwaterError } from '../../base/errors.ts'
+import type { ResponseOf } from '../../protocol/api.ts'
+import { ErrorCode, errorName } from '../../protocol/errors.ts'
+import { batchHeaderBytes } from '../../records/batch.ts'
+import { decodeRecords } from '../../records/record.ts'
+import { partitionName } from '../cluster/topic-partition.ts'
+import { wireError } from '../cluster/wire-error.ts'
+import type { PendingBatch } from './partition-queue.ts'
+
+type ProduceResult = ResponseOf<'Produce'>['responses'][number]['partitionResponses'][number]
+export type PartitionResult = Pick<ProduceResult, 'errorCode' | 'errorMessage' | 'recordErrors'>
+
+/** Whether a smaller batch could be taken. */
+export function isTooLarge(code: number): boolean {
+  return code === ErrorCode.MESSAGE_TOO_LARGE || code === ErrorCode.RECORD_LIST_TOO_LARGE
+}
+
+/** The operating error for a refused batch; `record-invalid` when a record is at fault. @param now ms */
+export function refusalError(
+  batch: PendingBatch,
+  result: PartitionResult,
+  now: number,
+): HeadwaterError {
+  const { errorCode, errorMessage } = result
+  if (isTooLarge(errorCode)) return tooLarge(batch, result)
+  if (errorCode === ErrorCode.INVALID_TIMESTAMP) return untimely(batch, result, now)
+  const { topic, partition } = batch.queue
+  return wireError(errorCode, `write to ${partitionName(topic, partition)}`, errorMessage)
+}
+
+function tooLarge({ queue, sizeBytes, bytes }: PendingBatch, result: PartitionResult) {
+  const { topic } = queue
+  return new HeadwaterError(
+    'record-invalid',
+    `topic '${topic}' does not take a record of ${sizeBytes - batchHeaderBytes} bytes, which makes a batch of ${bytes!.length}: batches have at most the topic's max.message.bytes (${said(result)}); write smaller records, or raise max.message.bytes of '${topic}'`,
+  )
+}
+
+function untimely({ queue, bytes }: PendingBatch, result: PartitionResult, now: number) {
+  const records = decodeRecords(bytes!)
+  const timestamps = records.map(({ timestamp }) => timestamp)
+  const named = result.recordErrors.map(({ batchIndex }) => timestamps[batchIndex])
+  const farthest = timestamps.toSorted((a, b) => Math.abs(b - now) - Math.abs(a - now))[0]!
+  const timestamp = named[0] ?? farthest
+  const { topic } = queue
+  const [setting, side] =
+    timestamp > now
+      ? ['message.timestamp.after.max.ms', 'in the future']
+      : ['message.timestamp.before.max.ms', 'in the past']
+  return new HeadwaterError(
+    'record-invalid',
+    `topic '${topic}' does not take a record with the time ${timeText(timestamp)}: it lies further ${side} than ${setting} of the topic allows (${said(result)}); correct the time, or raise ${setting} of '${topic}'`,
+  )
+}
+
+/** The broker's name for it, with its own words if it has any. */
+function said({ errorCode, errorMessage }: PartitionResult): string {
+  return errorMessage === null ? errorName(errorCode) : `${errorName(errorCode)}: ${errorMessage}`
+}
+
+/** Dates end 275,760 years after Christ; a time in microseconds lies beyond. */
+function timeText(timestamp: number): string {
+  const date = new Date(timestamp)
+  return Number.isNaN(date.getTime()) ? `${timestamp} ms` : date.toISOString()
+}

@@ -1,0 +1,11 @@
+/** What the topics machine is told of its broker, and its bound. */
+
+export interface TopicsOptions {
+  readonly nodeId: number
+  /** Partitions of a topic created without a number: Kafka's `num.partitions`. */
+  readonly defaultPartitions: number
+  /** The most partitions all topics may have together. */
+  readonly partitionsMax: number
+  /** Broker settings that are fixed while it runs, for `DescribeConfigs`: name to value. */
+  readonly brokerConfigs: ReadonlyMap<string, string>
+}

@@ -1,0 +1,119 @@
+/**
+ * The way out of a task to a stream the service owns: from a stream, from a table, from a windowed table.
+ *
+ * A record that leaves carries the timestamp of the record it came from, unless its contract names a
+ * field with the time of the fact. Its key is the one inside the message. Only rows of tables are ever
+ * deleted: what comes from a stream is written or dropped, and never a deletion.
+ */
+import { Writer } from '../../base/bytes.ts'
+import type { AnyEvent } from '../../events/event.ts'
+import type { EncodedKey, Key } from '../stores/serde.ts'
+import type { WrittenRow } from '../stores/aggregate-store.ts'
+import type { ToNode } from '../topology/topology.ts'
+import { notWritable, operatorFailed } from './operator.ts'
+import type { OperatorContext, Push } from './operator.ts'
+
+/** Events an unkeyed stream's partition takes in a row before the next partition's turn. */
+const stickyRecords = 1024
+
+/** Writes each value of a stream. One that `f` makes nothing of is dropped. */
+export function to({ event, f }: ToNode, context: OperatorContext): Push {
+  const name = `to '${event.name}'`
+  const write = messageWriter(event, context, name)
+  const { drops } = context.counts
+  if (f === undefined) return write
+  return (key, value, timestamp) => {
+    const message = made(name, () => f(value, key))
+    if (message === null || message === undefined) drops.noValue++
+    else write(key, message, timestamp)
+  }
+}
+
+/** Writes each changed row of a table; a row that is gone, or that `f` makes nothing of, is deleted. */
+export function toFromTable({ event, f }: ToNode, context: OperatorContext): Push {
+  const name = `to '${event.name}'`
+  const write = messageWriter(event, context, name)
+  const erase = deletionWriter(event, context)
+  return (key, value, timestamp) => {
+    const isGone = value === null || f === undefined
+    const message = isGone ? value : made(name, () => f(value, key))
+    if (message === null || message === undefined) erase(key!, timestamp)
+    else write(key, message, timestamp)
+  }
+}
+
+/**
+ * Writes each changed row of a windowed aggregate. The key is inside the message, so for a row that is gone
+ * the message it had is made once more, and its key is deleted.
+ */
+export function toFromWindow(
+  { event, f }: ToNode,
+  sizeMs: number,
+  context: OperatorContext,
+): (row: WrittenRow) => void {
+  const name = `to '${event.name}'`
+  const write = messageWriter(event, context, name)
+  const erase = deletionWriter(event, context)
+  return ({ key, start, value, last, timestamp }) => {
+    const message = (state: unknown): unknown =>
+      made(name, () => f?.(state, { start: new Date(start), end: new Date(start + sizeMs) }, key))
+    const next = value === undefined ? undefined : message(value)
+    if (next !== undefined && next !== null) return write(key, next, timestamp)
+    const old = last === undefined ? undefined : message(last)
+    if (old === undefined || old === null) return
+    erase(event.keyOf(old as Fields) as Key, timestamp)
+  }
+}
+
+type Fields = Record<string, unknown>
+
+function made(name: string, make: () => unknown): unknown {
+  try {
+    return make()
+  } catch (error) {
+    throw operatorFailed(name, error)
+  }
+}
+
+/** Writes messages of an event, none of them null. `name` is who writes them, for its errors. */
+export function messageWriter(event: AnyEvent, context: OperatorContext, name: string): Push {
+  const { emit, counts } = context
+  const { partitions, codec } = event
+  const keys = event.key === null ? undefined : context.keys[event.key.type]
+  const writer = new Writer(1024)
+  let turn = context.partition * stickyRecords
+  return (_key, message, timestamp) => {
+    const fields = message as Fields
+    let time: number
+    let encoded: EncodedKey | undefined
+    try {
+      writer.at = 0
+      codec.encode(fields, writer)
+      time = event.eventTimeOf(fields) ?? timestamp
+      encoded = keys?.encode(event.keyOf(fields) as Key)
+    } catch (error) {
+      throw notWritable(name, error)
+    }
+    const value = writer.bytes.subarray(0, writer.at)
+    counts.emitted++
+    if (encoded === undefined) {
+      const partition = Math.floor(turn++ / stickyRecords) % partitions
+      emit.append(event.name, partition, time, null, value)
+    } else {
+      emit.append(event.name, encoded.hash % partitions, time, encoded.bytes, value)
+    }
+  }
+}
+
+/** Writes deletions to an entity stream. */
+export function deletionWriter(
+  event: AnyEvent,
+  context: OperatorContext,
+): (key: Key, timestamp: number) => void {
+  const { emit, counts, keys } = context
+  return (key, timestamp) => {
+    const { bytes, hash } = keys[event.key!.type].encode(key)
+    counts.emitted++
+    emit.append(event.name, hash % event.partitions, timestamp, bytes, null)
+  }
+}

@@ -1,0 +1,69 @@
+/** Fetches ahead for a set of tasks, one fetch at a time, and hands what comes to its task. */
+import type { Cluster } from '../../client/cluster/cluster.ts'
+import { Consumer } from '../../client/consumer/consumer.ts'
+import { quietly } from './failures.ts'
+import type { TaskSet } from './task-set.ts'
+
+const fetchBytesMax = 4 * 1024 * 1024
+
+export class Fetching {
+  readonly #consumer: Consumer
+  readonly #set: TaskSet
+  readonly #waitMs: number
+  readonly #onNews: () => void
+  #polling: Promise<void> | undefined
+  #failure: unknown
+
+  /** @param waitMs how long a fetch waits for records @param onNews called when a fetch has ended */
+  constructor(cluster: Cluster, set: TaskSet, waitMs: number, onNews: () => void) {
+    this.#consumer = new Consumer(cluster, { isolation: 'read_committed', fetchBytesMax })
+    this.#set = set
+    this.#waitMs = waitMs
+    this.#onNews = onNews
+  }
+
+  /** Starts a fetch when none is on its way. Throws what the last one failed with. */
+  goOn(): void {
+    if (this.#failure !== undefined) {
+      const failure = this.#failure
+      this.#failure = undefined
+      throw failure
+    }
+    if (this.#set.isEmpty) return
+    this.#set.throttle(this.#consumer)
+    this.#polling ??= this.#fetch().finally(() => {
+      this.#polling = undefined
+      this.#onNews()
+    })
+  }
+
+  async #fetch(): Promise<void> {
+    try {
+      for (const delivery of await this.#consumer.poll(this.#waitMs)) this.#set.deliver(delivery)
+      this.#set.noteEnds((topic, partition) => this.#consumer.highWatermark(topic, partition))
+    } catch (error) {
+      this.#failure = error
+    }
+  }
+
+  /** Reads on where the tasks are. */
+  start(): void {
+    this.#consumer.assign(this.#set.positions())
+  }
+
+  /** Reads nothing until `start`; how the fetch on its way ends does not matter. */
+  async stop(): Promise<void> {
+    await this.#polling
+    this.#failure = undefined
+    this.#consumer.assign([])
+  }
+
+  /** Waits for the fetch on its way. */
+  async settled(): Promise<void> {
+    await this.#polling
+  }
+
+  async close(): Promise<void> {
+    await quietly(this.#consumer.close())
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Opens tasks and inputs for an ownership: takes what was kept where that is safe, restores the rest.
+ *
+ * First it ends the transactions of instances that are gone, so that committed offsets are stable and
+ * everything below the ends of topics is decided.
+ */
+import { HeadwaterError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
+import type { Cluster } from '../../client/cluster/cluster.ts'
+import type { TopicPartition } from '../../client/cluster/topic-partition.ts'
+import {
+  earliestTimestamp,
+  latestTimestamp,
+  listOffsets,
+} from '../../client/consumer/list-offsets.ts'
+import type { GroupMember, Ownership } from '../../client/group/group-member.ts'
+import { followsDirectly } from '../../client/group/ownership.ts'
+import type { OperatorContext } from '../operators/operator.ts'
+import { assignTasks } from '../plan/assignment.ts'
+import type { TaskAssignment } from '../plan/assignment.ts'
+import type { InputPlan, Plan } from '../plan/plan.ts'
+import { peersOf } from '../plan/task-assignor.ts'
+import { InputReader } from '../task/inputs.ts'
+import type { SavedPosition } from '../task/inputs.ts'
+import { Task } from '../task/task.ts'
+import type { TaskStart } from '../task/task.ts'
+import { endOrphans } from './orphans.ts'
+import { readPosition, restoreTasks } from './restore.ts'
+import type { Restoration } from './restore.ts'
+import type { ServiceEvent } from './service-event.ts'
+import type { Kept } from './kept.ts'
+
+export interface OpenerOptions {
+  readonly cluster: Cluster
+  readonly plan: Plan
+  readonly context: OperatorContext
+  /** Of this process; null without transactions. */
+  readonly transactionalId: string | null
+  readonly onGap: 'stop' | 'skip'
+  /** Called when an input has something to process. */
+  readonly onReady: () => void
+  readonly onEvent: (event: ServiceEvent) => void
+}
+
+/** What is to be opened, and what there is of it. */
+export interface Opening {
+  readonly ownership: Ownership
+  readonly member: GroupMember
+  /** Throws when the ownership is over or the group forms anew. */
+  readonly assertWanted: () => void
+  readonly kept: Kept
+}
+
+export interface OpenedTasks {
+  readonly tasks: Map<string, Task>
+  readonly inputs: Map<string, InputReader>
+  /** Tasks that went on as they were. */
+  readonly keptCount: number
+}
+
+/** Committed offsets by place; undefined where there is none. */
+type Offsets = ReadonlyMap<string, number | undefined>
+
+export class Opener {
+  /** Records that were gone before they were read. */
+  recordsSkipped = 0
+  readonly #o: OpenerOptions
+
+  constructor(options: OpenerOptions) {
+    this.#o = options
+  }
+
+  async open(opening: Opening): Promise<OpenedTasks> {
+    const { ownership, member, assertWanted, kept } = opening
+    const assigned = assignTasks(this.#o.plan, ownership.partitions)
+    await this.#endOrphans(ownership)
+    assertWanted()
+    const committed = await committedOffsets(member, ownership.partitions)
+    const tasks = new Map<string, Task>()
+    const missing: TaskAssignment[] = []
+    for (const each of assigned.tasks) {
+      const task = kept.tasks.get(each.id)
+      if (task !== undefined && isUntouched(task, committed, kept, ownership)) {
+        tasks.set(each.id, task)
+      } else missing.push(each)
+    }
+    const keptCount = tasks.size
+    for (const task of await this.#openTasks(missing, committed, assertWanted)) {
+      tasks.set(task.id, task)
+    }
+    const inputs = await this.#openInputs(assigned.inputs, committed, opening)
+    return { tasks, inputs, keptCount }
+  }
+
+  async #openInputs(
+    plans: readonly InputPlan[],
+    committed: Offsets,
+    { ownership, kept, assertWanted }: Opening,
+  ): Promise<Map<string, InputReader>> {
+    const positions = new Map<InputPlan, SavedPosition | undefined>()
+    const inputs = new Map<string, InputReader>()
+    for (const plan of plans) {
+      const { positionTopic: topic, node } = plan
+      const at = committed.get(placeOf({ topic, partition: 0 }))
+      const reader = kept.inputs.get(node.name)
+      if (reader !== undefined && isDirect(kept, ownership) && reader.committedOffset === at) {
+        inputs.set(node.name, reader)
+      } else {
+        positions.set(plan, await readPosition(this.#o.cluster, topic, at, assertWanted))
+      }
+    }
+    assertWanted()
+    // From here on nothing fails: a source that is opened is also closed.
+    for (const [plan, saved] of positions) {
+      const at = committed.get(placeOf({ topic: plan.positionTopic, partition: 0 }))
+      inputs.set(plan.node.name, this.#openInput(plan, saved, at))
+    }
+    return inputs
+  }
+
+  async #endOrphans({ userData }: Ownership): Promise<void> {
+    const { cluster, transactionalId, onEvent } = this.#o
+    if (transactionalId === null) return
+    const { transactionalIds } = peersOf(userData)
+    const ended = await endOrphans(cluster, transactionalId, transactionalIds)
+    if (ended.length > 0) onEvent({ type: 'orphans-ended', transactionalIds: ended })
+  }
+
+  async #openTasks(
+    assigned: readonly TaskAssignment[],
+    committed: Offsets,
+    assertWanted: () => void,
+  ): Promise<readonly Task[]> {
+    if (assigned.length === 0) return []
+    const { cluster, plan, context } = this.#o
+    const places = assigned.flatMap(({ topics, partition }) =>
+      topics.map((topic) => ({ topic, partition })),
+    )
+    const starts = await this.#startsOf(places, committed)
+    const restorations: Restoration[] = []
+    const tasks = assigned.map(({ subTopology, partition, topics }) => {
+      const task = new Task({ ...context, plan }, subTopology, partition)
+      for (const topic of task.pipeline.restored.keys()) {
+        const until = starts.get(placeOf({ topic, partition }))?.position
+        restorations.push({ task, topic, until })
+      }
+      return { task, of: topics.map((topic) => starts.get(placeOf({ topic, partition }))!) }
+    })
+    await restoreTasks(cluster, restorations, assertWanted)
+    for (const { task, of } of tasks) task.start(of)
+    return tasks.map(({ task }) => task)
+  }
+
+  /** Where each place begins: what is committed, as far as the log still has it. */
+  async #startsOf(
+    places: readonly TopicPartition[],
+    committed: Offsets,
+  ): Promise<ReadonlyMap<string, TaskStart>> {
+    const { cluster } = this.#o
+    const [begins, ends] = await Promise.all([
+      listOffsets(cluster, places, earliestTimestamp, 'read_committed'),
+      listOffsets(cluster, places, latestTimestamp, 'read_uncommitted'),
+    ])
+    const starts = new Map<string, TaskStart>()
+    for (const [i, place] of places.entries()) {
+      const beginning = begins[i]!.offset
+      const endOffset = ends[i]!.offset
+      const known = committed.get(placeOf(place))
+      if (known !== undefined && known > endOffset) throw beyondEnd(place, known, endOffset)
+      if (known !== undefined && known < beginning) this.#passOver(place, known, beginning)
+      const position = Math.max(known ?? 0, beginning)
+      starts.set(placeOf(place), { topic: place.topic, position, committed: known, endOffset })
+    }
+    return starts
+  }
+
+  #passOver(place: TopicPartition, position: number, beginning: number): void {
+    if (this.#o.onGap === 'stop') throw gap(place, position, beginning)
+    const records = beginning - position
+    this.recordsSkipped += records
+    this.#o.onEvent({ type: 'skipped', ...place, records })
+  }
+
+  #openInput(
+    plan: InputPlan,
+    saved: SavedPosition | undefined,
+    committed: number | undefined,
+  ): InputReader {
+    const { context, onReady } = this.#o
+    const reader = new InputReader(plan, this.#o.plan.topology.service, context, onReady)
+    reader.start(saved, committed)
+    return reader
+  }
+}
+
+function isDirect({ under }: Kept, ownership: Ownership): boolean {
+  if (planted.has('keep-state-of-another')) return true
+  return under !== undefined && followsDirectly(under, ownership)
+}
+
+/** Whether nobody can have moved the task on since it was put aside. */
+function isUntouched(task: Task, committed: Offsets, kept: Kept, ownership: Ownership): boolean {
+  if (!isDirect(kept, ownership)) return false
+  if (planted.has('keep-state-of-another')) return true
+  return task.queues.every(({ source }) => {
+    const place = placeOf({ topic: source.topic, partition: task.partition })
+    return task.lastCommitted(source.topic) === committed.get(place)
+  })
+}
+
+/** The group's committed offsets; waits for transactions that are about to change them. */
+async function committedOffsets(
+  member: GroupMember,
+  places: readonly TopicPartition[],
+): Promise<Offsets> {
+  if (places.length === 0) return new Map()
+  const found = await member.committed(places, { requireStable: true })
+  return new Map(
+    found.map((each) => [placeOf(each), each.offset < 0 ? undefined : each.offset] as const),
+  )
+}
+
+function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
+
+function gap({ topic, partition }: TopicPartition, from: number, to: number): HeadwaterError {
+  return new HeadwaterError(
+    'records-lost',
+    `records ${from} to ${to - 1} of partition ${partition} of topic '${topic}' are gone from the log ` +
+      'and this service has not read them: retention or DeleteRecords took them. Keep records longer ' +
+      "(retention.ms), and run once with onGap: 'skip' to count them as skipped and go on behind them",
+  )
+}
+
+function beyondEnd({ topic, partition }: TopicPartition, at: number, end: number): HeadwaterError {
+  return new HeadwaterError(
+    'offset-out-of-range',
+    `the group has committed offset ${at} of partition ${partition} of topic '${topic}', which ends at ` +
+      `${end}: was the topic deleted and made anew? Reset the service to read it from its beginning`,
+  )
+}

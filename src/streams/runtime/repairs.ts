@@ -1,0 +1,68 @@
+/**
+ * Whether a service goes on after a failure, and after which pause.
+ *
+ * What passes by itself is tried again for as long as it takes. What cannot be told from outside is tried
+ * again for a minute in which nothing is committed.
+ */
+import { isHeadwaterError } from '../../base/errors.ts'
+import { assert } from '../../base/errors.ts'
+import { backoffMs, sleep } from '../../client/cluster/backoff.ts'
+import type { Clock, Random } from '../../io/ports.ts'
+import { verdictOf } from './failures.ts'
+import type { ServiceEvent } from './service-event.ts'
+
+/** How long a failure that may be for good is tried again without a commit in between. */
+const doubtMsMax = 60_000
+
+export class Repairs {
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #onEvent: (event: ServiceEvent) => void
+  #count = 0
+  #inARow = 0
+  #doubtedSince: number | undefined
+  #pauseMs = 0
+  #lastError: { readonly code: string; readonly message: string } | undefined
+
+  constructor(clock: Clock, random: Random, onEvent: (event: ServiceEvent) => void) {
+    this.#clock = clock
+    this.#random = random
+    this.#onEvent = onEvent
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get lastError(): { readonly code: string; readonly message: string } | undefined {
+    return this.#lastError
+  }
+
+  /** Notes a failure; false when the service has to stop with it. */
+  mayGoOn(error: unknown): boolean {
+    const verdict = verdictOf(error)
+    if (verdict === 'stop') return false
+    assert(isHeadwaterError(error), 'only operating errors are repaired')
+    const now = this.#clock.monotonic()
+    if (verdict === 'doubt') {
+      this.#doubtedSince ??= now
+      if (now - this.#doubtedSince > doubtMsMax) return false
+    }
+    this.#count++
+    this.#pauseMs = backoffMs(++this.#inARow, this.#random)
+    this.#lastError = { code: error.code, message: error.message }
+    this.#onEvent({ type: 'repair', error, pauseMs: Math.round(this.#pauseMs) })
+    return true
+  }
+
+  /** Waits before the next attempt. */
+  pause(): Promise<void> {
+    return sleep(this.#clock, this.#pauseMs)
+  }
+
+  /** Something was committed. */
+  progressed(): void {
+    this.#inARow = 0
+    this.#doubtedSince = undefined
+  }
+}

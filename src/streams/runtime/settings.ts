@@ -1,0 +1,58 @@
+/** The times a service runs by: defaults, and bounds whose breach is a `config-invalid` that names both. */
+import { HeadwaterError } from '../../base/errors.ts'
+import type { RunTopologyOptions } from './running.ts'
+
+export interface Settings {
+  readonly commitIntervalMs: number
+  readonly purgeIntervalMs: number
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly transactionTimeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly turnMs: number
+  readonly closeTimeoutMs: number
+}
+
+type Times = Partial<Pick<RunTopologyOptions, keyof Settings>>
+
+const dayMs = 86_400_000
+const heartbeatIntervalMsMax = 3_000
+/** A rebalance is noticed, and a lost heartbeat made good, well within the session. */
+const heartbeatsPerSession = 12
+const rebalanceTimeoutMsMin = 10_000
+const requestTimeoutMsMax = 30_000
+
+/** What is run with, defaults filled in. */
+export function settingsOf(given: Times): Settings {
+  const sessionTimeoutMs = given.sessionTimeoutMs ?? 15_000
+  const settings: Settings = {
+    commitIntervalMs: given.commitIntervalMs ?? 100,
+    purgeIntervalMs: given.purgeIntervalMs ?? 30_000,
+    sessionTimeoutMs,
+    heartbeatIntervalMs:
+      given.heartbeatIntervalMs ??
+      Math.min(heartbeatIntervalMsMax, Math.ceil(sessionTimeoutMs / heartbeatsPerSession)),
+    rebalanceTimeoutMs:
+      given.rebalanceTimeoutMs ?? Math.max(rebalanceTimeoutMsMin, sessionTimeoutMs * 2),
+    transactionTimeoutMs: given.transactionTimeoutMs ?? 60_000,
+    requestTimeoutMs: given.requestTimeoutMs ?? Math.min(requestTimeoutMsMax, sessionTimeoutMs),
+    turnMs: given.turnMs ?? 20,
+    closeTimeoutMs: given.closeTimeoutMs ?? 10_000,
+  }
+  const { heartbeatIntervalMs, transactionTimeoutMs, commitIntervalMs, turnMs } = settings
+  for (const [name, ms] of Object.entries(settings)) within(name, ms, 0, dayMs)
+  within('sessionTimeoutMs', sessionTimeoutMs, 100, dayMs)
+  within('heartbeatIntervalMs', heartbeatIntervalMs, 1, Math.floor(sessionTimeoutMs / 3))
+  within('transactionTimeoutMs', transactionTimeoutMs, Math.max(1_000, commitIntervalMs), dayMs)
+  within('turnMs', turnMs, 1, Math.floor(sessionTimeoutMs / 3))
+  return settings
+}
+
+function within(name: string, ms: number, least: number, most: number): void {
+  if (Number.isInteger(ms) && ms >= least && ms <= most) return
+  throw new HeadwaterError(
+    'config-invalid',
+    `${name} is ${ms}: give whole milliseconds from ${least} to ${most}`,
+  )
+}

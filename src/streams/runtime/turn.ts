@@ -1,0 +1,117 @@
+/**
+ * How long a turn of the loop may last: so many milliseconds, whatever the user's functions cost.
+ *
+ * The clock is looked at after a few records, after every one when they turn out slow, so that a turn
+ * ends soon after its time and heartbeats go out between records. A function that takes a good part of a
+ * session for one record is named; one that takes longer than the session, again and again for the same
+ * record, can never be committed: the member is taken for dead meanwhile. That stops the service by name
+ * instead of repeating the record for ever.
+ */
+import { HeadwaterError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
+import type { Clock } from '../../io/ports.ts'
+import type { InputQueue, Turn } from '../task/queue.ts'
+
+/** Records between two looks at the clock, at most. */
+const strideMax = 16
+/** Records between two looks should take about this long. */
+const lookMs = 4
+/** A record that takes this part of a session is slow. */
+const slowShare = 1 / 10
+/** How often the same record may outlast the session before it stops the service. */
+const outlastedMax = 3
+
+/** A record whose functions took long. */
+export interface SlowRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Milliseconds the user's functions took for it. */
+  readonly ms: number
+}
+
+export interface TurnsOptions {
+  readonly clock: Clock
+  /** How long a turn lasts. */
+  readonly turnMs: number
+  readonly sessionTimeoutMs: number
+  readonly service: string
+  /** Whether what was made is to leave before more is made: the bound in bytes. */
+  readonly isFull: () => boolean
+  readonly onSlow: (slow: SlowRecord) => void
+}
+
+export class Turns implements Turn {
+  readonly #o: TurnsOptions
+  #stride = 1
+  #left = 1
+  #lookedAt = 0
+  #endsAt = 0
+  #hasEnded = false
+  #failure: HeadwaterError | undefined
+  #outlasted: { readonly place: string; readonly times: number } | undefined
+
+  constructor(options: TurnsOptions) {
+    this.#o = options
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  /** Why the service cannot go on: a record that no session is long enough for. */
+  get failure(): HeadwaterError | undefined {
+    return this.#failure
+  }
+
+  begin(): void {
+    this.#lookedAt = this.#o.clock.monotonic()
+    this.#endsAt = this.#lookedAt + this.#o.turnMs
+    this.#left = this.#stride
+    this.#hasEnded = false
+  }
+
+  look(): void {
+    if (planted.has('turns-by-records-only')) return
+    if (this.#o.clock.monotonic() >= this.#endsAt) this.#hasEnded = true
+  }
+
+  isOver(queue: InputQueue, offset: number): boolean {
+    if (--this.#left > 0) return this.#hasEnded
+    return this.#lookAfter(queue, offset)
+  }
+
+  #lookAfter(queue: InputQueue, offset: number): boolean {
+    const now = this.#o.clock.monotonic()
+    const tookMs = now - this.#lookedAt
+    this.#lookedAt = now
+    const perRecordMs = tookMs / this.#stride
+    if (perRecordMs >= this.#o.sessionTimeoutMs * slowShare) this.#noteSlow(queue, offset, tookMs)
+    if (tookMs > lookMs) this.#stride = Math.max(1, Math.floor(lookMs / perRecordMs))
+    else if (this.#stride < strideMax) this.#stride *= 2
+    this.#left = this.#stride
+    if (planted.has('turns-by-records-only')) return false
+    this.#hasEnded = now >= this.#endsAt || this.#failure !== undefined || this.#o.isFull()
+    return this.#hasEnded
+  }
+
+  #noteSlow({ source, partition }: InputQueue, offset: number, ms: number): void {
+    const { topic } = source
+    this.#o.onSlow({ topic, partition, offset, ms: Math.round(ms) })
+    if (ms < this.#o.sessionTimeoutMs) return
+    const place = `${topic}/${partition}/${offset}`
+    const times = this.#outlasted?.place === place ? this.#outlasted.times + 1 : 1
+    this.#outlasted = { place, times }
+    if (times >= outlastedMax) this.#failure = this.#tooSlow(topic, partition, offset, ms)
+  }
+
+  #tooSlow(topic: string, partition: number, offset: number, ms: number): HeadwaterError {
+    const { service, sessionTimeoutMs } = this.#o
+    return new HeadwaterError(
+      'operator-failed',
+      `service '${service}' stopped at record ${offset} of partition ${partition} of topic '${topic}': ` +
+        `its functions took ${Math.round(ms)} ms, ${outlastedMax} times in a row, and a group takes a ` +
+        `member for dead after sessionTimeoutMs ${sessionTimeoutMs}: make them faster, or raise it`,
+    )
+  }
+}

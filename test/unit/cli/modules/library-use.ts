@@ -1,0 +1,7 @@
+/** A program that runs a service on the broker named by its argument, and has nothing else to do. */
+import { kafka, run } from '../../../../src/index.ts'
+import { desk } from './shop.ts'
+
+const app = await run(desk, { broker: kafka(process.argv[2]!) })
+console.log('running')
+process.on('SIGTERM', () => void app.close().then(() => console.log('closed')))

@@ -1,0 +1,23 @@
+/**
+ * What snippets of the pages leave out: `<!-- preamble: NAME -->` above a fence names the text that is
+ * compiled before it. Doors of the package are imported as users do.
+ */
+export const preambles: Readonly<Record<string, string>> = {
+  airline: `
+    import { service } from 'headwater'
+    import { Airports, Disruptions, Flights } from './examples/airline/contracts.ts'`,
+  contract: `
+    import { entity, keyspace } from 'headwater'
+    import { OrderSchema } from './test/gen/shop/v1/shop_pb.ts'`,
+  shop: `
+    import { connect, embedded, kafka, run, service } from 'headwater'
+    import type { Service } from 'headwater'
+    import { Orders, Payments, Shipments } from './test/types/shop.ts'
+    declare const billing: Service<'billing', {}>`,
+  'beside-the-board': '',
+}
+
+/** Modules that snippets name as their readers' own, and where they are here. */
+export const readersModules: Readonly<Record<string, string>> = {
+  './board.ts': './examples/airline/board.ts',
+}
