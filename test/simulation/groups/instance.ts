@@ -8,7 +8,7 @@ import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { sleep } from '../../../src/client/cluster/backoff.ts'
 import type { Runnable } from '../../../src/streams/runtime/run.ts'
 import type { RunningTopology } from '../../../src/streams/runtime/running.ts'
-import { runTopology } from '../../../src/streams/runtime/runtime.ts'
+import { runTopology } from '../../../src/streams/runtime/run-topology.ts'
 import type { RequestRule } from '../../../src/testing/sim-requests.ts'
 import { RequestFaults } from '../../../src/testing/sim-requests.ts'
 import type { SimProcess, World } from '../../../src/testing/world.ts'
@@ -114,6 +114,7 @@ export class Instance {
       purgeIntervalMs: this.#company.purgeIntervalMs,
       sessionTimeoutMs,
       instanceId: this.id,
+      onEvent: (event) => this.#company.world.trace(`${this.id}: ${JSON.stringify(event)}`),
     })
   }
 
