@@ -15,7 +15,7 @@ const passOf: Record<PlantedFault, PassName> = {
   'keep-state-of-another': 'group-kicked',
   'commit-without-generation': 'group-frozen',
   'rejoin-while-closing': 'group-kicked',
-  'producer-error-as-operator-failed': 'group-frozen',
+  'producer-error-as-operator-failed': 'group-requests',
   'turns-by-records-only': 'group-slow',
   'wait-for-transaction-timeout': 'group-orphans',
   'fence-successor': 'group-zombies',

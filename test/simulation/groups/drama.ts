@@ -46,6 +46,11 @@ export interface GroupKind {
   readonly stormy?: boolean
   /** Events altogether; two run side by side. */
   readonly count: number
+  /**
+   * Nothing in it ends the transaction of a member that goes on: who finds its producer fenced then was
+   * fenced by a process whose place it has taken.
+   */
+  readonly neverFences?: boolean
   /** How long the service's function takes for a fact, at least and at most, all the time. */
   readonly slowMs?: readonly [number, number]
 }
@@ -71,7 +76,9 @@ async function act(stage: Stage, kind: GroupKind): Promise<void> {
   const draw = fork(world.draw)
   const purgeIntervalMs = draw() < 0.5 ? quickPurgeMs : slowPurgeMs
   const commitIntervalMs = commitIntervalsMs[drawInteger(draw, 0, commitIntervalsMs.length - 1)]!
-  const fleet = new Fleet({ world, make, commitIntervalMs, purgeIntervalMs, fail: reject }, draw)
+  const mayBeFenced = kind.neverFences !== true
+  const company = { world, make, commitIntervalMs, purgeIntervalMs, mayBeFenced, fail: reject }
+  const fleet = new Fleet(company, draw)
   await Promise.race([failed, day(stage, fleet, kind)])
 }
 

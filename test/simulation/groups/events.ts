@@ -2,8 +2,12 @@
  * What may befall the instances of a group. Each event takes the instances it is about in its hands, does
  * its harm, and gives them back as they should be; two events run side by side. All of it is drawn.
  */
+import { utf8Bytes } from '../../../src/base/bytes.ts'
+import { Producer } from '../../../src/client/producer/producer.ts'
 import type { ApiName } from '../../../src/protocol/api.ts'
 import type { RequestHarm } from '../../../src/testing/sim-requests.ts'
+import { connect } from '../cluster/stage.ts'
+import { Account, Team } from './contracts.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instance } from './instance.ts'
 import { sessionTimeoutMs } from './instance.ts'
@@ -33,6 +37,12 @@ const harms: readonly RequestHarm[] = [
   ...(['ghost', 'ghost'] as const),
 ]
 
+/** Of the tally service; they are there once it has started. */
+const changelogs = [
+  { name: 'tally-per-account-changelog', partitions: Account.partitions },
+  { name: 'tally-per-team-changelog', partitions: Team.partitions },
+  { name: 'tally-per-window-changelog', partitions: Team.partitions },
+]
 const commitApis: readonly ApiName[] = ['TxnOffsetCommit', 'TxnOffsetCommit', 'EndTxn', 'Produce']
 const joinApis: readonly ApiName[] = ['JoinGroup', 'JoinGroup', 'SyncGroup', 'Heartbeat']
 
@@ -248,8 +258,11 @@ async function zombie(fleet: Fleet): Promise<void> {
   const at = fleet.pick(fleet.free)
   const takeMs = fleet.between(0, 8000)
   const wakeMs = fleet.between(200, 6000)
+  const isDeaf = fleet.draw() < 0.5
   if (at?.running === undefined) return
   await fleet.hold([at], async () => {
+    // Its producer hears of the other before its membership does.
+    if (isDeaf) at.faults.add({ api: 'Heartbeat', harm: 'delay-answer', ms: 4000, count: 2 })
     await freezeAnywhere(fleet, at, takeMs + wakeMs)
     await fleet.pause(takeMs)
     at.supplant()
@@ -290,6 +303,31 @@ async function ghostStart(fleet: Fleet): Promise<void> {
   })
 }
 
+/**
+ * A transaction of a process that the service knows nothing of, as of an older version of it, stays open
+ * over its changelogs while the group forms anew; then it is aborted.
+ */
+async function stranger(fleet: Fleet): Promise<void> {
+  const process = fleet.world.start(`stranger-${fleet.between(0, 1_000_000)}`)
+  const cluster = await connect(process)
+  const producer = new Producer(cluster, { transactionalId: process.name, lingerMs: 0 })
+  await producer.init()
+  producer.begin()
+  for (const { name, partitions } of changelogs) {
+    for (let partition = 0; partition < partitions; partition++) {
+      producer.append(name, partition, 0, utf8Bytes('stranger'), utf8Bytes('nothing'))
+    }
+  }
+  await producer.flush()
+  await fleet.pause(fleet.between(1000, 3000))
+  const at = fleet.pick(fleet.free)
+  if (at !== undefined) await shake(fleet, at)
+  await fleet.pause(fleet.between(500, 4000))
+  await producer.abort()
+  await producer.close()
+  await cluster.close()
+}
+
 /** Nobody is there for a while, so that whoever comes first finds a backlog. */
 async function backlog(fleet: Fleet): Promise<void> {
   if (fleet.isBusy) return
@@ -319,6 +357,7 @@ export const groupEvents = {
   doze,
   slowFunction,
   ghostStart,
+  stranger,
   backlog,
 } satisfies Record<string, GroupEvent>
 

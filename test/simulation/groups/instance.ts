@@ -9,6 +9,7 @@ import { sleep } from '../../../src/client/cluster/backoff.ts'
 import type { Runnable } from '../../../src/streams/runtime/run.ts'
 import type { RunningTopology } from '../../../src/streams/runtime/running.ts'
 import { runTopology } from '../../../src/streams/runtime/run-topology.ts'
+import type { ServiceEvent } from '../../../src/streams/runtime/service-event.ts'
 import type { RequestRule } from '../../../src/testing/sim-requests.ts'
 import { RequestFaults } from '../../../src/testing/sim-requests.ts'
 import type { SimProcess, World } from '../../../src/testing/world.ts'
@@ -26,6 +27,8 @@ export interface Company {
   readonly make: (process: SimProcess, instance: Instance) => Runnable
   readonly commitIntervalMs: number
   readonly purgeIntervalMs: number
+  /** Whether a member may find its producer fenced although nobody took its place. */
+  readonly mayBeFenced: boolean
   /** Ends the history. */
   readonly fail: (error: Error) => void
 }
@@ -105,7 +108,8 @@ export class Instance {
     })
   }
 
-  #run({ process, faults }: Life): Promise<RunningTopology> {
+  #run(life: Life): Promise<RunningTopology> {
+    const { process, faults } = life
     return runTopology(this.#company.make(process, this).build(), {
       broker: { bootstrap: [brokerAddress], dial: faults.dial },
       clock: process.clock,
@@ -114,8 +118,17 @@ export class Instance {
       purgeIntervalMs: this.#company.purgeIntervalMs,
       sessionTimeoutMs,
       instanceId: this.id,
-      onEvent: (event) => this.#company.world.trace(`${this.id}: ${JSON.stringify(event)}`),
+      onEvent: (event) => this.#hear(life, event),
     })
+  }
+
+  #hear(life: Life, event: ServiceEvent): void {
+    const { world, mayBeFenced, fail } = this.#company
+    world.trace(`${this.id}: ${JSON.stringify(event)}`)
+    if (mayBeFenced || life.isSupplanted || event.type !== 'repair') return
+    if (isHeadwaterError(event.error, 'fenced')) {
+      fail(new Error(`instance ${this.id} was fenced, and nobody took its place`))
+    }
   }
 
   kill(): void {
@@ -154,12 +167,14 @@ export class Instance {
 
   /** Whether every process whose place was taken has understood that it is. */
   get isAlone(): boolean {
-    return this.#supplanted.every(({ hasFailed }) => hasFailed)
+    return this.#supplanted.every(({ hasFailed, process }) => hasFailed || !process.isAlive)
   }
 
   /** Ends all harm to its requests. */
   heal(): void {
     this.slowMs = 0
+    // One whose successor has left may go on in its place, but nobody would end it.
+    if (this.#life === undefined) for (const { process } of this.#supplanted) process.kill()
     for (const { faults } of [...this.#supplanted, ...(this.#life ? [this.#life] : [])]) {
       faults.heal()
     }

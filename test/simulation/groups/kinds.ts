@@ -16,7 +16,7 @@ export const groupKinds: Record<GroupKindName, GroupKind> = {
   'group-kicked': { events: ['kick', 'kick', 'leave', 'leave', 'scale'], count: 6, grace: calm },
   /** Transactions stay open behind members that died. */
   'group-orphans': {
-    events: ['orphan', 'orphan', 'kill', 'scale', 'request'],
+    events: ['orphan', 'orphan', 'kill', 'scale', 'stranger', 'stranger'],
     count: 4,
     grace: calm,
   },
@@ -28,7 +28,8 @@ export const groupKinds: Record<GroupKindName, GroupKind> = {
   },
   /** Others take the place of members that are frozen. */
   'group-zombies': {
-    events: ['zombie', 'zombie', 'zombie', 'freeze', 'kill', 'ghostStart'],
+    events: ['zombie', 'zombie', 'zombie', 'kill', 'scale'],
+    neverFences: true,
     count: 4,
     grace: calm,
   },
