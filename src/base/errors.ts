@@ -34,6 +34,7 @@ export type HeadwaterErrorCode =
   | 'records-lost'
   | 'service-closed'
   | 'stale-member'
+  | 'state-mismatch'
   | 'timeout'
   | 'topic-replaced'
   | 'topology-invalid'

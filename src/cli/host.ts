@@ -29,6 +29,8 @@ export interface HostOptions {
   readonly durability: Durability
   /** A broker that runs elsewhere; without it one is opened in `dir`. */
   readonly broker?: HostAndPort
+  /** As in `RunTopologyOptions`. */
+  readonly onTopicReplaced?: 'stop' | 'restart'
 }
 
 /** How long closing may take once something has failed or a start was given up. */
@@ -41,6 +43,7 @@ export class Host {
   /** Where other Kafka clients reach it: `host:port`. */
   readonly kafka: string
   readonly #embedded: Broker | undefined
+  readonly #onTopicReplaced: 'stop' | 'restart'
   readonly #apps: Running<unknown, unknown>[] = []
   readonly #starts = new Set<Promise<unknown>>()
   readonly #failed = Promise.withResolvers<never>()
@@ -48,11 +51,16 @@ export class Host {
   #queries: QueryServer | undefined
   #isHasty = false
 
-  private constructor(broker: BrokerAddress, embedded: Broker | undefined) {
+  private constructor(
+    broker: BrokerAddress,
+    embedded: Broker | undefined,
+    { onTopicReplaced = 'stop' }: HostOptions,
+  ) {
     const { host, port } = broker.bootstrap[0]!
     this.broker = broker
     this.kafka = `${host}:${port}`
     this.#embedded = embedded
+    this.#onTopicReplaced = onTopicReplaced
     // Whoever waits sees it; that nobody happens to wait is no fault.
     this.#failed.promise.catch(() => {})
   }
@@ -80,7 +88,7 @@ export class Host {
     if (options.broker !== undefined) {
       // A service would go on hoping for a minute; whoever mistyped the address should not.
       await withCluster(options.broker, async () => {})
-      return new Host({ bootstrap: [options.broker], dial: dialTcp }, undefined)
+      return new Host({ bootstrap: [options.broker], dial: dialTcp }, undefined, options)
     }
     const failed = Promise.withResolvers<never>()
     const broker = await openBroker({
@@ -89,7 +97,7 @@ export class Host {
       onFailure: failed.reject,
       onNote: printNote,
     })
-    const host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker)
+    const host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker, options)
     failed.promise.catch((error: unknown) => host.#fail(error))
     return host
   }
@@ -113,7 +121,11 @@ export class Host {
     o: { readonly signal?: AbortSignal } = {},
   ): Promise<RunningServices<L>> {
     const signals = [this.#closing.signal, ...(o.signal ? [o.signal] : [])]
-    const start = run(services, { broker: this.broker, signal: AbortSignal.any(signals) })
+    const start = run(services, {
+      broker: this.broker,
+      onTopicReplaced: this.#onTopicReplaced,
+      signal: AbortSignal.any(signals),
+    })
     this.#starts.add(start)
     try {
       const running = await start

@@ -4,6 +4,7 @@
  * called, so that `--help` answers at once.
  */
 import { readFileSync } from 'node:fs'
+import { Option } from 'commander'
 import type { Command, CommandOptions } from 'commander'
 import { parseConfig, parseCount, parseFrom, parseIndex, queryPortDefault } from './arguments.ts'
 import {
@@ -15,6 +16,8 @@ import {
   portOption,
 } from './options.ts'
 import { newProgram, runProgram } from './program.ts'
+
+const servicesFile = 'a TypeScript or JavaScript module that exports services'
 
 await runProgram(buildProgram(), process.argv)
 
@@ -28,6 +31,9 @@ function buildProgram(): Command {
   addStart(program)
   addBroker(program)
   addRun(program)
+  addPlan(program)
+  addRebuild(program)
+  addReset(program)
   addTopics(program)
   addTail(program)
   addGet(program)
@@ -69,11 +75,69 @@ function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('run the services that a module exports, with their queries over HTTP.')
-    .argument('<file>', 'a TypeScript or JavaScript module that exports services')
+    .argument('<file>', servicesFile)
   addHostOptions(command, 'data/run')
+    .addOption(
+      new Option(
+        '--on-topic-replaced <what>',
+        'when a stream was deleted and made anew: stop, or read the new one from its beginning',
+      )
+        .choices(['stop', 'restart'])
+        .default('stop'),
+    )
     .option('--exit', 'end once every input is fully processed')
     .addOption(jsonOption('say where it listens, and at the end what it did, as JSON lines'))
     .action(async (file, options) => (await import('./run.ts')).runFile(file, options))
+}
+
+function addPlan(program: Command): void {
+  program
+    .command('plan')
+    .description(
+      'say what becomes of the stores of the services that a module exports, were they started now. ' +
+        'Exit code 2: one would be refused.',
+    )
+    .argument('<file>', servicesFile)
+    .addOption(brokerOption())
+    .option(
+      '--accept <service/store>',
+      'let a service go on with a store that it refuses, as it is',
+    )
+    .addOption(jsonOption('one JSON object a service'))
+    .action(async (file, options) => (await import('./plan.ts')).plan(file, options))
+}
+
+function addRebuild(program: Command): void {
+  program
+    .command('rebuild')
+    .description(
+      'fold one store of a service anew from its streams, as far as the service has processed them.',
+    )
+    .argument('<file>', servicesFile)
+    .argument('<service>')
+    .argument('<store>', 'the name of a count or reduce')
+    .addOption(brokerOption())
+    .addOption(yesOption())
+    .addOption(jsonOption('say what was done as one JSON object'))
+    .action(async (file, service, store, options) =>
+      (await import('./rebuild.ts')).rebuild({ file, service, store }, options),
+    )
+}
+
+function addReset(program: Command): void {
+  program
+    .command('reset')
+    .description(
+      'forget everything of a service (offsets, stores, inner topics), so that it begins anew.',
+    )
+    .argument('<file>', servicesFile)
+    .argument('<service>')
+    .addOption(brokerOption())
+    .addOption(yesOption())
+    .addOption(jsonOption('say what was done as one JSON object'))
+    .action(async (file, service, options) =>
+      (await import('./reset.ts')).reset({ file, service }, options),
+    )
 }
 
 function addTopics(program: Command): void {
@@ -143,4 +207,8 @@ function addGet(program: Command): void {
     .action(async (service, view, key, options) =>
       (await import('./get.ts')).get({ service, view, key }, options),
     )
+}
+
+function yesOption(): Option {
+  return new Option('--yes', 'do it without asking')
 }

@@ -19,6 +19,15 @@ export async function loadServices(file: string): Promise<Service[]> {
   )
 }
 
+/** The service called `name` among a module's exports; `not-found` when there is none. */
+export async function loadService(file: string, name: string): Promise<Service> {
+  const services = await loadServices(file)
+  const found = services.find((service) => service.name === name)
+  if (found !== undefined) return found
+  const names = services.map((service) => service.name).join(', ')
+  throw new HeadwaterError('not-found', `${file} exports no service '${name}': it has ${names}`)
+}
+
 /** The event of stream `topic` among a module's exports. */
 export async function loadEvent(file: string, topic: string): Promise<AnyEvent> {
   const events = (await exportsOf(file)).filter(isEvent)

@@ -2,13 +2,25 @@
  * What commands print: results on standard output, progress and errors on standard error.
  *
  * An operating error is one line that names the cause and the fix, never a stack trace; only a bug of ours
- * shows where it happened. Exit codes: 0 done, 1 an operating error, 2 a wrong command line, 70 a bug,
- * 130 stopped by Ctrl-C before it was done.
+ * shows where it happened. Exit codes: 0 done, 1 an operating error, 2 a wrong command line or a plan
+ * that is refused, 70 a bug, 130 stopped by Ctrl-C before it was done.
  */
 import { styleText } from 'node:util'
 import { isHeadwaterError } from '../base/errors.ts'
 
-export const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70, interrupted: 130 } as const
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  refused: 2,
+  bug: 70,
+  interrupted: 130,
+} as const
+
+/** What was asked has been printed, and the answer is no. */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+}
 
 /** The command was asked to stop before it was done. */
 export class Interrupted extends Error {
@@ -46,6 +58,7 @@ export function divertNotes(write: (text: string) => void): () => void {
 
 /** Says on standard error what went wrong and gives the exit code for it. */
 export function printError(error: unknown, json: boolean): number {
+  if (error instanceof Refused) return exitCodes.refused
   if (error instanceof Interrupted) {
     process.stderr.write(
       'headwater: stopped before it was done; the next start goes on from there\n',

@@ -7,9 +7,10 @@
 import { ErrorCode } from '../protocol/errors.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { CommittedOffset } from './group/group-offsets.ts'
-import { fetchOffsets } from './group/group-offsets.ts'
+import { commitOffsets, fetchOffsets } from './group/group-offsets.ts'
+import { nonMember } from './group/ownership.ts'
 import { askLeaders } from './cluster/leaders.ts'
-import type { PartitionOffset } from './cluster/topic-partition.ts'
+import type { CommitOffset, PartitionOffset } from './cluster/topic-partition.ts'
 import { byTopic } from './cluster/topic-partition.ts'
 import { throwOnError } from './cluster/wire-error.ts'
 
@@ -231,12 +232,44 @@ export async function listGroups(cluster: Cluster): Promise<readonly GroupListin
   return listings.toSorted((a, b) => (a.groupId < b.groupId ? -1 : 1))
 }
 
+export interface GroupDescription {
+  /** Kafka's word; `Dead` for a group that does not exist. */
+  readonly state: string
+  readonly members: readonly {
+    readonly memberId: string
+    readonly groupInstanceId: string | null
+    readonly clientHost: string
+  }[]
+}
+
+/** A group and its members; one that does not exist has none. */
+export async function describeGroup(cluster: Cluster, groupId: string): Promise<GroupDescription> {
+  const response = await cluster.request(
+    'DescribeGroups',
+    { groups: [groupId] },
+    { coordinator: 'group', id: groupId },
+  )
+  const { errorCode, errorMessage, groupState, members } = response.groups[0]!
+  if (errorCode === ErrorCode.GROUP_ID_NOT_FOUND) return { state: 'Dead', members: [] }
+  throwOnError(errorCode, `describe group '${groupId}'`, errorMessage)
+  return { state: groupState, members }
+}
+
 /** Every offset a group has committed. */
 export function groupOffsets(
   cluster: Cluster,
   groupId: string,
 ): Promise<readonly CommittedOffset[]> {
   return fetchOffsets(cluster, groupId, undefined, false)
+}
+
+/** Sets offsets of a group without members; one that has members refuses with `stale-member`. */
+export function alterGroupOffsets(
+  cluster: Cluster,
+  groupId: string,
+  offsets: readonly CommitOffset[],
+): Promise<void> {
+  return commitOffsets(cluster, nonMember(groupId), offsets)
 }
 
 /** Deletes a group without members, and its offsets. */

@@ -4,6 +4,7 @@ import { deleteGroup, deleteTopics, listGroups, listTopics } from '../../src/cli
 import { kafka } from '../../src/streams/runtime/run.ts'
 import { exactlyOnceSuite } from '../streams-suite/exactly-once.ts'
 import { failuresSuite } from '../streams-suite/failures.ts'
+import { identitySuite } from '../streams-suite/identity.ts'
 import { inputsSuite } from '../streams-suite/inputs.ts'
 import { operatorsSuite } from '../streams-suite/operators.ts'
 import type { Place } from '../streams-suite/place.ts'
@@ -33,4 +34,5 @@ operatorsSuite(openPlace)
 exactlyOnceSuite(openPlace, { crashes: 8 })
 inputsSuite(openPlace, { crashes: 6 })
 failuresSuite(openPlace)
+identitySuite(openPlace)
 timesSuite(openPlace)

@@ -57,7 +57,7 @@ export function connect({ broker }: Place): Promise<Cluster> {
 export async function createTopicsOf(place: Place, service: Service): Promise<void> {
   const cluster = await connect(place)
   try {
-    await ensureTopics(cluster, service.name, planTopology(service.build()).topics)
+    await ensureTopics(cluster, planTopology(service.build()).topics)
   } finally {
     await cluster.close()
   }

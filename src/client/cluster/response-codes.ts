@@ -39,6 +39,7 @@ const codesOf = {
   DeleteGroups: ({ results }) => codes(results),
   DeleteTopics: ({ responses }) => codes(responses),
   DescribeConfigs: ({ results }) => codes(results),
+  DescribeGroups: ({ groups }) => codes(groups),
   EndTxn: ofAll,
   FindCoordinator: ({ errorCode, coordinators }) => [errorCode, ...codes(coordinators)],
   Heartbeat: ofAll,

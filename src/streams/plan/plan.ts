@@ -78,6 +78,8 @@ export interface TopicPlan {
   readonly name: string
   readonly partitions: number
   readonly configs: Readonly<Record<string, string>>
+  /** Whether the service makes it for itself; its records are nobody else's. */
+  readonly own: boolean
 }
 
 export function planTopology(topology: Topology): Plan {
@@ -266,13 +268,19 @@ const innerState = { ...keepLast, ...anyTime }
 function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan[] {
   const topics = new Map<string, TopicPlan>()
   const add = (name: string, partitions: number, configs: Record<string, string>): void => {
-    topics.set(name, { name, partitions, configs })
+    topics.set(name, { name, partitions, configs, own: true })
   }
   const partitionsOf = partitionCounts(topology)
   for (const node of topology.nodes) {
     if ('event' in node) {
       const { event } = node
-      add(event.name, event.partitions, event.kind === 'entity' ? keepLast : keepAll)
+      const configs = event.kind === 'entity' ? keepLast : keepAll
+      topics.set(event.name, {
+        name: event.name,
+        partitions: event.partitions,
+        configs,
+        own: false,
+      })
     }
     if (node.kind === 'rekey') {
       add(repartitionTopic(topology.service, node), node.keyspace.partitions, innerStream)
@@ -282,9 +290,13 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
     }
   }
   for (const input of inputs) add(input.positionTopic, 1, innerState)
+  add(`${topology.service}-stores`, 1, innerState)
   const progress = progressTopicOf(topology)
   if (progress !== undefined) {
-    const partitions = timedNodes(topology).map(({ id }) => partitionsOf(id))
+    // A rekey's progress is of the task before it, which has the partitions of what it reads.
+    const partitions = timedNodes(topology).map((node) => {
+      return partitionsOf(node.kind === 'rekey' ? node.from : node.id)
+    })
     add(progress, Math.max(...partitions), innerState)
   }
   return [...topics.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))

@@ -1,28 +1,29 @@
-/** Makes the topics a service needs and checks those that are there. */
-import { HeadwaterError } from '../../base/errors.ts'
+/** Makes the topics a service needs, and says what is wrong with those that are there. */
 import { createTopics } from '../../client/admin.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import type { TopicPlan } from './plan.ts'
 
-/**
- * Creates what is missing. A topic that exists must have the partitions its contract says, or keys would
- * lie elsewhere than everyone believes: `topology-invalid`.
- */
-export async function ensureTopics(
-  cluster: Cluster,
-  service: string,
-  topics: readonly TopicPlan[],
-): Promise<void> {
+/** Creates what is missing, and waits until the cluster knows it. */
+export async function ensureTopics(cluster: Cluster, topics: readonly TopicPlan[]): Promise<void> {
   await createTopics(cluster, topics)
-  await Promise.all(
-    topics.map(async ({ name, partitions }) => {
-      const actual = await cluster.partitionCount(name)
-      if (actual === partitions) return
-      throw new HeadwaterError(
-        'topology-invalid',
-        `topic '${name}' has ${actual} partitions, but service '${service}' declares ${partitions}: ` +
-          'declare as many as it has, or write the stream anew under another name',
-      )
-    }),
-  )
+  await Promise.all(topics.map(({ name }) => cluster.partitionCount(name)))
+}
+
+/**
+ * What is wrong with a topic of so many partitions, and what can be done about it: with others than its
+ * contract says, keys would lie elsewhere than everyone believes.
+ */
+export function topicProblem(
+  service: string,
+  { partitions, own }: Pick<TopicPlan, 'partitions' | 'own'>,
+  actual: number,
+): { readonly why: string; readonly fixes: string[] } | undefined {
+  if (actual === partitions) return undefined
+  const declare = 'declare as many as it has'
+  return {
+    why: `has ${actual} partitions, but service '${service}' declares ${partitions}`,
+    fixes: own
+      ? [declare, `\`headwater reset FILE ${service}\` makes it anew`]
+      : [declare, 'or write the stream anew under another name'],
+  }
 }

@@ -25,11 +25,16 @@ export interface RunTopologyOptions {
   readonly purgeIntervalMs?: number
   /** Tells the instances of a service apart; `'1'` when left out. Each needs its own, and keeps it. */
   readonly instanceId?: string
+  /**
+   * What to do at the start when a stream the service reads was deleted and made anew: `stop` (when left
+   * out), or `restart`, which keeps the state and reads the new topic from its beginning.
+   */
+  readonly onTopicReplaced?: 'stop' | 'restart'
   /** How long the group waits for an instance that says nothing; 15,000 when left out. */
   readonly sessionTimeoutMs?: number
   /** How soon an instance hears of a rebalance; a twelfth of the session when left out. */
   readonly heartbeatIntervalMs?: number
-  /** How long a rebalance waits for an instance that is alive; twice the session when left out. */
+  /** How long a rebalance waits for one that does not answer; a third of the session when left out. */
   readonly rebalanceTimeoutMs?: number
   /** The coordinator aborts a transaction that is open for longer; 60,000 when left out. */
   readonly transactionTimeoutMs?: number

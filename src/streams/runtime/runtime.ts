@@ -18,11 +18,11 @@ import type { Cluster } from '../../client/cluster/cluster.ts'
 import { GroupMember } from '../../client/group/group-member.ts'
 import type { Ownership } from '../../client/group/group-member.ts'
 import { planted } from '../../base/planted.ts'
+import { type KnownTopics, prepareStores } from '../identity/prepare.ts'
 import { operatorCounts } from '../operators/operator.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
 import type { Plan } from '../plan/plan.ts'
 import { offerOf, taskAssignor } from '../plan/task-assignor.ts'
-import { ensureTopics } from '../plan/topics.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import { keyCodecs } from '../stores/serde.ts'
 import { openViews } from '../views/view-reader.ts'
@@ -34,8 +34,9 @@ import { closedError, quietly } from './failures.ts'
 import { Fetching } from './fetching.ts'
 import { GroupRequests } from './group-requests.ts'
 import type { GroupRequest } from './group-requests.ts'
-import { instanceNames } from './instance.ts'
+import { groupInstanceId } from './instance.ts'
 import { Opener } from './open.ts'
+import { transactionalIdOf } from './orphans.ts'
 import { Purge } from './purge.ts'
 import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
@@ -84,12 +85,15 @@ export class Runtime implements RunningTopology {
   #held: Ownership | undefined
   #mustOpen = false
   #recordsIn = 0
+  #known: KnownTopics | undefined
 
   constructor(cluster: Cluster, plan: Plan, options: RunTopologyOptions) {
     const { service } = plan.topology
     const { clock, random } = options
     const settings = settingsOf(options)
-    const names = instanceNames(service, options.instanceId ?? '1', subscribedTopics(plan), random)
+    const instance = options.instanceId ?? '1'
+    const topics = subscribedTopics(plan)
+    const transactionalId = transactionalIdOf(service, instance)
     this.service = service
     this.#plan = plan
     this.#options = options
@@ -109,15 +113,16 @@ export class Runtime implements RunningTopology {
     this.#repairs = new Repairs(clock, random, tell)
     this.#committer = new Committer(cluster, {
       guarantee: options.guarantee ?? 'exactly-once',
-      transactionalId: names.transactionalId,
+      transactionalId,
+      random,
       transactionTimeoutMs: settings.transactionTimeoutMs,
     })
-    const { transactionalId, emit } = this.#committer
+    const committer = this.#committer
     this.#member = new GroupMember(cluster, {
       ...settings,
       groupId: service,
-      topics: subscribedTopics(plan),
-      instanceId: names.groupInstanceId,
+      topics,
+      instanceId: groupInstanceId(service, instance, topics),
       assignor: taskAssignor(offerOf(plan, transactionalId)),
       onAssigned: async (ownership) => this.#take(ownership),
       onRevoked: (ownership) => this.#request('revoked', ownership),
@@ -127,8 +132,8 @@ export class Runtime implements RunningTopology {
     this.#opener = new Opener({
       cluster,
       plan,
-      context: { partition: 0, keys: keyCodecs(), emit, counts: this.#counts },
-      transactionalId,
+      context: { partition: 0, keys: keyCodecs(), emit: committer.emit, counts: this.#counts },
+      transactionalId: () => committer.transactionalId,
       onGap: options.onGap ?? 'stop',
       onReady: () => this.#sleeper.wake(),
       onEvent: tell,
@@ -145,8 +150,7 @@ export class Runtime implements RunningTopology {
 
   /** Resolves when state is restored and the service processes. */
   async start(): Promise<void> {
-    await ensureTopics(this.#cluster, this.service, this.#plan.topics)
-    await this.#committer.start()
+    this.#known = await prepareStores(this.#cluster, this.#plan, this.#options)
     this.#loop = this.#run()
     this.#member.join().catch((error: unknown) => this.#stop(error))
     await this.#waiters.until(() => this.#state === 'running')
@@ -174,7 +178,7 @@ export class Runtime implements RunningTopology {
     await this.#committer.ready()
     const isDue = this.#pace.isDue(done > 0, this.#waiters.count > 0)
     if (isDue && this.#set.isBetweenBatches) await this.#commit()
-    else if (done > 0) await this.#breathe()
+    else if (done > 0) await this.#sleeper.breathe()
     else await this.#sleeper.sleep(this.#idleMs())
     this.#waiters.check()
   }
@@ -188,11 +192,6 @@ export class Runtime implements RunningTopology {
     return done
   }
 
-  /** Sockets, heartbeats and other services of the process get their turn. */
-  #breathe(): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.soon(resolve))
-  }
-
   /** How long the loop may sleep when there is nothing to process. */
   #idleMs(): number {
     // Positions also move over control records; that is committed too, without haste.
@@ -203,6 +202,7 @@ export class Runtime implements RunningTopology {
   async #commit(): Promise<void> {
     const ownership = this.#committingOwnership()
     if (ownership === undefined) return
+    this.#known?.check(this.#cluster)
     this.#pace.begin()
     const { clock } = this.#options
     await this.#committer.commit(this.#set, this.#member, ownership, clock.now())
@@ -260,7 +260,7 @@ export class Runtime implements RunningTopology {
     while (!this.#set.isBetweenBatches) {
       this.#process()
       await this.#committer.ready()
-      await this.#breathe()
+      await this.#sleeper.breathe()
     }
     if (this.#pace.isPending) await this.#commit()
     await this.#fetching.stop()
@@ -277,6 +277,7 @@ export class Runtime implements RunningTopology {
       if (this.#isClosing || !this.#requests.isEmpty) throw closedError(this.service)
     }
     try {
+      await this.#committer.start()
       const opened = await this.#set.open(ownership, this.#member, assertWanted)
       this.#fetching.start()
       this.#mustOpen = false

@@ -7,7 +7,7 @@
  */
 import type { DescMessage } from '@bufbuild/protobuf'
 import type { AnyEvent, AnyKeyspace } from '../../events/event.ts'
-import type { Builder, Queries } from './builder.ts'
+import type { Builder, Queries, StoreOptions } from './builder.ts'
 import { Graph } from './graph.ts'
 import type { TopologyScope } from './graph.ts'
 import type {
@@ -151,18 +151,22 @@ class StreamHandle {
     return new WindowedHandle(this.graph, this.id, this.#grouped(), window)
   }
 
-  count(name: string): TableHandle {
-    return this.reduce(name, () => 0, addOne)
+  count(name: string, options?: StoreOptions): TableHandle {
+    return aggregate(this.graph, { ...this.#place(), ...counting(name) }, options)
   }
 
   reduce(
     name: string,
     init: AggregateNode['init'],
     f: AggregateNode['f'],
-    { state }: { state?: DescMessage } = {},
+    options?: FoldOptions,
   ): TableHandle {
-    const [from, keyspace] = [this.id, this.#grouped()]
-    return aggregate(this.graph, { from, name, keyspace, window: undefined, state, init, f })
+    const node = { ...this.#place(), fold: 'reduce', name, init, f } as const
+    return aggregate(this.graph, node, options)
+  }
+
+  #place() {
+    return { from: this.id, keyspace: this.#grouped(), window: undefined }
   }
 
   to(event: AnyEvent, f?: ToNode['f']): void {
@@ -248,24 +252,45 @@ class WindowedHandle {
     this.#window = window
   }
 
-  count(name: string): TableHandle {
-    return this.reduce(name, () => 0, addOne)
+  count(name: string, options?: StoreOptions): TableHandle {
+    return aggregate(this.#graph, { ...this.#place(), ...counting(name) }, options)
   }
 
   reduce(
     name: string,
     init: AggregateNode['init'],
     f: AggregateNode['f'],
-    { state }: { state?: DescMessage } = {},
+    options?: FoldOptions,
   ): TableHandle {
-    const [from, keyspace, window] = [this.#from, this.#keyspace, this.#window]
-    return aggregate(this.#graph, { from, name, keyspace, window, state, init, f })
+    const node = { ...this.#place(), fold: 'reduce', name, init, f } as const
+    return aggregate(this.#graph, node, options)
+  }
+
+  #place() {
+    return { from: this.#from, keyspace: this.#keyspace, window: this.#window }
   }
 }
 
-function aggregate(graph: Graph, node: Omit<AggregateNode, 'id' | 'kind'>): TableHandle {
+interface FoldOptions extends StoreOptions {
+  readonly state?: DescMessage
+}
+
+function counting(name: string): Pick<AggregateNode, 'fold' | 'name' | 'init' | 'f'> {
+  return { fold: 'count', name, init: () => 0, f: addOne }
+}
+
+function aggregate(
+  graph: Graph,
+  node: Omit<AggregateNode, 'id' | 'kind' | 'version' | 'state'>,
+  { version = 1, state }: FoldOptions = {},
+): TableHandle {
   graph.claim('table', node.name)
-  const id = graph.add({ kind: 'aggregate', ...node })
+  if (!Number.isSafeInteger(version) || version < 1) {
+    throw graph.refuse(
+      `the table '${node.name}' has version ${version}: use a whole number of at least 1`,
+    )
+  }
+  const id = graph.add({ kind: 'aggregate', ...node, version, state })
   return new TableHandle(graph, id, node.keyspace, node.window)
 }
 

@@ -67,7 +67,7 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
   /** Groups by key and window of event time; `count` and `reduce` follow. */
   window(window: TumblingWindow & Grouped<K>): Windowed<K, V, W>
   /** How many values each key had. `name` names the store for good. */
-  count(name: string & Grouped<K>): Table<K, number, W>
+  count(name: string & Grouped<K>, options?: StoreOptions): Table<K, number, W>
   /**
    * A fold of each key's values. The state is plain data, or the message `state` describes; `f` returns the
    * next one, or changes and returns it; null or undefined deletes the row.
@@ -76,7 +76,7 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
     name: string & Grouped<K> & Storable<A, 'the state'>,
     init: (key: KeyOf<K>) => A,
     f: (state: A, value: V, key: KeyOf<K>) => A,
-    options?: { state: StateSchema<A> },
+    options?: StoreOptions & { state?: StateSchema<A> },
   ): Table<K, A, W>
   /** Writes each value to a stream this service owns; `f` may be left out when the values already fit. */
   to<E extends AnyEvent>(
@@ -85,6 +85,15 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
       ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>]
       : [f: (value: V, key: KeyOf<K>) => InitOf<E>]
   ): void
+}
+
+/** What is said of a store beside its name. */
+export interface StoreOptions {
+  /**
+   * 1 unless said. Raise it when the state of the store changes its shape or meaning: functions cannot
+   * be compared, so nothing else tells. The service then refuses the old state until it is rebuilt.
+   */
+  readonly version?: number
 }
 
 /** The last value of each key. */
@@ -103,12 +112,12 @@ export interface Table<K extends AnyKeyspace | null, V, W extends string = strin
 
 /** A stream cut into windows of event time. */
 export interface Windowed<K extends AnyKeyspace | null, V, W extends string> {
-  count(name: string): WindowTable<K, number, W>
+  count(name: string, options?: StoreOptions): WindowTable<K, number, W>
   reduce<A>(
     name: string & Storable<A, 'the state'>,
     init: (key: KeyOf<K>) => A,
     f: (state: A, value: V, key: KeyOf<K>) => A,
-    options?: { state: StateSchema<A> },
+    options?: StoreOptions & { state?: StateSchema<A> },
   ): WindowTable<K, A, W>
 }
 

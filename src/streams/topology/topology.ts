@@ -110,6 +110,10 @@ export interface AggregateNode {
   readonly name: string
   readonly keyspace: AnyKeyspace
   readonly window: TumblingWindow | undefined
+  /** A count and a reduce are told apart by this, two reduces only by `version`. */
+  readonly fold: 'count' | 'reduce'
+  /** Declared with the store, and raised when its state means something else; 1 unless said. */
+  readonly version: number
   /** The message the state is; undefined when it is plain data. */
   readonly state: DescMessage | undefined
   readonly init: (key: unknown) => unknown

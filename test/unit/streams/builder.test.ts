@@ -55,6 +55,8 @@ describe('a topology', () => {
         kind: 'aggregate',
         from: 5,
         name: 'payments-5m',
+        fold: 'count',
+        version: 1,
         keyspace: 'CustomerId',
         window: {
           kind: 'tumbling',

@@ -30,13 +30,20 @@ describe('a plan', () => {
       'message.timestamp.before.max.ms': longMax,
     }
     assert.deepEqual(plan.topics, [
-      { name: 'customer-windows', partitions: 12, configs: last },
-      { name: 'orders', partitions: 12, configs: last },
-      { name: 'payments', partitions: 12, configs: all },
-      { name: 'shipments', partitions: 12, configs: last },
-      { name: 'shipping-by-customer-repartition', partitions: 12, configs: { ...all, ...anyTime } },
-      { name: 'shipping-payments-5m-changelog', partitions: 12, configs: { ...last, ...anyTime } },
-      { name: 'shipping-progress-changelog', partitions: 12, configs: { ...last, ...anyTime } },
+      { name: 'customer-windows', partitions: 12, configs: last, own: false },
+      { name: 'orders', partitions: 12, configs: last, own: false },
+      { name: 'payments', partitions: 12, configs: all, own: false },
+      { name: 'shipments', partitions: 12, configs: last, own: false },
+      ...(
+        [
+          ['shipping-by-customer-repartition', 12, all],
+          ['shipping-payments-5m-changelog', 12, last],
+          ['shipping-progress-changelog', 12, last],
+          ['shipping-stores', 1, last],
+        ] as const
+      ).map(([name, partitions, configs]) => {
+        return { name, partitions, configs: { ...configs, ...anyTime }, own: true }
+      }),
     ])
   })
 
@@ -130,7 +137,7 @@ describe('a plan', () => {
     assert.equal(inputs[0]!.positionTopic, 'billing-bank-position')
     assert.deepEqual(
       topics.map(({ name, partitions }) => `${name} ${partitions}`),
-      ['billing-bank-position 1', 'payments 12'],
+      ['billing-bank-position 1', 'billing-stores 1', 'payments 12'],
     )
   })
 })

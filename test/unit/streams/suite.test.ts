@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { embedded } from '../../../src/broker/embedded.ts'
 import { exactlyOnceSuite } from '../../streams-suite/exactly-once.ts'
 import { failuresSuite } from '../../streams-suite/failures.ts'
+import { identitySuite } from '../../streams-suite/identity.ts'
 import { inputsSuite } from '../../streams-suite/inputs.ts'
 import { misbehavingGroupsSuite } from '../../streams-suite/misbehaving-groups.ts'
 import { operatorsSuite } from '../../streams-suite/operators.ts'
@@ -27,5 +28,6 @@ operatorsSuite(openPlace)
 exactlyOnceSuite(openPlace, { crashes: 12 })
 inputsSuite(openPlace, { crashes: 12 })
 failuresSuite(openPlace)
+identitySuite(openPlace)
 misbehavingGroupsSuite(openPlace)
 timesSuite(openPlace)
