@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createPartitions, deleteTopics } from '../../src/client/admin.ts'
-import { isHeadwaterError } from '../../src/base/errors.ts'
+import { createPartitions } from '../../src/client/admin.ts'
 import { service } from '../../src/service/service.ts'
 import { Orders, Payments } from '../types/shop.ts'
 import type { OpenPlace, Place } from './place.ts'
