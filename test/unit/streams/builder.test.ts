@@ -53,6 +53,8 @@ describe('a topology', () => {
       {
         id: 6,
         kind: 'aggregate',
+        fold: 'count',
+        version: 1,
         from: 5,
         name: 'payments-5m',
         keyspace: 'CustomerId',
