@@ -49,7 +49,7 @@ export function misbehavingGroupsSuite(open: OpenPlace): void {
         await prepare(place, 60)
         const { line, on } = lineTo(place)
         line.fate = (api) => (api === 'TxnOffsetCommit' ? 'lose' : 'pass')
-        const dying = start(on, counting, { instanceId: 'a' })
+        const dying = start(on, counting, { instanceId: 'a', closeTimeoutMs: 500 })
         await until('its records are written', () => line.asked('TxnOffsetCommit') > 0)
         await delay(200)
         line.break()
@@ -162,7 +162,7 @@ export function misbehavingGroupsSuite(open: OpenPlace): void {
       inPlace(open, async (place) => {
         await prepare(place, 60)
         const { line, on } = lineTo(place)
-        await using first = await start(on, counting, { instanceId: 'a' })
+        await using first = await start(on, counting, { instanceId: 'a', closeTimeoutMs: 500 })
         await using second = await start(place, counting, { instanceId: 'b' })
         await until('two share', () => isRunning(first) && counts(second).rows > 0)
         await allCounted([first, second], { rows: 60, total: 60 })

@@ -7,8 +7,8 @@
  * partition, among those instances that read the most of them, and one that reads fewer gets none while
  * another reads more. So no task goes to who does not have it, and no partition of a topic to two.
  *
- * Each member also names its transactional id; everyone is told the ids of all (`Peers`). A transaction
- * of an id that nobody has is one that its owner left behind.
+ * Each member also names its transactional id; everyone is told the ids of all (`Peers`). An id that
+ * nobody has is one that its owner left behind.
  */
 import { utf8Bytes, utf8String } from '../../base/bytes.ts'
 import type { Assignor, AssignorMember } from '../../client/group/assignor.ts'

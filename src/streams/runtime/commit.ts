@@ -16,9 +16,12 @@ import type { GroupMember, Ownership } from '../../client/group/group-member.ts'
 import type { Committer as CommitterName } from '../../client/group/ownership.ts'
 import { nonMember } from '../../client/group/ownership.ts'
 import { Producer } from '../../client/producer/producer.ts'
+import type { Random } from '../../io/ports.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { TaskOffset } from '../task/task.ts'
+import { quietly } from './failures.ts'
+import { nextTransactionalId } from './orphans.ts'
 import type { Guarantee } from './running.ts'
 import type { TaskSet } from './task-set.ts'
 
@@ -27,8 +30,9 @@ const flushRows = 4096
 
 export interface CommitterOptions {
   readonly guarantee: Guarantee
-  /** Of this process alone: starting over with it fences nobody else. */
+  /** The first one of this instance; starting over takes another. */
   readonly transactionalId: string
+  readonly random: Random
   readonly transactionTimeoutMs: number
 }
 
@@ -46,17 +50,20 @@ export class Committer {
   }
   readonly #cluster: Cluster
   readonly #o: CommitterOptions
+  #transactionalId: string
   #producer: Producer
+  #isStarted = false
 
   constructor(cluster: Cluster, options: CommitterOptions) {
     this.#cluster = cluster
     this.#o = options
+    this.#transactionalId = options.transactionalId
     this.#producer = this.#newProducer()
   }
 
   /** Undefined at least once: there are no transactions. */
   get transactionalId(): string | null {
-    return this.#isExact ? this.#o.transactionalId : null
+    return this.#isExact ? this.#transactionalId : null
   }
 
   get #isExact(): boolean {
@@ -64,14 +71,20 @@ export class Committer {
   }
 
   #newProducer(): Producer {
-    const { transactionalId, transactionTimeoutMs } = this.#o
     if (!this.#isExact) return new Producer(this.#cluster)
+    const { transactionTimeoutMs } = this.#o
+    const transactionalId = this.#transactionalId
     return new Producer(this.#cluster, { transactionalId, transactionTimeoutMs })
   }
 
-  /** Makes ready for `emit`. */
+  /**
+   * Makes ready for `emit`, unless it is. To be called by who holds something: the id is of an instance,
+   * and asking for it fences whoever has had it.
+   */
   async start(): Promise<void> {
+    if (this.#isStarted) return
     await this.#producer.init()
+    this.#isStarted = true
     this.#begin()
   }
 
@@ -126,8 +139,9 @@ export class Committer {
     producer.begin()
   }
 
-  /** Aborts what is open and makes ready for more, with a new producer if this one is at its end. */
+  /** Aborts what is open. When that cannot be known to have worked, `start` is to be called again. */
   async startOver(): Promise<void> {
+    if (!this.#isStarted) return
     const old = this.#producer
     if (this.#isExact && old.failure === undefined) {
       try {
@@ -138,9 +152,10 @@ export class Committer {
         if (!isHeadwaterError(error)) throw error
       }
     }
-    await old.close().catch(() => undefined)
+    await quietly(old.close())
+    this.#isStarted = false
+    this.#transactionalId = nextTransactionalId(this.#transactionalId, this.#o.random)
     this.#producer = this.#newProducer()
-    await this.start()
   }
 
   /** Aborts what is open. */

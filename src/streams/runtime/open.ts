@@ -24,7 +24,7 @@ import { InputReader } from '../task/inputs.ts'
 import type { SavedPosition } from '../task/inputs.ts'
 import { Task } from '../task/task.ts'
 import type { TaskStart } from '../task/task.ts'
-import { endOrphans } from './orphans.ts'
+import { Orphans } from './orphans.ts'
 import { readPosition, restoreTasks } from './restore.ts'
 import type { Restoration } from './restore.ts'
 import type { ServiceEvent } from './service-event.ts'
@@ -34,8 +34,8 @@ export interface OpenerOptions {
   readonly cluster: Cluster
   readonly plan: Plan
   readonly context: OperatorContext
-  /** Of this process; null without transactions. */
-  readonly transactionalId: string | null
+  /** This process' id at the moment; null without transactions. */
+  readonly transactionalId: () => string | null
   readonly onGap: 'stop' | 'skip'
   /** Called when an input has something to process. */
   readonly onReady: () => void
@@ -65,9 +65,11 @@ export class Opener {
   /** Records that were gone before they were read. */
   recordsSkipped = 0
   readonly #o: OpenerOptions
+  readonly #orphans: Orphans
 
   constructor(options: OpenerOptions) {
     this.#o = options
+    this.#orphans = new Orphans(options.cluster)
   }
 
   async open(opening: Opening): Promise<OpenedTasks> {
@@ -119,11 +121,10 @@ export class Opener {
   }
 
   async #endOrphans({ userData }: Ownership): Promise<void> {
-    const { cluster, transactionalId, onEvent } = this.#o
-    if (transactionalId === null) return
-    const { transactionalIds } = peersOf(userData)
-    const ended = await endOrphans(cluster, transactionalId, transactionalIds)
-    if (ended.length > 0) onEvent({ type: 'orphans-ended', transactionalIds: ended })
+    const own = this.#o.transactionalId()
+    if (own === null) return
+    const ended = await this.#orphans.end(own, peersOf(userData).transactionalIds)
+    if (ended.length > 0) this.#o.onEvent({ type: 'orphans-ended', transactionalIds: ended })
   }
 
   async #openTasks(

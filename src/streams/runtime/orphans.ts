@@ -2,71 +2,108 @@
  * Transactions that instances left open when they died, and who ends them: whoever takes over.
  *
  * Until a transaction ends, nobody reads what was committed behind it, and offsets in it are unstable. Its
- * timeout would end it a minute later. So every process of a service has a transactional id of its own,
+ * timeout would end it a minute later; and an instance that is only asleep could open another when it
+ * wakes up. So all members of a generation are told each other's names, and whoever opens tasks first
+ * fences the producers of all other instances of the service, whatever they are doing, by asking for
+ * their producer ids (KIP-98). Transactional ids say whose they are:
  *
- *     <service>/<instance>/<incarnation>
+ *     <service>/<instance>                  of an instance, from process to process
+ *     <service>/<instance>/<incarnation>    of one that lost the first to something it cannot know
  *
- * all members of a generation are told each other's, and a transaction of the service whose id no member
- * has is ended by asking for its producer id, which fences its producer (KIP-98). Since no two processes
- * ever share an id, one that was fenced and goes on fences nobody with its new epoch.
+ * An instance asks for its first id only when the group has given it something: by then whoever had that
+ * id has lost its place in the group. It never asks for the same id twice, so one that was replaced
+ * fences nobody who came after it.
  */
 import { isHeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
-import { listTransactions } from '../../client/producer/list-transactions.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
+import { listTransactions } from '../../client/producer/list-transactions.ts'
 import { Producer } from '../../client/producer/producer.ts'
+import type { Random } from '../../io/ports.ts'
 
-/** Names the producer of one process. @param incarnation different for each process */
-export function transactionalIdOf(service: string, instance: string, incarnation: string): string {
-  const suffix = planted.has('fence-successor') ? '' : `/${incarnation}`
-  return `${service}/${encodeURIComponent(instance)}${suffix}`
+const incarnationBytes = 8
+
+/** The first transactional id of an instance. */
+export function transactionalIdOf(service: string, instance: string): string {
+  return `${encodeURIComponent(service)}/${encodeURIComponent(instance)}`
 }
 
-/** Those of `open` that belong to the service and to none of the members that `own` knows. */
+/** Another id of the same instance, which nobody has had. */
+export function nextTransactionalId(id: string, random: Random): string {
+  if (planted.has('fence-successor')) return id
+  const incarnation = [...random.bytes(incarnationBytes)].map(hexOf).join('')
+  return `${ownerOf(id)}/${incarnation}`
+}
+
+function hexOf(byte: number): string {
+  return byte.toString(16).padStart(2, '0')
+}
+
+/** The first id of the instance that an id belongs to. */
+function ownerOf(id: string): string {
+  return id.split('/').slice(0, 2).join('/')
+}
+
+/** Those of `known` that belong to instances of the service of `own` that are none of its peers, or to none. */
 function orphansAmong(
-  open: readonly string[],
+  known: readonly string[],
   own: string,
   peers: readonly string[],
 ): readonly string[] {
-  const [service, instance] = own.split('/')
-  return open.filter((id) => {
+  const [service] = own.split('/')
+  const living = new Set(peers)
+  return known.filter((id) => {
     if (id === own || !id.startsWith(`${service}/`)) return false
-    // Whoever had this instance's name before is gone or replaced, whatever the group has been told.
-    return !peers.includes(id) || id.startsWith(`${service}/${instance}/`)
+    return ownerOf(id) === ownerOf(own) || !living.has(ownerOf(id))
   })
 }
 
-/**
- * Ends the transactions that members which left have open. A broker too old to list transactions leaves
- * them to their timeout. @returns the transactional ids that were fenced
- */
-export async function endOrphans(
-  cluster: Cluster,
-  own: string,
-  peers: readonly string[],
-): Promise<readonly string[]> {
-  if (planted.has('wait-for-transaction-timeout')) return []
-  const orphans = orphansAmong(await openTransactions(cluster), own, peers)
-  await Promise.all(orphans.map((transactionalId) => fence(cluster, transactionalId)))
-  return orphans
-}
+/** Fences those who left, once each. */
+export class Orphans {
+  readonly #cluster: Cluster
+  /** Fenced already, and not heard of since. */
+  readonly #fenced = new Set<string>()
 
-async function openTransactions(cluster: Cluster): Promise<readonly string[]> {
-  try {
-    const open = await listTransactions(cluster, { states: ['Ongoing'] })
-    return open.map(({ transactionalId }) => transactionalId)
-  } catch (error) {
-    if (isHeadwaterError(error, 'unsupported-version')) return []
-    throw error
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
   }
-}
 
-/** Resolves once the transaction is aborted everywhere the coordinator knows of. */
-async function fence(cluster: Cluster, transactionalId: string): Promise<void> {
-  const successor = new Producer(cluster, { transactionalId })
-  try {
-    await successor.init()
-  } finally {
-    await successor.close()
+  /**
+   * Fences the producers of instances that left, and ends their transactions. A broker too old to list them
+   * leaves them to their timeouts. @param own this process' id @param peers the first ids of all members
+   * @returns the ids whose transactions were open
+   */
+  async end(own: string, peers: readonly string[]): Promise<readonly string[]> {
+    if (planted.has('wait-for-transaction-timeout')) return []
+    const known = await this.#known()
+    const living = new Set(peers)
+    for (const id of this.#fenced) if (living.has(ownerOf(id))) this.#fenced.delete(id)
+    const orphans = orphansAmong([...known.keys()], own, peers).filter((id) => {
+      return known.get(id) === 'Ongoing' || !this.#fenced.has(id)
+    })
+    await Promise.all(orphans.map((id) => this.#fence(id)))
+    return orphans.filter((id) => known.get(id) === 'Ongoing')
+  }
+
+  /** States of all transactional ids there are. */
+  async #known(): Promise<ReadonlyMap<string, string>> {
+    try {
+      const listed = await listTransactions(this.#cluster)
+      return new Map(listed.map(({ transactionalId, state }) => [transactionalId, state]))
+    } catch (error) {
+      if (isHeadwaterError(error, 'unsupported-version')) return new Map()
+      throw error
+    }
+  }
+
+  /** Resolves once its transaction, if there is one, is aborted wherever the coordinator knows it. */
+  async #fence(transactionalId: string): Promise<void> {
+    const successor = new Producer(this.#cluster, { transactionalId })
+    try {
+      await successor.init()
+      this.#fenced.add(transactionalId)
+    } finally {
+      await successor.close()
+    }
   }
 }

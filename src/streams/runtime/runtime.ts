@@ -34,8 +34,9 @@ import { closedError, quietly } from './failures.ts'
 import { Fetching } from './fetching.ts'
 import { GroupRequests } from './group-requests.ts'
 import type { GroupRequest } from './group-requests.ts'
-import { instanceNames } from './instance.ts'
+import { groupInstanceId } from './instance.ts'
 import { Opener } from './open.ts'
+import { transactionalIdOf } from './orphans.ts'
 import { Purge } from './purge.ts'
 import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
@@ -90,7 +91,9 @@ export class Runtime implements RunningTopology {
     const { service } = plan.topology
     const { clock, random } = options
     const settings = settingsOf(options)
-    const names = instanceNames(service, options.instanceId ?? '1', subscribedTopics(plan), random)
+    const instance = options.instanceId ?? '1'
+    const topics = subscribedTopics(plan)
+    const transactionalId = transactionalIdOf(service, instance)
     this.service = service
     this.#plan = plan
     this.#options = options
@@ -110,15 +113,16 @@ export class Runtime implements RunningTopology {
     this.#repairs = new Repairs(clock, random, tell)
     this.#committer = new Committer(cluster, {
       guarantee: options.guarantee ?? 'exactly-once',
-      transactionalId: names.transactionalId,
+      transactionalId,
+      random,
       transactionTimeoutMs: settings.transactionTimeoutMs,
     })
-    const { transactionalId, emit } = this.#committer
+    const committer = this.#committer
     this.#member = new GroupMember(cluster, {
       ...settings,
       groupId: service,
-      topics: subscribedTopics(plan),
-      instanceId: names.groupInstanceId,
+      topics,
+      instanceId: groupInstanceId(service, instance, topics),
       assignor: taskAssignor(offerOf(plan, transactionalId)),
       onAssigned: async (ownership) => this.#take(ownership),
       onRevoked: (ownership) => this.#request('revoked', ownership),
@@ -128,8 +132,8 @@ export class Runtime implements RunningTopology {
     this.#opener = new Opener({
       cluster,
       plan,
-      context: { partition: 0, keys: keyCodecs(), emit, counts: this.#counts },
-      transactionalId,
+      context: { partition: 0, keys: keyCodecs(), emit: committer.emit, counts: this.#counts },
+      transactionalId: () => committer.transactionalId,
       onGap: options.onGap ?? 'stop',
       onReady: () => this.#sleeper.wake(),
       onEvent: tell,
@@ -146,7 +150,6 @@ export class Runtime implements RunningTopology {
 
   /** Resolves when state is restored and the service processes. */
   async start(): Promise<void> {
-    await this.#committer.start()
     this.#known = await prepareStores(this.#cluster, this.#plan, this.#options)
     this.#loop = this.#run()
     this.#member.join().catch((error: unknown) => this.#stop(error))
@@ -175,7 +178,7 @@ export class Runtime implements RunningTopology {
     await this.#committer.ready()
     const isDue = this.#pace.isDue(done > 0, this.#waiters.count > 0)
     if (isDue && this.#set.isBetweenBatches) await this.#commit()
-    else if (done > 0) await this.#breathe()
+    else if (done > 0) await this.#sleeper.breathe()
     else await this.#sleeper.sleep(this.#idleMs())
     this.#waiters.check()
   }
@@ -187,11 +190,6 @@ export class Runtime implements RunningTopology {
     if (done > 0) this.#pace.processed(done)
     if (this.#turns.failure !== undefined) throw this.#turns.failure
     return done
-  }
-
-  /** Sockets, heartbeats and other services of the process get their turn. */
-  #breathe(): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.soon(resolve))
   }
 
   /** How long the loop may sleep when there is nothing to process. */
@@ -262,7 +260,7 @@ export class Runtime implements RunningTopology {
     while (!this.#set.isBetweenBatches) {
       this.#process()
       await this.#committer.ready()
-      await this.#breathe()
+      await this.#sleeper.breathe()
     }
     if (this.#pace.isPending) await this.#commit()
     await this.#fetching.stop()
@@ -279,6 +277,7 @@ export class Runtime implements RunningTopology {
       if (this.#isClosing || !this.#requests.isEmpty) throw closedError(this.service)
     }
     try {
+      await this.#committer.start()
       const opened = await this.#set.open(ownership, this.#member, assertWanted)
       this.#fetching.start()
       this.#mustOpen = false

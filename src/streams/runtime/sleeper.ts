@@ -15,6 +15,11 @@ export class Sleeper {
     this.#wake?.()
   }
 
+  /** Lets sockets, heartbeats and other services of the process have their turn. */
+  breathe(): Promise<void> {
+    return new Promise((resolve) => this.#clock.soon(resolve))
+  }
+
   /** Waits for news, or for `delayMs`. */
   async sleep(delayMs: number): Promise<void> {
     if (!this.#isAwake) {
