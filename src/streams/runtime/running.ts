@@ -34,7 +34,7 @@ export interface RunTopologyOptions {
   readonly sessionTimeoutMs?: number
   /** How soon an instance hears of a rebalance; a twelfth of the session when left out. */
   readonly heartbeatIntervalMs?: number
-  /** How long a rebalance waits for an instance that is alive; twice the session when left out. */
+  /** How long a rebalance waits for one that does not answer; a third of the session when left out. */
   readonly rebalanceTimeoutMs?: number
   /** The coordinator aborts a transaction that is open for longer; 60,000 when left out. */
   readonly transactionTimeoutMs?: number

@@ -20,7 +20,9 @@ const dayMs = 86_400_000
 const heartbeatIntervalMsMax = 3_000
 /** A rebalance is noticed, and a lost heartbeat made good, well within the session. */
 const heartbeatsPerSession = 12
-const rebalanceTimeoutMsMin = 10_000
+/** While a group forms anew nobody processes, so one that says nothing is not waited for until it is dead. */
+const rebalancesPerSession = 3
+const rebalanceTimeoutMsMin = 1_000
 const requestTimeoutMsMax = 30_000
 
 /** What is run with, defaults filled in. */
@@ -34,7 +36,8 @@ export function settingsOf(given: Times): Settings {
       given.heartbeatIntervalMs ??
       Math.min(heartbeatIntervalMsMax, Math.ceil(sessionTimeoutMs / heartbeatsPerSession)),
     rebalanceTimeoutMs:
-      given.rebalanceTimeoutMs ?? Math.max(rebalanceTimeoutMsMin, sessionTimeoutMs * 2),
+      given.rebalanceTimeoutMs ??
+      Math.max(rebalanceTimeoutMsMin, Math.ceil(sessionTimeoutMs / rebalancesPerSession)),
     transactionTimeoutMs: given.transactionTimeoutMs ?? 60_000,
     requestTimeoutMs: given.requestTimeoutMs ?? Math.min(requestTimeoutMsMax, sessionTimeoutMs),
     turnMs: given.turnMs ?? 20,

@@ -2,13 +2,15 @@
  * What an aggregation has computed in one partition, per key or per key and window: JavaScript values in
  * memory, rebuilt from the changelog when a task starts.
  *
- * A row is a number, its place in columns; there is no object per row. Each window has a map from keys to
- * rows, so dropping an expired one touches nothing else. A row that changes is *touched* until the next
- * commit: what it was is kept for queries, and it is written once, however often it changes in between.
+ * A row is a number, its place in columns; there is no object per row, and no string for a key before a
+ * program sees it. Each window has an index of its own from keys to rows, so dropping an expired one touches
+ * nothing else. A row that changes is *touched* until the next commit: what it was is kept for queries, and
+ * it is written once, however often it changes in between.
  */
 import { assert } from '../../base/errors.ts'
 import type { Emit } from './emit.ts'
 import type { Changelog } from './changelog.ts'
+import { KeyIndex } from './key-index.ts'
 import type { Key } from './serde.ts'
 import { Snapshots } from './snapshots.ts'
 import type { ReadableStore, RestorableStore, RowKey, StoredRow } from './store.ts'
@@ -42,9 +44,9 @@ export class AggregateStore implements ReadableStore, RestorableStore {
   /** How long a window is kept, from its start. */
   readonly #keptMs: number
   readonly #snapshots: Snapshots
-  readonly #windows = new Map<number, Map<Key, number>>()
+  readonly #windows = new Map<number, KeyIndex>()
   #lastStart = Number.NaN
-  #lastRows = new Map<Key, number>()
+  #lastRows: KeyIndex
   /** By row: the value now; undefined for none. */
   readonly #values: unknown[] = []
   readonly #times: number[] = []
@@ -62,6 +64,7 @@ export class AggregateStore implements ReadableStore, RestorableStore {
     this.#life = life
     this.#keptMs = life ? life.sizeMs + life.graceMs + life.retentionMs : Infinity
     this.#snapshots = new Snapshots(changelog.values)
+    this.#lastRows = new KeyIndex(changelog.keys)
   }
 
   /** The row of a key, made without a value when it is missing. Its value may be changed from now on. */
@@ -78,22 +81,27 @@ export class AggregateStore implements ReadableStore, RestorableStore {
     return row
   }
 
-  #window(start: number): Map<Key, number> {
+  #window(start: number): KeyIndex {
     let rows = this.#windows.get(start)
-    if (rows === undefined) this.#windows.set(start, (rows = new Map()))
+    if (rows === undefined) this.#windows.set(start, (rows = new KeyIndex(this.changelog.keys)))
     this.#lastStart = start
     this.#lastRows = rows
     return rows
   }
 
-  #add(rows: Map<Key, number>, key: Key): number {
+  #add(rows: KeyIndex, key: Key): number {
+    const row = this.#newRow()
+    rows.add(key, row)
+    return row
+  }
+
+  #newRow(): number {
     let row = this.#freeRows.pop()
     if (row === undefined) {
       row = this.#values.push(undefined) - 1
       this.#times.push(-Infinity)
       this.#touchedAt.push(untouched)
     }
-    rows.set(key, row)
     return row
   }
 
@@ -203,18 +211,26 @@ export class AggregateStore implements ReadableStore, RestorableStore {
   }
 
   restore(record: StoredRow): void {
-    const { key, start, value } = this.changelog.read(record)
+    const { bytes, keyStart, timestamp } = record
+    const { changelog } = this
+    const keyEnd = changelog.keyEnd(record)
+    const start = changelog.start(record)
     const rows = start === this.#lastStart ? this.#lastRows : this.#window(start)
-    const known = rows.get(key)
+    let row = rows.getBytes(bytes, keyStart, keyEnd)
+    const value = changelog.value(record)
     if (value === undefined) {
-      if (known === undefined) return
+      if (row === undefined) return
       this.#size--
-      return this.#remove(key, start, known)
+      return this.#remove(changelog.keys.decode(bytes, keyStart, keyEnd), start, row)
     }
-    const row = known ?? this.#add(rows, key)
-    if (known === undefined) this.#size++
+    if (row === undefined) {
+      changelog.keys.check(bytes, keyStart, keyEnd)
+      row = this.#newRow()
+      rows.addBytes(bytes, keyStart, keyEnd, row)
+      this.#size++
+    }
     this.#values[row] = value
-    this.#times[row] = record.timestamp
+    this.#times[row] = timestamp
   }
 
   get size(): number {

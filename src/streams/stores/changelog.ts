@@ -30,7 +30,7 @@ export class Changelog {
   readonly topic: string
   readonly values: ValueCodec
   readonly #store: string
-  readonly #keys: KeyCodec
+  readonly keys: KeyCodec
   readonly #windowed: boolean
   readonly #writer = new Writer()
 
@@ -44,7 +44,7 @@ export class Changelog {
   }) {
     this.#store = o.store
     this.topic = o.topic
-    this.#keys = o.keys
+    this.keys = o.keys
     this.values = o.values
     this.#windowed = o.windowed
   }
@@ -53,7 +53,7 @@ export class Changelog {
   write(emit: Emit, partition: number, row: ChangelogRow & { readonly timestamp: number }): void {
     const writer = this.#writer
     writer.at = 0
-    let key = this.#keys.encode(row.key).bytes
+    let key = this.keys.encode(row.key).bytes
     if (this.#windowed) {
       writer.append(key)
       writer.int64(row.start)
@@ -79,15 +79,21 @@ export class Changelog {
     }
   }
 
-  /** The row in a record; `value` undefined when it was deleted. */
-  read(record: StoredRow): ChangelogRow {
-    const { bytes, keyStart, keyEnd, valueStart, valueEnd } = record
-    const plainEnd = this.#windowed ? keyEnd - startBytes : keyEnd
-    const start = this.#windowed ? new Reader(bytes, plainEnd, keyEnd).int64() : 0
-    return {
-      key: this.#keys.decode(bytes, keyStart, plainEnd),
-      start,
-      value: valueEnd < 0 ? undefined : this.values.decode(bytes, valueStart, valueEnd),
-    }
+  /** Where the key ends in a record, without the window's start. A key too short for one throws. */
+  keyEnd({ keyStart, keyEnd }: StoredRow): number {
+    const end = this.#windowed ? keyEnd - startBytes : keyEnd
+    if (end >= keyStart) return end
+    const what = this.#windowed ? 'no window' : 'no key'
+    throw new HeadwaterError('record-invalid', `a row of '${this.#store}' has ${what} in its key`)
+  }
+
+  /** The window's start in a record; 0 without windows. */
+  start({ bytes, keyEnd }: StoredRow): number {
+    return this.#windowed ? new Reader(bytes, keyEnd - startBytes, keyEnd).int64() : 0
+  }
+
+  /** The value in a record; undefined when the row was deleted. */
+  value({ bytes, valueStart, valueEnd }: StoredRow): unknown {
+    return valueEnd < 0 ? undefined : this.values.decode(bytes, valueStart, valueEnd)
   }
 }

@@ -55,6 +55,13 @@ export class KeyCodec {
     return key
   }
 
+  /** Throws what `decode` would. */
+  check(bytes: Uint8Array, start: number, end: number): void {
+    let isAscii = this.#kind === 'string'
+    for (let at = start; isAscii && at < end; at++) isAscii = bytes[at]! < 128
+    if (!isAscii) this.decode(bytes, start, end)
+  }
+
   encode(key: Key): EncodedKey {
     const seen = this.#encoded.get(key)
     if (seen !== undefined) return seen

@@ -57,6 +57,8 @@ describe('a topology', () => {
         version: 1,
         from: 5,
         name: 'payments-5m',
+        fold: 'count',
+        version: 1,
         keyspace: 'CustomerId',
         window: {
           kind: 'tumbling',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Writer } from '../../../src/base/bytes.ts'
 import type { Emit } from '../../../src/streams/stores/emit.ts'
 import { AggregateStore } from '../../../src/streams/stores/aggregate-store.ts'
 import type { WindowLife } from '../../../src/streams/stores/aggregate-store.ts'
@@ -49,6 +50,20 @@ describe('an aggregate store', () => {
     assert.deepEqual(again.getWindow('a', 0), { late: 1 })
     assert.equal(again.getWindow('b', -1000), undefined)
     assert.equal(again.size, 2)
+  })
+
+  it('takes no row from its changelog whose key is none', () => {
+    const restore = (store: AggregateStore, ...bytes: number[]): void => {
+      const keyEnd = bytes.length
+      const value = plain(1)
+      const row = { keyStart: 0, keyEnd, valueStart: keyEnd, valueEnd: keyEnd + value.length }
+      store.restore({ bytes: Uint8Array.of(...bytes, ...value), ...row, timestamp: 1 })
+    }
+    assert.throws(() => restore(open(), 0xff), { code: 'record-invalid', message: /UTF-8/ })
+    assert.throws(() => restore(open(day), 97), { code: 'record-invalid', message: /no window/ })
+    const store = open()
+    restore(store, 0xc3, 0xa9)
+    assert.equal(store.get('é'), 1)
   })
 
   it('drops windows that are closed and past their retention, from its changelog too', () => {
@@ -282,4 +297,10 @@ class RecordedTopic implements Emit {
       })
     }
   }
+}
+
+function plain(value: unknown): Uint8Array {
+  const writer = new Writer()
+  plainCodec.encode(value, writer)
+  return writer.bytes.slice(0, writer.at)
 }
