@@ -53,8 +53,6 @@ describe('a topology', () => {
       {
         id: 6,
         kind: 'aggregate',
-        fold: 'count',
-        version: 1,
         from: 5,
         name: 'payments-5m',
         fold: 'count',
