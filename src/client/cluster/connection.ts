@@ -176,7 +176,7 @@ export class Connection {
         new HeadwaterError(
           'connection-lost',
           `the broker at ${this.address} sent what is not Kafka's protocol: ${text}; check that this is a broker's plain-text port`,
-          { cause },
+          { retriable: true, cause },
         ),
       )
     }

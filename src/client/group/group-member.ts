@@ -98,7 +98,7 @@ export class GroupMember {
       rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault,
       assignor: options.assignor ?? rangeAssignor,
       lane,
-      isWanted: () => !this.#isRetired,
+      isWanted: () => !this.#isOver,
       onOutdated: () => void this.#rebalance('revoked'),
     })
     this.#heartbeat = new Heartbeat(cluster, {
@@ -134,9 +134,10 @@ export class GroupMember {
   /** The committed offsets of partitions; offset -1 where there is none. */
   committed(
     partitions: readonly TopicPartition[],
-    o: { readonly requireStable: boolean },
+    o: { readonly requireStable: boolean; readonly isWanted?: () => boolean },
   ): Promise<readonly CommittedOffset[]> {
-    return fetchOffsets(this.#cluster, this.#o.groupId, partitions, o.requireStable)
+    const { requireStable, isWanted } = o
+    return fetchOffsets(this.#cluster, this.#o.groupId, partitions, requireStable, isWanted)
   }
 
   /** Commits offsets outside a transaction; `stale-member` once the ownership is over. */
@@ -182,9 +183,13 @@ export class GroupMember {
     }
   }
 
+  get #isOver(): boolean {
+    return this.#isRetired || this.#failure !== undefined
+  }
+
   /** Starts a round, or has the one that runs go round once more; resolves when it is over. */
   async #rebalance(loss: Loss): Promise<void> {
-    if (this.#isRetired || this.#failure !== undefined) return
+    if (this.#isOver) return
     // Lost outweighs revoked: what may be another's must not be finished.
     if (this.#rebalancing !== undefined) this.#next = this.#next === 'lost' ? 'lost' : loss
     this.#rebalancing ??= this.#goRound(loss)
@@ -217,6 +222,7 @@ export class GroupMember {
     const had = this.#ownership
     if (had === undefined) return
     if (loss === 'revoked' && !this.#isLost) await this.#o.onRevoked(had)
+    if (this.#failure !== undefined) return
     // Also when the coordinator said so while the hook above ran.
     if (loss === 'lost' || this.#isLost) await this.#o.onLost(had)
     else this.#revoked = had
@@ -227,7 +233,7 @@ export class GroupMember {
 
   /** The next ownership; undefined when the member retires meanwhile. */
   async #joinAndSync(): Promise<Ownership | undefined> {
-    for (let attempt = 1; !this.#isRetired; attempt++) {
+    for (let attempt = 1; !this.#isOver; attempt++) {
       const joined = await this.#ask(() => this.#joining.join(this.#memberId))
       if (joined === undefined) return undefined
       if (joined.errorCode === ErrorCode.NONE) {

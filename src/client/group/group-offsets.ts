@@ -14,13 +14,15 @@ export interface CommittedOffset extends PartitionOffset {
 
 /**
  * The committed offsets of a group: of `partitions`, with offset -1 where none is committed, or all
- * there are. With `requireStable`, waits for transactions that are about to change them (KIP-447).
+ * there are. With `requireStable`, waits for transactions that are about to change them (KIP-447), as long
+ * as `isWanted` says so.
  */
 export async function fetchOffsets(
   cluster: Cluster,
   groupId: string,
   partitions: readonly TopicPartition[] | undefined,
   requireStable: boolean,
+  isWanted: () => boolean = () => true,
 ): Promise<readonly CommittedOffset[]> {
   const topics =
     partitions === undefined
@@ -36,7 +38,7 @@ export async function fetchOffsets(
         ? { groups: [{ groupId, topics }], requireStable }
         : { groupId, topics, requireStable },
     { coordinator: 'group', id: groupId },
-    { versionMax: 9, retryCodes: [ErrorCode.UNSTABLE_OFFSET_COMMIT] },
+    { versionMax: 9, retryCodes: [ErrorCode.UNSTABLE_OFFSET_COMMIT], isWanted },
   )
   const group = response.groups[0] ?? response
   throwOnError(group.errorCode, `fetch the offsets of group '${groupId}'`)

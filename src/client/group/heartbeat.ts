@@ -14,8 +14,11 @@ import type { Ownership } from './ownership.ts'
 const intervalMsMax = 3_000
 /** Heartbeats in a session: a rebalance is noticed, and a lost one made good, well within it. */
 const heartbeatsPerSession = 12
-/** Attempts of one heartbeat that fit into a session. */
+/** Attempts of one heartbeat that fit into a session, and how long one waits however long that is. */
 const attemptsPerSession = 3
+const attemptMsMax = 10_000
+/** Someone may wait for a heartbeat's answer: it is given up in time for others. */
+const askMsMax = 30_000
 
 export interface HeartbeatOptions {
   readonly sessionTimeoutMs: number
@@ -84,8 +87,8 @@ export class Heartbeat {
         { coordinator: 'group', id: groupId },
         {
           lane,
-          timeoutMs: sessionTimeoutMs / attemptsPerSession,
-          retryTimeoutMs: sessionTimeoutMs,
+          timeoutMs: Math.min(attemptMsMax, sessionTimeoutMs / attemptsPerSession),
+          retryTimeoutMs: Math.min(askMsMax, sessionTimeoutMs),
           isWanted,
         },
       )

@@ -5,21 +5,21 @@ import type { RekeyNode, Topology, TopologyNode } from '../topology/topology.ts'
 export interface TimeSources {
   /** Rekeys whose inner topics they come out of. */
   readonly rekeys: readonly RekeyNode[]
-  /** Whether some come straight from a stream outside the service. */
-  readonly isOutside: boolean
+  /** Streams outside the service from which some come straight. */
+  readonly outside: readonly string[]
 }
 
 export function timeSources({ nodes }: Topology, of: TopologyNode): TimeSources {
   const rekeys: RekeyNode[] = []
-  let isOutside = false
+  const outside = new Set<string>()
   const visit = (id: number): void => {
     const node = nodes[id]!
     if (node.kind === 'rekey') rekeys.push(node)
-    else if (node.kind === 'source' || node.kind === 'table') isOutside = true
+    else if (node.kind === 'source' || node.kind === 'table') outside.add(node.event.name)
     else for (const before of flowsFrom(node)) visit(before)
   }
   for (const before of flowsFrom(of)) visit(before)
-  return { rekeys: [...new Set(rekeys)], isOutside }
+  return { rekeys: [...new Set(rekeys)], outside: [...outside] }
 }
 
 function flowsFrom(node: TopologyNode): readonly number[] {

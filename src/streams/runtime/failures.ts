@@ -7,7 +7,7 @@
  *   ownership  the partitions are another's, or may be                            give up, join again
  *
  * Only the first two concern the user. Where something cannot be told apart from outside (a topic that is
- * gone, an answer nobody expects) trying again is bounded in time.
+ * gone, an answer nobody expects, bytes damaged in the log or on their way) trying again is bounded in time.
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { HeadwaterErrorCode } from '../../base/errors.ts'
@@ -34,6 +34,7 @@ const passingCodes: ReadonlySet<HeadwaterErrorCode> = new Set([
 ])
 
 const doubtfulCodes: ReadonlySet<HeadwaterErrorCode> = new Set([
+  'data-corrupt',
   'not-found',
   'offset-out-of-range',
   'protocol-error',

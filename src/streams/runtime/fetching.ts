@@ -5,6 +5,9 @@ import { quietly } from './failures.ts'
 import type { TaskSet } from './task-set.ts'
 
 const fetchBytesMax = 4 * 1024 * 1024
+/** How long a broker that has nothing keeps a fetch, at most: well within what a request may take. */
+const maxWaitMs = 500
+const waitsPerRequest = 2
 
 export class Fetching {
   readonly #consumer: Consumer
@@ -15,8 +18,18 @@ export class Fetching {
   #failure: unknown
 
   /** @param waitMs how long a fetch waits for records @param onNews called when a fetch has ended */
-  constructor(cluster: Cluster, set: TaskSet, waitMs: number, onNews: () => void) {
-    this.#consumer = new Consumer(cluster, { isolation: 'read_committed', fetchBytesMax })
+  constructor(
+    cluster: Cluster,
+    set: TaskSet,
+    waitMs: number,
+    requestTimeoutMs: number,
+    onNews: () => void,
+  ) {
+    this.#consumer = new Consumer(cluster, {
+      isolation: 'read_committed',
+      fetchBytesMax,
+      maxWaitMs: Math.min(maxWaitMs, Math.floor(requestTimeoutMs / waitsPerRequest)),
+    })
     this.#set = set
     this.#waitMs = waitMs
     this.#onNews = onNews

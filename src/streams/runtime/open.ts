@@ -36,6 +36,7 @@ export interface OpenerOptions {
   readonly context: OperatorContext
   /** This process' id at the moment; null without transactions. */
   readonly transactionalId: () => string | null
+  readonly transactionTimeoutMs: number
   readonly onGap: 'stop' | 'skip'
   /** Called when an input has something to process. */
   readonly onReady: () => void
@@ -69,15 +70,15 @@ export class Opener {
 
   constructor(options: OpenerOptions) {
     this.#o = options
-    this.#orphans = new Orphans(options.cluster)
+    this.#orphans = new Orphans(options.cluster, options.transactionTimeoutMs)
   }
 
   async open(opening: Opening): Promise<OpenedTasks> {
-    const { ownership, member, assertWanted, kept } = opening
+    const { ownership, assertWanted, kept } = opening
     const assigned = assignTasks(this.#o.plan, ownership.partitions)
-    await this.#endOrphans(ownership)
+    await this.#endOrphans(opening)
     assertWanted()
-    const committed = await committedOffsets(member, ownership.partitions)
+    const committed = await committedOffsets(opening, ownership.partitions)
     const tasks = new Map<string, Task>()
     const missing: TaskAssignment[] = []
     for (const each of assigned.tasks) {
@@ -87,7 +88,7 @@ export class Opener {
       } else missing.push(each)
     }
     const keptCount = tasks.size
-    for (const task of await this.#openTasks(missing, committed, assertWanted)) {
+    for (const task of await this.#openTasks(missing, committed, opening)) {
       tasks.set(task.id, task)
     }
     const inputs = await this.#openInputs(assigned.inputs, committed, opening)
@@ -120,24 +121,25 @@ export class Opener {
     return inputs
   }
 
-  async #endOrphans({ userData }: Ownership): Promise<void> {
+  async #endOrphans({ ownership: { userData }, assertWanted }: Opening): Promise<void> {
     const own = this.#o.transactionalId()
-    if (own === null) return
-    const ended = await this.#orphans.end(own, peersOf(userData).transactionalIds)
+    // Who was told of nobody, and was given nothing, cannot tell the living from the dead.
+    if (own === null || userData === null) return
+    const ended = await this.#orphans.end(own, peersOf(userData).transactionalIds, assertWanted)
     if (ended.length > 0) this.#o.onEvent({ type: 'orphans-ended', transactionalIds: ended })
   }
 
   async #openTasks(
     assigned: readonly TaskAssignment[],
     committed: Offsets,
-    assertWanted: () => void,
+    opening: Opening,
   ): Promise<readonly Task[]> {
     if (assigned.length === 0) return []
     const { cluster, plan, context } = this.#o
     const places = assigned.flatMap(({ topics, partition }) =>
       topics.map((topic) => ({ topic, partition })),
     )
-    const starts = await this.#startsOf(places, committed)
+    const starts = await this.#startsOf(places, committed, opening)
     const restorations: Restoration[] = []
     const tasks = assigned.map(({ subTopology, partition, topics }) => {
       const task = new Task({ ...context, plan }, subTopology, partition)
@@ -150,7 +152,7 @@ export class Opener {
       }
       return { task, of: topics.map((topic) => starts.get(placeOf({ topic, partition }))!) }
     })
-    await restoreTasks(cluster, restorations, assertWanted)
+    await restoreTasks(cluster, restorations, opening.assertWanted)
     for (const { task, of } of tasks) task.start(of)
     return tasks.map(({ task }) => task)
   }
@@ -159,6 +161,7 @@ export class Opener {
   async #startsOf(
     places: readonly TopicPartition[],
     committed: Offsets,
+    opening: Opening,
   ): Promise<ReadonlyMap<string, TaskStart>> {
     const { cluster } = this.#o
     const [begins, ends] = await Promise.all([
@@ -171,7 +174,10 @@ export class Opener {
       const endOffset = ends[i]!.offset
       const known = committed.get(placeOf(place))
       if (known !== undefined && known > endOffset) throw beyondEnd(place, known, endOffset)
-      if (known !== undefined && known < beginning) this.#passOver(place, known, beginning)
+      if (known !== undefined && known < beginning) {
+        await assertStillCommitted(opening, place, known)
+        this.#passOver(place, known, beginning)
+      }
       const position = Math.max(known ?? 0, beginning)
       starts.set(placeOf(place), { topic: place.topic, position, committed: known, endOffset })
     }
@@ -212,13 +218,39 @@ function isUntouched(task: Task, committed: Offsets, kept: Kept, ownership: Owne
   })
 }
 
-/** The group's committed offsets; waits for transactions that are about to change them. */
+/** A gap is none when another has read on since and deleted what it had processed. */
+async function assertStillCommitted(
+  opening: Opening,
+  place: TopicPartition,
+  known: number,
+): Promise<void> {
+  const now = (await committedOffsets(opening, [place])).get(placeOf(place))
+  if (now === known) return
+  throw new HeadwaterError(
+    'stale-member',
+    `partition ${place.partition} of topic '${place.topic}' was read on from ${known} to ${now} by another ` +
+      'member: rejoin and go on from the committed offsets',
+  )
+}
+
+/**
+ * The group's committed offsets; waits for transactions that are about to change them, and no longer once
+ * the group forms anew: then the member that left one open may be gone.
+ */
 async function committedOffsets(
-  member: GroupMember,
+  { member, assertWanted }: Opening,
   places: readonly TopicPartition[],
 ): Promise<Offsets> {
   if (places.length === 0) return new Map()
-  const found = await member.committed(places, { requireStable: true })
+  const isWanted = (): boolean => {
+    try {
+      assertWanted()
+      return true
+    } catch {
+      return false
+    }
+  }
+  const found = await member.committed(places, { requireStable: true, isWanted })
   const known = found.filter(({ offset }) => offset >= 0)
   return new Map(known.map((each) => [placeOf(each), each.offset]))
 }

@@ -22,6 +22,8 @@ import { Producer } from '../../client/producer/producer.ts'
 import type { Random } from '../../io/ports.ts'
 
 const incarnationBytes = 8
+/** A broker that has died is in the metadata for a while, and its transactions then at another. */
+const listTimeoutMs = 2_000
 
 /** The first transactional id of an instance. */
 export function transactionalIdOf(service: string, instance: string): string {
@@ -61,21 +63,30 @@ function orphansAmong(
 /** Fences those who left, once each. */
 export class Orphans {
   readonly #cluster: Cluster
+  readonly #transactionTimeoutMs: number
   /** Fenced already, and not heard of since. */
   readonly #fenced = new Set<string>()
 
-  constructor(cluster: Cluster) {
+  /** @param transactionTimeoutMs of this service's transactions: brokers may not take longer ones */
+  constructor(cluster: Cluster, transactionTimeoutMs: number) {
     this.#cluster = cluster
+    this.#transactionTimeoutMs = transactionTimeoutMs
   }
 
   /**
    * Fences the producers of instances that left, and ends their transactions. A broker too old to list them
    * leaves them to their timeouts. @param own this process' id @param peers the first ids of all members
+   * @param assertWanted throws when they are members no more: then nobody is fenced
    * @returns the ids whose transactions were open
    */
-  async end(own: string, peers: readonly string[]): Promise<readonly string[]> {
+  async end(
+    own: string,
+    peers: readonly string[],
+    assertWanted: () => void,
+  ): Promise<readonly string[]> {
     if (planted.has('wait-for-transaction-timeout')) return []
     const known = await this.#known()
+    assertWanted()
     const living = new Set(peers)
     for (const id of this.#fenced) if (living.has(ownerOf(id))) this.#fenced.delete(id)
     const orphans = orphansAmong([...known.keys()], own, peers).filter((id) => {
@@ -88,7 +99,7 @@ export class Orphans {
   /** States of all transactional ids there are. */
   async #known(): Promise<ReadonlyMap<string, string>> {
     try {
-      const listed = await listTransactions(this.#cluster)
+      const listed = await listTransactions(this.#cluster, { retryTimeoutMs: listTimeoutMs })
       return new Map(listed.map(({ transactionalId, state }) => [transactionalId, state]))
     } catch (error) {
       if (isHeadwaterError(error, 'unsupported-version')) return new Map()
@@ -98,7 +109,8 @@ export class Orphans {
 
   /** Resolves once its transaction, if there is one, is aborted wherever the coordinator knows it. */
   async #fence(transactionalId: string): Promise<void> {
-    const successor = new Producer(this.#cluster, { transactionalId })
+    const transactionTimeoutMs = this.#transactionTimeoutMs
+    const successor = new Producer(this.#cluster, { transactionalId, transactionTimeoutMs })
     try {
       await successor.init()
       this.#fenced.add(transactionalId)

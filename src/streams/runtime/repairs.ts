@@ -2,7 +2,7 @@
  * Whether a service goes on after a failure, and after which pause.
  *
  * What passes by itself is tried again for as long as it takes. What cannot be told from outside is tried
- * again for a minute in which nothing is committed.
+ * again for a minute in which it comes again and again and nothing is committed.
  */
 import { isHeadwaterError } from '../../base/errors.ts'
 import { assert } from '../../base/errors.ts'
@@ -20,7 +20,8 @@ export class Repairs {
   readonly #onEvent: (event: ServiceEvent) => void
   #count = 0
   #inARow = 0
-  #doubtedSince: number | undefined
+  /** When doubtful failures began to follow each other, and the last one. */
+  #doubted: { readonly since: number; readonly last: number } | undefined
   #pauseMs = 0
   #lastError: { readonly code: string; readonly message: string } | undefined
 
@@ -45,8 +46,10 @@ export class Repairs {
     assert(isHeadwaterError(error), 'only operating errors are repaired')
     const now = this.#clock.monotonic()
     if (verdict === 'doubt') {
-      this.#doubtedSince ??= now
-      if (now - this.#doubtedSince > doubtMsMax) return false
+      // A service without anything to do commits nothing: that it failed an hour ago says nothing now.
+      const isAgain = this.#doubted !== undefined && now - this.#doubted.last <= doubtMsMax
+      this.#doubted = { since: isAgain ? this.#doubted!.since : now, last: now }
+      if (now - this.#doubted.since > doubtMsMax) return false
     }
     this.#count++
     this.#pauseMs = backoffMs(++this.#inARow, this.#random)
@@ -69,6 +72,6 @@ export class Repairs {
   /** Something was committed. */
   progressed(): void {
     this.#inARow = 0
-    this.#doubtedSince = undefined
+    this.#doubted = undefined
   }
 }

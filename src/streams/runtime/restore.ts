@@ -169,7 +169,7 @@ function undecodable({ topic, partition }: TopicPartition, cause: unknown): Head
 
 function positionLost(topic: string): HeadwaterError {
   return new HeadwaterError(
-    'data-corrupt',
+    'state-mismatch',
     `topic '${topic}' does not hold the position that its group has committed: was the topic deleted? ` +
       'Reset the service to read the input from its beginning',
   )

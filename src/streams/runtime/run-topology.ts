@@ -18,14 +18,10 @@ export async function runTopology(
   const { clock, random, broker, signal } = options
   const { requestTimeoutMs, metadataMaxAgeMs } = settingsOf(options)
   signal?.throwIfAborted()
-  const cluster = await Cluster.connect({
-    ...broker,
-    clock,
-    random,
-    clientId: topology.service,
-    requestTimeoutMs,
-    metadataMaxAgeMs,
-  })
+  const clientId = topology.service
+  const times = { requestTimeoutMs, metadataMaxAgeMs }
+  const connecting = Cluster.connect({ ...broker, clock, random, clientId, ...times })
+  const cluster = await unlessAborted(connecting, signal)
   const runtime = new Runtime(cluster, plan, options)
   const abort = (): void => void runtime.close(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
@@ -35,8 +31,32 @@ export async function runTopology(
     return runtime
   } catch (error) {
     await runtime.close()
+    // What was under way when it was given up fails, and that is not why.
+    signal?.throwIfAborted()
     throw error
   } finally {
     signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** The cluster, or the reason of `signal` when that comes before; then a cluster that comes up is closed. */
+async function unlessAborted(
+  connecting: Promise<Cluster>,
+  signal: AbortSignal | undefined,
+): Promise<Cluster> {
+  if (signal === undefined) return connecting
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = (): void => {
+    reject(signal.reason)
+    connecting.then(
+      (cluster) => cluster.close(),
+      () => undefined,
+    )
+  }
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([connecting, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

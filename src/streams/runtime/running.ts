@@ -34,9 +34,9 @@ export interface RunTopologyOptions {
   readonly sessionTimeoutMs?: number
   /** How soon an instance hears of a rebalance; a twelfth of the session when left out. */
   readonly heartbeatIntervalMs?: number
-  /** How long a rebalance waits for one that does not answer; a third of the session when left out. */
+  /** How long a rebalance waits for one that does not answer; a third of the session, at most 60,000, when left out. */
   readonly rebalanceTimeoutMs?: number
-  /** The coordinator aborts a transaction that is open for longer; 60,000 when left out. */
+  /** The coordinator aborts a transaction that is open for longer; 60,000 when left out. At least two commits. */
   readonly transactionTimeoutMs?: number
   /** How long one attempt of a request may take; the session, at most 30,000, when left out. */
   readonly requestTimeoutMs?: number

@@ -78,6 +78,7 @@ export class Runtime implements RunningTopology {
   readonly #reject: (error: unknown) => void
   #loop: Promise<void> | undefined
   #released: Promise<void> | undefined
+  #closed: Promise<void> | undefined
   #state: ServiceState = 'starting'
   #isClosing = false
   /** The transaction is to be given up; nothing is held in memory. */
@@ -104,6 +105,7 @@ export class Runtime implements RunningTopology {
     this.#sleeper = new Sleeper(clock)
     this.#purge = new Purge(cluster, settings.purgeIntervalMs)
     const tell = (event: ServiceEvent): void => options.onEvent?.(event)
+    const wake = (): void => this.#sleeper.wake()
     this.#turns = new Turns({
       ...settings,
       clock,
@@ -118,6 +120,7 @@ export class Runtime implements RunningTopology {
       random,
       transactionTimeoutMs: settings.transactionTimeoutMs,
     })
+    const { transactionTimeoutMs, requestTimeoutMs } = settings
     const committer = this.#committer
     this.#member = new GroupMember(cluster, {
       ...settings,
@@ -135,13 +138,13 @@ export class Runtime implements RunningTopology {
       plan,
       context: { partition: 0, keys: keyCodecs(), emit: committer.emit, counts: this.#counts },
       transactionalId: () => committer.transactionalId,
+      transactionTimeoutMs,
       onGap: options.onGap ?? 'stop',
-      onReady: () => this.#sleeper.wake(),
+      onReady: wake,
       onEvent: tell,
     })
     this.#set = new TaskSet(clock, this.#opener)
-    const wake = (): void => this.#sleeper.wake()
-    this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, wake)
+    this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, requestTimeoutMs, wake)
     this.views = openViews(plan, () => this.#set.tasks, this.#waiters.assertGoing)
     const { promise, reject } = Promise.withResolvers<never>()
     promise.catch(() => undefined)
@@ -205,8 +208,7 @@ export class Runtime implements RunningTopology {
     if (ownership === undefined) return
     this.#known?.check(this.#cluster)
     this.#pace.begin()
-    const { clock } = this.#options
-    await this.#committer.commit(this.#set, this.#member, ownership, clock.now())
+    await this.#committer.commit(this.#set, this.#member, ownership, this.#options.clock.now())
     this.#pace.committed()
     this.#turns.committed()
     this.#repairs.progressed()
@@ -341,19 +343,27 @@ export class Runtime implements RunningTopology {
   /** Ends the service with the error that stopped it. */
   async #stop(error: unknown): Promise<void> {
     if (this.#state === 'failed' || this.#state === 'closed') return
+    this.#repairs.ended(error)
+    // Who is closing ends closed: what was begun is not committed, and nobody waits to hear of it.
+    if (this.#closed !== undefined) {
+      this.#isBroken = true
+      return
+    }
     this.#isClosing = true
     this.#state = 'failed'
-    this.#repairs.ended(error)
     this.#options.onEvent?.({ type: 'failed', error })
     this.#reject(error)
     this.#waiters.fail(error)
     this.#sleeper.wake()
-    await this.#release()
+    await (this.#released ??= this.#leave())
   }
 
   /** @param reason what those get who still wait for the service */
-  async close(reason: unknown = closedError(this.service)): Promise<void> {
-    if (this.#state === 'closed') return this.#released
+  close(reason: unknown = closedError(this.service)): Promise<void> {
+    return (this.#closed ??= this.#close(reason))
+  }
+
+  async #close(reason: unknown): Promise<void> {
     this.#isClosing = true
     if (!planted.has('rejoin-while-closing')) this.#member.retire()
     this.#requests.release()
@@ -367,7 +377,7 @@ export class Runtime implements RunningTopology {
       this.#waiters.fail(reason)
       await quietly(this.#commitLast())
     }
-    await this.#release()
+    await (this.#released ??= this.#leave())
     late.cancel()
   }
 
@@ -375,11 +385,6 @@ export class Runtime implements RunningTopology {
     const ownership = this.#committingOwnership()
     if (this.#isBroken || this.#mustOpen || ownership === undefined) return
     await this.#suspend(ownership)
-  }
-
-  #release(): Promise<void> {
-    this.#released ??= this.#leave()
-    return this.#released
   }
 
   async #leave(): Promise<void> {

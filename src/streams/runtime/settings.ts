@@ -24,6 +24,7 @@ const heartbeatsPerSession = 12
 /** While a group forms anew nobody processes, so one that says nothing is not waited for until it is dead. */
 const rebalancesPerSession = 3
 const rebalanceTimeoutMsMin = 1_000
+const rebalanceTimeoutMsMax = 60_000
 const requestTimeoutMsMax = 30_000
 
 /** What is run with, defaults filled in. */
@@ -38,7 +39,10 @@ export function settingsOf(given: Times): Settings {
       Math.min(heartbeatIntervalMsMax, Math.ceil(sessionTimeoutMs / heartbeatsPerSession)),
     rebalanceTimeoutMs:
       given.rebalanceTimeoutMs ??
-      Math.max(rebalanceTimeoutMsMin, Math.ceil(sessionTimeoutMs / rebalancesPerSession)),
+      Math.min(
+        rebalanceTimeoutMsMax,
+        Math.max(rebalanceTimeoutMsMin, Math.ceil(sessionTimeoutMs / rebalancesPerSession)),
+      ),
     transactionTimeoutMs: given.transactionTimeoutMs ?? 60_000,
     requestTimeoutMs: given.requestTimeoutMs ?? Math.min(requestTimeoutMsMax, sessionTimeoutMs),
     turnMs: given.turnMs ?? 20,
@@ -49,8 +53,10 @@ export function settingsOf(given: Times): Settings {
   for (const [name, ms] of Object.entries(settings)) within(name, ms, 0, dayMs)
   within('sessionTimeoutMs', sessionTimeoutMs, 100, dayMs)
   within('heartbeatIntervalMs', heartbeatIntervalMs, 1, Math.floor(sessionTimeoutMs / 3))
-  within('transactionTimeoutMs', transactionTimeoutMs, Math.max(1_000, commitIntervalMs), dayMs)
   within('metadataMaxAgeMs', settings.metadataMaxAgeMs, 1, dayMs)
+  within('requestTimeoutMs', settings.requestTimeoutMs, 100, dayMs)
+  // A commit that is due when the coordinator gives the transaction up comes too late, every time.
+  within('transactionTimeoutMs', transactionTimeoutMs, Math.max(1_000, commitIntervalMs * 2), dayMs)
   within('turnMs', turnMs, 1, Math.floor(sessionTimeoutMs / 3))
   return settings
 }

@@ -46,6 +46,9 @@ export class TaskSet {
   #inputs = new Map<string, InputReader>()
   #kept: Kept | undefined
   #byPlace = new Map<string, Task | InputReader>()
+  #inTurn: readonly (Task | InputReader)[] = []
+  /** Who of them is next. */
+  #next = 0
   readonly #paused = new Set<string>()
 
   constructor(clock: Clock, opener: Opener) {
@@ -81,6 +84,8 @@ export class TaskSet {
 
   #index(): void {
     this.#byPlace = new Map()
+    this.#inTurn = [...this.#tasks.values(), ...this.#inputs.values()]
+    this.#next = 0
     this.#paused.clear()
     for (const task of this.#tasks.values()) {
       for (const { source } of task.queues) {
@@ -159,19 +164,23 @@ export class TaskSet {
     }
   }
 
-  /** Processes records for one turn, fairly among tasks and inputs. Returns how many; 0: all wait. */
+  /**
+   * Processes records for one turn, fairly among tasks and inputs: it begins where the last turn ended, but
+   * for inputs in the middle of a batch, which every commit waits for. Returns how many; 0: all wait.
+   */
   process(turn: Turn, now: number): number {
     let done = 0
-    while (!turn.hasEnded) {
-      const before = done
-      for (const task of this.#tasks.values()) {
-        if (!turn.hasEnded) done += task.process(shareRecords, turn)
-      }
-      for (const input of this.#inputs.values()) {
-        if (!turn.hasEnded) done += input.process(shareRecords, now)
-      }
-      if (done === before) break
-      turn.look()
+    for (const input of this.#inputs.values()) {
+      while (!turn.hasEnded && !input.isBetweenBatches) done += readSome(input, turn, now)
+    }
+    const all = this.#inTurn
+    for (let waiting = 0; !turn.hasEnded && waiting < all.length; waiting++) {
+      const each = all[this.#next % all.length]!
+      this.#next = (this.#next + 1) % all.length
+      const isTask = each instanceof Task
+      const did = isTask ? each.process(shareRecords, turn) : readSome(each, turn, now)
+      done += did
+      if (did > 0) waiting = -1
     }
     return done
   }
@@ -207,6 +216,13 @@ export class TaskSet {
     for (const task of this.#tasks.values()) for (const queue of task.queues) lag += queue.lag
     return lag
   }
+}
+
+/** An input does not look at the clock itself. */
+function readSome(input: InputReader, turn: Turn, now: number): number {
+  const done = input.process(shareRecords, now)
+  turn.look()
+  return done
 }
 
 function nameOf({ plan }: InputReader): string {

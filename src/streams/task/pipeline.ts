@@ -35,8 +35,11 @@ export interface Pipeline {
   readonly times: TaskTimes
   /** Rows waiting for `flush`. */
   waiting(): number
-  /** Writes about `limit` waiting rows out; true when none is left. */
-  flush(limit: number): boolean
+  /**
+   * Writes about `limit` waiting rows out; true when none is left.
+   * @param unread topics outside the service that hold what the task has not processed
+   */
+  flush(limit: number, unread: ReadonlySet<string>): boolean
   /** Shows queries what has been flushed since the last call: its transaction is committed. */
   committed(): void
 }
@@ -87,13 +90,13 @@ class Compiler {
       restored: this.#restored,
       times: this.#times,
       waiting: () => outlets.reduce((sum, outlet) => sum + outlet.waiting(), 0),
-      flush: (limit) => {
+      flush: (limit, unread) => {
         let left = limit
         for (const outlet of outlets) {
           left -= outlet.flush(left)
           if (left <= 0) return false
         }
-        this.#times.flush()
+        this.#times.flush(unread)
         return true
       },
       committed: () => {

@@ -143,7 +143,8 @@ export class Task {
 
   /** Sends about `limit` changed rows out; true when none is left and offsets may be committed. */
   flush(limit: number): boolean {
-    return this.pipeline.flush(limit)
+    const unread = this.#queues.filter(({ source, lag }) => !source.inner && lag > 0)
+    return this.pipeline.flush(limit, new Set(unread.map(({ source }) => source.topic)))
   }
 
   /** Whether a position has moved since the last commit. */

@@ -3,8 +3,10 @@
  * may go, and what is told to the tasks behind its inner topics.
  *
  * With every commit the windows that everyone has passed are dropped and what has moved is written. Marks
- * for the tasks behind are written with the first commit and with every tenth in which there is news: they
- * decide how long windows are kept, not what is counted.
+ * for the tasks behind are written with the first commit and then seldom: they decide how long windows are
+ * kept, not what is counted. Without news they come again after a while, for a task behind that has begun
+ * anew remembers none and keeps its windows until it has heard of everyone. Each task writes one to each
+ * partition, so the more of these there are, the more seldom.
  */
 import { markHeaders, Marks } from '../operators/moment.ts'
 import type { Mark, Moment } from '../operators/moment.ts'
@@ -17,7 +19,9 @@ import { ProgressStore } from '../stores/progress-store.ts'
 import type { Progress } from '../stores/progress-store.ts'
 import type { AggregateNode, RekeyNode, TopologyNode } from '../topology/topology.ts'
 
-const commitsPerMark = 10
+const commitsPerMarkMin = 10
+/** Without news marks are so many times as seldom. */
+const commitsWithoutNews = 10
 
 interface WindowTime {
   readonly node: AggregateNode
@@ -29,7 +33,8 @@ interface RekeyTime {
   readonly node: RekeyNode
   readonly progress: Progress
   markedTime: number | undefined
-  commitsLeft: number
+  /** Commits since the last mark. */
+  commits: number
 }
 
 export class TaskTimes {
@@ -42,6 +47,7 @@ export class TaskTimes {
   readonly #marks = new Map<string, Marks>()
   readonly #windows: WindowTime[] = []
   readonly #rekeys: RekeyTime[] = []
+  #unread: ReadonlySet<string> = new Set()
 
   constructor(plan: Plan, subTopology: SubTopology, context: OperatorContext) {
     this.#plan = plan
@@ -65,7 +71,7 @@ export class TaskTimes {
   addRekey(node: RekeyNode): Progress | undefined {
     if (!this.#timed.has(node.id)) return undefined
     const progress = this.store!.of(node.name)
-    this.#rekeys.push({ node, progress, markedTime: undefined, commitsLeft: 0 })
+    this.#rekeys.push({ node, progress, markedTime: undefined, commits: Infinity })
     return progress
   }
 
@@ -80,9 +86,13 @@ export class TaskTimes {
     this.#marks.get(topic)?.note(mark)
   }
 
-  /** Drops what nobody can reach, and writes what has moved. Call it with nothing waiting. */
-  flush(): void {
+  /**
+   * Drops what nobody can reach, and writes what has moved. Call it with nothing waiting.
+   * @param unread topics outside that hold what the task has not processed
+   */
+  flush(unread: ReadonlySet<string>): void {
     const { emit, partition } = this.#context
+    this.#unread = unread
     for (const { node, store, progress } of this.#windows) {
       const seen = this.#seen(node, progress)
       if (seen <= progress.seen || seen === Infinity) continue
@@ -93,26 +103,33 @@ export class TaskTimes {
     this.store?.write(emit, partition)
   }
 
-  /** The time that everything which can still come to a node has passed; Infinity: nothing has come yet. */
+  /**
+   * The time that everything which can still come to a node has passed; Infinity: nothing has come yet, nor
+   * is there anything. A task that has not had its turn is waited for, whatever it will find.
+   */
   #seen(node: TopologyNode, { time }: Progress): number {
     const { service } = this.#plan.topology
-    const { rekeys, isOutside } = timeSources(this.#plan.topology, node)
+    const { rekeys, outside } = timeSources(this.#plan.topology, node)
     const times = rekeys.map((each) => this.#marks.get(repartitionTopic(service, each))!.least)
-    if (isOutside) times.push(time === -Infinity ? Infinity : time)
+    if (time > -Infinity) times.push(time)
+    else if (outside.some((topic) => this.#unread.has(topic))) return -Infinity
     return Math.min(...times)
   }
 
   #tell(rekey: RekeyTime): void {
     const { node, progress } = rekey
     const time = this.#seen(node, progress)
-    if (--rekey.commitsLeft > 0 || time === rekey.markedTime || time === -Infinity) return
+    const { partitions } = node.keyspace
+    const perMark = Math.max(commitsPerMarkMin, partitions)
+    const due = time === rekey.markedTime ? perMark * commitsWithoutNews : perMark
+    if (++rekey.commits < due || time === -Infinity) return
     rekey.markedTime = time
-    rekey.commitsLeft = commitsPerMark
+    rekey.commits = 0
     const { emit, partition } = this.#context
     const topic = repartitionTopic(this.#plan.topology.service, node)
     const headers = markHeaders({ from: partition, time })
     const timestamp = Number.isFinite(time) ? Math.max(0, time) : 0
-    for (let to = 0; to < node.keyspace.partitions; to++) {
+    for (let to = 0; to < partitions; to++) {
       emit.append(topic, to, timestamp, null, null, headers)
     }
   }

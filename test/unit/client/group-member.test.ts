@@ -4,6 +4,7 @@ import { HeadwaterError } from '../../../src/base/errors.ts'
 import { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { GroupMember } from '../../../src/client/group/group-member.ts'
 import { encodeAssignment } from '../../../src/client/group/group-protocol.ts'
+import type { Clock } from '../../../src/io/ports.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { keepAwake } from '../../client-suite/peer.ts'
@@ -20,8 +21,19 @@ const generation = {
   members: [],
 }
 
+/** Instead of an answer: once, what is not Kafka's protocol. */
+const nonsense = 10_000
+/** Instead of an answer: none. */
+const silence = 10_001
+
 /** A member of a group whose broker answers, or is away with all its connections. */
-async function memberOf(o: { readonly retryTimeoutMs: number; readonly instanceId?: string }) {
+async function memberOf(o: {
+  readonly retryTimeoutMs: number
+  readonly instanceId?: string
+  readonly onRevoked?: () => Promise<void>
+  readonly sessionTimeoutMs?: number
+  readonly clock?: Clock
+}) {
   let isAway = false
   let heartbeat: number = ErrorCode.NONE
   const { dial, asked } = scriptedBroker({
@@ -30,7 +42,13 @@ async function memberOf(o: { readonly retryTimeoutMs: number; readonly instanceI
     SyncGroup: () => ({
       assignment: encodeAssignment({ partitions: [{ topic: 't', partition: 0 }], userData: null }),
     }),
-    Heartbeat: () => ({ errorCode: heartbeat }),
+    Heartbeat: ({ duplex }) => {
+      if (heartbeat === silence) return undefined
+      if (heartbeat !== nonsense) return { errorCode: heartbeat }
+      heartbeat = ErrorCode.NONE
+      duplex.write([new Uint8Array([0, 0, 0, 4, 9, 9, 9, 9])])
+      return undefined
+    },
     LeaveGroup: () => ({ members: [] }),
   })
   const cluster = await Cluster.connect({
@@ -39,18 +57,22 @@ async function memberOf(o: { readonly retryTimeoutMs: number; readonly instanceI
       if (isAway) throw new HeadwaterError('connection-failed', 'nobody is there')
       return dial(host, port)
     },
-    clock: nodeClock,
+    clock: o.clock ?? nodeClock,
     random: nodeRandom,
     retryTimeoutMs: o.retryTimeoutMs,
   })
   const heard: string[] = []
   const member = new GroupMember(cluster, {
     ...(o.instanceId === undefined ? {} : { instanceId: o.instanceId }),
+    ...(o.sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs: o.sessionTimeoutMs }),
     groupId: 'group',
     topics: ['t'],
     heartbeatIntervalMs: 10,
     onAssigned: async () => void heard.push('assigned'),
-    onRevoked: async () => void heard.push('revoked'),
+    onRevoked: async () => {
+      heard.push('revoked')
+      await o.onRevoked?.()
+    },
     onLost: async () => void heard.push('lost'),
     onFailed: () => void heard.push('failed'),
   })
@@ -60,6 +82,10 @@ async function memberOf(o: { readonly retryTimeoutMs: number; readonly instanceI
     joins: () => asked.filter(({ api }) => api === 'JoinGroup').length,
     rebalance: () => {
       heartbeat = ErrorCode.REBALANCE_IN_PROGRESS
+    },
+    beats: () => asked.filter(({ api }) => api === 'Heartbeat').length,
+    answer: (code: number) => {
+      heartbeat = code
     },
     goAway: () => {
       isAway = true
@@ -114,4 +140,51 @@ test('a member that was never in the group says that no broker is there', async 
   broker.goAway()
   await assert.rejects(member.join(), { code: 'connection-failed' })
   await close()
+})
+
+test('a member whose broker answers nonsense once stays in the group', async () => {
+  const { member, heard, close, ...broker } = await memberOf({ retryTimeoutMs: 1_000 })
+  await member.join()
+  broker.answer(nonsense)
+  const before = broker.beats()
+  await until(() => broker.beats() > before + 3)
+  await close()
+  assert.deepEqual(heard, ['assigned', 'revoked'])
+})
+
+test('a member that was refused for good while it gave up joins no more', async () => {
+  const giveUp = Promise.withResolvers<void>()
+  const { member, heard, close, ...broker } = await memberOf({
+    retryTimeoutMs: 1_000,
+    onRevoked: () => giveUp.promise,
+  })
+  await member.join()
+  broker.answer(ErrorCode.REBALANCE_IN_PROGRESS)
+  await until(() => heard.includes('revoked'))
+  broker.answer(ErrorCode.FENCED_INSTANCE_ID)
+  await until(() => heard.includes('failed'))
+  broker.answer(ErrorCode.NONE)
+  giveUp.resolve()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  await close()
+  assert.deepEqual(heard, ['assigned', 'revoked', 'lost', 'failed'])
+  assert.equal(broker.joins(), 1)
+})
+
+test('a member does not wait for the answer to a heartbeat as long as a session of a day would let it', async () => {
+  const start = nodeClock.monotonic()
+  const monotonic = (): number => (nodeClock.monotonic() - start) * 100
+  const clock: Clock = {
+    ...nodeClock,
+    monotonic,
+    after: (delayMs, run) => nodeClock.after(delayMs / 100, run),
+  }
+  const options = { retryTimeoutMs: 1_000, sessionTimeoutMs: 86_400_000, clock }
+  const assigned = await memberOf(options)
+  await assigned.member.join()
+  assigned.answer(silence)
+  const before = monotonic()
+  await assigned.member.confirm(assigned.member.ownership!)
+  assert.ok(monotonic() - before < 60_000)
+  await assigned.close()
 })

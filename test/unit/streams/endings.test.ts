@@ -10,6 +10,7 @@ import { BatchBuilder } from '../../../src/records/record.ts'
 import { crc32c } from '../../../src/base/checksum.ts'
 import { service } from '../../../src/service/service.ts'
 import { connect, createTopicsOf, start, write } from '../../streams-suite/place.ts'
+import { Line } from '../../streams-suite/line.ts'
 import type { Place } from '../../streams-suite/place.ts'
 import { orders, payments, shipping } from '../../streams-suite/services.ts'
 import { Orders, Payments } from '../../types/shop.ts'
@@ -63,6 +64,41 @@ describe('a service ends in good time', { timeout: 60_000 }, () => {
     while (running.stats().inputs['rows']?.records !== 1) await pause(10)
     await within(running.close())
     assert.equal(running.stats().state, 'closed')
+  })
+
+  it('with the reason it was given up for, while it waits for an address where nobody answers', async () => {
+    const signal = AbortSignal.timeout(100)
+    const nowhere = { ...place, broker: { ...broker, dial: () => new Promise<never>(() => {}) } }
+    await within(assert.rejects(start(nowhere, shipping, { signal }), { name: 'TimeoutError' }))
+  })
+
+  it('with the reason it was given up for, while it looks around', async () => {
+    const line = new Line(broker.dial)
+    line.fate = (api) => (api === 'OffsetFetch' ? 'lose' : 'pass')
+    const far = { ...place, broker: { ...broker, dial: line.dial } }
+    const giveUp = new AbortController()
+    const starting = start(far, shipping, { signal: giveUp.signal })
+    starting.catch(() => undefined)
+    while (line.asked('OffsetFetch') === 0) await pause(10)
+    giveUp.abort(new RangeError('enough'))
+    await within(assert.rejects(starting, { message: 'enough' }))
+  })
+
+  it('and not before, however often it is closed', async () => {
+    await createTopicsOf(place, shipping)
+    const line = new Line(broker.dial)
+    const far = { ...place, broker: { ...broker, dial: line.dial } }
+    const options = { commitIntervalMs: 30_000, closeTimeoutMs: 500 }
+    await using running = await start(far, shipping, options)
+    await write(place, Orders, orders(0, 50))
+    while (running.stats().recordsIn === 0) await pause(10)
+    line.fate = (api) => (api === 'TxnOffsetCommit' ? 'lose' : 'pass')
+    let hasEnded = false
+    const closing = running.close().then(() => (hasEnded = true))
+    while (line.asked('TxnOffsetCommit') === 0) await pause(10)
+    await within(running.close())
+    assert.equal(hasEnded, true)
+    await closing
   })
 
   it('with an error of its own, when a batch has records that are none', async () => {

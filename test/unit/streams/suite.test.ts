@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { embedded } from '../../../src/broker/embedded.ts'
+import { backlogsSuite } from '../../streams-suite/backlogs.ts'
 import { exactlyOnceSuite } from '../../streams-suite/exactly-once.ts'
 import { failuresSuite } from '../../streams-suite/failures.ts'
 import { identitySuite } from '../../streams-suite/identity.ts'
@@ -33,3 +34,4 @@ identitySuite(openPlace)
 misbehavingGroupsSuite(openPlace)
 runningSuite(openPlace)
 timesSuite(openPlace)
+backlogsSuite(openPlace)

@@ -14,7 +14,8 @@ import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
 import type { Turn } from '../../../src/streams/task/queue.ts'
 import type { TaskStart } from '../../../src/streams/task/task.ts'
-import { Orders, Payments, Shipments } from '../../types/shop.ts'
+import { tumbling } from '../../../src/streams/topology/windows.ts'
+import { CustomerId, Orders, Payments, Shipments } from '../../types/shop.ts'
 
 const endless: Turn = { hasEnded: false, isOver: () => false, look: () => undefined }
 
@@ -85,6 +86,20 @@ describe('a task with two inputs', () => {
       [task.process(2, endless), task.process(2, endless), task.process(2, endless)],
       [2, 1, 0],
     )
+  })
+})
+
+describe('a task before an inner topic', () => {
+  it('tells those behind how far it is, and without news again only after a while', () => {
+    const marksOf = startMarking(0)
+    assert.equal(marksOf(1), 12)
+    assert.equal(marksOf(119), 0)
+    assert.equal(marksOf(1), 12)
+  })
+
+  it('says nothing while it has not read what there is', () => {
+    const marksOf = startMarking(5)
+    assert.equal(marksOf(200), 0)
   })
 })
 
@@ -234,6 +249,30 @@ function watching(seen: string[]): Service {
       return {}
     },
   })
+}
+
+const windows = service('counting', {
+  reads: [Payments],
+  writes: [],
+  topology: (s) => {
+    const perCustomer = s.stream(Payments).rekey('by-customer', CustomerId, () => 'c1')
+    return { perMinute: perCustomer.window(tumbling('1m', { grace: '0ms' })).count('per-minute') }
+  },
+})
+
+/** A task whose input ends at `endOffset`; returns what counts the marks it writes in so many commits. */
+function startMarking(endOffset: number): (commits: number) => number {
+  let marks = 0
+  const emit = { append: () => void marks++ }
+  const plan = planTopology(windows.build())
+  const first = plan.subTopologies.find(({ sources }) => sources[0]!.topic === 'payments')!
+  const task = new Task({ plan, keys: keyCodecs(), emit, counts: operatorCounts() }, first, 0)
+  task.start([at('payments', endOffset)])
+  return (commits) => {
+    marks = 0
+    for (let commit = 0; commit < commits; commit++) task.flush(100)
+    return marks
+  }
 }
 
 function startTask(declared: Service, starts: readonly TaskStart[]): Task {

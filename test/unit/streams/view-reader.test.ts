@@ -39,7 +39,7 @@ describe('views over the tasks of an instance', () => {
     store.set(store.touch(key, start), value, start)
   }
   for (const { pipeline } of [...orderTasks!, ...countTasks!]) {
-    pipeline.flush(100)
+    pipeline.flush(100, new Set())
     pipeline.committed()
   }
 
