@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createPartitions, deleteRecords } from '../../src/client/admin.ts'
-import { isHeadwaterError } from '../../src/base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../src/base/errors.ts'
 import { latestTimestamp, listOffsets } from '../../src/client/consumer/list-offsets.ts'
 import { service } from '../../src/service/service.ts'
 import { run } from '../../src/streams/runtime/run.ts'
@@ -18,6 +18,8 @@ import type { OpenPlace, Place } from './place.ts'
 import { connect, createTopicsOf, inPlace, runThrough, start, write } from './place.ts'
 import { orders, payments } from './services.ts'
 
+const wrong = new HeadwaterError('record-invalid', 'no such order')
+
 const counting = service('shipping', {
   reads: [Payments, Orders],
   writes: [Shipments],
@@ -26,7 +28,7 @@ const counting = service('shipping', {
     paid
       .map(({ orderId, amount }) => {
         if (orderId === 'o-slow') busyFor(700)
-        if (orderId === 'o-wrong') throw new RangeError('no such order')
+        if (orderId === 'o-wrong') throw wrong
         return { orderId, amount }
       })
       .to(Shipments)
@@ -63,8 +65,9 @@ export function runningSuite(open: OpenPlace): void {
         await app.caughtUp()
         assert.equal(await app.query.counts.get('o1'), 1)
         await write(place, Payments, [{ orderId: 'o-wrong' }])
-        await assert.rejects(app.failed, { code: 'operator-failed' })
-        const why = { code: 'operator-failed', message: /no such order/ }
+        const codes = { code: 'operator-failed', causeCode: 'record-invalid' }
+        await assert.rejects(app.failed, codes)
+        const why = { ...codes, message: /no such order/ }
         await assert.rejects(app.query.counts.get('o1'), why)
         await assert.rejects(app.query.orders.get('o1'), why)
         await assert.rejects(all(app.query.counts.scan()), why)
