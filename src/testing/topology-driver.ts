@@ -140,10 +140,11 @@ export class TopologyDriver {
 
   #restore(task: Task, topic: string, until: number): void {
     const log = this.#topics.get(topic)![task.partition]!
+    const restore = task.restorer(topic)
     for (const batch of log.from(0)) {
       forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
         if (offset >= until) return
-        task.restore(topic, { bytes, keyStart, keyEnd, valueStart, valueEnd, timestamp })
+        restore({ bytes, keyStart, keyEnd, valueStart, valueEnd, timestamp })
       })
     }
   }

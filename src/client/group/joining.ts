@@ -46,18 +46,22 @@ export class Joining {
   join(memberId: string): Promise<Joined> {
     this.#counted.stop()
     const { groupId, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, assignor } = this.#o
-    const metadata = encodeSubscription({ topics, userData: assignor.userData?.() ?? null })
+    // Made anew for each attempt: an assignor may count them, to tell who came from who is only listed.
+    const protocol = () => ({
+      name: assignor.name,
+      metadata: encodeSubscription({ topics, userData: assignor.userData?.() ?? null }),
+    })
     return this.#cluster.request(
       'JoinGroup',
-      {
+      () => ({
         groupId,
         sessionTimeoutMs,
         rebalanceTimeoutMs,
         memberId,
         groupInstanceId: instanceId,
         protocolType: consumerProtocolType,
-        protocols: [{ name: assignor.name, metadata }],
-      },
+        protocols: [protocol()],
+      }),
       { coordinator: 'group', id: groupId },
       this.#blocking(),
     )

@@ -4,6 +4,9 @@
  * Several versions of a service may run side by side in one group. So what this version does not know
  * stays as it is, with one exception: a store of another version that reads what this version reads is
  * marked as left, because records that this version processes are missing in it from then on.
+ *
+ * Where nothing is left of what identities speak of (no offset, no row, nothing on its way, because somebody
+ * deleted the group and its topics by hand), the service begins anew instead of being refused.
  */
 import type { Plan, SubTopology } from '../plan/plan.ts'
 import { topicProblem } from '../plan/topics.ts'
@@ -16,6 +19,26 @@ import type { Situation } from './situation.ts'
 import type { Policies, SourceVerdict, StoreVerdict, Verdicts } from './verdict.ts'
 
 export function decide(plan: Plan, situation: Situation, policies: Policies): Verdicts {
+  const verdicts = decideByIdentities(plan, situation, policies)
+  const isRefused = [...verdicts.stores, ...verdicts.sources].some(
+    ({ outcome }) => outcome === 'refused',
+  )
+  if (!isRefused || !isForgotten(situation)) return verdicts
+  const anew = { ...situation, stores: new Map(), sources: new Map() }
+  return decideByIdentities(plan, anew, policies)
+}
+
+/** Whether nothing is left that a new beginning could be added to. */
+function isForgotten({ stores, sources, topics, offsets, rows }: Situation): boolean {
+  if (stores.size + sources.size === 0 || offsets.size > 0 || rows.size > 0) return false
+  return [...sources].every(([topic, { role, topicId }]) => {
+    const state = topics.get(topic)
+    if (role === 'stream' || role === 'progress' || state === undefined) return true
+    return state.id !== topicId || state.partitions.every(({ start, end }) => start === end)
+  })
+}
+
+function decideByIdentities(plan: Plan, situation: Situation, policies: Policies): Verdicts {
   const { service } = plan.topology
   const stores: StoreVerdict[] = []
   const sources: SourceVerdict[] = []

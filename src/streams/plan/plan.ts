@@ -293,7 +293,10 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
   add(`${topology.service}-stores`, 1, innerState)
   const progress = progressTopicOf(topology)
   if (progress !== undefined) {
-    const partitions = timedNodes(topology).map(({ id }) => partitionsOf(id))
+    // A rekey's progress is of the task before it, which has the partitions of what it reads.
+    const partitions = timedNodes(topology).map((node) => {
+      return partitionsOf(node.kind === 'rekey' ? node.from : node.id)
+    })
     add(progress, Math.max(...partitions), innerState)
   }
   return [...topics.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))

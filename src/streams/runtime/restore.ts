@@ -26,6 +26,10 @@ import type { Task } from '../task/task.ts'
 /** How long one fetch of a restore waits for records that should be there. */
 const restoreWaitMs = 100
 
+const none: Uint8Array = new Uint8Array(0)
+
+type Visit = (row: StoredRow) => void
+
 /** Asked between fetches: throws when the state is not wanted any more. */
 export type AssertWanted = () => void
 
@@ -48,16 +52,14 @@ export async function restoreTasks(
   const places = firsts.map(({ topic, task }) => ({ topic, partition: task.partition }))
   const ends = await endsOf(cluster, places)
   const ranges = ends.map((end, i) => ({ ...end, until: firsts[i]!.until ?? end.offset }))
-  const visit = (place: TopicPartition, record: StoredRow): void => {
-    try {
-      for (const { task, topic } of byPartition.get(`${place.topic}/${place.partition}`)!) {
-        task.restore(topic, record)
-      }
-    } catch (cause) {
-      throw undecodable(place, cause)
+  const visitorOf = ({ topic, partition }: TopicPartition): Visit => {
+    const tasks = byPartition.get(`${topic}/${partition}`)!
+    const restorers = tasks.map(({ task }) => task.restorer(topic))
+    return (row) => {
+      for (const restore of restorers) restore(row)
     }
   }
-  await readRanges(cluster, ranges, visit, assertWanted)
+  await readRanges(cluster, ranges, visitorOf, assertWanted)
 }
 
 /** The position an input's last committed transaction left; `committed` is the group's offset. */
@@ -71,10 +73,10 @@ export async function readPosition(
   const [end] = await endsOf(cluster, [place])
   let saved: SavedPosition | undefined
   const range = { ...place, until: end!.offset, from: committed ?? 0 }
-  const visit = (_place: TopicPartition, { bytes, valueStart, valueEnd }: StoredRow): void => {
+  const visit = ({ bytes, valueStart, valueEnd }: StoredRow): void => {
     saved = plainCodec.decode(bytes, valueStart, valueEnd) as SavedPosition
   }
-  await readRanges(cluster, [range], visit, assertWanted)
+  await readRanges(cluster, [range], () => visit, assertWanted)
   // The record lies behind the offset that was committed with it.
   if (committed !== undefined && saved === undefined) throw positionLost(topic)
   return saved
@@ -89,7 +91,7 @@ interface Range extends TopicPartition {
 async function readRanges(
   cluster: Cluster,
   ranges: readonly Range[],
-  visit: (place: TopicPartition, record: StoredRow) => void,
+  visitorOf: (place: TopicPartition) => Visit,
   assertWanted: AssertWanted,
 ): Promise<void> {
   const starts = await listOffsets(cluster, ranges, earliestTimestamp, 'read_committed')
@@ -112,7 +114,7 @@ async function readRanges(
         const place = `${topic}/${partition}`
         const until = open.get(place)
         if (until === undefined) continue
-        for (const batch of batches) visitBatch(batch, until, (row) => visit(fetched, row))
+        visitBatches(fetched, batches, until, visitorOf(fetched))
         if (nextOffset < until) continue
         open.delete(place)
         consumer.remove(topic, partition)
@@ -123,10 +125,30 @@ async function readRanges(
   }
 }
 
-function visitBatch(batch: Uint8Array, until: number, visit: (row: StoredRow) => void): void {
-  forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
-    if (offset < until) visit({ bytes, keyStart, keyEnd, valueStart, valueEnd, timestamp })
-  })
+/** Visits the records before `until`. There is one row, which a visitor does not keep. */
+function visitBatches(
+  place: TopicPartition,
+  batches: readonly Uint8Array[],
+  until: number,
+  visit: Visit,
+): void {
+  const row = { bytes: none, keyStart: 0, keyEnd: 0, valueStart: 0, valueEnd: 0, timestamp: 0 }
+  try {
+    for (const batch of batches) {
+      forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
+        if (offset >= until) return
+        row.bytes = bytes
+        row.keyStart = keyStart
+        row.keyEnd = keyEnd
+        row.valueStart = valueStart
+        row.valueEnd = valueEnd
+        row.timestamp = timestamp
+        visit(row)
+      })
+    }
+  } catch (cause) {
+    throw undecodable(place, cause)
+  }
 }
 
 function endsOf(cluster: Cluster, places: readonly TopicPartition[]) {

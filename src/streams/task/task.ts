@@ -64,9 +64,12 @@ export class Task {
     this.pipeline = compilePipeline(context.plan, subTopology, { partition, keys, emit, counts })
   }
 
-  /** Applies a record of a topic that state is rebuilt from. All of it comes before `start`. */
-  restore(topic: string, record: StoredRow): void {
-    for (const store of this.pipeline.restored.get(topic) ?? []) store.restore(record)
+  /** Takes the records of a topic that state is rebuilt from. All of them come before `start`. */
+  restorer(topic: string): (record: StoredRow) => void {
+    const stores = this.pipeline.restored.get(topic) ?? []
+    return (record) => {
+      for (const store of stores) store.restore(record)
+    }
   }
 
   /** Sets where the inputs begin. */
