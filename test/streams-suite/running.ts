@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createPartitions, deleteRecords } from '../../src/client/admin.ts'
+import { createPartitions, deleteRecords, deleteTopics } from '../../src/client/admin.ts'
 import { HeadwaterError, isHeadwaterError } from '../../src/base/errors.ts'
 import { latestTimestamp, listOffsets } from '../../src/client/consumer/list-offsets.ts'
+import { nodeClock } from '../../src/io/node-clock.ts'
+import type { Clock } from '../../src/io/ports.ts'
 import { service } from '../../src/service/service.ts'
 import { run } from '../../src/streams/runtime/run.ts'
 import type { RunningTopology } from '../../src/streams/runtime/running.ts'
@@ -16,7 +18,7 @@ import { Orders, Payments, Shipments } from '../types/shop.ts'
 import { Line } from './line.ts'
 import type { OpenPlace, Place } from './place.ts'
 import { connect, createTopicsOf, inPlace, runThrough, start, write } from './place.ts'
-import { orders, payments } from './services.ts'
+import { orders, payments, shipping } from './services.ts'
 
 const wrong = new HeadwaterError('record-invalid', 'no such order')
 
@@ -56,6 +58,24 @@ export function runningSuite(open: OpenPlace): void {
           code: 'state-mismatch',
           message: /topic 'payments' had 12 partitions and has 15: .*rekey.*headwater reset/,
         })
+      }))
+
+    it('stops a minute after a stream it reads was deleted, and names it', () =>
+      inPlace(open, async (place) => {
+        await createTopicsOf(place, shipping)
+        await write(place, Orders, orders(0, 10))
+        await write(place, Payments, payments(0, 10))
+        const quick = {
+          clock: thirtyTimesAsFast,
+          metadataMaxAgeMs: 3_000,
+          requestTimeoutMs: 60_000,
+        }
+        await using running = await start(place, shipping, quick)
+        await running.caughtUp()
+        await using admin = await connect(place)
+        await deleteTopics(admin, [Orders.name])
+        await assert.rejects(running.failed, { code: 'not-found', message: /topic 'orders'/ })
+        assert.ok(running.stats().repairs > 0)
       }))
 
     it('answers no query any more once it has failed or was closed, and says why', () =>
@@ -235,6 +255,13 @@ async function until(what: string, isSo: () => boolean): Promise<void> {
     assert.ok(performance.now() < deadline, `not in time: ${what}`)
     await delay(20)
   }
+}
+
+const thirtyTimesAsFast: Clock = {
+  now: () => nodeClock.now(),
+  monotonic: () => nodeClock.monotonic() * 30,
+  soon: (callback) => nodeClock.soon(callback),
+  after: (delayMs, callback) => nodeClock.after(delayMs / 30, callback),
 }
 
 function busyFor(ms: number): void {
