@@ -75,7 +75,14 @@ function noteOf(event: ServiceEvent): Note | undefined {
         'which were gone before they were read'
       return { kind: `${event.type} ${topic}/${partition}`, text, event }
     }
-    default:
+    // What is in order, and what is told otherwise: a failure as the command's error.
+    case 'state':
+    case 'assigned':
+    case 'revoked':
+    case 'lost':
+    case 'opened':
+    case 'orphans-ended':
+    case 'failed':
       return undefined
   }
 }
