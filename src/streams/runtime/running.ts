@@ -56,8 +56,8 @@ export interface RunTopologyOptions {
   readonly onGap?: 'stop' | 'skip'
   /** Gives the start up, which then rejects with the signal's reason; a running service is closed by `close`. */
   readonly signal?: AbortSignal
-  /** Told of every change of state, rebalance and repair. It must not throw. */
-  readonly onEvent?: (event: ServiceEvent) => void
+  /** Told of every change of state, rebalance and repair, and of which service. It must not throw. */
+  readonly onEvent?: (event: ServiceEvent, service: string) => void
 }
 
 /** Counts since this instance started; those of inputs since they were read first. */

@@ -76,6 +76,7 @@ export class Runtime implements RunningTopology {
   readonly #repairs: Repairs
   readonly #sleeper: Sleeper
   readonly #reject: (error: unknown) => void
+  readonly #tell: (event: ServiceEvent) => void
   #loop: Promise<void> | undefined
   #released: Promise<void> | undefined
   #closed: Promise<void> | undefined
@@ -104,16 +105,16 @@ export class Runtime implements RunningTopology {
     this.#pace = new CommitPace(clock, settings.commitIntervalMs)
     this.#sleeper = new Sleeper(clock)
     this.#purge = new Purge(cluster, settings.purgeIntervalMs)
-    const tell = (event: ServiceEvent): void => options.onEvent?.(event)
+    this.#tell = (event) => options.onEvent?.(event, service)
     const wake = (): void => this.#sleeper.wake()
     this.#turns = new Turns({
       ...settings,
       clock,
       service,
       isFull: () => this.#committer.ready() !== undefined,
-      onSlow: (slow) => tell({ type: 'slow-record', ...slow }),
+      onSlow: (slow) => this.#tell({ type: 'slow-record', ...slow }),
     })
-    this.#repairs = new Repairs(clock, random, tell)
+    this.#repairs = new Repairs(clock, random, this.#tell)
     this.#committer = new Committer(cluster, {
       guarantee: options.guarantee ?? 'exactly-once',
       transactionalId,
@@ -141,7 +142,7 @@ export class Runtime implements RunningTopology {
       transactionTimeoutMs,
       onGap: options.onGap ?? 'stop',
       onReady: wake,
-      onEvent: tell,
+      onEvent: this.#tell,
     })
     this.#set = new TaskSet(clock, this.#opener)
     this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, requestTimeoutMs, wake)
@@ -225,13 +226,13 @@ export class Runtime implements RunningTopology {
     if (this.#isClosing) return
     this.#held = ownership
     this.#mustOpen = true
-    this.#options.onEvent?.(groupEvent('assigned', ownership))
+    this.#tell(groupEvent('assigned', ownership))
     this.#sleeper.wake()
   }
 
   async #request(kind: GroupRequest['kind'], ownership: Ownership): Promise<void> {
     if (this.#isClosing) return
-    this.#options.onEvent?.(groupEvent(kind, ownership))
+    this.#tell(groupEvent(kind, ownership))
     // With nothing in memory there is nothing to finish, and whoever waits for us need not.
     if (this.#isBroken) return this.#letGo()
     const served = this.#requests.add(kind, ownership)
@@ -285,7 +286,7 @@ export class Runtime implements RunningTopology {
       this.#fetching.start()
       this.#mustOpen = false
       const ms = Math.round(this.#options.clock.monotonic() - startedAt)
-      this.#options.onEvent?.({ type: 'opened', ...opened, ms })
+      this.#tell({ type: 'opened', ...opened, ms })
       this.#become('running')
     } catch (error) {
       // The group wants something else by now, or the service is to end: that is served first.
@@ -296,7 +297,7 @@ export class Runtime implements RunningTopology {
   #become(state: ServiceState): void {
     if (this.#isClosing || this.#state === state) return
     this.#state = state
-    this.#options.onEvent?.({ type: 'state', state })
+    this.#tell({ type: 'state', state })
   }
 
   /** Drops state and everything begun; the transaction is given up before the next turn. */
@@ -351,7 +352,7 @@ export class Runtime implements RunningTopology {
     }
     this.#isClosing = true
     this.#state = 'failed'
-    this.#options.onEvent?.({ type: 'failed', error })
+    this.#tell({ type: 'failed', error })
     this.#reject(error)
     this.#waiters.fail(error)
     this.#sleeper.wake()

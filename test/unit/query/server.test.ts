@@ -241,6 +241,28 @@ describe('the query server', () => {
     }
   })
 
+  it('answers 503 with the reason once a service has ended', async () => {
+    boardEnd = { code: 'operator-failed', message: 'map 1 threw: no' }
+    boardReady = false
+    try {
+      const path = '/v1/board/airportDays/ATL:2001-01-01'
+      const { status, body } = await get(path)
+      assert.equal(status, 503)
+      assert.equal(body.error.code, 'service-ended')
+      const message = /service 'board' has ended \(operator-failed\): map 1 threw: no/
+      assert.match(body.error.message, message)
+      const client = connect<typeof board>(`${server.url}/v1/board`)
+      await assert.rejects(client.airportDays.get('ATL:2001-01-01'), {
+        code: 'query-failed',
+        message,
+        retriable: false,
+      })
+    } finally {
+      boardEnd = undefined
+      boardReady = true
+    }
+  })
+
   it('names the port and the fix when another program has it', async () => {
     const other = createServer()
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))

@@ -72,7 +72,7 @@ describe('a turn', () => {
     assert.equal(slow.length, 3)
     assert.equal(turns.failure?.code, 'operator-failed')
     assert.match(
-      turns.failure!.message,
+      turns.failure.message,
       /service 'shipping' stopped at record 0 of partition 3 of topic 'payments': its functions took 1100 ms, 3 times in a row.*sessionTimeoutMs 1000/,
     )
   })
