@@ -8,7 +8,7 @@ import { nodeClock } from '../io/node-clock.ts'
 import type { Durability } from '../log/store/log-store.ts'
 import { serveQueries } from '../query/listen.ts'
 import type { QueryServer } from '../query/listen.ts'
-import type { QueryService } from '../query/view.ts'
+import type { EndOfService, QueryService } from '../query/view.ts'
 import { run } from '../streams/runtime/run.ts'
 import type { Runnable, Running, RunningServices } from '../streams/runtime/run.ts'
 import type { BrokerAddress, RunningTopology } from '../streams/runtime/running.ts'
@@ -207,10 +207,17 @@ function byName(a: QueryService, b: QueryService): number {
   return a.name < b.name ? -1 : 1
 }
 
+function endOf(running: RunningTopology): EndOfService | undefined {
+  const { state, lastError } = running.stats()
+  if (state === 'failed') return lastError
+  return state === 'closed' ? { code: 'service-closed', message: 'it was closed' } : undefined
+}
+
 function asQueryService(running: RunningTopology): QueryService {
   return {
     name: running.service,
     views: running.views,
     ready: () => running.stats().state === 'running',
+    ended: () => endOf(running),
   }
 }

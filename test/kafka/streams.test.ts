@@ -6,8 +6,10 @@ import { exactlyOnceSuite } from '../streams-suite/exactly-once.ts'
 import { failuresSuite } from '../streams-suite/failures.ts'
 import { identitySuite } from '../streams-suite/identity.ts'
 import { inputsSuite } from '../streams-suite/inputs.ts'
+import { misbehavingGroupsSuite } from '../streams-suite/misbehaving-groups.ts'
 import { operatorsSuite } from '../streams-suite/operators.ts'
 import type { Place } from '../streams-suite/place.ts'
+import { runningSuite } from '../streams-suite/running.ts'
 import { connect } from '../streams-suite/place.ts'
 import { timesSuite } from '../streams-suite/times.ts'
 
@@ -34,5 +36,7 @@ operatorsSuite(openPlace)
 exactlyOnceSuite(openPlace, { crashes: 8 })
 inputsSuite(openPlace, { crashes: 6 })
 failuresSuite(openPlace)
+misbehavingGroupsSuite(openPlace)
 identitySuite(openPlace)
+runningSuite(openPlace)
 timesSuite(openPlace)

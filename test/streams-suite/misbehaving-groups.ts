@@ -180,13 +180,14 @@ export function misbehavingGroupsSuite(open: OpenPlace): void {
       inPlace(open, async (place) => {
         await prepare(place, 60)
         const { line, on } = lineTo(place)
-        await using first = await start(place, counting)
+        await using first = await start(on, counting)
         await first.caughtUp()
-        await using second = await start(on, counting)
+        const asked = line.asked('InitProducerId')
+        await using second = await start(place, counting)
         await write(place, Payments, payments(0, 60))
         await assert.rejects(first.failed, (error) => isHeadwaterError(error, 'fenced'))
         await allCounted([second], { rows: 60, total: 120 })
-        assert.equal(line.asked('InitProducerId'), 1)
+        assert.equal(line.asked('InitProducerId'), asked)
         assert.equal(second.stats().repairs, 0)
       }))
 

@@ -16,7 +16,7 @@ export async function runTopology(
 ): Promise<RunningTopology> {
   const plan = planTopology(topology)
   const { clock, random, broker, signal } = options
-  const { requestTimeoutMs } = settingsOf(options)
+  const { requestTimeoutMs, metadataMaxAgeMs } = settingsOf(options)
   signal?.throwIfAborted()
   const cluster = await Cluster.connect({
     ...broker,
@@ -24,6 +24,7 @@ export async function runTopology(
     random,
     clientId: topology.service,
     requestTimeoutMs,
+    metadataMaxAgeMs,
   })
   const runtime = new Runtime(cluster, plan, options)
   const abort = (): void => void runtime.close(signal?.reason)

@@ -18,7 +18,8 @@ import type { Cluster } from '../../client/cluster/cluster.ts'
 import { GroupMember } from '../../client/group/group-member.ts'
 import type { Ownership } from '../../client/group/group-member.ts'
 import { planted } from '../../base/planted.ts'
-import { type KnownTopics, prepareStores } from '../identity/prepare.ts'
+import type { KnownTopics } from '../identity/known-topics.ts'
+import { prepareStores } from '../identity/prepare.ts'
 import { operatorCounts } from '../operators/operator.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -40,6 +41,7 @@ import { transactionalIdOf } from './orphans.ts'
 import { Purge } from './purge.ts'
 import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
+import { groupEvent } from './service-event.ts'
 import type { ServiceEvent, ServiceState } from './service-event.ts'
 import { settingsOf } from './settings.ts'
 import type { Settings } from './settings.ts'
@@ -51,7 +53,6 @@ import { Waiters } from './waiters.ts'
 
 /** How long a fetch waits for records, and the loop for news. */
 const pollWaitMs = 100
-const alwaysOpen = (): void => undefined
 
 export class Runtime implements RunningTopology {
   readonly service: string
@@ -141,7 +142,7 @@ export class Runtime implements RunningTopology {
     this.#set = new TaskSet(clock, this.#opener)
     const wake = (): void => this.#sleeper.wake()
     this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, wake)
-    this.views = openViews(plan, () => this.#set.tasks, alwaysOpen)
+    this.views = openViews(plan, () => this.#set.tasks, this.#waiters.assertGoing)
     const { promise, reject } = Promise.withResolvers<never>()
     promise.catch(() => undefined)
     this.failed = promise
@@ -207,6 +208,7 @@ export class Runtime implements RunningTopology {
     const { clock } = this.#options
     await this.#committer.commit(this.#set, this.#member, ownership, clock.now())
     this.#pace.committed()
+    this.#turns.committed()
     this.#repairs.progressed()
     this.#purge.consider(() => this.#set.committedPositions({ innerOnly: true }))
   }
@@ -221,15 +223,13 @@ export class Runtime implements RunningTopology {
     if (this.#isClosing) return
     this.#held = ownership
     this.#mustOpen = true
-    const { generation, partitions } = ownership
-    this.#options.onEvent?.({ type: 'assigned', generation, partitions: partitions.length })
+    this.#options.onEvent?.(groupEvent('assigned', ownership))
     this.#sleeper.wake()
   }
 
   async #request(kind: GroupRequest['kind'], ownership: Ownership): Promise<void> {
     if (this.#isClosing) return
-    const { generation, partitions } = ownership
-    this.#options.onEvent?.({ type: kind, generation, partitions: partitions.length })
+    this.#options.onEvent?.(groupEvent(kind, ownership))
     // With nothing in memory there is nothing to finish, and whoever waits for us need not.
     if (this.#isBroken) return this.#letGo()
     const served = this.#requests.add(kind, ownership)
@@ -277,6 +277,7 @@ export class Runtime implements RunningTopology {
       if (this.#isClosing || !this.#requests.isEmpty) throw closedError(this.service)
     }
     try {
+      await this.#known?.checkAssigned(this.#cluster, ownership.partitions)
       await this.#committer.start()
       const opened = await this.#set.open(ownership, this.#member, assertWanted)
       this.#fetching.start()
@@ -342,6 +343,7 @@ export class Runtime implements RunningTopology {
     if (this.#state === 'failed' || this.#state === 'closed') return
     this.#isClosing = true
     this.#state = 'failed'
+    this.#repairs.ended(error)
     this.#options.onEvent?.({ type: 'failed', error })
     this.#reject(error)
     this.#waiters.fail(error)

@@ -38,11 +38,13 @@ const flight = create(FlightSchema, {
   date: { seconds: BigInt(first / 1000), nanos: 0 },
 })
 let boardReady = true
+let boardEnd: { code: string; message: string } | undefined
 
 const services: QueryService[] = [
   {
     name: 'board',
     ready: () => boardReady,
+    ended: () => boardEnd,
     views: {
       airportDays: table(AirportDaySchema, new Map(days.map((day) => [day.id, day]))),
       totals: table(
@@ -54,6 +56,7 @@ const services: QueryService[] = [
   {
     name: 'traffic',
     ready: () => true,
+    ended: () => undefined,
     views: {
       byNumber: { ...table(FlightSchema, new Map([[42n, flight]])), keyType: 'int64' },
       perHour: windows(

@@ -10,6 +10,7 @@ import { inputsSuite } from '../../streams-suite/inputs.ts'
 import { misbehavingGroupsSuite } from '../../streams-suite/misbehaving-groups.ts'
 import { operatorsSuite } from '../../streams-suite/operators.ts'
 import type { Place } from '../../streams-suite/place.ts'
+import { runningSuite } from '../../streams-suite/running.ts'
 import { timesSuite } from '../../streams-suite/times.ts'
 
 async function openPlace(): Promise<Place> {
@@ -30,4 +31,5 @@ inputsSuite(openPlace, { crashes: 12 })
 failuresSuite(openPlace)
 identitySuite(openPlace)
 misbehavingGroupsSuite(openPlace)
+runningSuite(openPlace)
 timesSuite(openPlace)
