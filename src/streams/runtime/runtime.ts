@@ -229,6 +229,7 @@ export class Runtime implements RunningTopology {
 
   async #request(kind: GroupRequest['kind'], ownership: Ownership): Promise<void> {
     if (this.#isClosing) return
+    if (kind === 'lost' && planted.has('commit-without-generation')) return
     this.#options.onEvent?.(groupEvent(kind, ownership))
     // With nothing in memory there is nothing to finish, and whoever waits for us need not.
     if (this.#isBroken) return this.#letGo()
@@ -309,7 +310,8 @@ export class Runtime implements RunningTopology {
 
   /** Makes ready to go on from what is committed: who has lost its partitions learns that first. */
   async #startOver(): Promise<void> {
-    if (this.#held !== undefined) await this.#member.confirm(this.#held)
+    const isUnasked = planted.has('fence-successor')
+    if (this.#held !== undefined && !isUnasked) await this.#member.confirm(this.#held)
     await this.#committer.startOver()
     this.#isBroken = false
   }
