@@ -75,7 +75,7 @@ export class Runtime implements RunningTopology {
   readonly #turns: Turns
   readonly #repairs: Repairs
   readonly #sleeper: Sleeper
-  readonly #reject: (error: unknown) => void
+  readonly #failure = Promise.withResolvers<never>()
   readonly #tell: (event: ServiceEvent) => void
   #loop: Promise<void> | undefined
   #released: Promise<void> | undefined
@@ -147,10 +147,8 @@ export class Runtime implements RunningTopology {
     this.#set = new TaskSet(clock, this.#opener)
     this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, requestTimeoutMs, wake)
     this.views = openViews(plan, () => this.#set.tasks, this.#waiters.assertGoing)
-    const { promise, reject } = Promise.withResolvers<never>()
-    promise.catch(() => undefined)
-    this.failed = promise
-    this.#reject = reject
+    this.failed = this.#failure.promise
+    this.failed.catch(() => undefined)
   }
 
   /** Resolves when state is restored and the service processes. */
@@ -232,6 +230,7 @@ export class Runtime implements RunningTopology {
 
   async #request(kind: GroupRequest['kind'], ownership: Ownership): Promise<void> {
     if (this.#isClosing) return
+    if (kind === 'lost' && planted.has('commit-without-generation')) return
     this.#tell(groupEvent(kind, ownership))
     // With nothing in memory there is nothing to finish, and whoever waits for us need not.
     if (this.#isBroken) return this.#letGo()
@@ -312,7 +311,8 @@ export class Runtime implements RunningTopology {
 
   /** Makes ready to go on from what is committed: who has lost its partitions learns that first. */
   async #startOver(): Promise<void> {
-    if (this.#held !== undefined) await this.#member.confirm(this.#held)
+    const isUnasked = planted.has('fence-successor')
+    if (this.#held !== undefined && !isUnasked) await this.#member.confirm(this.#held)
     await this.#committer.startOver()
     this.#isBroken = false
   }
@@ -353,7 +353,7 @@ export class Runtime implements RunningTopology {
     this.#isClosing = true
     this.#state = 'failed'
     this.#tell({ type: 'failed', error })
-    this.#reject(error)
+    this.#failure.reject(error)
     this.#waiters.fail(error)
     this.#sleeper.wake()
     await (this.#released ??= this.#leave())
@@ -376,16 +376,12 @@ export class Runtime implements RunningTopology {
     if (this.#state !== 'failed') {
       this.#state = 'closed'
       this.#waiters.fail(reason)
-      await quietly(this.#commitLast())
+      const ownership = this.#committingOwnership()
+      const isOpen = !this.#isBroken && !this.#mustOpen && ownership !== undefined
+      if (isOpen) await quietly(this.#suspend(ownership))
     }
     await (this.#released ??= this.#leave())
     late.cancel()
-  }
-
-  async #commitLast(): Promise<void> {
-    const ownership = this.#committingOwnership()
-    if (this.#isBroken || this.#mustOpen || ownership === undefined) return
-    await this.#suspend(ownership)
   }
 
   async #leave(): Promise<void> {

@@ -51,6 +51,7 @@ export function settingsOf(given: Times): Settings {
   }
   const { heartbeatIntervalMs, transactionTimeoutMs, commitIntervalMs, turnMs } = settings
   for (const [name, ms] of Object.entries(settings)) within(name, ms, 0, dayMs)
+  within('commitIntervalMs', commitIntervalMs, 0, dayMs / 2)
   within('sessionTimeoutMs', sessionTimeoutMs, 100, dayMs)
   within('heartbeatIntervalMs', heartbeatIntervalMs, 1, Math.floor(sessionTimeoutMs / 3))
   within('metadataMaxAgeMs', settings.metadataMaxAgeMs, 1, dayMs)

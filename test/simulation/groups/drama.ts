@@ -41,7 +41,8 @@ const lastFacts = 9
 
 export interface GroupKind {
   readonly events: readonly GroupEventName[]
-  readonly grace: TallyOptions['grace']
+  /** Drawn when left out. */
+  readonly grace?: TallyOptions['grace']
   /** Whether the broker has a bad day, too. */
   readonly stormy?: boolean
   /** Events altogether; two run side by side. */
@@ -67,13 +68,14 @@ async function act(stage: Stage, kind: GroupKind): Promise<void> {
   const { world } = stage
   const { promise: failed, reject } = Promise.withResolvers<never>()
   failed.catch(() => undefined)
+  const draw = fork(world.draw)
+  const grace = kind.grace ?? (draw() < 0.5 ? '1s' : '1000d')
   const make: Company['make'] = (process, instance): ReturnType<Company['make']> => {
     return tally(process, {
       slowMs: () => Math.max(fleet.slowMs, instance.slowMs),
-      grace: kind.grace,
+      grace,
     })
   }
-  const draw = fork(world.draw)
   const purgeIntervalMs = draw() < 0.5 ? quickPurgeMs : slowPurgeMs
   const commitIntervalMs = commitIntervalsMs[drawInteger(draw, 0, commitIntervalsMs.length - 1)]!
   const mayBeFenced = kind.neverFences !== true
@@ -189,7 +191,7 @@ async function wrongView(fleet: Fleet, factCount: number): Promise<string | unde
     const found = new Map<string, number>()
     for (const { running } of fleet.up) {
       if (running?.stats().state !== 'running') return `${name}: not every instance runs`
-      for (const { key, windowStart, value } of await running.views[name]!.scan('', 10_000)) {
+      for (const { key, windowStart, value } of running.views[name]!.scan('', 10_000)) {
         const id = windowStart === undefined ? String(key) : windowId(String(key), windowStart)
         if (found.has(id)) return `${name}: two instances have ${id}`
         found.set(id, value as number)

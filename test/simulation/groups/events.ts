@@ -17,24 +17,46 @@ export type GroupEvent = (fleet: Fleet) => Promise<void>
 
 /** Those whose loss or repetition matters most come more often. */
 const apis: readonly ApiName[] = [
-  ...['EndTxn', 'EndTxn', 'EndTxn', 'TxnOffsetCommit', 'TxnOffsetCommit', 'TxnOffsetCommit'],
-  ...['Produce', 'Produce', 'Produce', 'JoinGroup', 'JoinGroup', 'SyncGroup', 'SyncGroup'],
-  ...['Heartbeat', 'Heartbeat', 'LeaveGroup', 'Fetch', 'OffsetFetch', 'InitProducerId'],
-  ...['AddPartitionsToTxn', 'AddOffsetsToTxn', 'FindCoordinator', 'ListOffsets', 'Metadata'],
-  ...['ApiVersions', 'CreateTopics', 'DeleteRecords'],
-] as ApiName[]
+  'EndTxn',
+  'EndTxn',
+  'EndTxn',
+  'TxnOffsetCommit',
+  'TxnOffsetCommit',
+  'TxnOffsetCommit',
+  'Produce',
+  'Produce',
+  'Produce',
+  'JoinGroup',
+  'JoinGroup',
+  'SyncGroup',
+  'SyncGroup',
+  'Heartbeat',
+  'Heartbeat',
+  'LeaveGroup',
+  'Fetch',
+  'OffsetFetch',
+  'InitProducerId',
+  'AddPartitionsToTxn',
+  'AddOffsetsToTxn',
+  'FindCoordinator',
+  'ListOffsets',
+  'ListTransactions',
+  'Metadata',
+  'ApiVersions',
+  'CreateTopics',
+  'DeleteRecords',
+]
 
 const harms: readonly RequestHarm[] = [
-  ...([
-    'drop',
-    'delay',
-    'cut-before',
-    'cut-after',
-    'cut-after',
-    'lose-answer',
-    'delay-answer',
-  ] as const),
-  ...(['ghost', 'ghost'] as const),
+  'drop',
+  'delay',
+  'cut-before',
+  'cut-after',
+  'cut-after',
+  'lose-answer',
+  'delay-answer',
+  'ghost',
+  'ghost',
 ]
 
 /** Of the tally service; they are there once it has started. */

@@ -8,7 +8,7 @@ const accountCount = 7
 const teamCount = 4
 /** Between two facts. */
 const stepMs = 20_000
-export const windowMs = 60_000
+const windowMs = 60_000
 export const tickCount = 24
 
 export interface Fact {

@@ -1,43 +1,36 @@
 /** Which events befall a group, by the name of the pass. */
 import type { GroupKind } from './drama.ts'
 
-const calm = '1000d'
-
 export const groupKinds: Record<GroupKindName, GroupKind> = {
   /** Nothing at all: what the others are measured by. */
-  'group-calm': { events: ['scale'], count: 1, grace: calm },
+  'group-calm': { events: ['scale'], count: 1 },
   /** Single requests go wrong. */
   'group-requests': {
     events: ['request', 'request', 'request', 'request', 'ghostStart', 'kill', 'scale'],
     count: 14,
-    grace: calm,
   },
   /** Members are kicked out, leave or die in the middle of something. */
-  'group-kicked': { events: ['kick', 'kick', 'leave', 'leave', 'scale'], count: 6, grace: calm },
+  'group-kicked': { events: ['kick', 'kick', 'leave', 'leave', 'scale'], count: 6 },
   /** Transactions stay open behind members that died. */
   'group-orphans': {
     events: ['orphan', 'orphan', 'kill', 'scale', 'stranger', 'stranger'],
     count: 4,
-    grace: calm,
   },
   /** Members freeze and wake up where they no longer belong. */
   'group-frozen': {
     events: ['freeze', 'alone', 'alone', 'amid', 'doze', 'scale'],
     count: 4,
-    grace: calm,
   },
   /** Others take the place of members that are frozen. */
   'group-zombies': {
     events: ['zombie', 'zombie', 'zombie', 'kill', 'scale'],
     neverFences: true,
     count: 4,
-    grace: calm,
   },
   /** Functions take their time. */
   'group-slow': {
     events: ['backlog', 'backlog', 'scale', 'request'],
     count: 4,
-    grace: calm,
     slowMs: [40, 150],
   },
   /** Instances lag behind each other, and windows close early. */
@@ -66,7 +59,6 @@ export const groupKinds: Record<GroupKindName, GroupKind> = {
       'backlog',
     ],
     count: 7,
-    grace: calm,
     stormy: true,
   },
 }

@@ -68,6 +68,7 @@ describe('the fetching of a partition', () => {
       plan,
       context: { partition: 0, keys: keyCodecs(), emit, counts: operatorCounts() },
       transactionalId: () => null,
+      transactionTimeoutMs: 60_000,
       onGap: 'stop',
       onReady: () => undefined,
       onEvent: () => undefined,
