@@ -1,90 +1,129 @@
 /**
  * `npm run sim -- --seed N --seeds M`: histories of a broker and its clients in a simulated world.
  *
- *   --pass NAME    one pass only, by its name in test/simulation/cluster/passes.ts
+ *   --pass NAME    these passes only (may be repeated), by name in test/simulation/cluster/passes.ts;
+ *                  `group` stands for all that begin with it
  *   --stride K     every K-th point of a pass, beginning with one drawn from the seed
  *   --point P      only this point, counted from 1: what a failure names to be seen again
  *   --repeat       every history twice, to see that one seed is one history
+ *   --workers N    spread over N threads; 1 when left out
+ *   --all          go on after a failure; the end lists how many there were of each pass
+ *   --planted      instead, plant known bugs, one at a time, and see that each is found: by up to M seeds
+ *                  (200 when left out), in the passes that look for it
+ *   --bug NAME     only this one
+ *   --json         the table of `--planted` as JSON
  *
  * The first failure ends it with the seed and the last of what happened. The last line counts histories.
  */
 import { parseArgs } from 'node:util'
+import type { PlantedFault } from '../src/base/planted.ts'
 import { passes } from '../test/simulation/cluster/passes.ts'
 import type { PassName } from '../test/simulation/cluster/passes.ts'
-import { play } from '../test/simulation/cluster/play.ts'
+import { Crew } from './sim/crew.ts'
+import type { Job } from './sim/job.ts'
+import { findPlanted, plantedBugs } from './sim/planted.ts'
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
-    seeds: { type: 'string', default: '1' },
-    pass: { type: 'string' },
+    seeds: { type: 'string' },
+    pass: { type: 'string', multiple: true, default: [] },
     stride: { type: 'string', default: '1' },
     point: { type: 'string' },
     repeat: { type: 'boolean', default: false },
+    workers: { type: 'string', default: '1' },
+    all: { type: 'boolean', default: false },
+    planted: { type: 'boolean', default: false },
+    bug: { type: 'string' },
+    json: { type: 'boolean', default: false },
   },
 })
 
-const stride = Number(values.stride)
-const firstSeed = Number(values.seed)
-const names =
-  values.pass === undefined ? (Object.keys(passes) as PassName[]) : [passOf(values.pass)]
-let here = ''
-process.on('unhandledRejection', fail)
-process.on('uncaughtException', fail)
-
-let histories = 0
 const started = performance.now()
-for (let seed = firstSeed; seed < firstSeed + Number(values.seeds); seed++) {
-  for (const name of names) histories += await runPass(name, seed)
-}
-console.log(`${histories} histories came out right`)
+const firstSeed = Number(values.seed)
+const crew = new Crew(Number(values.workers))
+const isRight = values.planted ? await plant() : await simulate()
+await crew.close()
+process.exitCode = isRight ? 0 : 1
 
-async function runPass(name: PassName, seed: number): Promise<number> {
-  here = `--seed ${seed} --pass ${name}`
-  let ran = 0
-  try {
-    const points = await passes[name](seed)
-    const sampled = seed % Math.min(stride, points.length)
-    const first = values.point === undefined ? sampled : Number(values.point) - 1
-    const step = values.point === undefined ? stride : points.length
-    for (let at = first; at < points.length; at += step) {
-      here = `--seed ${seed} --pass ${name} --point ${at + 1}`
-      const { traceHash } = await play(points[at]!)
-      if (values.repeat) await repeat(points[at]!, traceHash)
-      ran++
-      report(`${name} ${at + 1}/${points.length}, seed ${seed}`)
+async function plant(): Promise<boolean> {
+  const bugs = values.bug === undefined ? plantedBugs : [bugOf(values.bug)]
+  const seeds = Number(values.seeds ?? '200')
+  return findPlanted(crew, { bugs, firstSeed, seeds, isJson: values.json })
+}
+
+async function simulate(): Promise<boolean> {
+  const names = passesOf(values.pass)
+  const lastSeed = firstSeed + Number(values.seeds ?? '1')
+  const failed = new Map<PassName, number[]>()
+  const waiting = new Set<Promise<void>>()
+  let histories = 0
+  const isOver = (): boolean => failed.size > 0 && !values.all
+  for (let seed = firstSeed; seed < lastSeed; seed++) {
+    for (const pass of names) {
+      if (isOver()) break
+      const { text, run } = start({ pass, seed })
+      const running = run.then((result) => {
+        waiting.delete(running)
+        histories += result.histories
+        report(`${text}: ${result.histories} histories`)
+        if (result.failure === undefined || isOver()) return
+        failed.set(pass, [...(failed.get(pass) ?? []), seed])
+        show(result.failure)
+      })
+      waiting.add(running)
+      if (waiting.size > Number(values.workers)) await Promise.race(waiting)
     }
-  } catch (error) {
-    fail(error)
   }
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
-  console.error(`seed ${seed}, ${name}: ${ran} histories, ${seconds()} s`)
-  return ran
+  await Promise.all(waiting)
+  for (const [pass, seeds] of failed) {
+    console.log(`${pass}: ${seeds.length} failures, of seeds ${seeds.join(' ')}`)
+  }
+  if (failed.size === 0) console.log(`${histories} histories came out right in ${seconds()} s`)
+  return failed.size === 0
 }
 
-async function repeat(point: Parameters<typeof play>[0], traceHash: string): Promise<void> {
-  const again = await play(point)
-  if (again.traceHash !== traceHash) {
-    throw new Error(`the same seed gave two histories: ${traceHash} and ${again.traceHash}`)
+function start({ pass, seed }: Pick<Job, 'pass' | 'seed'>) {
+  const job = {
+    pass,
+    seed,
+    stride: Number(values.stride),
+    repeat: values.repeat,
+    ...(values.point === undefined ? {} : { point: Number(values.point) }),
   }
+  return { text: `seed ${seed}, ${pass}`, run: crew.run(job) }
 }
 
+/** One line for every pass of a seed on a terminal; in a log only now and then. */
 function report(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}, ${seconds()} s`)
+}
+
+function show({ text, here }: { readonly text: string; readonly here: string }): void {
+  console.error(values.all ? `${here}: ${text.split('\n')[0]}` : `\n${text}`)
+  if (!values.all) console.error(`\nTo see it again: npm run sim -- ${here}`)
 }
 
 function seconds(): string {
   return ((performance.now() - started) / 1000).toFixed(0)
 }
 
-function passOf(name: string): PassName {
-  if (name in passes) return name as PassName
-  console.error(`There is no pass ${name}: choose ${Object.keys(passes).join(', ')}.`)
-  process.exit(1)
+function passesOf(given: readonly string[]): readonly PassName[] {
+  const all = Object.keys(passes) as PassName[]
+  if (given.length === 0) return all
+  return given.flatMap((name) => {
+    const found = all.filter(
+      (pass) => pass === name || (pass.startsWith(`${name}-`) && name === 'group'),
+    )
+    if (found.length > 0) return found
+    console.error(`There is no pass ${name}: choose ${all.join(', ')}.`)
+    process.exit(1)
+  })
 }
 
-function fail(error: unknown): never {
-  console.error(`\n${error instanceof Error ? error.stack : String(error)}`)
-  console.error(`\nTo see it again: npm run sim -- ${here}`)
+function bugOf(name: string): PlantedFault {
+  const bug = plantedBugs.find((each) => each === name)
+  if (bug !== undefined) return bug
+  console.error(`There is no bug ${name}: choose ${plantedBugs.join(', ')}.`)
   process.exit(1)
 }

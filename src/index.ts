@@ -19,6 +19,8 @@ export type {
 } from './streams/topology/builder.ts'
 export { kafka, run } from './streams/runtime/run.ts'
 export type { RunOptions, Running } from './streams/runtime/run.ts'
+export type { ServiceStats } from './streams/runtime/running.ts'
+export type { ServiceEvent, ServiceState } from './streams/runtime/service-event.ts'
 export type {
   InputBatch,
   Position,

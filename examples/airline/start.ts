@@ -22,7 +22,6 @@ const allFlights = 3_000_000
 export interface StartOptions extends HostOptions {
   readonly flights: number
   readonly exit?: boolean
-  readonly json?: boolean
 }
 
 export async function start(options: StartOptions): Promise<void> {

@@ -8,7 +8,7 @@ import { nodeClock } from '../io/node-clock.ts'
 import type { Durability } from '../log/store/log-store.ts'
 import { serveQueries } from '../query/listen.ts'
 import type { QueryServer } from '../query/listen.ts'
-import type { QueryService } from '../query/view.ts'
+import type { EndOfService, QueryService } from '../query/view.ts'
 import { run } from '../streams/runtime/run.ts'
 import type { Runnable, Running, RunningServices } from '../streams/runtime/run.ts'
 import type { BrokerAddress, RunningTopology } from '../streams/runtime/running.ts'
@@ -18,6 +18,7 @@ import { dialTcp, withCluster } from './connect.ts'
 import { countRecords } from './count.ts'
 import { printNote } from './output.ts'
 import type { ServiceProgress } from './progress.ts'
+import { ServiceNotes } from './service-notes.ts'
 
 export interface HostOptions {
   /** The embedded broker's data directory. */
@@ -31,6 +32,8 @@ export interface HostOptions {
   readonly broker?: HostAndPort
   /** As in `RunTopologyOptions`. */
   readonly onTopicReplaced?: 'stop' | 'restart'
+  /** Notes of services are JSON lines. */
+  readonly json?: boolean
 }
 
 /** How long closing may take once something has failed or a start was given up. */
@@ -44,6 +47,7 @@ export class Host {
   readonly kafka: string
   readonly #embedded: Broker | undefined
   readonly #onTopicReplaced: 'stop' | 'restart'
+  readonly #notes: ServiceNotes
   readonly #apps: Running<unknown, unknown>[] = []
   readonly #starts = new Set<Promise<unknown>>()
   readonly #failed = Promise.withResolvers<never>()
@@ -54,13 +58,14 @@ export class Host {
   private constructor(
     broker: BrokerAddress,
     embedded: Broker | undefined,
-    { onTopicReplaced = 'stop' }: HostOptions,
+    { onTopicReplaced = 'stop', json = false }: HostOptions,
   ) {
     const { host, port } = broker.bootstrap[0]!
     this.broker = broker
     this.kafka = `${host}:${port}`
     this.#embedded = embedded
     this.#onTopicReplaced = onTopicReplaced
+    this.#notes = new ServiceNotes({ clock: nodeClock, write: printNote, json })
     // Whoever waits sees it; that nobody happens to wait is no fault.
     this.#failed.promise.catch(() => {})
   }
@@ -125,6 +130,7 @@ export class Host {
       broker: this.broker,
       onTopicReplaced: this.#onTopicReplaced,
       signal: AbortSignal.any(signals),
+      onEvent: (event, service) => this.#notes.tell(event, service),
     })
     this.#starts.add(start)
     try {
@@ -207,10 +213,17 @@ function byName(a: QueryService, b: QueryService): number {
   return a.name < b.name ? -1 : 1
 }
 
+function endOf(running: RunningTopology): EndOfService | undefined {
+  const { state, lastError } = running.stats()
+  if (state === 'failed') return lastError
+  return state === 'closed' ? { code: 'service-closed', message: 'it was closed' } : undefined
+}
+
 function asQueryService(running: RunningTopology): QueryService {
   return {
     name: running.service,
     views: running.views,
     ready: () => running.stats().state === 'running',
+    ended: () => endOf(running),
   }
 }

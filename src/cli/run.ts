@@ -10,7 +10,6 @@ import { Progress } from './progress.ts'
 
 export interface RunOptions extends HostOptions {
   readonly exit?: boolean
-  readonly json?: boolean
 }
 
 export async function runFile(file: string, options: RunOptions): Promise<void> {

@@ -88,7 +88,8 @@ async function ask(url: string, accept: string): Promise<RawAnswer> {
   const bytes = new Uint8Array(await response.arrayBuffer())
   if (response.ok) return { bytes, failure: undefined }
   const { code, message } = readError(utf8String(bytes))
-  const retriable = response.status === 503
+  // One that has ended does not come back by itself.
+  const retriable = code === 'not-ready'
   const error = new HeadwaterError(
     'query-failed',
     `${url} answered ${response.status}: ${message}`,

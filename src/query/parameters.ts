@@ -15,6 +15,8 @@ const statusOf = {
   /** The view is there; the key holds nothing. */
   'no-value': 404,
   'not-ready': 503,
+  /** The service has failed or was closed. */
+  'service-ended': 503,
 } as const
 
 export function refusal(code: keyof typeof statusOf, message: string): Refusal {

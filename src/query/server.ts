@@ -109,6 +109,11 @@ function findView(
       `service '${serviceName}' has no view '${viewName}': its views are ${names}`,
     )
   }
+  const end = service.ended()
+  if (end !== undefined) {
+    const why = `service '${serviceName}' has ended (${end.code}): ${end.message}`
+    return refusal('service-ended', why)
+  }
   if (!service.ready()) {
     return refusal('not-ready', `service '${serviceName}' is restoring its tables: ask again soon`)
   }

@@ -11,5 +11,13 @@ export interface QueryService {
   readonly name: string
   /** Whether its tables are complete enough to be asked. */
   ready(): boolean
+  /** Why it will answer no more: it has failed or was closed. Undefined while it may. */
+  ended(): EndOfService | undefined
   readonly views: Readonly<Record<string, ViewReader>>
+}
+
+export interface EndOfService {
+  /** The code of the error that stopped it, or `service-closed`. */
+  readonly code: string
+  readonly message: string
 }

@@ -24,6 +24,8 @@ const noticeMsMax = 30
 export interface SimHost {
   readonly name: string
   readonly isAlive: boolean
+  /** Until this moment of the world's clock it neither reads nor writes: it is frozen, or at work. */
+  readonly busyUntil: number
 }
 
 export interface SimConnectionOptions {
@@ -70,11 +72,6 @@ export class SimConnection {
   /** Breaks the connection: each end gets some of what was under way, and then an error. */
   cut(): void {
     for (const end of this.ends) end.breakOff(new Error('the simulated connection was cut'))
-  }
-
-  /** Nothing arrives at one of its hosts for `delayMs`. */
-  holdUp(host: SimHost, delayMs: number): void {
-    for (const [at, end] of this.ends.entries()) if (this.#hosts[at] === host) end.holdUp(delayMs)
   }
 
   /** Nothing arrives for `delayMs`, and then all of it. */
@@ -199,14 +196,15 @@ class SimEnd implements Duplex {
     const { clock, draw } = this.#o
     this.#underWay.push(segment)
     const max = draw() < slowShare ? slowLatencyMsMax : latencyMsMax
-    const arrival = Math.max(this.#lastArrival, clock.monotonic() + draw() * max)
+    const sentAt = Math.max(clock.monotonic(), this.#other.#host.busyUntil)
+    const arrival = Math.max(this.#lastArrival, sentAt + draw() * max)
     this.#lastArrival = arrival
     clock.after(arrival - clock.monotonic(), () => this.#arrive(segment))
   }
 
   #arrive(segment: Segment): void {
     if (segment.isLost) return
-    const waitMs = this.#heldUntil - this.#o.clock.monotonic()
+    const waitMs = Math.max(this.#heldUntil, this.#host.busyUntil) - this.#o.clock.monotonic()
     if (waitMs > 0) return void this.#o.clock.after(waitMs, () => this.#arrive(segment))
     this.#underWay.shift()
     if (this.#isClosed) return
@@ -262,9 +260,13 @@ class SimEnd implements Duplex {
   #tellClosed(): void {
     const callback = this.#closeCallback
     if (callback === undefined) return
-    this.#o.clock.soon(() => {
-      if (this.#host.isAlive) callback(this.#endError)
-    })
+    const { clock } = this.#o
+    const tell = (): void => {
+      const waitMs = this.#host.busyUntil - clock.monotonic()
+      if (waitMs > 0) clock.after(waitMs, tell)
+      else if (this.#host.isAlive) callback(this.#endError)
+    }
+    clock.soon(tell)
   }
 }
 

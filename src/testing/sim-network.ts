@@ -65,11 +65,6 @@ export class SimNetwork {
     return connection !== undefined
   }
 
-  /** Lets nothing arrive at a process for `delayMs`. */
-  holdUp(host: SimHost, delayMs: number): void {
-    for (const connection of this.#connections) connection.holdUp(host, delayMs)
-  }
-
   /** Takes a dead process off the network. */
   forget(host: SimHost): void {
     for (const [address, listening] of this.#listeners) {
@@ -104,8 +99,10 @@ export class SimNetwork {
 
   #connect(from: SimHost, name: string, port: number): Promise<Duplex> {
     const address = `${name}:${port}`
-    const later = (callback: () => void): void =>
-      void this.#clock.after(this.#draw() * dialMs, callback)
+    const later = (callback: () => void): void => {
+      const waitMs = Math.max(0, from.busyUntil - this.#clock.monotonic())
+      this.#clock.after(waitMs + this.#draw() * dialMs, callback)
+    }
     return new Promise((resolve, reject) => {
       later(() => {
         const listening = this.#listeners.get(address)

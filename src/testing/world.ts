@@ -30,6 +30,11 @@ export interface SimProcess {
   kill(): void
   /** Stops it for `delayMs`, as a long garbage collection does; then all it missed comes at once. */
   freeze(delayMs: number): void
+  /**
+   * Takes `ms` of its time within the callback that runs, as a slow function does: its clock goes on, and
+   * nothing else happens in the process until the world has caught up.
+   */
+  work(ms: number): void
 }
 
 export class World {
@@ -42,6 +47,7 @@ export class World {
   readonly #lines: string[] = []
   #hash = 0x811c9dc5
   #eventCount = 0
+  #fault: { readonly error: unknown } | undefined
 
   constructor(seed: number) {
     this.seed = seed
@@ -72,12 +78,15 @@ export class World {
   /** Starts a process. @param wallOffsetMs how wrong its wall clock is */
   start(name: string, wallOffsetMs = 0): SimProcess {
     const { clock, network } = this
-    const life = { name, isAlive: true, frozenUntil: 0 }
+    const life = { name, isAlive: true, busyUntil: 0 }
     const whileAlive = (callback: () => void) => (): void => {
-      const waitMs = life.frozenUntil - clock.monotonic()
+      const waitMs = aheadMs()
       if (life.isAlive && waitMs > 0) clock.after(waitMs, whileAlive(callback))
       else if (life.isAlive) callback()
     }
+    /** How much longer it is busy than the world has come. */
+    const aheadMs = (): number => Math.max(0, life.busyUntil - clock.monotonic())
+    const occupy = (ms: number): void => void (life.busyUntil = clock.monotonic() + ms)
     this.trace(`${name} starts`)
     const process: SimProcess = {
       name,
@@ -85,9 +94,9 @@ export class World {
         return life.isAlive
       },
       clock: {
-        now: () => clock.now() + wallOffsetMs,
-        monotonic: () => clock.monotonic(),
-        after: (delayMs, callback) => clock.after(delayMs, whileAlive(callback)),
+        now: () => Math.floor(clock.now() + aheadMs()) + wallOffsetMs,
+        monotonic: () => clock.monotonic() + aheadMs(),
+        after: (delayMs, callback) => clock.after(aheadMs() + delayMs, whileAlive(callback)),
         soon: (callback) => clock.soon(whileAlive(callback)),
       },
       network: network.of(life),
@@ -101,9 +110,9 @@ export class World {
       },
       freeze: (delayMs) => {
         this.trace(`${name} freezes for ${delayMs}`)
-        life.frozenUntil = Math.max(life.frozenUntil, clock.monotonic() + delayMs)
-        network.holdUp(life, delayMs)
+        occupy(Math.max(delayMs, aheadMs()))
       },
+      work: (ms) => occupy(aheadMs() + ms),
     }
     this.#processes.add(process)
     return process
@@ -126,6 +135,7 @@ export class World {
     work.then(settle, settle)
     await everyPromise()
     while (!isSettled) {
+      if (this.#fault !== undefined) throw this.#fault.error
       const next = this.clock.next()
       if (next === undefined) throw this.#stuck('nothing is left to happen')
       if (this.clock.monotonic() > deadline) throw this.#stuck(`${limitMs} ms were not enough`)
@@ -134,6 +144,11 @@ export class World {
       await everyPromise()
     }
     return work
+  }
+
+  /** Ends `until` with an error that nobody in the world awaits. */
+  fail(error: unknown): void {
+    this.#fault ??= { error }
   }
 
   /** The last of what happened, for the text of a failure. */

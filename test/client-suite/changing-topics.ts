@@ -6,11 +6,13 @@ import { Cluster } from '../../src/client/cluster/cluster.ts'
 import type { TopicChange } from '../../src/client/cluster/directory.ts'
 import type { ConsumerOptions } from '../../src/client/consumer/consumer.ts'
 import { Consumer } from '../../src/client/consumer/consumer.ts'
+import { GroupMember } from '../../src/client/group/group-member.ts'
+import type { GroupMemberOptions } from '../../src/client/group/group-member.ts'
 import { Producer } from '../../src/client/producer/producer.ts'
 import { decodeRecords } from '../../src/records/record.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
 import type { Peer } from './peer.ts'
-import { bytes, connect, freshName, freshTopic, keepAwake, text, until } from './peer.ts'
+import { bytes, connect, freshName, freshTopic, keepAwake, quick, text, until } from './peer.ts'
 
 export function changingTopics(peer: () => Peer): void {
   keepAwake()
@@ -132,6 +134,46 @@ export function changingTopics(peer: () => Peer): void {
     await new Promise((resolve) => setTimeout(resolve, 100))
     assert.equal(await cluster.partitionCount(topic), 3)
   })
+
+  test('a group comes to read partitions that are added and topics that are made, and lets go of deleted ones', async () => {
+    await using admin = await connect(peer())
+    const [growing, coming] = [await freshTopic(admin, 2), freshName('coming')]
+    // The leader waits a second for a topic that is not there.
+    const times = { ...quick(peer()), sessionTimeoutMs: 6_000 }
+    const options = { groupId: freshName('group'), topics: [growing, coming], ...times }
+    await using clusterA = await watching(peer())
+    await using clusterB = await watching(peer())
+    const [a, b] = [reading(clusterA, options), reading(clusterB, options)]
+    await Promise.all([a.member.join(), b.member.join()])
+    const isRead = (...places: string[]) => {
+      const read = [...a.places(), ...b.places()].toSorted()
+      return JSON.stringify(read) === JSON.stringify(places.toSorted())
+    }
+    await until(() => isRead(`${growing}/0`, `${growing}/1`), 'what there is is read')
+    await createPartitions(admin, growing, 4)
+    const grown = [0, 1, 2, 3].map((partition) => `${growing}/${partition}`)
+    await until(() => isRead(...grown), 'the new partitions are read')
+    await createTopics(admin, [{ name: coming, partitions: 1 }])
+    await until(() => isRead(...grown, `${coming}/0`), 'the new topic is read')
+    await deleteTopics(admin, [coming])
+    await until(() => isRead(...grown), 'the deleted topic is nobody’s')
+    const { generation } = a.member.ownership!
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    assert.equal(a.member.ownership?.generation, generation, 'and then there is peace')
+    await Promise.all([a.member.leave(), b.member.leave()])
+  })
+}
+
+/** A member and what it reads at the moment. */
+function reading(cluster: Cluster, options: Pick<GroupMemberOptions, 'groupId' | 'topics'>) {
+  const nothing = async (): Promise<void> => undefined
+  const hooks = { onAssigned: nothing, onRevoked: nothing, onLost: nothing }
+  const member = new GroupMember(cluster, { ...options, ...hooks })
+  return {
+    member,
+    places: () =>
+      (member.ownership?.partitions ?? []).map((each) => `${each.topic}/${each.partition}`),
+  }
 }
 
 /** A client that takes metadata of 50 ms for old. */

@@ -9,6 +9,7 @@ import { inputsSuite } from '../streams-suite/inputs.ts'
 import { misbehavingGroupsSuite } from '../streams-suite/misbehaving-groups.ts'
 import { operatorsSuite } from '../streams-suite/operators.ts'
 import type { Place } from '../streams-suite/place.ts'
+import { runningSuite } from '../streams-suite/running.ts'
 import { connect } from '../streams-suite/place.ts'
 import { timesSuite } from '../streams-suite/times.ts'
 
@@ -37,4 +38,5 @@ inputsSuite(openPlace, { crashes: 6 })
 failuresSuite(openPlace)
 misbehavingGroupsSuite(openPlace)
 identitySuite(openPlace)
+runningSuite(openPlace)
 timesSuite(openPlace)

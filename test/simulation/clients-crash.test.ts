@@ -3,20 +3,12 @@
  * also names what to run to see a failure again.
  */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { test } from 'node:test'
-import { promisify } from 'node:util'
+import { simulate } from './simulate.ts'
 
 /** `SIM_SEEDS=20 npm test` looks further. */
 const seeds = process.env['SIM_SEEDS'] ?? '1'
 const stride = 12
-
-/** Runs outside the test runner, whose bookkeeping of every promise would take most of the time. */
-async function simulate(...options: string[]): Promise<number> {
-  const script = new URL('../../scripts/sim.ts', import.meta.url).pathname
-  const { stdout } = await promisify(execFile)(process.execPath, [script, ...options])
-  return Number(/^(\d+) histories came out right/m.exec(stdout)?.[1])
-}
 
 const sentences = {
   power: 'a power cut in the middle of a disk call takes nothing that was acknowledged',

@@ -1,4 +1,4 @@
-/** A line to a broker that sees each request before it leaves, and may lose it or break for good. */
+/** A line to a broker that sees each request before it leaves, and may lose it, break for good or freeze. */
 import { HeadwaterError } from '../../src/base/errors.ts'
 import type { Dial, Duplex } from '../../src/io/ports.ts'
 import { apiByKey } from '../../src/protocol/api.ts'
@@ -14,6 +14,8 @@ export class Line {
   readonly #asked = new Map<string, number>()
   readonly #open = new Set<Duplex>()
   #isBroken = false
+  /** What is written to a frozen line, to leave when it thaws. */
+  #held: (() => void)[] | undefined
 
   constructor(dial: Dial) {
     this.dial = async (host, port) => {
@@ -22,6 +24,7 @@ export class Line {
       }
       const duplex = await dial(host, port)
       this.#open.add(duplex)
+      if (this.#held !== undefined) duplex.pause()
       return this.#watch(duplex)
     }
   }
@@ -37,6 +40,20 @@ export class Line {
     this.#open.clear()
   }
 
+  /** From now on nothing gets through, either way, and no connection breaks. */
+  freeze(): void {
+    this.#held = []
+    for (const duplex of this.#open) duplex.pause()
+  }
+
+  /** All that was held up gets through at once. */
+  thaw(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const send of held) send()
+    for (const duplex of this.#open) duplex.resume()
+  }
+
   heal(): void {
     this.#isBroken = false
     this.fate = () => 'pass'
@@ -46,12 +63,19 @@ export class Line {
     return {
       remote: duplex.remote,
       local: duplex.local,
-      write: (chunks) => (this.#mayLeave(chunks) ? duplex.write(chunks) : true),
+      write: (chunks) => {
+        if (!this.#mayLeave(chunks)) return true
+        if (this.#held === undefined) return duplex.write(chunks)
+        this.#held.push(() => duplex.write(chunks))
+        return true
+      },
       drained: () => duplex.drained(),
       onBytes: (reader) => duplex.onBytes(reader),
       onClose: (callback) => duplex.onClose(callback),
       pause: () => duplex.pause(),
-      resume: () => duplex.resume(),
+      resume: () => {
+        if (this.#held === undefined) duplex.resume()
+      },
       close: () => duplex.close(),
       destroy: () => duplex.destroy(),
     }

@@ -7,11 +7,12 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { utf8Bytes } from '../../src/base/bytes.ts'
 import { isHeadwaterError } from '../../src/base/errors.ts'
+import { earliestTimestamp, listOffsets } from '../../src/client/consumer/list-offsets.ts'
 import { listTransactions } from '../../src/client/producer/list-transactions.ts'
 import { Producer } from '../../src/client/producer/producer.ts'
 import { service } from '../../src/service/service.ts'
 import type { RunningTopology } from '../../src/streams/runtime/running.ts'
-import { Orders, Payments, Shipments } from '../types/shop.ts'
+import { CustomerId, Orders, Payments, Shipments } from '../types/shop.ts'
 import { Line } from './line.ts'
 import type { OpenPlace, Place } from './place.ts'
 import { connect, createTopicsOf, inPlace, start, values, write } from './place.ts'
@@ -37,6 +38,17 @@ const countingOrders = service('shipping', {
     const known = s.table(Orders, { startup: 'interleave' })
     paid.leftJoin(known, ({ orderId, amount }) => ({ orderId, amount })).to(Shipments)
     return { counts: paid.count('counts'), known }
+  },
+})
+
+/** Counts behind an inner topic. */
+const rekeying = service('shipping', {
+  reads: [Payments],
+  writes: [Shipments],
+  topology: (s) => {
+    const paid = s.stream(Payments)
+    paid.map(({ orderId, amount }) => ({ orderId, amount })).to(Shipments)
+    return { counts: paid.rekey('again', CustomerId, ({ orderId }) => orderId).count('counts') }
   },
 })
 
@@ -191,6 +203,35 @@ export function misbehavingGroupsSuite(open: OpenPlace): void {
         assert.equal(second.stats().repairs, 0)
       }))
 
+    it('comes back after a freeze in which another took over and emptied its inner topic', () =>
+      inPlace(open, async (place) => {
+        await createTopicsOf(place, rekeying)
+        await write(place, Payments, payments(0, 60))
+        const { line, on } = lineTo(place)
+        const often = { purgeIntervalMs: 50 }
+        await using first = await start(on, rekeying, { ...often, instanceId: 'a' })
+        await using second = await start(place, rekeying, { ...often, instanceId: 'b' })
+        await allCounted([first, second], { rows: 60, total: 60 })
+        assert.ok(counts(first).rows > 0 && counts(second).rows > 0)
+        line.freeze()
+        for (const total of [120, 180]) {
+          await write(place, Payments, payments(0, 60))
+          await until(`the other has ${total}`, () => counts(second).total === total)
+        }
+        // What the first had read to is gone.
+        await until('what both had read is gone', async () => (await emptied(place)) >= 120)
+        line.thaw()
+        const generationOf = (each: RunningTopology) => each.stats().assignment?.generation
+        await until('they share again', () => {
+          const isShared = counts(first).rows > 0 && counts(first, second).rows === 60
+          return isShared && generationOf(first) === generationOf(second)
+        })
+        await write(place, Payments, payments(0, 60))
+        await allCounted([first, second], { rows: 60, total: 240 })
+        assert.ok(isRunning(first) && isRunning(second))
+        assert.equal((await values(place, Shipments)).length, 240)
+      }))
+
     it('shares a group with a version that reads more, whose tasks go to who has them', () =>
       inPlace(open, async (place) => {
         await createTopicsOf(place, countingOrders)
@@ -218,6 +259,15 @@ async function prepare(place: Place, count: number): Promise<void> {
 function lineTo(place: Place): { line: Line; on: Place } {
   const line = new Line(place.broker.dial)
   return { line, on: { ...place, broker: { ...place.broker, dial: line.dial } } }
+}
+
+/** Records that are gone from the inner topic of `rekeying`. */
+async function emptied(place: Place): Promise<number> {
+  await using cluster = await connect(place)
+  const topic = 'shipping-again-repartition'
+  const partitions = Array.from({ length: 12 }, (_, partition) => ({ topic, partition }))
+  const starts = await listOffsets(cluster, partitions, earliestTimestamp, 'read_committed')
+  return starts.reduce((sum, { offset }) => sum + offset, 0)
 }
 
 function isRunning(running: RunningTopology): boolean {

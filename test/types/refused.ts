@@ -122,7 +122,7 @@ service('shipping', {
     // @ts-expect-error: Type 'number' is not assignable to type 'string'
     payments.rekey('by-amount', CustomerId, (payment) => payment.amount)
 
-    // @ts-expect-error: Expected 1 arguments, but got 0
+    // @ts-expect-error: Expected 1-2 arguments, but got 0
     payments.window(day).count()
 
     // @ts-expect-error: Expected 3-4 arguments, but got 2

@@ -19,7 +19,7 @@ export interface AssignorMember {
 export interface Assignor {
   /** The name under which members agree on it. */
   readonly name: string
-  /** What this member's subscription carries for the leader. */
+  /** What this member's subscription carries for the leader; asked for at each attempt to join. */
   readonly userData?: () => Uint8Array | null
   /** What each member id gets. Topics that do not exist have no count. */
   readonly assign: (

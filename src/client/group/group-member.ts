@@ -11,10 +11,14 @@
  *
  *   join() --> joining --> assigned --revoked or lost--> joining ...      retire() --> leave() --> left
  *
+ * The leader goes round once more when partitions were added to a topic of the group, or a topic came or
+ * went (`metadataMaxAgeMs` of the cluster says how soon that is seen).
+ *
  * After `retire` a member never joins again, whatever the group says; what it holds it may still commit.
  * A static member (KIP-345) that leaves without `isFinal` says nothing: it comes back as the same one
  * within the session timeout and keeps its partitions without a rebalance.
  */
+import { planted } from '../../base/planted.ts'
 import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import { ErrorCode, isRetriable } from '../../protocol/errors.ts'
 import { backoffMs, sleep } from '../cluster/backoff.ts'
@@ -96,6 +100,7 @@ export class GroupMember {
       assignor: options.assignor ?? rangeAssignor,
       lane,
       isWanted: () => !this.#isOver,
+      onOutdated: () => void this.#rebalance('revoked'),
     })
     this.#heartbeat = new Heartbeat(cluster, {
       sessionTimeoutMs,
@@ -178,6 +183,7 @@ export class GroupMember {
       if (this.#failure === undefined && !isSilent) await this.#sayGoodbye()
     } finally {
       this.#heartbeat.stop()
+      this.#joining.stop()
       this.#cluster.closeLane(this.#lane)
     }
   }
@@ -290,6 +296,7 @@ export class GroupMember {
       this.#memberId = ''
       const had = this.#revoked
       this.#revoked = undefined
+      if (planted.has('keep-state-of-another')) return
       if (had !== undefined) await this.#o.onLost(had)
       return
     }
@@ -333,6 +340,7 @@ export class GroupMember {
     if (this.#failure !== undefined) return
     this.#failure = error
     this.#heartbeat.stop()
+    this.#joining.stop()
     this.#isLost = true
     const had = this.#ownership ?? this.#revoked
     this.#ownership = undefined

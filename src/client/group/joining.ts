@@ -4,7 +4,6 @@
  *
  * Both requests wait at the coordinator until every member has asked, on a connection of their own.
  */
-import { isHeadwaterError } from '../../base/errors.ts'
 import type { ResponseOf } from '../../protocol/api.ts'
 import {
   decodeSubscription,
@@ -12,6 +11,7 @@ import {
 } from '../../protocol/messages/consumer-protocol.ts'
 import type { Cluster, ClusterRequestOptions } from '../cluster/cluster.ts'
 import type { Assignor, AssignorMember } from './assignor.ts'
+import { CountedTopics } from './counted-topics.ts'
 import { consumerProtocolType, encodeAssignment } from './group-protocol.ts'
 
 /** What a blocking request may take beyond the rebalance it waits for. */
@@ -26,6 +26,8 @@ export interface JoiningOptions {
   readonly assignor: Assignor
   readonly lane: string
   readonly isWanted: () => boolean
+  /** What this member shared out as the leader is no longer what there is. */
+  readonly onOutdated: () => void
 }
 
 export type Joined = ResponseOf<'JoinGroup'>
@@ -33,26 +35,33 @@ export type Joined = ResponseOf<'JoinGroup'>
 export class Joining {
   readonly #cluster: Cluster
   readonly #o: JoiningOptions
+  readonly #counted: CountedTopics
 
   constructor(cluster: Cluster, options: JoiningOptions) {
     this.#cluster = cluster
     this.#o = options
+    this.#counted = new CountedTopics(cluster, options.onOutdated)
   }
 
   join(memberId: string): Promise<Joined> {
+    this.#counted.stop()
     const { groupId, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, assignor } = this.#o
-    const metadata = encodeSubscription({ topics, userData: assignor.userData?.() ?? null })
+    // Made anew for each attempt: an assignor may count them, to tell who came from who is only listed.
+    const protocol = () => ({
+      name: assignor.name,
+      metadata: encodeSubscription({ topics, userData: assignor.userData?.() ?? null }),
+    })
     return this.#cluster.request(
       'JoinGroup',
-      {
+      () => ({
         groupId,
         sessionTimeoutMs,
         rebalanceTimeoutMs,
         memberId,
         groupInstanceId: instanceId,
         protocolType: consumerProtocolType,
-        protocols: [{ name: assignor.name, metadata }],
-      },
+        protocols: [protocol()],
+      }),
       { coordinator: 'group', id: groupId },
       this.#blocking(),
     )
@@ -76,6 +85,11 @@ export class Joining {
     )
   }
 
+  /** From now on nothing is said of what was shared out. */
+  stop(): void {
+    this.#counted.stop()
+  }
+
   #blocking(): ClusterRequestOptions {
     const { lane, rebalanceTimeoutMs, isWanted } = this.#o
     return { lane, timeoutMs: rebalanceTimeoutMs + slackMs, isWanted }
@@ -83,7 +97,7 @@ export class Joining {
 
   /** The leader's work: everyone's partitions. Others have nothing to say. */
   async #shareOut(joined: Joined): Promise<{ memberId: string; assignment: Uint8Array }[]> {
-    if (joined.leader !== joined.memberId || joined.skipAssignment) return []
+    if (joined.leader !== joined.memberId) return []
     const members = joined.members.map(
       ({ memberId, groupInstanceId, metadata }): AssignorMember => ({
         memberId,
@@ -92,26 +106,13 @@ export class Joining {
       }),
     )
     const topics = new Set(members.flatMap((member) => member.topics))
-    const partitionCounts = new Map<string, number>()
-    this.#cluster.markStale()
-    for (const topic of topics) {
-      const count = await this.#partitionCount(topic)
-      if (count !== undefined) partitionCounts.set(topic, count)
-    }
+    const partitionCounts = await this.#counted.count([...topics])
+    // A static leader that came back keeps what it shared out before (KIP-814), and looks after it.
+    if (joined.skipAssignment) return []
     const assigned = this.#o.assignor.assign(members, partitionCounts)
     return members.map(({ memberId }) => ({
       memberId,
       assignment: encodeAssignment(assigned.get(memberId) ?? { partitions: [], userData: null }),
     }))
-  }
-
-  /** A topic that does not exist is nobody's: its members read the others. */
-  async #partitionCount(topic: string): Promise<number | undefined> {
-    try {
-      return await this.#cluster.partitionCount(topic)
-    } catch (error) {
-      if (isHeadwaterError(error, 'not-found')) return undefined
-      throw error
-    }
   }
 }

@@ -4,16 +4,41 @@
  * Several versions of a service may run side by side in one group. So what this version does not know
  * stays as it is, with one exception: a store of another version that reads what this version reads is
  * marked as left, because records that this version processes are missing in it from then on.
+ *
+ * Where nothing is left of what identities speak of (no offset, no row, nothing on its way, because somebody
+ * deleted the group and its topics by hand), the service begins anew instead of being refused.
  */
-import type { Plan, SourcePlan, SubTopology } from '../plan/plan.ts'
+import type { Plan, SubTopology } from '../plan/plan.ts'
 import { topicProblem } from '../plan/topics.ts'
 import { aggregatesOf, sourceKey } from './identity.ts'
 import type { IdentityChange, SourceIdentity, StoreIdentity } from './identity.ts'
 import { decideStore, isReplaced, listed, processedOf } from './decide-store.ts'
+import { partitionsProblem, readTopics } from './read-topics.ts'
+import type { ReadTopic } from './read-topics.ts'
 import type { Situation } from './situation.ts'
 import type { Policies, SourceVerdict, StoreVerdict, Verdicts } from './verdict.ts'
 
 export function decide(plan: Plan, situation: Situation, policies: Policies): Verdicts {
+  const verdicts = decideByIdentities(plan, situation, policies)
+  const isRefused = [...verdicts.stores, ...verdicts.sources].some(
+    ({ outcome }) => outcome === 'refused',
+  )
+  if (!isRefused || !isForgotten(situation)) return verdicts
+  const anew = { ...situation, stores: new Map(), sources: new Map() }
+  return decideByIdentities(plan, anew, policies)
+}
+
+/** Whether nothing is left that a new beginning could be added to. */
+function isForgotten({ stores, sources, topics, offsets, rows }: Situation): boolean {
+  if (stores.size + sources.size === 0 || offsets.size > 0 || rows.size > 0) return false
+  return [...sources].every(([topic, { role, topicId }]) => {
+    const state = topics.get(topic)
+    if (role === 'stream' || role === 'progress' || state === undefined) return true
+    return state.id !== topicId || state.partitions.every(({ start, end }) => start === end)
+  })
+}
+
+function decideByIdentities(plan: Plan, situation: Situation, policies: Policies): Verdicts {
   const { service } = plan.topology
   const stores: StoreVerdict[] = []
   const sources: SourceVerdict[] = []
@@ -83,35 +108,6 @@ function leftVerdict(
   }
 }
 
-interface ReadTopic {
-  readonly topic: string
-  readonly role: SourceIdentity['role']
-  readonly declared: number
-  readonly own: boolean
-  /** Whether its task keeps state that goes by its keys. */
-  readonly hasState: boolean
-}
-
-function readTopics(plan: Plan): ReadTopic[] {
-  const read = plan.subTopologies.flatMap((part) =>
-    part.sources.map((source) => readTopic(source, part)),
-  )
-  const positions = plan.inputs.map(({ positionTopic }): ReadTopic => {
-    return { topic: positionTopic, role: 'position', declared: 1, own: true, hasState: false }
-  })
-  const { progressTopic } = plan
-  if (progressTopic === undefined) return [...read, ...positions]
-  const declared = plan.topics.find(({ name }) => name === progressTopic)!.partitions
-  const progress = { topic: progressTopic, declared, own: true, hasState: false } as const
-  return [...read, ...positions, { ...progress, role: 'progress' }]
-}
-
-function readTopic({ topic, partitions, inner }: SourcePlan, part: SubTopology): ReadTopic {
-  const hasState = part.stores.length > 0
-  const role = inner ? 'inner' : 'stream'
-  return { topic, role, declared: partitions, own: inner, hasState }
-}
-
 function decideSource(
   service: string,
   read: ReadTopic,
@@ -122,23 +118,12 @@ function decideSource(
   const actual = situation.topics.get(topic)
   const known = situation.sources.get(topic)
   const reset = `\`headwater reset FILE ${service}\` lets the service begin anew`
-  const refused = (why: string, fixes: string[]) => {
+  const refused = (why: string, fixes: readonly string[]) => {
     return { verdict: { topic, outcome: 'refused', why, fixes } as const, identity: undefined }
   }
   const count = actual?.partitions.length ?? declared
-  const problem = actual && topicProblem(service, { ...read, partitions: declared }, count)
-  const grown = known !== undefined && count > known.partitions && !isReplaced(situation, topic)
-  if (grown && read.hasState && !read.own) {
-    return refused(
-      `had ${known.partitions} partitions and has ${count}: a key's records lie in two of them now, ` +
-        'and the state in the first',
-      [
-        'read the stream through `rekey`, which puts every key into one partition, and then ' +
-          reset,
-        'or write the stream anew under another name',
-      ],
-    )
-  }
+  const had = isReplaced(situation, topic) ? undefined : known?.partitions
+  const problem = actual && partitionsProblem(service, read, had, count)
   if (problem !== undefined) return refused(problem.why, problem.fixes)
   const identity: SourceIdentity = { topicId: actual?.id ?? '', partitions: count, role }
   if (known === undefined) {

@@ -1,8 +1,6 @@
 /**
  * The check before a service runs: stores and sources are what they were, or the service does not start.
- *
- * A running instance then keeps the ids of the topics it reads and refuses to commit what it has read of
- * another topic under the same name.
+ * A running instance goes on watching them (`KnownTopics`).
  */
 import { HeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
@@ -13,6 +11,7 @@ import type { Plan } from '../plan/plan.ts'
 import { ensureTopics } from '../plan/topics.ts'
 import { decide } from './decide.ts'
 import { identityTopic } from './identity.ts'
+import { KnownTopics } from './known-topics.ts'
 import { writeIdentities } from './identity-topic.ts'
 import { lookAround } from './situation.ts'
 import type { Situation } from './situation.ts'
@@ -107,38 +106,4 @@ function unseen({ topology: { service }, topics }: Plan, situation: Situation): 
       'cluster does not show it yet: start again',
     { retriable: true },
   )
-}
-
-/** The topics an instance reads, with the ids they had when it started. */
-export class KnownTopics {
-  readonly #service: string
-  readonly #ids = new Map<string, string>()
-
-  constructor(plan: Plan, { topics }: Situation) {
-    this.#service = plan.topology.service
-    const sources = plan.subTopologies.flatMap((part) => part.sources.map(({ topic }) => topic))
-    const stores = plan.subTopologies.flatMap((part) => part.stores.map(({ topic }) => topic))
-    const positions = plan.inputs.map(({ positionTopic }) => positionTopic)
-    for (const topic of [...sources, ...stores, ...positions]) {
-      const id = topics.get(topic)?.id
-      if (id !== undefined) this.#ids.set(topic, id)
-    }
-  }
-
-  /**
-   * Throws `state-mismatch` when the cluster shows another topic under a known name. Asks nobody, so it
-   * is called before every commit: what was read of another topic never counts.
-   */
-  check({ metadata }: Cluster): void {
-    for (const [topic, id] of this.#ids) {
-      const now = metadata.topic(topic)?.topicId
-      if (now === undefined || now === id) continue
-      throw new HeadwaterError(
-        'state-mismatch',
-        `service '${this.#service}': topic '${topic}' was deleted and made anew while it was read: its ` +
-          `id was ${id} and is ${now}. Nothing of the new one is committed: start the service again, ` +
-          'which says what can be done',
-      )
-    }
-  }
 }

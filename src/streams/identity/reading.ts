@@ -26,7 +26,8 @@ export async function readRanges(
     if (offset < until) open.set(`${topic}/${partition}`, until)
   }
   if (open.size === 0) return
-  const consumer = new Consumer(cluster, { isolation: 'read_committed' })
+  // What a running instance deletes meanwhile, from the beginning of an inner topic, it has processed.
+  const consumer = new Consumer(cluster, { isolation: 'read_committed', offsetReset: 'earliest' })
   try {
     consumer.assign(ranges.filter(({ topic, partition }) => open.has(`${topic}/${partition}`)))
     while (open.size > 0) {

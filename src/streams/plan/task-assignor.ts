@@ -9,6 +9,10 @@
  *
  * Each member also names its transactional id; everyone is told the ids of all (`Peers`). An id that
  * nobody has is one that its owner left behind.
+ *
+ * The coordinator keeps a static member in the list that did not come (KIP-345), with what it said last. Who
+ * comes counts up, so a leader that has led before knows who is absent: it gets nothing, and whoever
+ * takes over need not wait until its session ends.
  */
 import { utf8Bytes, utf8String } from '../../base/bytes.ts'
 import type { Assignor, AssignorMember } from '../../client/group/assignor.ts'
@@ -18,11 +22,17 @@ import type { Plan } from './plan.ts'
 
 const assignorName = 'headwater-tasks'
 
-/** What a member tells the leader. */
+/** What an instance can do, as long as it lives. */
 export interface Offer {
   readonly transactionalId: string | null
   /** Topics read together, for each sub-topology and each input. */
   readonly readTogether: readonly (readonly string[])[]
+}
+
+/** What a member tells the leader. */
+interface Word extends Offer {
+  /** Counts how often it has joined; 0 from a member of another kind. */
+  readonly round: number
 }
 
 /** What the leader tells a member. */
@@ -42,8 +52,22 @@ export function offerOf({ subTopologies, inputs }: Plan, transactionalId: string
 
 /** The assignor of an instance that makes this offer. */
 export function taskAssignor(offer: Offer): Assignor {
-  const userData = utf8Bytes(JSON.stringify(offer))
-  return { name: assignorName, userData: () => userData, assign: assignTasksToMembers }
+  let round = 0
+  let heard: ReadonlyMap<string, number> = new Map()
+  return {
+    name: assignorName,
+    userData: () => utf8Bytes(JSON.stringify({ ...offer, round: ++round } satisfies Word)),
+    assign: (members, partitionCounts) => {
+      const all = members.toSorted(inOrder).map((member): Candidate => {
+        return { memberId: member.memberId, word: wordOf(member), partitions: [] }
+      })
+      const there = all.filter(({ memberId, word }) => {
+        return word.round === 0 || heard.get(memberId) !== word.round
+      })
+      heard = new Map(all.map(({ memberId, word }) => [memberId, word.round]))
+      return assignTasksToMembers(there, partitionCounts)
+    },
+  }
 }
 
 /** What a member was told; nobody is known when it was told nothing. */
@@ -54,30 +78,27 @@ export function peersOf(userData: Uint8Array | null): Peers {
 
 interface Candidate {
   readonly memberId: string
-  readonly offer: Offer
+  readonly word: Word
   readonly partitions: TopicPartition[]
 }
 
 function assignTasksToMembers(
-  members: readonly AssignorMember[],
+  candidates: readonly Candidate[],
   partitionCounts: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, { partitions: readonly TopicPartition[]; userData: Uint8Array }> {
-  const candidates = members.toSorted(inOrder).map((member): Candidate => {
-    return { memberId: member.memberId, offer: offerIn(member), partitions: [] }
-  })
   for (const [rank, topics] of unitedTopics(candidates, partitionCounts).entries()) {
     shareOut(topics, rank, candidates, partitionCounts)
   }
-  const transactionalIds = candidates.flatMap(({ offer }) => offer.transactionalId ?? [])
+  const transactionalIds = candidates.flatMap(({ word }) => word.transactionalId ?? [])
   const userData = utf8Bytes(JSON.stringify({ transactionalIds } satisfies Peers))
   return new Map(candidates.map((each) => [each.memberId, { ...each, userData }]))
 }
 
 /** A member of another kind reads each of its topics by itself. */
-function offerIn({ userData, topics }: AssignorMember): Offer {
+function wordOf({ userData, topics }: AssignorMember): Word {
   if (userData === null)
-    return { transactionalId: null, readTogether: topics.map((each) => [each]) }
-  return JSON.parse(utf8String(userData)) as Offer
+    return { transactionalId: null, readTogether: topics.map((each) => [each]), round: 0 }
+  return JSON.parse(utf8String(userData)) as Word
 }
 
 /** Topics that exist, in sets that anyone reads together, in order of their names. */
@@ -86,8 +107,8 @@ function unitedTopics(
   partitionCounts: ReadonlyMap<string, number>,
 ): readonly (readonly string[])[] {
   const setOf = new Map<string, Set<string>>()
-  for (const { offer } of candidates) {
-    for (const together of offer.readTogether) {
+  for (const { word } of candidates) {
+    for (const together of word.readTogether) {
       const united = new Set<string>()
       for (const topic of together) {
         for (const each of setOf.get(topic) ?? [topic]) united.add(each)
@@ -108,8 +129,8 @@ function shareOut(
   candidates: readonly Candidate[],
   partitionCounts: ReadonlyMap<string, number>,
 ): void {
-  const readBy = ({ offer }: Candidate): string[] => {
-    const own = new Set(offer.readTogether.flat())
+  const readBy = ({ word }: Candidate): string[] => {
+    const own = new Set(word.readTogether.flat())
     return topics.filter((topic) => own.has(topic))
   }
   const most = Math.max(...candidates.map((each) => readBy(each).length))

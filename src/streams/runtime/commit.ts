@@ -119,7 +119,7 @@ export class Committer {
       offsets.push(...input.save(this.emit, now))
       done.push(() => input.committed())
     }
-    if (this.#isExact) await this.#endTransaction(committerFor(member, ownership), offsets)
+    if (this.#isExact) await this.#endTransaction(member, committerFor(member, ownership), offsets)
     else {
       await this.#producer.flush()
       await member.commit(ownership, offsets)
@@ -127,11 +127,18 @@ export class Committer {
     for (const each of done) each()
   }
 
-  async #endTransaction(committer: CommitterName, offsets: readonly TaskOffset[]): Promise<void> {
+  async #endTransaction(
+    member: GroupMember,
+    committer: CommitterName,
+    offsets: readonly TaskOffset[],
+  ): Promise<void> {
     const producer = this.#producer
     // Offsets count only with the transaction, so they need not wait for the records. Both must have
     // ended before an abort, or a late one could reach into the next transaction.
-    const parts = [producer.flush(), producer.sendOffsets(committer, offsets)]
+    const isLate = planted.has('rejoin-while-closing')
+    if (isLate) await producer.flush()
+    const now = isLate ? (member.ownership ?? committer) : committer
+    const parts = [producer.flush(), producer.sendOffsets(now, offsets)]
     for (const part of await Promise.allSettled(parts)) {
       if (part.status === 'rejected') throw part.reason
     }

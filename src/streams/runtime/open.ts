@@ -59,8 +59,8 @@ export interface OpenedTasks {
   readonly keptCount: number
 }
 
-/** Committed offsets by place; undefined where there is none. */
-type Offsets = ReadonlyMap<string, number | undefined>
+/** Committed offsets by place; nothing where there is none. */
+type Offsets = ReadonlyMap<string, number>
 
 export class Opener {
   /** Records that were gone before they were read. */
@@ -143,7 +143,10 @@ export class Opener {
     const restorations: Restoration[] = []
     const tasks = assigned.map(({ subTopology, partition, topics }) => {
       const task = new Task({ ...context, plan }, subTopology, partition)
+      // What never committed has come nowhere: what lies there is of a service that was forgotten.
+      const hasCommitted = topics.some((topic) => committed.has(placeOf({ topic, partition })))
       for (const topic of task.pipeline.restored.keys()) {
+        if (topic === plan.progressTopic && !hasCommitted) continue
         const until = starts.get(placeOf({ topic, partition }))?.position
         restorations.push({ task, topic, until })
       }
@@ -248,9 +251,8 @@ async function committedOffsets(
     }
   }
   const found = await member.committed(places, { requireStable: true, isWanted })
-  return new Map(
-    found.map((each) => [placeOf(each), each.offset < 0 ? undefined : each.offset] as const),
-  )
+  const known = found.filter(({ offset }) => offset >= 0)
+  return new Map(known.map((each) => [placeOf(each), each.offset]))
 }
 
 function placeOf({ topic, partition }: TopicPartition): string {

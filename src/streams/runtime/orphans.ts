@@ -90,6 +90,7 @@ export class Orphans {
     const living = new Set(peers)
     for (const id of this.#fenced) if (living.has(ownerOf(id))) this.#fenced.delete(id)
     const orphans = orphansAmong([...known.keys()], own, peers).filter((id) => {
+      if (planted.has('commit-without-generation')) return known.get(id) === 'Ongoing'
       return known.get(id) === 'Ongoing' || !this.#fenced.has(id)
     })
     await Promise.all(orphans.map((id) => this.#fence(id)))

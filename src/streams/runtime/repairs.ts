@@ -58,6 +58,12 @@ export class Repairs {
     return true
   }
 
+  /** Notes what stopped the service. */
+  ended(error: unknown): void {
+    const code = isHeadwaterError(error) ? error.code : 'bug'
+    this.#lastError = { code, message: error instanceof Error ? error.message : String(error) }
+  }
+
   /** Waits before the next attempt. */
   pause(): Promise<void> {
     return sleep(this.#clock, this.#pauseMs)

@@ -16,10 +16,11 @@ export async function runTopology(
 ): Promise<RunningTopology> {
   const plan = planTopology(topology)
   const { clock, random, broker, signal } = options
-  const { requestTimeoutMs } = settingsOf(options)
+  const { requestTimeoutMs, metadataMaxAgeMs } = settingsOf(options)
   signal?.throwIfAborted()
   const clientId = topology.service
-  const connecting = Cluster.connect({ ...broker, clock, random, clientId, requestTimeoutMs })
+  const times = { requestTimeoutMs, metadataMaxAgeMs }
+  const connecting = Cluster.connect({ ...broker, clock, random, clientId, ...times })
   const cluster = await unlessAborted(connecting, signal)
   const runtime = new Runtime(cluster, plan, options)
   const abort = (): void => void runtime.close(signal?.reason)

@@ -45,14 +45,19 @@ export interface RunTopologyOptions {
   /** How long `close` waits for a last commit and for saying goodbye; 10,000 when left out. */
   readonly closeTimeoutMs?: number
   /**
+   * How soon partitions that are added, and topics that come or go, are noticed; 300,000 when left out, as
+   * Kafka's `metadata.max.age.ms`.
+   */
+  readonly metadataMaxAgeMs?: number
+  /**
    * What to do when records between the committed position and the beginning of the log are gone: `stop`
    * (when left out), or `skip` them and count them.
    */
   readonly onGap?: 'stop' | 'skip'
   /** Gives the start up, which then rejects with the signal's reason; a running service is closed by `close`. */
   readonly signal?: AbortSignal
-  /** Told of every change of state, rebalance and repair. It must not throw. */
-  readonly onEvent?: (event: ServiceEvent) => void
+  /** Told of every change of state, rebalance and repair, and of which service. It must not throw. */
+  readonly onEvent?: (event: ServiceEvent, service: string) => void
 }
 
 /** Counts since this instance started; those of inputs since they were read first. */
@@ -80,7 +85,7 @@ export interface ServiceStats {
   readonly assignment: AssignmentStats | undefined
   /** Times this instance has gone back to what is committed. */
   readonly repairs: number
-  /** Why it last did; undefined when it never had to. */
+  /** Why it last did, or has stopped; undefined when it never had to. `bug` when it is none of ours. */
   readonly lastError: { readonly code: string; readonly message: string } | undefined
 }
 

@@ -18,7 +18,8 @@ import type { Cluster } from '../../client/cluster/cluster.ts'
 import { GroupMember } from '../../client/group/group-member.ts'
 import type { Ownership } from '../../client/group/group-member.ts'
 import { planted } from '../../base/planted.ts'
-import { type KnownTopics, prepareStores } from '../identity/prepare.ts'
+import type { KnownTopics } from '../identity/known-topics.ts'
+import { prepareStores } from '../identity/prepare.ts'
 import { operatorCounts } from '../operators/operator.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -40,6 +41,7 @@ import { transactionalIdOf } from './orphans.ts'
 import { Purge } from './purge.ts'
 import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
+import { groupEvent } from './service-event.ts'
 import type { ServiceEvent, ServiceState } from './service-event.ts'
 import { settingsOf } from './settings.ts'
 import type { Settings } from './settings.ts'
@@ -51,7 +53,6 @@ import { Waiters } from './waiters.ts'
 
 /** How long a fetch waits for records, and the loop for news. */
 const pollWaitMs = 100
-const alwaysOpen = (): void => undefined
 
 export class Runtime implements RunningTopology {
   readonly service: string
@@ -74,7 +75,8 @@ export class Runtime implements RunningTopology {
   readonly #turns: Turns
   readonly #repairs: Repairs
   readonly #sleeper: Sleeper
-  readonly #reject: (error: unknown) => void
+  readonly #failure = Promise.withResolvers<never>()
+  readonly #tell: (event: ServiceEvent) => void
   #loop: Promise<void> | undefined
   #released: Promise<void> | undefined
   #closed: Promise<void> | undefined
@@ -103,21 +105,23 @@ export class Runtime implements RunningTopology {
     this.#pace = new CommitPace(clock, settings.commitIntervalMs)
     this.#sleeper = new Sleeper(clock)
     this.#purge = new Purge(cluster, settings.purgeIntervalMs)
-    const tell = (event: ServiceEvent): void => options.onEvent?.(event)
+    this.#tell = (event) => options.onEvent?.(event, service)
+    const wake = (): void => this.#sleeper.wake()
     this.#turns = new Turns({
       ...settings,
       clock,
       service,
       isFull: () => this.#committer.ready() !== undefined,
-      onSlow: (slow) => tell({ type: 'slow-record', ...slow }),
+      onSlow: (slow) => this.#tell({ type: 'slow-record', ...slow }),
     })
-    this.#repairs = new Repairs(clock, random, tell)
+    this.#repairs = new Repairs(clock, random, this.#tell)
     this.#committer = new Committer(cluster, {
       guarantee: options.guarantee ?? 'exactly-once',
       transactionalId,
       random,
       transactionTimeoutMs: settings.transactionTimeoutMs,
     })
+    const { transactionTimeoutMs, requestTimeoutMs } = settings
     const committer = this.#committer
     this.#member = new GroupMember(cluster, {
       ...settings,
@@ -135,20 +139,16 @@ export class Runtime implements RunningTopology {
       plan,
       context: { partition: 0, keys: keyCodecs(), emit: committer.emit, counts: this.#counts },
       transactionalId: () => committer.transactionalId,
-      transactionTimeoutMs: settings.transactionTimeoutMs,
+      transactionTimeoutMs,
       onGap: options.onGap ?? 'stop',
-      onReady: () => this.#sleeper.wake(),
-      onEvent: tell,
+      onReady: wake,
+      onEvent: this.#tell,
     })
     this.#set = new TaskSet(clock, this.#opener)
-    const { requestTimeoutMs } = settings
-    const wake = (): void => this.#sleeper.wake()
     this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, requestTimeoutMs, wake)
-    this.views = openViews(plan, () => this.#set.tasks, alwaysOpen)
-    const { promise, reject } = Promise.withResolvers<never>()
-    promise.catch(() => undefined)
-    this.failed = promise
-    this.#reject = reject
+    this.views = openViews(plan, () => this.#set.tasks, this.#waiters.assertGoing)
+    this.failed = this.#failure.promise
+    this.failed.catch(() => undefined)
   }
 
   /** Resolves when state is restored and the service processes. */
@@ -209,6 +209,7 @@ export class Runtime implements RunningTopology {
     this.#pace.begin()
     await this.#committer.commit(this.#set, this.#member, ownership, this.#options.clock.now())
     this.#pace.committed()
+    this.#turns.committed()
     this.#repairs.progressed()
     this.#purge.consider(() => this.#set.committedPositions({ innerOnly: true }))
   }
@@ -223,15 +224,14 @@ export class Runtime implements RunningTopology {
     if (this.#isClosing) return
     this.#held = ownership
     this.#mustOpen = true
-    const { generation, partitions } = ownership
-    this.#options.onEvent?.({ type: 'assigned', generation, partitions: partitions.length })
+    this.#tell(groupEvent('assigned', ownership))
     this.#sleeper.wake()
   }
 
   async #request(kind: GroupRequest['kind'], ownership: Ownership): Promise<void> {
     if (this.#isClosing) return
-    const { generation, partitions } = ownership
-    this.#options.onEvent?.({ type: kind, generation, partitions: partitions.length })
+    if (kind === 'lost' && planted.has('commit-without-generation')) return
+    this.#tell(groupEvent(kind, ownership))
     // With nothing in memory there is nothing to finish, and whoever waits for us need not.
     if (this.#isBroken) return this.#letGo()
     const served = this.#requests.add(kind, ownership)
@@ -279,12 +279,13 @@ export class Runtime implements RunningTopology {
       if (this.#isClosing || !this.#requests.isEmpty) throw closedError(this.service)
     }
     try {
+      await this.#known?.checkAssigned(this.#cluster, ownership.partitions)
       await this.#committer.start()
       const opened = await this.#set.open(ownership, this.#member, assertWanted)
       this.#fetching.start()
       this.#mustOpen = false
       const ms = Math.round(this.#options.clock.monotonic() - startedAt)
-      this.#options.onEvent?.({ type: 'opened', ...opened, ms })
+      this.#tell({ type: 'opened', ...opened, ms })
       this.#become('running')
     } catch (error) {
       // The group wants something else by now, or the service is to end: that is served first.
@@ -295,7 +296,7 @@ export class Runtime implements RunningTopology {
   #become(state: ServiceState): void {
     if (this.#isClosing || this.#state === state) return
     this.#state = state
-    this.#options.onEvent?.({ type: 'state', state })
+    this.#tell({ type: 'state', state })
   }
 
   /** Drops state and everything begun; the transaction is given up before the next turn. */
@@ -310,7 +311,8 @@ export class Runtime implements RunningTopology {
 
   /** Makes ready to go on from what is committed: who has lost its partitions learns that first. */
   async #startOver(): Promise<void> {
-    if (this.#held !== undefined) await this.#member.confirm(this.#held)
+    const isUnasked = planted.has('fence-successor')
+    if (this.#held !== undefined && !isUnasked) await this.#member.confirm(this.#held)
     await this.#committer.startOver()
     this.#isBroken = false
   }
@@ -342,13 +344,19 @@ export class Runtime implements RunningTopology {
   /** Ends the service with the error that stopped it. */
   async #stop(error: unknown): Promise<void> {
     if (this.#state === 'failed' || this.#state === 'closed') return
+    this.#repairs.ended(error)
+    // Who is closing ends closed: what was begun is not committed, and nobody waits to hear of it.
+    if (this.#closed !== undefined) {
+      this.#isBroken = true
+      return
+    }
     this.#isClosing = true
     this.#state = 'failed'
-    this.#options.onEvent?.({ type: 'failed', error })
-    this.#reject(error)
+    this.#tell({ type: 'failed', error })
+    this.#failure.reject(error)
     this.#waiters.fail(error)
     this.#sleeper.wake()
-    await this.#release()
+    await (this.#released ??= this.#leave())
   }
 
   /** @param reason what those get who still wait for the service */
@@ -368,20 +376,12 @@ export class Runtime implements RunningTopology {
     if (this.#state !== 'failed') {
       this.#state = 'closed'
       this.#waiters.fail(reason)
-      await quietly(this.#commitLast())
+      const ownership = this.#committingOwnership()
+      const isOpen = !this.#isBroken && !this.#mustOpen && ownership !== undefined
+      if (isOpen) await quietly(this.#suspend(ownership))
     }
-    await this.#release()
+    await (this.#released ??= this.#leave())
     late.cancel()
-  }
-
-  async #commitLast(): Promise<void> {
-    const ownership = this.#committingOwnership()
-    if (this.#isBroken || this.#mustOpen || ownership === undefined) return
-    await this.#suspend(ownership)
-  }
-
-  #release(): Promise<void> {
-    return (this.#released ??= this.#leave())
   }
 
   async #leave(): Promise<void> {

@@ -1,5 +1,6 @@
 /** What happens to a running service, told as it happens. */
 import type { HeadwaterError } from '../../base/errors.ts'
+import type { Ownership } from '../../client/group/ownership.ts'
 import type { SlowRecord } from './turn.ts'
 
 export type ServiceState = 'starting' | 'restoring' | 'running' | 'failed' | 'closed'
@@ -33,3 +34,11 @@ export type ServiceEvent =
       readonly records: number
     }
   | { readonly type: 'failed'; readonly error: unknown }
+
+/** What the group did to an instance, as an event. */
+export function groupEvent(
+  type: 'assigned' | 'revoked' | 'lost',
+  { generation, partitions }: Ownership,
+): ServiceEvent {
+  return { type, generation, partitions: partitions.length }
+}

@@ -12,6 +12,7 @@ export interface Settings {
   readonly requestTimeoutMs: number
   readonly turnMs: number
   readonly closeTimeoutMs: number
+  readonly metadataMaxAgeMs: number
 }
 
 type Times = Partial<Pick<RunTopologyOptions, keyof Settings>>
@@ -46,11 +47,14 @@ export function settingsOf(given: Times): Settings {
     requestTimeoutMs: given.requestTimeoutMs ?? Math.min(requestTimeoutMsMax, sessionTimeoutMs),
     turnMs: given.turnMs ?? 20,
     closeTimeoutMs: given.closeTimeoutMs ?? 10_000,
+    metadataMaxAgeMs: given.metadataMaxAgeMs ?? 300_000,
   }
   const { heartbeatIntervalMs, transactionTimeoutMs, commitIntervalMs, turnMs } = settings
   for (const [name, ms] of Object.entries(settings)) within(name, ms, 0, dayMs)
+  within('commitIntervalMs', commitIntervalMs, 0, dayMs / 2)
   within('sessionTimeoutMs', sessionTimeoutMs, 100, dayMs)
   within('heartbeatIntervalMs', heartbeatIntervalMs, 1, Math.floor(sessionTimeoutMs / 3))
+  within('metadataMaxAgeMs', settings.metadataMaxAgeMs, 1, dayMs)
   within('requestTimeoutMs', settings.requestTimeoutMs, 100, dayMs)
   // A commit that is due when the coordinator gives the transaction up comes too late, every time.
   within('transactionTimeoutMs', transactionTimeoutMs, Math.max(1_000, commitIntervalMs * 2), dayMs)

@@ -26,7 +26,9 @@ export interface SlowRecord {
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /** Milliseconds the user's functions took for it. */
+  /** How many were timed together; more than 1: it is one of the last so many. */
+  readonly records: number
+  /** Milliseconds the user's functions took for them. */
   readonly ms: number
 }
 
@@ -49,6 +51,10 @@ export class Turns implements Turn {
   #endsAt = 0
   #hasEnded = false
   #failure: HeadwaterError | undefined
+  #queue: InputQueue | undefined
+  #offset = -1
+  /** A look outlasted the session: until something is committed, each record is timed by itself. */
+  #isCareful = false
   #outlasted: { readonly place: string; readonly times: number } | undefined
 
   constructor(options: TurnsOptions) {
@@ -71,34 +77,51 @@ export class Turns implements Turn {
     this.#hasEnded = false
   }
 
+  /** What was processed has been committed: no record is begun again. */
+  committed(): void {
+    this.#isCareful = false
+    this.#outlasted = undefined
+  }
+
   look(): void {
+    if (this.#left < this.#stride) return this.#measure()
     if (planted.has('turns-by-records-only')) return
     if (this.#o.clock.monotonic() >= this.#endsAt) this.#hasEnded = true
   }
 
   isOver(queue: InputQueue, offset: number): boolean {
-    if (--this.#left > 0) return this.#hasEnded
-    return this.#lookAfter(queue, offset)
-  }
-
-  #lookAfter(queue: InputQueue, offset: number): boolean {
-    const now = this.#o.clock.monotonic()
-    const tookMs = now - this.#lookedAt
-    this.#lookedAt = now
-    const perRecordMs = tookMs / this.#stride
-    if (perRecordMs >= this.#o.sessionTimeoutMs * slowShare) this.#noteSlow(queue, offset, tookMs)
-    if (tookMs > lookMs) this.#stride = Math.max(1, Math.floor(lookMs / perRecordMs))
-    else if (this.#stride < strideMax) this.#stride *= 2
-    this.#left = this.#stride
-    if (planted.has('turns-by-records-only')) return false
-    this.#hasEnded = now >= this.#endsAt || this.#failure !== undefined || this.#o.isFull()
+    this.#queue = queue
+    this.#offset = offset
+    if (--this.#left === 0) this.#measure()
     return this.#hasEnded
   }
 
-  #noteSlow({ source, partition }: InputQueue, offset: number, ms: number): void {
+  #measure(): void {
+    const { clock, sessionTimeoutMs, isFull } = this.#o
+    const now = clock.monotonic()
+    const records = this.#stride - this.#left
+    const tookMs = now - this.#lookedAt
+    this.#lookedAt = now
+    if (tookMs >= sessionTimeoutMs * slowShare) this.#noteSlow(records, tookMs)
+    this.#stride = this.#isCareful ? 1 : this.#nextStride(records, tookMs)
+    this.#left = this.#stride
+    if (planted.has('turns-by-records-only')) return
+    this.#hasEnded ||= now >= this.#endsAt || this.#failure !== undefined || isFull()
+  }
+
+  #nextStride(records: number, tookMs: number): number {
+    if (tookMs > lookMs) return Math.max(1, Math.floor((lookMs * records) / tookMs))
+    return Math.min(strideMax, records < this.#stride ? this.#stride : this.#stride * 2)
+  }
+
+  #noteSlow(records: number, ms: number): void {
+    const { source, partition } = this.#queue!
     const { topic } = source
-    this.#o.onSlow({ topic, partition, offset, ms: Math.round(ms) })
+    const offset = this.#offset
+    this.#o.onSlow({ topic, partition, offset, records, ms: Math.round(ms) })
     if (ms < this.#o.sessionTimeoutMs) return
+    this.#isCareful = true
+    if (records > 1) return
     const place = `${topic}/${partition}/${offset}`
     const times = this.#outlasted?.place === place ? this.#outlasted.times + 1 : 1
     this.#outlasted = { place, times }

@@ -30,6 +30,11 @@ export class Waiters {
     })
   }
 
+  /** Throws what `fail` was called with. */
+  readonly assertGoing = (): void => {
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
   fail(error: unknown): void {
     this.#failure ??= { error }
     for (const { settled } of this.#waiting.splice(0)) settled.reject(error)

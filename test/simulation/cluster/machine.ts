@@ -43,6 +43,8 @@ export interface LifePlan {
 
 export interface MachineOptions {
   readonly durability?: Durability
+  /** Segments and caches of the usual size, for histories that are not about the disk. */
+  readonly isRoomy?: boolean
   /** The plan of each life, the first being 0. */
   readonly plan: (life: number) => LifePlan
   /** Told of every disk call. */
@@ -69,7 +71,7 @@ export class BrokerMachine {
     this.#world = world
     this.#options = options
     this.#disk = new SimDisk({ seed: world.seed })
-    this.#bounds = drawBounds(world.draw)
+    this.#bounds = options.isRoomy === true ? {} : drawBounds(world.draw)
   }
 
   /** Keeps a broker running until `close`; rejects when one does not start that should. */

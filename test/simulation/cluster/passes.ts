@@ -11,12 +11,20 @@ import type { LifePlan } from './machine.ts'
 import { play } from './play.ts'
 import type { Play } from './play.ts'
 import { services } from './services.ts'
+import { evolution } from '../groups/evolution.ts'
+import { groupDrama } from '../groups/drama.ts'
+import { groupKinds } from '../groups/kinds.ts'
 
 /** Recoveries that meet a fault as well before one may come through. */
 const disturbedRecoveries = 2
 /** A recovery and the first work after it make so many calls, about. */
 const recoveryCalls = 250
 const cuts = 25
+
+function mapValues<K extends string, V, W>(from: Record<K, V>, f: (value: V) => W): Record<K, W> {
+  const entries = Object.entries(from) as [K, V][]
+  return Object.fromEntries(entries.map(([key, value]) => [key, f(value)])) as Record<K, W>
+}
 
 /** Named for what goes wrong. */
 export const passes = {
@@ -38,6 +46,13 @@ export const passes = {
   services: (seed) => everyCall({ seed, drama: services }, isAny, powerCut),
   /** The instances are killed, too, and all the rest. */
   'services-storm': (seed) => once({ seed, drama: services, cuts, plan: stormy(seed) }),
+  /** A service is deployed anew with another topology over the state of the old one. */
+  evolution: (seed) => once({ seed, drama: evolution, isRoomy: true, plan: () => ({}) }),
+  ...mapValues(groupKinds, (kind) => (seed: number) => {
+    const drama = groupDrama(kind)
+    if (kind.stormy === true) return once({ seed, drama, plan: stormy(seed) })
+    return once({ seed, drama, durability: 'os', isRoomy: true, plan: () => ({}) })
+  }),
 } satisfies Record<string, (seed: number) => Promise<readonly Play[]>>
 
 export type PassName = keyof typeof passes

@@ -42,12 +42,16 @@ export interface PlayResult {
 export async function play(options: Play): Promise<PlayResult> {
   const world = new World(options.seed)
   const isDisturbed = (options.cuts ?? 0) > 0
-  const stage: Stage = { world, ledger: new Ledger(), isDisturbed, isOver: false }
+  const stage: Stage = { world, ledger: new Ledger(), isDisturbed, isOver: false, factsWritten: 0 }
   const machine = new BrokerMachine(world, options)
+  const onUnhandled = (error: unknown): void => world.fail(error)
+  process.on('unhandledRejection', onUnhandled)
   try {
     await world.until(perform(stage, machine, options), limitMs)
   } catch (error) {
     throw new Error(`${(error as Error).stack}\nThe last of what happened:\n${world.story}`)
+  } finally {
+    process.off('unhandledRejection', onUnhandled)
   }
   return {
     traceHash: world.traceHash,

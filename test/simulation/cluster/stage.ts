@@ -15,6 +15,8 @@ export interface Stage {
   readonly isDisturbed: boolean
   /** Readers that have no end of their own stop when this is set. */
   isOver: boolean
+  /** Facts that were written, for whoever checks a group at the end. */
+  factsWritten: number
 }
 
 /** Connects from a process, as often as it takes. */

@@ -25,6 +25,31 @@ test('services whose broker is gone end side by side', async () => {
   await rm(directory, { recursive: true })
 })
 
+test('a query of a service that has failed is answered with 503 and what stopped it', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'headwater-host-'))
+  await using host = await Host.open({ dir: directory, port: 0, queryPort: 0, durability: 'os' })
+  const failing = service('checkout', {
+    reads: [Orders],
+    writes: [Orders],
+    topology: (s) => {
+      s.input('till', Orders, async function* () {
+        yield { events: [{ orderId: 'o1' }], position: 1 }
+        throw new RangeError('the till is empty')
+      })
+      return { orders: s.table(Orders) }
+    },
+  })
+  await host.start([failing])
+  await assert.rejects(host.failed)
+  const response = await fetch(`${host.queryUrl}/v1/checkout/orders/o1`)
+  assert.equal(response.status, 503)
+  const { error } = (await response.json()) as { error: { code: string; message: string } }
+  assert.equal(error.code, 'service-ended')
+  assert.match(error.message, /'checkout' has ended \([a-z-]+\): .*the till is empty/)
+  await host.close()
+  await rm(directory, { recursive: true })
+})
+
 function counting(name: string) {
   return service(name, {
     reads: [Orders],

@@ -38,11 +38,13 @@ const flight = create(FlightSchema, {
   date: { seconds: BigInt(first / 1000), nanos: 0 },
 })
 let boardReady = true
+let boardEnd: { code: string; message: string } | undefined
 
 const services: QueryService[] = [
   {
     name: 'board',
     ready: () => boardReady,
+    ended: () => boardEnd,
     views: {
       airportDays: table(AirportDaySchema, new Map(days.map((day) => [day.id, day]))),
       totals: table(
@@ -54,6 +56,7 @@ const services: QueryService[] = [
   {
     name: 'traffic',
     ready: () => true,
+    ended: () => undefined,
     views: {
       byNumber: { ...table(FlightSchema, new Map([[42n, flight]])), keyType: 'int64' },
       perHour: windows(
@@ -234,6 +237,28 @@ describe('the query server', () => {
       assert.equal(body.error.code, 'not-ready')
       assert.equal((await get('/')).body.services[0].views[0].entries, null)
     } finally {
+      boardReady = true
+    }
+  })
+
+  it('answers 503 with the reason once a service has ended', async () => {
+    boardEnd = { code: 'operator-failed', message: 'map 1 threw: no' }
+    boardReady = false
+    try {
+      const path = '/v1/board/airportDays/ATL:2001-01-01'
+      const { status, body } = await get(path)
+      assert.equal(status, 503)
+      assert.equal(body.error.code, 'service-ended')
+      const message = /service 'board' has ended \(operator-failed\): map 1 threw: no/
+      assert.match(body.error.message, message)
+      const client = connect<typeof board>(`${server.url}/v1/board`)
+      await assert.rejects(client.airportDays.get('ATL:2001-01-01'), {
+        code: 'query-failed',
+        message,
+        retriable: false,
+      })
+    } finally {
+      boardEnd = undefined
       boardReady = true
     }
   })

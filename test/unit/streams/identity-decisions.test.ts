@@ -328,6 +328,41 @@ describe('a topic that is read', () => {
   })
 })
 
+describe('a service of which nothing is left', () => {
+  const none = Array.from({ length: 12 }, () => ({ start: 0, end: 0 }))
+  const plan = rekeyed('text')
+
+  it('begins anew, whatever its identities say', () => {
+    const gone = {
+      'shop-n-changelog': { id: 'another', partitions: none },
+      'shop-r-repartition': { id: 'another', partitions: none },
+      [Payments.name]: { id: 'another' },
+    }
+    const { stores, sources, changes } = decide(
+      plan,
+      ran(plan, { topics: gone, offsets: {} }),
+      policiesDefault,
+    )
+    assert.deepEqual(
+      [...stores, ...sources].filter(({ outcome }) => outcome === 'refused'),
+      [],
+    )
+    assert.ok(changes.some(({ key }) => key === sourceKey('shop-r-repartition')))
+  })
+
+  it('is refused while a row, an offset or a record on its way is left', () => {
+    const topics = { 'shop-r-repartition': { id: 'another' } }
+    const left = [
+      { topics, offsets: {}, rows: ['shop-n-changelog/0'] },
+      { topics, offsets: { [`${Payments.name}/0`]: 10 } },
+    ]
+    for (const each of left) {
+      const { stores, sources } = decide(plan, ran(plan, each), policiesDefault)
+      assert.ok([...stores, ...sources].some(({ outcome }) => outcome === 'refused'))
+    }
+  })
+})
+
 describe('the identity topic', () => {
   const plan = counting()
   const identity = identityOf(plan, aggregatesOf(plan).get('n')!, 'c')

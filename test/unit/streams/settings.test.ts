@@ -1,58 +1,100 @@
-/** The times a service runs by: what is refused, and that short ones cost nothing. */
+/** The times a service runs by: what they are unless said, how they hang together, and what is refused. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
-import { embedded } from '../../../src/broker/embedded.ts'
+import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
+import { runTopology } from '../../../src/streams/runtime/run-topology.ts'
 import { settingsOf } from '../../../src/streams/runtime/settings.ts'
-import { start } from '../../streams-suite/place.ts'
-import { shipping } from '../../streams-suite/services.ts'
+import type { Settings } from '../../../src/streams/runtime/settings.ts'
+import { shipping } from '../../types/shop.ts'
+
+const dayMs = 86_400_000
 
 describe('the settings of a service', () => {
-  const refused = [
-    { sessionTimeoutMs: 99 },
-    { sessionTimeoutMs: 86_400_001 },
-    { heartbeatIntervalMs: 5_001 },
-    { requestTimeoutMs: 99 },
-    { turnMs: 0 },
-    { commitIntervalMs: 1.5 },
-    { transactionTimeoutMs: 999 },
-    { transactionTimeoutMs: 9_999, commitIntervalMs: 5_000 },
+  it('have defaults for a session of 15 seconds', () => {
+    assert.deepEqual(settingsOf({}), {
+      commitIntervalMs: 100,
+      purgeIntervalMs: 30_000,
+      sessionTimeoutMs: 15_000,
+      heartbeatIntervalMs: 1_250,
+      rebalanceTimeoutMs: 5_000,
+      transactionTimeoutMs: 60_000,
+      requestTimeoutMs: 15_000,
+      turnMs: 20,
+      closeTimeoutMs: 10_000,
+      metadataMaxAgeMs: 300_000,
+    })
+  })
+
+  it('follow the session where they are not given', () => {
+    const of = (sessionTimeoutMs: number) => {
+      const { heartbeatIntervalMs, rebalanceTimeoutMs, requestTimeoutMs } = settingsOf({
+        sessionTimeoutMs,
+      })
+      return [heartbeatIntervalMs, rebalanceTimeoutMs, requestTimeoutMs]
+    }
+    assert.deepEqual(of(6_000), [500, 2_000, 6_000])
+    assert.deepEqual(of(60_000), [3_000, 20_000, 30_000])
+    assert.deepEqual(of(1_000), [84, 1_000, 1_000])
+  })
+
+  it('are taken as given', () => {
+    const given: Settings = {
+      commitIntervalMs: 5,
+      purgeIntervalMs: 6,
+      sessionTimeoutMs: 900,
+      heartbeatIntervalMs: 300,
+      rebalanceTimeoutMs: 7,
+      transactionTimeoutMs: 1_000,
+      requestTimeoutMs: 100,
+      turnMs: 300,
+      closeTimeoutMs: 9,
+      metadataMaxAgeMs: 10,
+    }
+    assert.deepEqual(settingsOf(given), given)
+  })
+
+  const bounds: readonly (readonly [keyof Settings, least: number, most: number])[] = [
+    ['commitIntervalMs', 0, dayMs / 2],
+    ['purgeIntervalMs', 0, dayMs],
+    ['sessionTimeoutMs', 100, dayMs],
+    ['heartbeatIntervalMs', 1, 5_000],
+    ['rebalanceTimeoutMs', 0, dayMs],
+    ['transactionTimeoutMs', 1_000, dayMs],
+    ['requestTimeoutMs', 100, dayMs],
+    ['turnMs', 1, 5_000],
+    ['closeTimeoutMs', 0, dayMs],
+    ['metadataMaxAgeMs', 1, dayMs],
   ]
-  for (const options of refused) {
-    const [name] = Object.keys(options)
-    it(`do not take ${JSON.stringify(options)}`, () => {
-      assert.throws(() => settingsOf(options), { code: 'config-invalid', message: RegExp(name!) })
+  for (const [name, least, most] of bounds) {
+    it(`refuse ${name} out of its bounds, or not whole, by name`, () => {
+      // Around its own bounds all others hold.
+      const others = {
+        ...(name === 'sessionTimeoutMs' ? { heartbeatIntervalMs: 1, turnMs: 1 } : {}),
+        ...(name === 'commitIntervalMs' ? { transactionTimeoutMs: dayMs } : {}),
+      }
+      for (const fine of [least, most]) settingsOf({ ...others, [name]: fine })
+      for (const wrong of [least - 1, most + 1, least + 0.5, NaN, -Infinity]) {
+        assert.throws(() => settingsOf({ ...others, [name]: wrong }), {
+          code: 'config-invalid',
+          message: new RegExp(`^${name} is ${wrong}: give whole milliseconds from \\d+ to \\d+$`),
+        })
+      }
     })
   }
 
-  it('fit each other with a session of 100 ms and with one of a day', () => {
-    const [short, long] = [
-      settingsOf({ sessionTimeoutMs: 100 }),
-      settingsOf({ sessionTimeoutMs: 86_400_000 }),
-    ]
-    assert.ok(short.heartbeatIntervalMs * 3 <= 100)
-    assert.ok(long.heartbeatIntervalMs <= 3_000)
-    assert.ok(long.rebalanceTimeoutMs <= 60_000)
+  it('keep a transaction open for longer than records wait for their commit', () => {
+    assert.throws(() => settingsOf({ commitIntervalMs: 5_000, transactionTimeoutMs: 9_999 }), {
+      message: 'transactionTimeoutMs is 9999: give whole milliseconds from 10000 to 86400000',
+    })
   })
 
-  it('keep connections when there is nothing to read, however short a request may take', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'headwater-settings-'))
-    await using broker = await embedded(directory)
-    let dials = 0
-    const dial: typeof broker.dial = (host, port) => {
-      dials++
-      return broker.dial(host, port)
-    }
-    const place = { broker: { ...broker, dial }, close: async () => undefined }
-    const running = await start(place, shipping, { requestTimeoutMs: 200 })
-    const before = dials
-    await delay(1_500)
-    assert.ok(dials - before <= 1, `${dials - before} connections were opened anew`)
-    await running.close()
-    await broker.close()
-    await rm(directory, { recursive: true })
+  it('are checked before anybody is dialled', async () => {
+    const dial = () => assert.fail('dialled')
+    const broker = { bootstrap: [{ host: 'nowhere', port: 1 }], dial }
+    const options = { broker, clock: nodeClock, random: nodeRandom, turnMs: 6_000 }
+    await assert.rejects(runTopology(shipping.build(), options), {
+      code: 'config-invalid',
+      message: 'turnMs is 6000: give whole milliseconds from 1 to 5000',
+    })
   })
 })

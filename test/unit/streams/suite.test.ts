@@ -11,6 +11,7 @@ import { inputsSuite } from '../../streams-suite/inputs.ts'
 import { misbehavingGroupsSuite } from '../../streams-suite/misbehaving-groups.ts'
 import { operatorsSuite } from '../../streams-suite/operators.ts'
 import type { Place } from '../../streams-suite/place.ts'
+import { runningSuite } from '../../streams-suite/running.ts'
 import { timesSuite } from '../../streams-suite/times.ts'
 
 async function openPlace(): Promise<Place> {
@@ -31,5 +32,6 @@ inputsSuite(openPlace, { crashes: 12 })
 failuresSuite(openPlace)
 identitySuite(openPlace)
 misbehavingGroupsSuite(openPlace)
+runningSuite(openPlace)
 timesSuite(openPlace)
 backlogsSuite(openPlace)

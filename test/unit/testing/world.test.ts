@@ -100,6 +100,14 @@ describe('a world', () => {
   })
 })
 
+describe('an error that nobody awaits', () => {
+  test('ends what the world waits for', async () => {
+    const world = new World(1)
+    world.clock.after(10, () => world.fail(new Error('unawaited')))
+    await assert.rejects(world.until(sleep(world.clock, 50), 100), /unawaited/)
+  })
+})
+
 describe('a process that freezes', () => {
   test('runs nothing and hears nothing until it goes on, and then all of it', async () => {
     const world = new World(2)
@@ -114,6 +122,32 @@ describe('a process that freezes', () => {
     await world.until(sleep(world.clock, 2000), hourMs)
     assert.deepEqual(got.bytes, [1, 2, 3])
     assert(fired.length === 1 && fired[0]! >= 5000)
+  })
+})
+
+describe('a process at work', () => {
+  test('has its own time, and does nothing else until the world has caught up', async () => {
+    const world = new World(3)
+    const { client, near, far } = await connected(world)
+    const heard = collect(near)
+    const seen: number[] = []
+    client.clock.after(10, () => {
+      const before = client.clock.monotonic()
+      client.work(400)
+      client.work(100)
+      seen.push(client.clock.monotonic() - before)
+      near.write([new Uint8Array([1])])
+      client.clock.soon(() => seen.push(world.clock.monotonic() - before))
+    })
+    const arrivals: number[] = []
+    far.onBytes(() => arrivals.push(world.clock.monotonic()))
+    await world.until(sleep(world.clock, 100), hourMs)
+    far.write([new Uint8Array([2])])
+    await world.until(sleep(world.clock, 200), hourMs)
+    assert.deepEqual([seen, heard.bytes], [[500], []])
+    await world.until(sleep(world.clock, 400), hourMs)
+    assert.deepEqual([seen, heard.bytes], [[500, 500], [2]])
+    assert(arrivals[0]! >= 500, 'what it sent during its work went out before it was done')
   })
 })
 

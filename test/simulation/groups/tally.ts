@@ -1,0 +1,62 @@
+/** The service of the groups: one of each kind of output, of state, and of input. */
+import { sleep } from '../../../src/client/cluster/backoff.ts'
+import { service } from '../../../src/service/service.ts'
+import { tumbling } from '../../../src/streams/topology/windows.ts'
+import type { SimProcess } from '../../../src/testing/world.ts'
+import {
+  AccountCounts,
+  Copies,
+  Facts,
+  Labelled,
+  Labels,
+  Team,
+  TeamCounts,
+  TeamWindows,
+  Ticks,
+} from './contracts.ts'
+import { tickCount, windowId } from './facts.ts'
+
+/** Ticks of one batch of the input, and the pause before each. */
+const batchTicks = 3
+const tickPauseMs = 400
+
+export interface TallyOptions {
+  /** How long the service's function takes for a fact. */
+  readonly slowMs: () => number
+  /** How late a fact may be for its window, as `tumbling` takes it. */
+  readonly grace: '1s' | '1000d'
+}
+
+export function tally(process: SimProcess, { slowMs, grace }: TallyOptions) {
+  return service('tally', {
+    reads: [Facts, Labels],
+    writes: [Copies, Labelled, AccountCounts, TeamCounts, TeamWindows, Ticks],
+    topology: (s) => {
+      const labels = s.table(Labels)
+      const facts = s.stream(Facts).filter(() => {
+        process.work(slowMs())
+        return true
+      })
+      facts.map(({ account, id }) => ({ account, id })).to(Copies)
+      facts.join(labels, ({ account, id }, { text }) => ({ account, id, text })).to(Labelled)
+      const accounts = facts.count('per-account')
+      accounts.to(AccountCounts, (count, account) => ({ account, facts: count }))
+      const byTeam = facts.rekey('by-team', Team, ({ team }) => team)
+      const teams = byTeam.count('per-team')
+      teams.to(TeamCounts, (count, team) => ({ team, facts: count }))
+      const windows = byTeam.window(tumbling('1m', { grace })).count('per-window')
+      windows.to(TeamWindows, (count, { start }, team) => {
+        return { id: windowId(team, start.getTime()), facts: count }
+      })
+      s.input('clock', Ticks, async function* (position: number = 0) {
+        for (let from = position; from < tickCount; from += batchTicks) {
+          await sleep(process.clock, tickPauseMs)
+          const to = Math.min(tickCount, from + batchTicks)
+          const events = Array.from({ length: to - from }, (_, i) => ({ number: from + i }))
+          yield { events, position: to }
+        }
+      })
+      return { accounts, teams, windows }
+    },
+  })
+}

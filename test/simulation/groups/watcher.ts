@@ -1,0 +1,111 @@
+/**
+ * Reads what the tally service wrote, as anyone outside does: committed records, in order, each once.
+ *
+ * A record that is there twice, or that no fact led to, fails at once; what is missing is a matter of
+ * time, and `missing` says what it is.
+ */
+import assert from 'node:assert/strict'
+import type { Cluster } from '../../../src/client/cluster/cluster.ts'
+import { Consumer } from '../../../src/client/consumer/consumer.ts'
+import type { FetchedBatches } from '../../../src/client/consumer/consumer.ts'
+import type { AnyEvent, ValueOf } from '../../../src/events/event.ts'
+import { decodeRecords } from '../../../src/records/record.ts'
+import { AccountCounts, Copies, Labelled, TeamCounts, TeamWindows, Ticks } from './contracts.ts'
+import { labelOf, tablesOf, tickCount } from './facts.ts'
+import type { Tables } from './facts.ts'
+
+const waitMs = 200
+
+export class Watcher {
+  readonly #consumer: Consumer
+  readonly #take: ReadonlyMap<string, (value: Uint8Array) => void>
+  readonly #copies = new Set<string>()
+  readonly #labelled = new Set<string>()
+  readonly #ticks = new Set<string>()
+  readonly #tables: Tables = { accounts: new Map(), teams: new Map(), windows: new Map() }
+
+  constructor(cluster: Cluster) {
+    this.#consumer = new Consumer(cluster, { isolation: 'read_committed', maxWaitMs: waitMs })
+    const { accounts, teams, windows } = this.#tables
+    const kinds = [
+      taker(Copies, ({ id }) => once(this.#copies, 'copies', id)),
+      taker(Labelled, ({ id, account, text }) => {
+        once(this.#labelled, 'labelled', id)
+        assert.equal(text, labelOf(account), `labelled ${id}: not its account's label`)
+      }),
+      taker(AccountCounts, ({ account, facts }) => accounts.set(account, facts)),
+      taker(TeamCounts, ({ team, facts }) => teams.set(team, facts)),
+      taker(TeamWindows, ({ id, facts }) => windows.set(id, facts)),
+      taker(Ticks, ({ number }) => once(this.#ticks, 'ticks', `${number}`)),
+    ]
+    this.#take = new Map(kinds.map(({ event, take }) => [event.name, take]))
+    this.#consumer.assign(
+      kinds.flatMap(({ event }) => {
+        return Array.from({ length: event.partitions }, (_, partition) => {
+          return { topic: event.name, partition, offset: 0 }
+        })
+      }),
+    )
+  }
+
+  /** Reads on, for some moments at most. */
+  async look(): Promise<void> {
+    for (const fetched of await this.#consumer.poll(waitMs)) this.#read(fetched)
+  }
+
+  #read({ topic, partition, batches }: FetchedBatches): void {
+    for (const { value, offset } of batches.flatMap(decodeRecords)) {
+      assert(value !== null, `${topic}-${partition}@${offset}: a deletion nobody asked for`)
+      this.#take.get(topic)!(value)
+    }
+  }
+
+  /** What is not there yet of what the first `factCount` facts lead to; undefined when all of it is. */
+  missing(factCount: number): string | undefined {
+    const expected = tablesOf(factCount)
+    return (
+      lacking('copies', this.#copies, factCount) ??
+      lacking('labelled', this.#labelled, factCount) ??
+      lacking('ticks', this.#ticks, tickCount) ??
+      differing('account-counts', this.#tables.accounts, expected.accounts) ??
+      differing('team-counts', this.#tables.teams, expected.teams) ??
+      differing('team-windows', this.#tables.windows, expected.windows)
+    )
+  }
+
+  close(): Promise<void> {
+    return this.#consumer.close()
+  }
+}
+
+/** The first difference between two tables of counts, as text. */
+export function differing(
+  name: string,
+  found: ReadonlyMap<string, number>,
+  expected: ReadonlyMap<string, number>,
+): string | undefined {
+  for (const [key, count] of expected) {
+    const there = found.get(key)
+    if (there !== count) return `${name} of ${key}: ${there}, should be ${count}`
+  }
+  for (const key of found.keys()) if (!expected.has(key)) return `${name} has ${key}, from nothing`
+  return undefined
+}
+
+function lacking(name: string, found: ReadonlySet<string>, count: number): string | undefined {
+  return found.size >= count ? undefined : `${name}: ${found.size} of ${count}`
+}
+
+function once(found: Set<string>, name: string, id: string): void {
+  assert(!found.has(id), `${name} ${id} is there twice`)
+  found.add(id)
+}
+
+interface Taker {
+  readonly event: AnyEvent
+  readonly take: (value: Uint8Array) => void
+}
+
+function taker<E extends AnyEvent>(event: E, take: (value: ValueOf<E>) => void): Taker {
+  return { event, take: (value) => take(event.codec.decode(value) as ValueOf<E>) }
+}
