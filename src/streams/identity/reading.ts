@@ -14,7 +14,8 @@ export interface Range extends PartitionOffset {
 
 /**
  * Hands what the ranges hold to `visit`, each range in its order; batches at a range's end may reach
- * beyond it. A range ends early when `visit` returns true.
+ * beyond it. A range ends early when `visit` returns true. `offset-out-of-range` when its beginning is deleted
+ * meanwhile: nothing may be left of it to wait for.
  */
 export async function readRanges(
   cluster: Cluster,
@@ -26,8 +27,7 @@ export async function readRanges(
     if (offset < until) open.set(`${topic}/${partition}`, until)
   }
   if (open.size === 0) return
-  // What a running instance deletes meanwhile, from the beginning of an inner topic, it has processed.
-  const consumer = new Consumer(cluster, { isolation: 'read_committed', offsetReset: 'earliest' })
+  const consumer = new Consumer(cluster, { isolation: 'read_committed' })
   try {
     consumer.assign(ranges.filter(({ topic, partition }) => open.has(`${topic}/${partition}`)))
     while (open.size > 0) {
