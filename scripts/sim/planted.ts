@@ -62,8 +62,11 @@ async function find(
   let ran = 0
   while (ran < seeds && (found === 0 || ran < seedsLeast)) {
     const seed = firstSeed + ran++
-    const { failure } = await crew.run({ pass, seed, stride: 1, repeat: false, bug })
+    const job = { pass, seed, stride: 1, repeat: false }
+    const { failure } = await crew.run({ ...job, bug })
     if (failure === undefined) continue
+    // A history that is wrong by itself says nothing of the bug.
+    if ((await crew.run(job)).failure !== undefined) continue
     found++
     first ??= seed
     if (why === '') why = failure.text.split('\n')[0]!

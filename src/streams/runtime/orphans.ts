@@ -85,12 +85,14 @@ export class Orphans {
     assertWanted: () => void,
   ): Promise<readonly string[]> {
     if (planted.has('wait-for-transaction-timeout')) return []
+    const isFencingLate =
+      planted.has('commit-without-generation') || planted.has('keep-state-of-another')
     const known = await this.#known()
     assertWanted()
     const living = new Set(peers)
     for (const id of this.#fenced) if (living.has(ownerOf(id))) this.#fenced.delete(id)
     const orphans = orphansAmong([...known.keys()], own, peers).filter((id) => {
-      if (planted.has('commit-without-generation')) return known.get(id) === 'Ongoing'
+      if (isFencingLate) return known.get(id) === 'Ongoing'
       return known.get(id) === 'Ongoing' || !this.#fenced.has(id)
     })
     await Promise.all(orphans.map((id) => this.#fence(id)))
