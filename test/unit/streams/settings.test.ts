@@ -82,7 +82,7 @@ describe('the settings of a service', () => {
     })
   }
 
-  it('keep a transaction open for longer than records wait for their commit', () => {
+  it('keep a transaction open for twice as long as records wait for their commit', () => {
     assert.throws(() => settingsOf({ commitIntervalMs: 5_000, transactionTimeoutMs: 9_999 }), {
       message: 'transactionTimeoutMs is 9999: give whole milliseconds from 10000 to 86400000',
     })
