@@ -21,6 +21,8 @@ export interface Assignor {
   readonly name: string
   /** What this member's subscription carries for the leader; asked for at each attempt to join. */
   readonly userData?: () => Uint8Array | null
+  /** Whether a subscription with this user data was this member's; left out when it cannot be known. */
+  readonly isOwn?: (userData: Uint8Array | null) => boolean
   /** What each member id gets. Topics that do not exist have no count. */
   readonly assign: (
     members: readonly AssignorMember[],

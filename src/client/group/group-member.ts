@@ -34,6 +34,7 @@ import { Heartbeat } from './heartbeat.ts'
 import type { HeartbeatNews } from './heartbeat.ts'
 import { Joining } from './joining.ts'
 import type { Ownership } from './ownership.ts'
+import { isPlaceOwn } from './place.ts'
 
 export type { Ownership } from './ownership.ts'
 
@@ -300,12 +301,16 @@ export class GroupMember {
       if (had !== undefined) await this.#o.onLost(had)
       return
     }
+    if (code === ErrorCode.FENCED_INSTANCE_ID && (await this.#isFencedByItself())) {
+      this.#memberId = ''
+      return
+    }
     if (!isRetriable(code)) throw wireError(code, `join group '${this.#o.groupId}'`)
   }
 
   #hear(news: HeartbeatNews): void {
     if (this.#failure !== undefined || this.#ownership !== news.ownership) return
-    if (news.kind === 'refused') this.#fail(news.error)
+    if (news.kind === 'refused') void this.#refused(news.error)
     else if (news.kind === 'rebalance') void this.#rebalance('revoked')
     else if (news.kind === 'lost') {
       this.#isLost = true
@@ -313,6 +318,25 @@ export class GroupMember {
       if (news.isUnknown) this.#memberId = ''
       void this.#rebalance('lost')
     }
+  }
+
+  /** Out for good, unless it was a late request of our own that took our place. */
+  async #refused(error: unknown): Promise<void> {
+    this.#isLost = true
+    this.#heartbeat.stop()
+    if (isHeadwaterError(error, 'fenced') && (await this.#isFencedByItself())) {
+      this.#memberId = ''
+      await this.#rebalance('lost')
+    } else this.#fail(error)
+  }
+
+  async #isFencedByItself(): Promise<boolean> {
+    const { groupId, instanceId, assignor } = this.#o
+    if (instanceId === undefined || assignor?.isOwn === undefined) return false
+    const place = { groupId, instanceId, isOwn: assignor.isOwn }
+    const limitMs = this.#o.sessionTimeoutMs ?? sessionTimeoutMsDefault
+    const isOwn = await this.#ask(() => isPlaceOwn(this.#cluster, place, limitMs))
+    return isOwn ?? false
   }
 
   async #sayGoodbye(): Promise<void> {

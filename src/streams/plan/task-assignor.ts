@@ -25,6 +25,8 @@ const assignorName = 'headwater-tasks'
 /** What an instance can do, as long as it lives. */
 export interface Offer {
   readonly transactionalId: string | null
+  /** Drawn by each process: who else says it is none. */
+  readonly incarnation: string
   /** Topics read together, for each sub-topology and each input. */
   readonly readTogether: readonly (readonly string[])[]
 }
@@ -42,10 +44,15 @@ export interface Peers {
 }
 
 /** What an instance with this plan offers. */
-export function offerOf({ subTopologies, inputs }: Plan, transactionalId: string | null): Offer {
+export function offerOf(
+  { subTopologies, inputs }: Plan,
+  transactionalId: string | null,
+  incarnation: string,
+): Offer {
   const parts = subTopologies.map(({ sources }) => sources.map(({ topic }) => topic))
   return {
     transactionalId,
+    incarnation,
     readTogether: [...parts, ...inputs.map((each) => [each.positionTopic])],
   }
 }
@@ -56,6 +63,7 @@ export function taskAssignor(offer: Offer): Assignor {
   let heard: ReadonlyMap<string, number> = new Map()
   return {
     name: assignorName,
+    isOwn: (said) => said !== null && parse(said).incarnation === offer.incarnation,
     userData: () => utf8Bytes(JSON.stringify({ ...offer, round: ++round } satisfies Word)),
     assign: (members, partitionCounts) => {
       const all = members.toSorted(inOrder).map((member): Candidate => {
@@ -97,8 +105,17 @@ function assignTasksToMembers(
 /** A member of another kind reads each of its topics by itself. */
 function wordOf({ userData, topics }: AssignorMember): Word {
   if (userData === null)
-    return { transactionalId: null, readTogether: topics.map((each) => [each]), round: 0 }
-  return JSON.parse(utf8String(userData)) as Word
+    return {
+      transactionalId: null,
+      readTogether: topics.map((each) => [each]),
+      incarnation: '',
+      round: 0,
+    }
+  return parse(userData)
+}
+
+function parse(said: Uint8Array): Word {
+  return JSON.parse(utf8String(said)) as Word
 }
 
 /** Topics that exist, in sets that anyone reads together, in order of their names. */

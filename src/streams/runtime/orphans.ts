@@ -20,8 +20,8 @@ import type { Cluster } from '../../client/cluster/cluster.ts'
 import { listTransactions } from '../../client/producer/list-transactions.ts'
 import { Producer } from '../../client/producer/producer.ts'
 import type { Random } from '../../io/ports.ts'
+import { newIncarnation } from './instance.ts'
 
-const incarnationBytes = 8
 /** A broker that has died is in the metadata for a while, and its transactions then at another. */
 const listTimeoutMs = 2_000
 
@@ -33,12 +33,7 @@ export function transactionalIdOf(service: string, instance: string): string {
 /** Another id of the same instance, which nobody has had. */
 export function nextTransactionalId(id: string, random: Random): string {
   if (planted.has('fence-successor')) return id
-  const incarnation = [...random.bytes(incarnationBytes)].map(hexOf).join('')
-  return `${ownerOf(id)}/${incarnation}`
-}
-
-function hexOf(byte: number): string {
-  return byte.toString(16).padStart(2, '0')
+  return `${ownerOf(id)}/${newIncarnation(random)}`
 }
 
 /** The first id of the instance that an id belongs to. */

@@ -35,7 +35,7 @@ import { closedError, quietly } from './failures.ts'
 import { Fetching } from './fetching.ts'
 import { GroupRequests } from './group-requests.ts'
 import type { GroupRequest } from './group-requests.ts'
-import { groupInstanceId } from './instance.ts'
+import { groupInstanceId, newIncarnation } from './instance.ts'
 import { Opener } from './open.ts'
 import { transactionalIdOf } from './orphans.ts'
 import { Purge } from './purge.ts'
@@ -128,7 +128,7 @@ export class Runtime implements RunningTopology {
       groupId: service,
       topics,
       instanceId: groupInstanceId(service, instance, topics),
-      assignor: taskAssignor(offerOf(plan, transactionalId)),
+      assignor: taskAssignor(offerOf(plan, transactionalId, newIncarnation(random))),
       onAssigned: async (ownership) => this.#take(ownership),
       onRevoked: (ownership) => this.#request('revoked', ownership),
       onLost: (ownership) => this.#request('lost', ownership),

@@ -11,7 +11,7 @@ interface Joining {
 
 /** A member as its coordinator lists it after it has joined. */
 function joining(id: string, readTogether: readonly (readonly string[])[]): Joining {
-  const assignor = taskAssignor({ transactionalId: `shop/${id}`, readTogether })
+  const assignor = taskAssignor({ transactionalId: `shop/${id}`, incarnation: id, readTogether })
   return { member: again({ id, assignor, readTogether }), assignor }
 }
 

@@ -56,7 +56,7 @@ describe('the fetching of a partition', () => {
     member = new GroupMember(cluster, {
       groupId: 'reading',
       topics: ['payments'],
-      assignor: taskAssignor(offerOf(plan, null)),
+      assignor: taskAssignor(offerOf(plan, null, 'one')),
       onAssigned: nothing,
       onRevoked: nothing,
       onLost: nothing,
