@@ -28,11 +28,7 @@ export function windowedAggregate(
   const { sizeMs, graceMs } = window
   const openMs = sizeMs + graceMs
   const fold = folder(node, store)
-  const timeAt = (timestamp: number): number => {
-    if (moment.carried !== undefined && !planted.has('window-by-own-maximum')) return moment.carried
-    if (timestamp > progress.time) progress.time = timestamp
-    return progress.time
-  }
+  const isPlanted = planted.has('window-by-own-maximum')
   return (key, value, timestamp) => {
     if (key === null) {
       drops.noKey++
@@ -43,7 +39,12 @@ export function windowedAggregate(
       return
     }
     const start = windowStart(timestamp, sizeMs)
-    if (start + openMs <= timeAt(timestamp) || store.isGone(start, progress.seen)) drops.late++
+    let time = isPlanted ? undefined : moment.carried
+    if (time === undefined) {
+      if (timestamp > progress.time) progress.time = timestamp
+      time = progress.time
+    }
+    if (start + openMs <= time || store.isGone(start, progress.seen)) drops.late++
     else fold(key, start, value, timestamp)
   }
 }

@@ -139,6 +139,7 @@ export class InputQueue {
     const push = this.#push
     const { moment } = this.#times
     const carried = this.source.inner ? columns.carried : undefined
+    moment.carried = undefined
     const marks = columns.marks.size === 0 ? undefined : columns.marks
     const from = this.#at
     const end = Math.min(columns.count, from + limit)
@@ -154,10 +155,13 @@ export class InputQueue {
         const valueEnd = valueEnds[at]!
         const value = valueEnd < 0 ? null : values.decode(bytes, valueStarts[at]!, valueEnd)
         doing = 'operators'
-        moment.carried = carried?.[at]
-        const mark = marks?.get(at)
-        if (mark !== undefined) this.#times.mark(this.source.topic, mark)
-        else push(key, value, timestamps[at]!)
+        if (carried === undefined) push(key, value, timestamps[at]!)
+        else {
+          moment.carried = carried[at]
+          const mark = marks?.get(at)
+          if (mark !== undefined) this.#times.mark(this.source.topic, mark)
+          else push(key, value, timestamps[at]!)
+        }
         at++
         if (turn.isOver(this, offsets[at - 1]!)) break
       }
