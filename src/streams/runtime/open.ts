@@ -76,6 +76,7 @@ export class Opener {
   async open(opening: Opening): Promise<OpenedTasks> {
     const { ownership, assertWanted, kept } = opening
     const assigned = assignTasks(this.#o.plan, ownership.partitions)
+    assertWanted()
     await this.#endOrphans(opening)
     assertWanted()
     const committed = await committedOffsets(opening, ownership.partitions)

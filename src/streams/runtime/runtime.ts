@@ -10,9 +10,8 @@
  * the ownership it was processed under, or not at all.
  *
  * A record that does not decode, or a function that throws, stops the service with an error that names
- * the place; others go on. (There is no dead-letter queue yet.) Any other failure drops the state, aborts
- * the transaction, asks the group whether the partitions are still ours, and starts again from what is
- * committed.
+ * the place; others go on. Any other failure drops the state, aborts the transaction, asks the group
+ * whether the partitions are still ours, and starts again from what is committed.
  */
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import { GroupMember } from '../../client/group/group-member.ts'
@@ -280,6 +279,7 @@ export class Runtime implements RunningTopology {
     }
     try {
       await this.#known?.checkAssigned(this.#cluster, ownership.partitions)
+      if (!planted.has('fence-successor')) assertWanted()
       await this.#committer.start()
       const opened = await this.#set.open(ownership, this.#member, assertWanted)
       this.#fetching.start()
@@ -311,8 +311,8 @@ export class Runtime implements RunningTopology {
 
   /** Makes ready to go on from what is committed: who has lost its partitions learns that first. */
   async #startOver(): Promise<void> {
-    const isUnasked = planted.has('fence-successor')
-    if (this.#held !== undefined && !isUnasked) await this.#member.confirm(this.#held)
+    const mustAsk = this.#held !== undefined && !planted.has('fence-successor')
+    if (mustAsk) await this.#member.confirm(this.#held!)
     await this.#committer.startOver()
     this.#isBroken = false
   }
