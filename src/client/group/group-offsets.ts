@@ -60,6 +60,25 @@ export async function fetchOffsets(
   return found
 }
 
+/** What a commit says, within a transaction and outside. */
+export function offsetsToCommit(committer: Committer, offsets: readonly CommitOffset[]) {
+  return {
+    groupId: committer.groupId,
+    generationIdOrMemberEpoch: committer.generation,
+    memberId: committer.memberId,
+    groupInstanceId: committer.instanceId,
+    topics: byTopic(offsets).map(([name, ofTopic]) => ({
+      name,
+      partitions: ofTopic.map(({ partition, offset, leaderEpoch, metadata }) => ({
+        partitionIndex: partition,
+        committedOffset: offset,
+        committedLeaderEpoch: leaderEpoch ?? -1,
+        committedMetadata: metadata ?? '',
+      })),
+    })),
+  }
+}
+
 /** Commits offsets for a member, or for a group without any. `stale-member` when it is not current. */
 export async function commitOffsets(
   cluster: Cluster,
@@ -70,21 +89,7 @@ export async function commitOffsets(
   const { groupId } = committer
   const response = await cluster.request(
     'OffsetCommit',
-    {
-      groupId,
-      generationIdOrMemberEpoch: committer.generation,
-      memberId: committer.memberId,
-      groupInstanceId: committer.instanceId,
-      topics: byTopic(offsets).map(([name, ofTopic]) => ({
-        name,
-        partitions: ofTopic.map(({ partition, offset, leaderEpoch, metadata }) => ({
-          partitionIndex: partition,
-          committedOffset: offset,
-          committedLeaderEpoch: leaderEpoch ?? -1,
-          committedMetadata: metadata ?? '',
-        })),
-      })),
-    },
+    offsetsToCommit(committer, offsets),
     { coordinator: 'group', id: groupId },
     { versionMax: 9 },
   )

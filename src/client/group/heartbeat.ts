@@ -20,6 +20,11 @@ const attemptMsMax = 10_000
 /** Someone may wait for a heartbeat's answer: it is given up in time for others. */
 const askMsMax = 30_000
 
+/** How often a member with such a session beats, in milliseconds, when it is not told. */
+export function heartbeatIntervalMsOf(sessionTimeoutMs: number): number {
+  return Math.min(intervalMsMax, Math.ceil(sessionTimeoutMs / heartbeatsPerSession))
+}
+
 export interface HeartbeatOptions {
   readonly sessionTimeoutMs: number
   /** A twelfth of the session, at most 3 s, when left out. */
@@ -47,8 +52,7 @@ export class Heartbeat {
   constructor(cluster: Cluster, options: HeartbeatOptions) {
     this.#cluster = cluster
     this.#o = options
-    this.#intervalMs =
-      options.intervalMs ?? Math.min(intervalMsMax, options.sessionTimeoutMs / heartbeatsPerSession)
+    this.#intervalMs = options.intervalMs ?? heartbeatIntervalMsOf(options.sessionTimeoutMs)
   }
 
   /** Beats for this ownership, until `stop` or until it starts for another. */

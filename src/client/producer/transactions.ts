@@ -12,6 +12,7 @@
  */
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { Cluster, Target } from '../cluster/cluster.ts'
+import { offsetsToCommit } from '../group/group-offsets.ts'
 import type { Committer } from '../group/ownership.ts'
 import type { CommitOffset, TopicPartition } from '../cluster/topic-partition.ts'
 import { byTopic } from '../cluster/topic-partition.ts'
@@ -126,21 +127,9 @@ export class Transactions {
       'TxnOffsetCommit',
       {
         transactionalId: this.transactionalId ?? '',
-        groupId,
         producerId: this.#producerId,
         producerEpoch: this.#producerEpoch,
-        generationIdOrMemberEpoch: committer.generation,
-        memberId: committer.memberId,
-        groupInstanceId: committer.instanceId,
-        topics: byTopic(offsets).map(([name, ofTopic]) => ({
-          name,
-          partitions: ofTopic.map(({ partition, offset, leaderEpoch, metadata }) => ({
-            partitionIndex: partition,
-            committedOffset: offset,
-            committedLeaderEpoch: leaderEpoch ?? -1,
-            committedMetadata: metadata ?? '',
-          })),
-        })),
+        ...offsetsToCommit(committer, offsets),
       },
       { coordinator: 'group', id: groupId },
       { versionMax: this.#isVersion2 ? 5 : 4, retryCodes: concurrent },

@@ -1,5 +1,6 @@
 /** The times a service runs by: defaults, and bounds whose breach is a `config-invalid` that names both. */
 import { HeadwaterError } from '../../base/errors.ts'
+import { heartbeatIntervalMsOf } from '../../client/group/heartbeat.ts'
 import type { RunTopologyOptions } from './running.ts'
 
 export interface Settings {
@@ -18,9 +19,6 @@ export interface Settings {
 type Times = Partial<Pick<RunTopologyOptions, keyof Settings>>
 
 const dayMs = 86_400_000
-const heartbeatIntervalMsMax = 3_000
-/** A rebalance is noticed, and a lost heartbeat made good, well within the session. */
-const heartbeatsPerSession = 12
 /** While a group forms anew nobody processes, so one that says nothing is not waited for until it is dead. */
 const rebalancesPerSession = 3
 const rebalanceTimeoutMsMin = 1_000
@@ -34,9 +32,7 @@ export function settingsOf(given: Times): Settings {
     commitIntervalMs: given.commitIntervalMs ?? 100,
     purgeIntervalMs: given.purgeIntervalMs ?? 30_000,
     sessionTimeoutMs,
-    heartbeatIntervalMs:
-      given.heartbeatIntervalMs ??
-      Math.min(heartbeatIntervalMsMax, Math.ceil(sessionTimeoutMs / heartbeatsPerSession)),
+    heartbeatIntervalMs: given.heartbeatIntervalMs ?? heartbeatIntervalMsOf(sessionTimeoutMs),
     rebalanceTimeoutMs:
       given.rebalanceTimeoutMs ??
       Math.min(
