@@ -1,5 +1,6 @@
 /** A command line as a program: how it speaks of wrong flags, and how it ends. */
 import { Command, CommanderError } from 'commander'
+import { compileOnce } from '../io/node-process.ts'
 import { exitCodes, printError } from './output.ts'
 
 /**
@@ -23,6 +24,7 @@ export function newProgram(name: string): Command {
  * command line, 70 a bug, 130 stopped before it was done.
  */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
+  compileOnce()
   // A reader that has seen enough (`headwater tail x | head`) is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.done)

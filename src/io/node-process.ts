@@ -1,4 +1,5 @@
-/** This process: what keeps it from ending while there is work that no socket shows. */
+/** This process: what keeps it from ending while no socket shows its work, and how it loads its code. */
+import { enableCompileCache } from 'node:module'
 
 /** Longer than any process lives between two of its ticks; nothing happens when it fires. */
 const holdMs = 0x7fff_ffff
@@ -10,4 +11,12 @@ const holdMs = 0x7fff_ffff
 export function holdProcess(): () => void {
   const timer = setInterval(() => {}, holdMs)
   return () => clearInterval(timer)
+}
+
+/**
+ * What is imported from here on is compiled once, not at each start: Node keeps it in the system's directory
+ * for temporary files (`NODE_DISABLE_COMPILE_CACHE=1` forbids it).
+ */
+export function compileOnce(): void {
+  enableCompileCache()
 }

@@ -22,6 +22,9 @@ export interface Codec<S extends DescMessage = DescMessage> {
   decode(bytes: Uint8Array, start?: number, end?: number): MessageShape<S>
 }
 
+/** One for all: reading a message is over before the next begins. */
+const cursor = new Cursor()
+
 /** The codec of a message type. Compiling is cached, so calling it again costs little. */
 export function compileCodec<S extends DescMessage>(message: S): Codec<S> {
   const encoder = encoderOf(message)
@@ -31,7 +34,8 @@ export function compileCodec<S extends DescMessage>(message: S): Codec<S> {
     encode: (value: MessageInitShape<S>, writer: Writer) => encoder.write(value as Fields, writer),
     decode: (bytes: Uint8Array, start = 0, end = bytes.length) => {
       const decoded = decoder.create()
-      decoder.read(decoded, new Cursor(bytes, start, end, typeName))
+      cursor.begin(bytes, start, end, typeName)
+      decoder.read(decoded, cursor)
       return decoded as MessageShape<S>
     },
   })

@@ -29,23 +29,29 @@ const shortTextBytes = 24
 const scratch = new DataView(new ArrayBuffer(8))
 const twoTo32 = 0x1_0000_0000
 
-/** Reads one message's bytes; `end` moves in and out as messages nest. */
+const nothing = new Uint8Array(0)
+
+/** Reads the bytes of one message after the other; `end` moves in and out as messages nest. */
 export class Cursor {
-  readonly bytes: Uint8Array
-  at: number
-  end: number
+  bytes: Uint8Array = nothing
+  at = 0
+  end = 0
   depth = 0
   /** The halves that `varint64` and `fixed64` read, unsigned. */
   low = 0
   high = 0
-  readonly #type: string
+  #type = ''
   #view: DataView | undefined
 
-  /** @param type the message's name, for errors */
-  constructor(bytes: Uint8Array, start: number, end: number, type: string) {
-    this.bytes = bytes
+  /** Begins with another message. @param type its name, for errors */
+  begin(bytes: Uint8Array, start: number, end: number, type: string): void {
+    if (this.bytes !== bytes) {
+      this.bytes = bytes
+      this.#view = undefined
+    }
     this.at = start
     this.end = end
+    this.depth = 0
     this.#type = type
   }
 

@@ -225,6 +225,7 @@ export const nodeModules: Readonly<Record<string, readonly string[]>> = {
   'node:fs': ['io/node-disk.ts', 'cli'],
   'node:fs/promises': ['io/node-disk.ts'],
   'node:net': ['io/node-network.ts'],
+  'node:module': ['io/node-process.ts'],
   'node:path': ['io/node-disk.ts', 'cli'],
   'node:readline/promises': ['cli'],
   'node:sqlite': ['io/node-disk.ts'],

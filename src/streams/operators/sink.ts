@@ -23,7 +23,7 @@ export function to({ event, f }: ToNode, context: OperatorContext): Push {
   const { drops } = context.counts
   if (f === undefined) return write
   return (key, value, timestamp) => {
-    const message = made(name, () => f(value, key))
+    const message = made(name, f, value, key)
     if (message === null || message === undefined) drops.noValue++
     else write(key, message, timestamp)
   }
@@ -36,7 +36,7 @@ export function toFromTable({ event, f }: ToNode, context: OperatorContext): Pus
   const erase = deletionWriter(event, context)
   return (key, value, timestamp) => {
     const isGone = value === null || f === undefined
-    const message = isGone ? value : made(name, () => f(value, key))
+    const message = isGone ? value : made(name, f, value, key)
     if (message === null || message === undefined) erase(key!, timestamp)
     else write(key, message, timestamp)
   }
@@ -55,8 +55,8 @@ export function toFromWindow(
   const write = messageWriter(event, context, name)
   const erase = deletionWriter(event, context)
   return ({ key, start, value, last, timestamp }) => {
-    const message = (state: unknown): unknown =>
-      made(name, () => f?.(state, { start: new Date(start), end: new Date(start + sizeMs) }, key))
+    const span = { start: new Date(start), end: new Date(start + sizeMs) }
+    const message = (state: unknown): unknown => f && made(name, f, state, span, key)
     const next = value === undefined ? undefined : message(value)
     if (next !== undefined && next !== null) return write(key, next, timestamp)
     const old = last === undefined ? undefined : message(last)
@@ -67,9 +67,16 @@ export function toFromWindow(
 
 type Fields = Record<string, unknown>
 
-function made(name: string, make: () => unknown): unknown {
+/** Called for every record: no closure is made for it. */
+function made(
+  name: string,
+  f: NonNullable<ToNode['f']>,
+  value: unknown,
+  second: unknown,
+  third?: unknown,
+): unknown {
   try {
-    return make()
+    return f(value, second, third)
   } catch (error) {
     throw operatorFailed(name, error)
   }

@@ -38,7 +38,7 @@ export interface RunTopologyOptions {
   readonly rebalanceTimeoutMs?: number
   /** The coordinator aborts a transaction that is open for longer; 60,000 when left out. At least two commits. */
   readonly transactionTimeoutMs?: number
-  /** How long one attempt of a request may take; the session, at most 30,000, when left out. */
+  /** How long one attempt of a request may take; half the session, 1,000 to 30,000, when left out. */
   readonly requestTimeoutMs?: number
   /** How long records are processed before heartbeats and others get their turn; 20 when left out. */
   readonly turnMs?: number

@@ -23,6 +23,9 @@ const dayMs = 86_400_000
 const rebalancesPerSession = 3
 const rebalanceTimeoutMsMin = 1_000
 const rebalanceTimeoutMsMax = 60_000
+/** A connection may stall while heartbeats pass on another: the session must not have to end first. */
+const requestsPerSession = 2
+const requestTimeoutMsMin = 1_000
 const requestTimeoutMsMax = 30_000
 
 /** What is run with, defaults filled in. */
@@ -35,12 +38,15 @@ export function settingsOf(given: Times): Settings {
     heartbeatIntervalMs: given.heartbeatIntervalMs ?? heartbeatIntervalMsOf(sessionTimeoutMs),
     rebalanceTimeoutMs:
       given.rebalanceTimeoutMs ??
-      Math.min(
+      between(
+        rebalanceTimeoutMsMin,
+        sessionTimeoutMs / rebalancesPerSession,
         rebalanceTimeoutMsMax,
-        Math.max(rebalanceTimeoutMsMin, Math.ceil(sessionTimeoutMs / rebalancesPerSession)),
       ),
     transactionTimeoutMs: given.transactionTimeoutMs ?? 60_000,
-    requestTimeoutMs: given.requestTimeoutMs ?? Math.min(requestTimeoutMsMax, sessionTimeoutMs),
+    requestTimeoutMs:
+      given.requestTimeoutMs ??
+      between(requestTimeoutMsMin, sessionTimeoutMs / requestsPerSession, requestTimeoutMsMax),
     turnMs: given.turnMs ?? 20,
     closeTimeoutMs: given.closeTimeoutMs ?? 10_000,
     metadataMaxAgeMs: given.metadataMaxAgeMs ?? 300_000,
@@ -56,6 +62,10 @@ export function settingsOf(given: Times): Settings {
   within('transactionTimeoutMs', transactionTimeoutMs, Math.max(1_000, commitIntervalMs * 2), dayMs)
   within('turnMs', turnMs, 1, Math.floor(sessionTimeoutMs / 3))
   return settings
+}
+
+function between(least: number, ms: number, most: number): number {
+  return Math.min(most, Math.max(least, Math.ceil(ms)))
 }
 
 function within(name: string, ms: number, least: number, most: number): void {

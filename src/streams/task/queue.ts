@@ -16,7 +16,7 @@ import { operatorFailed } from '../operators/operator.ts'
 import type { Push } from '../operators/operator.ts'
 import type { SourcePlan } from '../plan/plan.ts'
 import { EmitFailure } from '../stores/emit.ts'
-import type { KeyCodecs } from '../stores/serde.ts'
+import type { Key, KeyCodecs } from '../stores/serde.ts'
 import type { TaskTimes } from './times.ts'
 
 /** What a fetch brought for one partition. */
@@ -57,7 +57,7 @@ export class InputQueue {
   #end: number
   readonly #service: string
   readonly #keys: KeyCodecs
-  readonly #push: Push
+  readonly #take: Take
   readonly #times: TaskTimes
   readonly #batches: Uint8Array[] = []
   readonly #columns: Columns
@@ -83,9 +83,9 @@ export class InputQueue {
     this.#stableEnd = o.endOffset
     this.#end = o.endOffset
     this.#keys = o.keys
-    this.#push = o.push
     this.#times = o.times
     this.#columns = new Columns(o.source.inner)
+    this.#take = o.source.inner ? this.#takeInner(o.push) : o.push
   }
 
   /** The offset of the next record to process. */
@@ -136,11 +136,8 @@ export class InputQueue {
     const { bytes, offsets, timestamps, keyStarts, keyEnds, valueStarts, valueEnds } = columns
     const { values, keys: kind } = this.source
     const keys = kind === null ? undefined : this.#keys[kind]
-    const push = this.#push
-    const { moment } = this.#times
-    const carried = this.source.inner ? columns.carried : undefined
-    moment.carried = undefined
-    const marks = columns.marks.size === 0 ? undefined : columns.marks
+    const take = this.#take
+    this.#times.moment.carried = undefined
     const from = this.#at
     const end = Math.min(columns.count, from + limit)
     let at = from
@@ -155,13 +152,7 @@ export class InputQueue {
         const valueEnd = valueEnds[at]!
         const value = valueEnd < 0 ? null : values.decode(bytes, valueStarts[at]!, valueEnd)
         doing = 'operators'
-        if (carried === undefined) push(key, value, timestamps[at]!)
-        else {
-          moment.carried = carried[at]
-          const mark = marks?.get(at)
-          if (mark !== undefined) this.#times.mark(this.source.topic, mark)
-          else push(key, value, timestamps[at]!)
-        }
+        take(key, value, timestamps[at]!, at)
         at++
         if (turn.isOver(this, offsets[at - 1]!)) break
       }
@@ -174,6 +165,18 @@ export class InputQueue {
     }
     if (at >= columns.count) this.#fill()
     return at - from
+  }
+
+  /** Takes what came through an inner topic: records with the times they carry, and marks. */
+  #takeInner(push: Push): Take {
+    const columns = this.#columns
+    const times = this.#times
+    return (key, value, timestamp, at) => {
+      times.moment.carried = columns.carried[at]
+      const mark = columns.marks.size === 0 ? undefined : columns.marks.get(at)
+      if (mark === undefined) push(key, value, timestamp)
+      else times.mark(this.source.topic, mark)
+    }
   }
 
   /** Opens the next batch that has records at or after the position. */
@@ -217,6 +220,9 @@ export class InputQueue {
     )
   }
 }
+
+/** What becomes of a record. @param at its place in the columns */
+type Take = (key: Key | null, value: unknown, timestamp: number, at: number) => void
 
 /** What is done with a record at the moment. */
 type Doing = 'key' | 'value' | 'operators'

@@ -18,7 +18,7 @@ describe('the settings of a service', () => {
       heartbeatIntervalMs: 1_250,
       rebalanceTimeoutMs: 5_000,
       transactionTimeoutMs: 60_000,
-      requestTimeoutMs: 15_000,
+      requestTimeoutMs: 7_500,
       turnMs: 20,
       closeTimeoutMs: 10_000,
       metadataMaxAgeMs: 300_000,
@@ -32,7 +32,7 @@ describe('the settings of a service', () => {
       })
       return [heartbeatIntervalMs, rebalanceTimeoutMs, requestTimeoutMs]
     }
-    assert.deepEqual(of(6_000), [500, 2_000, 6_000])
+    assert.deepEqual(of(6_000), [500, 2_000, 3_000])
     assert.deepEqual(of(60_000), [3_000, 20_000, 30_000])
     assert.deepEqual(of(1_000), [84, 1_000, 1_000])
   })
