@@ -1,10 +1,15 @@
 /** Starts a service on a broker, and gives up when that is no longer wanted. */
+import { isHeadwaterError } from '../../base/errors.ts'
+import { backoffMs, sleep } from '../../client/cluster/backoff.ts'
 import { Cluster } from '../../client/cluster/cluster.ts'
 import type { Topology } from '../topology/topology.ts'
 import { planTopology } from '../plan/plan.ts'
 import type { RunTopologyOptions, RunningTopology } from './running.ts'
 import { Runtime } from './runtime.ts'
 import { settingsOf } from './settings.ts'
+
+/** How long a start waits for a broker that is away: as long as a running service does for an answer. */
+const brokerWaitMs = 60_000
 
 /**
  * Starts a service and resolves when its state is restored and it processes. Rejects with the reason of
@@ -15,13 +20,8 @@ export async function runTopology(
   options: RunTopologyOptions,
 ): Promise<RunningTopology> {
   const plan = planTopology(topology)
-  const { clock, random, broker, signal } = options
-  const { requestTimeoutMs, metadataMaxAgeMs } = settingsOf(options)
-  signal?.throwIfAborted()
-  const clientId = topology.service
-  const times = { requestTimeoutMs, metadataMaxAgeMs }
-  const connecting = Cluster.connect({ ...broker, clock, random, clientId, ...times })
-  const cluster = await unlessAborted(connecting, signal)
+  const { signal } = options
+  const cluster = await connect(topology.service, options)
   const runtime = new Runtime(cluster, plan, options)
   const abort = (): void => void runtime.close(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
@@ -36,6 +36,28 @@ export async function runTopology(
     throw error
   } finally {
     signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** Connects, waiting for a broker that is away; each attempt that failed is told as a repair. */
+async function connect(service: string, options: RunTopologyOptions): Promise<Cluster> {
+  const { clock, random, broker, signal, onEvent } = options
+  const { requestTimeoutMs, metadataMaxAgeMs } = settingsOf(options)
+  const times = { requestTimeoutMs, metadataMaxAgeMs }
+  const deadline = clock.monotonic() + brokerWaitMs
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted()
+    try {
+      const connecting = Cluster.connect({ ...broker, clock, random, clientId: service, ...times })
+      return await unlessAborted(connecting, signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      const pauseMs = Math.round(backoffMs(attempt, random))
+      const isLate = clock.monotonic() + pauseMs >= deadline
+      if (isLate || !isHeadwaterError(error) || !error.retriable) throw error
+      onEvent?.({ type: 'repair', error, pauseMs }, service)
+      await sleep(clock, pauseMs)
+    }
   }
 }
 

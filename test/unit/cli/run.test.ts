@@ -41,6 +41,21 @@ describe('a process that runs a service', () => {
     assert.equal(code, 0, stderr)
     assert.equal(stdout, 'running\nclosed\n')
   })
+
+  it('waits for a broker that is not there yet', async () => {
+    const directory = join(root, 'early')
+    const first = await embedded(directory)
+    const { host, port } = first.bootstrap[0]
+    await first.close()
+    const child = new Command([`${host}:${port}`], {}, program)
+    await sleep(pauseMs)
+    assert.equal(child.process.exitCode, null, child.stderr)
+    await using _second = await embedded(directory, { port })
+    await child.printed('running\n')
+    child.process.kill('SIGTERM')
+    const { code, stderr } = await child.ended
+    assert.equal(code, 0, stderr)
+  })
 })
 
 describe('a start that is given up', () => {

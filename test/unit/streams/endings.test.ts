@@ -8,6 +8,8 @@ import { embedded } from '../../../src/broker/embedded.ts'
 import type { EmbeddedBroker } from '../../../src/broker/embedded.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import { crc32c } from '../../../src/base/checksum.ts'
+import { nodeClock } from '../../../src/io/node-clock.ts'
+import type { Clock } from '../../../src/io/ports.ts'
 import { service } from '../../../src/service/service.ts'
 import { connect, createTopicsOf, start, write } from '../../streams-suite/place.ts'
 import { Line } from '../../streams-suite/line.ts'
@@ -70,6 +72,28 @@ describe('a service ends in good time', { timeout: 60_000 }, () => {
     const signal = AbortSignal.timeout(100)
     const nowhere = { ...place, broker: { ...broker, dial: () => new Promise<never>(() => {}) } }
     await within(assert.rejects(start(nowhere, shipping, { signal }), { name: 'TimeoutError' }))
+  })
+
+  it('when no broker answers for a minute, with what the last attempt failed with', async () => {
+    let awayMs = 0
+    const clock: Clock = {
+      ...nodeClock,
+      monotonic: () => awayMs,
+      after: (delayMs, callback) => {
+        awayMs += delayMs
+        return nodeClock.after(0, callback)
+      },
+    }
+    const line = new Line(broker.dial)
+    line.break()
+    const nowhere = { ...place, broker: { ...broker, dial: line.dial } }
+    await within(
+      assert.rejects(start(nowhere, shipping, { clock }), {
+        code: 'connection-failed',
+        message: /out of reach/,
+      }),
+    )
+    assert.ok(awayMs > 50_000 && awayMs < 70_000, `gave up after ${awayMs} ms`)
   })
 
   it('with the reason it was given up for, while it looks around', async () => {
