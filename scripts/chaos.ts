@@ -14,6 +14,7 @@
  * could not go on. A seed fixes which faults come and when; what they hit is also a matter of time.
  */
 import { parseArgs } from 'node:util'
+import { parseAddress } from '../src/base/address.ts'
 import type { PlantedFault } from '../src/base/planted.ts'
 import type { Address } from '../test/chaos/addresses.ts'
 import type { FaultName } from '../test/chaos/faults.ts'
@@ -105,9 +106,9 @@ function chosen(text: string): readonly FaultName[] {
 }
 
 function address(text: string): Address {
-  const match = /^(.+):(\d{1,5})$/.exec(text)
-  if (match === null) throw new Error(`--broker is '${text}': write host:port`)
-  return { host: match[1]!, port: Number(match[2]) }
+  const { host, port } = parseAddress(text) ?? {}
+  if (host === undefined || !port) throw new Error(`--broker is '${text}': write host:port`)
+  return { host, port }
 }
 
 function planted(text: string): PlantedFault {

@@ -3,8 +3,30 @@ import type { Mutant } from './mutant.ts'
 
 const connection = ['test/unit/broker/connection.test.ts']
 const bounds = ['test/unit/broker/bounds.test.ts']
+const listeners = ['test/unit/broker/listeners.test.ts']
 
 export const broker: readonly Mutant[] = [
+  {
+    name: 'a listener tells its clients what it advertises',
+    file: 'src/broker/server/connection.ts',
+    text: 'options.advertised ?? duplex.local',
+    instead: 'duplex.local',
+    tests: listeners,
+  },
+  {
+    name: 'listeners on every address clash with those on one',
+    file: 'src/broker/listeners.ts',
+    text: " || hosts.includes('[::]')",
+    instead: '',
+    tests: listeners,
+  },
+  {
+    name: 'a wildcard is not advertised',
+    file: 'src/broker/listeners.ts',
+    text: ' || isWildcard(told)',
+    instead: '',
+    tests: listeners,
+  },
   {
     name: 'answers wait for a disk that falls behind',
     file: 'src/broker/handlers/produce.ts',

@@ -6,6 +6,7 @@
  * the disk fails the broker stops at once (fail-stop): after a failed sync nobody knows what is on disk,
  * and the next start finds out.
  */
+import { addressText, type Address } from '../base/address.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import { pipe } from '../io/pipe.ts'
 import type { Clock, Dial, Disk, Duplex, Listener, Network, Random } from '../io/ports.ts'
@@ -13,6 +14,8 @@ import { LogStore, type Durability, type LogStoreOptions } from '../log/store/lo
 import type { BrokerEvent } from './broker-event.ts'
 import { Catalog } from './serving/catalog.ts'
 import { brokerDefaults, fixedConfigs, type BrokerConfig } from './config.ts'
+import { clientAddress, listenerConfigs, settleListeners } from './listeners.ts'
+import type { Advertised, ListenerOptions, ListeningOptions, OpenListener } from './listeners.ts'
 import { Connection } from './server/connection.ts'
 import { randomUuid, type BrokerParts } from './handlers/context.ts'
 import { openCoordinators } from './machines/coordinators.ts'
@@ -31,17 +34,13 @@ export type StoreBounds = Pick<
   | 'writeBehindBytes'
 >
 
-export interface BrokerOptions {
+export interface BrokerOptions extends ListeningOptions {
   readonly disk: Disk
   readonly clock: Clock
   readonly random: Random
   /** Without one the broker can be reached by `dial` only. */
   readonly network?: Network
   readonly directory: string
-  /** Where to listen; 127.0.0.1 unless given. */
-  readonly host?: string
-  /** 0, the default, takes a free port. */
-  readonly port?: number
   readonly durability?: Durability
   /** Bounds of the store that differ from its own defaults. */
   readonly store?: StoreBounds
@@ -58,7 +57,7 @@ export class Broker {
   readonly #store: LogStore
   readonly #parts: BrokerParts
   readonly #connections = new Set<Connection>()
-  #listener: Listener | undefined
+  readonly #listeners: { readonly open: OpenListener; readonly listener: Listener }[] = []
   #closing: Promise<void> | undefined
 
   private constructor(store: LogStore, parts: BrokerParts) {
@@ -69,10 +68,14 @@ export class Broker {
     this.dial = async (host, port) => this.#dial(host, port)
   }
 
-  /** Throws `data-dir-locked`, `data-dir-version`, `data-corrupt`, `disk-failed` or `port-in-use`. */
+  /**
+   * Throws `data-dir-locked`, `data-dir-version`, `data-corrupt`, `disk-failed`, `port-in-use`, or
+   * `config-invalid` for listeners that cannot be.
+   */
   static async open(options: BrokerOptions): Promise<Broker> {
     const { disk, clock, random, directory, durability } = options
     const config = { ...brokerDefaults, ...options.config }
+    const listeners = settleListeners(options)
     let broker: Broker | undefined
     const store = await LogStore.open({
       ...options.store,
@@ -86,9 +89,9 @@ export class Broker {
       },
     })
     try {
-      const parts = await openParts(store, options, config)
+      const parts = await openParts(store, options, config, listeners)
       broker = new Broker(store, parts)
-      await broker.#listen(options)
+      await broker.#listen(options.network, listeners)
       // The store also works by itself: its disk may have failed before there was a broker to tell.
       if (store.failure !== undefined) throw store.failure
       return broker
@@ -98,9 +101,15 @@ export class Broker {
     }
   }
 
-  /** Where TCP clients connect; undefined without a network. */
-  get address(): { readonly host: string; readonly port: number } | undefined {
-    return this.#listener && { host: this.#listener.host, port: this.#listener.port }
+  /** Where TCP clients of this machine connect, by the first listener; undefined without a network. */
+  get address(): Address | undefined {
+    const [first] = this.#listeners
+    return first && clientAddress(first.open)
+  }
+
+  /** Every listener, in the order given; none without a network. */
+  get listeners(): readonly OpenListener[] {
+    return this.#listeners.map(({ open }) => open)
   }
 
   get connectionCount(): number {
@@ -124,11 +133,10 @@ export class Broker {
 
   async #disconnect(error: HeadwaterError): Promise<void> {
     const { waiting, topics, groups, transactions } = this.#parts
-    const listener = this.#listener
     for (const connection of this.#connections) connection.close()
     waiting.close()
     for (const host of [topics, groups, transactions]) host.close(error)
-    await listener?.close()
+    await Promise.all(this.#listeners.map(({ listener }) => listener.close()))
   }
 
   #fail(error: HeadwaterError): void {
@@ -137,15 +145,26 @@ export class Broker {
     this.#closing.catch(() => {})
   }
 
-  async #listen({ network, host = '127.0.0.1', port = 0 }: BrokerOptions): Promise<void> {
-    this.#listener = await network?.listen(host, port, (duplex) => this.#accept(duplex))
+  async #listen(network: Network | undefined, all: readonly ListenerOptions[]): Promise<void> {
+    if (network === undefined) return
+    for (const { name, host, port: wanted, advertised } of all) {
+      const listener = await network.listen(host, wanted, (duplex) => {
+        this.#accept(duplex, toldBy(advertised, duplex.local.port))
+      })
+      const { port } = listener
+      const told = toldBy(advertised, port)
+      this.#listeners.push({
+        open: { name, host, port, ...(told && { advertised: told }) },
+        listener,
+      })
+    }
   }
 
   #dial(host: string, port: number): Duplex {
     if (this.#closing !== undefined) {
       throw new HeadwaterError(
         'broker-closed',
-        `the broker in this process was closed: open it again before dialling ${host}:${port}`,
+        `the broker in this process was closed: open it again before dialling ${addressText({ host, port })}`,
       )
     }
     const { clock, config } = this.#parts
@@ -158,7 +177,7 @@ export class Broker {
     return theirs
   }
 
-  #accept(duplex: Duplex): void {
+  #accept(duplex: Duplex, advertised?: Address): void {
     const { clock, config } = this.#parts
     if (this.#closing !== undefined || this.#connections.size >= config.connectionsMax) {
       duplex.destroy()
@@ -175,6 +194,7 @@ export class Broker {
         requestBytesInFlightMax: config.requestBytesInFlightMax,
         stallMsMax: config.stallMsMax,
         clock,
+        ...(advertised && { advertised }),
         dispatch: (frame, peer) => dispatch(frame, peer, this.#parts),
         onClosed: (connection, reason) => {
           this.#connections.delete(connection)
@@ -186,10 +206,15 @@ export class Broker {
   }
 }
 
+function toldBy(advertised: Advertised | undefined, ownPort: number): Address | undefined {
+  return advertised && { host: advertised.host, port: advertised.port ?? ownPort }
+}
+
 async function openParts(
   store: LogStore,
-  { clock, random, directory, report = () => {} }: BrokerOptions,
+  { clock, random, directory, network, report = () => {} }: BrokerOptions,
   config: BrokerConfig,
+  listeners: readonly ListenerOptions[],
 ): Promise<BrokerParts> {
   const catalog = new Catalog(store)
   const coordinators = await openCoordinators({
@@ -198,7 +223,10 @@ async function openParts(
     clock,
     config,
     report,
-    fixedConfigs: fixedConfigs(config, directory),
+    fixedConfigs: new Map([
+      ...fixedConfigs(config, directory),
+      ...(network === undefined ? [] : listenerConfigs(listeners)),
+    ]),
   })
   await deleteStrayLogs(store, catalog)
   return {

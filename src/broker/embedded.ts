@@ -12,11 +12,9 @@ import type { Dial } from '../io/ports.ts'
 import type { Durability } from '../log/store/log-store.ts'
 import { Broker } from './broker.ts'
 import type { BrokerConfig } from './config.ts'
+import type { ListeningOptions, OpenListener } from './listeners.ts'
 
-export interface EmbeddedOptions {
-  /** Where Kafka clients connect: 127.0.0.1 and a free port when left out. */
-  readonly host?: string
-  readonly port?: number
+export interface EmbeddedOptions extends ListeningOptions {
   /** When a record counts as acknowledged; `disk` when left out. */
   readonly durability?: Durability
   /** Bounds and defaults that differ from `brokerDefaults`. */
@@ -24,8 +22,10 @@ export interface EmbeddedOptions {
 }
 
 export interface EmbeddedBroker {
-  /** Where Kafka clients outside the process connect. */
+  /** Where Kafka clients outside the process connect, by the first listener. */
   readonly bootstrap: readonly [{ readonly host: string; readonly port: number }]
+  /** Every listener, in the order given. */
+  readonly listeners: readonly OpenListener[]
   /** Connects from inside the process, without a socket. */
   readonly dial: Dial
   /** Rejects when the disk failed and the broker has stopped; never resolves. */
@@ -37,7 +37,8 @@ export interface EmbeddedBroker {
 
 /**
  * Opens a durable broker with its data in `directory`, which is made when it is missing.
- * Throws `data-dir-locked`, `data-dir-version`, `data-corrupt`, `disk-failed` or `port-in-use`.
+ * Throws `data-dir-locked`, `data-dir-version`, `data-corrupt`, `disk-failed`, `port-in-use`, or
+ * `config-invalid` for listeners that cannot be.
  */
 export async function embedded(
   directory: string,
@@ -60,6 +61,7 @@ export async function embedded(
   const close = (): Promise<void> => broker.close()
   return {
     bootstrap: [broker.address!],
+    listeners: broker.listeners,
     dial: broker.dial,
     failed: promise,
     close,

@@ -1,5 +1,11 @@
 /** What stands on the command line, parsed: each parser refuses with what it wanted to see. */
 import { InvalidArgumentError } from 'commander'
+import {
+  parseAddress as readAddress,
+  parseHost as readHost,
+  type Address,
+} from '../base/address.ts'
+import type { Advertised } from '../broker/listeners.ts'
 import type { Durability } from '../log/store/log-store.ts'
 
 /** The port Kafka's own tools expect a broker on. */
@@ -27,18 +33,67 @@ export function parseIndex(text: string): number {
   throw new InvalidArgumentError('Write a whole number of at least 0.')
 }
 
-export interface HostAndPort {
-  readonly host: string
-  readonly port: number
-}
+export type HostAndPort = Address
 
 /** `host:port`, `[::1]:port`, or a host alone with Kafka's usual port. */
 export function parseAddress(text: string): HostAndPort {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]/\s]+))(?::(\d{1,5}))?$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  const port = Number(match?.[3] ?? kafkaPortDefault)
-  if (host !== undefined && port >= 1 && port <= 65_535) return { host, port }
-  throw new InvalidArgumentError('Write HOST:PORT, as in localhost:9092.')
+  const { host, port = kafkaPortDefault } = readAddress(text) ?? {}
+  if (host !== undefined && port > 0) return { host, port }
+  throw new InvalidArgumentError('Write HOST:PORT, as in localhost:9092 or [::1]:9092.')
+}
+
+/** An address to listen on: a host alone. */
+export function parseHost(text: string): string {
+  const host = readHost(text)
+  if (host !== undefined) return host
+  throw new InvalidArgumentError(
+    'Write an address of this machine without a port, as in 127.0.0.1 or ::1; 0.0.0.0 or :: for all.',
+  )
+}
+
+/** `NAME=host:port`, or as Kafka writes it `NAME://host:port`, added to those before it. */
+export function parseListener(
+  text: string,
+  before: readonly NamedListener[] = [],
+): readonly NamedListener[] {
+  const [name, rest] = nameAndRest(text)
+  const { host, port } = readAddress(rest) ?? {}
+  if (name !== undefined && host !== undefined && port !== undefined) {
+    return [...before, { name, host, port }]
+  }
+  throw new InvalidArgumentError(
+    'Write NAME=HOST:PORT, as in EXTERNAL=0.0.0.0:9094 or EXTERNAL=[::]:9094; port 0 takes a free one.',
+  )
+}
+
+export interface NamedListener extends Address {
+  readonly name: string
+}
+
+/** `[NAME=]host[:port]`, or `NAME://host:port`, added to those before it. */
+export function parseAdvertise(
+  text: string,
+  before: readonly NamedAdvertised[] = [],
+): readonly NamedAdvertised[] {
+  const [name, rest] = nameAndRest(text)
+  const { host, port } = readAddress(rest) ?? {}
+  if (host !== undefined && port !== 0) {
+    return [...before, { ...(name && { name }), host, ...(port && { port }) }]
+  }
+  throw new InvalidArgumentError(
+    'Write HOST:PORT as clients dial it, as in localhost:9094 or [fd00::5]:9094, and NAME= before it ' +
+      'where there are several listeners.',
+  )
+}
+
+/** Without a name it is of the only listener there is. */
+export interface NamedAdvertised extends Advertised {
+  readonly name?: string
+}
+
+function nameAndRest(text: string): [name: string | undefined, rest: string] {
+  const [, name, rest] = /^([^=:/]+)(?:=|:\/\/)(.*)$/s.exec(text) ?? []
+  return name === undefined ? [undefined, text] : [name, rest!]
 }
 
 /** Where to begin reading a partition. */

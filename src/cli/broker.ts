@@ -1,17 +1,18 @@
 /** `headwater broker`: the broker alone, until Ctrl-C. */
 import { Broker } from '../broker/broker.ts'
+import type { ListenerOptions } from '../broker/listeners.ts'
 import type { HeadwaterError } from '../base/errors.ts'
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import { nodeDisk } from '../io/node-disk.ts'
 import { nodeNetwork } from '../io/node-network.ts'
 import type { Durability } from '../log/store/log-store.ts'
 import { Lifetime } from './lifetime.ts'
+import { exposureNote, listenerLines, listenersOf } from './listeners.ts'
+import type { ListenerFlags } from './listeners.ts'
 import { print, printJson, printNote } from './output.ts'
 
-export interface BrokerCommandOptions {
+export interface BrokerCommandOptions extends ListenerFlags {
   readonly dir: string
-  readonly host: string
-  readonly port: number
   readonly durability: Durability
   readonly json?: boolean
 }
@@ -21,17 +22,21 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
   const failed = Promise.withResolvers<never>()
   await using broker = await openBroker({
     ...options,
+    listeners: listenersOf(options),
     onFailure: failed.reject,
     onNote: printNote,
   })
-  const { host, port } = broker.address!
+  const { listeners, clusterId } = broker
+  const { host, port } = listeners[0]!
   if (options.json) {
-    printJson({ host, port, clusterId: broker.clusterId, dir: options.dir })
+    printJson({ host, port, listeners, clusterId, dir: options.dir })
   } else {
-    print(`Kafka clients: ${host}:${port}`)
+    for (const line of listenerLines(listeners)) print(`Kafka clients: ${line}`)
     print(`data: ${options.dir}, acknowledged when ${acknowledged[options.durability]}`)
     print('Ctrl-C stops it.')
   }
+  const exposed = exposureNote(listeners)
+  if (exposed !== undefined) printNote(exposed)
   await Promise.race([lifetime.over, failed.promise])
 }
 
@@ -46,7 +51,8 @@ const acknowledged: Readonly<Record<Durability, string>> = {
  * @param o.onFailure called when the disk fails and the broker has stopped
  */
 export function openBroker(
-  o: Pick<BrokerCommandOptions, 'dir' | 'host' | 'port' | 'durability'> & {
+  o: Pick<BrokerCommandOptions, 'dir' | 'durability'> & {
+    readonly listeners: readonly ListenerOptions[]
     readonly onFailure: (error: HeadwaterError) => void
     /** Told of connections closed for a fault of the client's, and of records that cannot be read. */
     readonly onNote?: (text: string) => void
@@ -58,8 +64,7 @@ export function openBroker(
     random: nodeRandom,
     network: nodeNetwork,
     directory: o.dir,
-    host: o.host,
-    port: o.port,
+    listeners: o.listeners,
     durability: o.durability,
     report: (event) => {
       switch (event.type) {

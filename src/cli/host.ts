@@ -3,7 +3,9 @@
  * query server over their tables. Everything is opened in order and closed in the opposite one; starting,
  * watching and closing the services themselves is `run`'s.
  */
+import { addressText } from '../base/address.ts'
 import type { Broker } from '../broker/broker.ts'
+import type { OpenListener } from '../broker/listeners.ts'
 import { nodeClock } from '../io/node-clock.ts'
 import type { Durability } from '../log/store/log-store.ts'
 import { serveQueries } from '../query/listen.ts'
@@ -16,15 +18,18 @@ import type { HostAndPort } from './arguments.ts'
 import { openBroker } from './broker.ts'
 import { dialTcp, withCluster } from './connect.ts'
 import { countRecords } from './count.ts'
+import { exposureNote, hostDefault, listenersOf } from './listeners.ts'
+import type { ListenerFlags } from './listeners.ts'
 import { printNote } from './output.ts'
 import type { ServiceProgress } from './progress.ts'
 import { ServiceNotes } from './service-notes.ts'
 
-export interface HostOptions {
+/** What is said of listeners is said of the embedded broker's; queries are on `host`, too. */
+export interface HostOptions extends ListenerFlags {
   /** The embedded broker's data directory. */
   readonly dir: string
-  /** The embedded broker's port for Kafka clients; 0 takes a free one. */
-  readonly port: number
+  /** Where to listen for queries, when not on `host`. */
+  readonly queryHost?: string
   /** The port for queries over HTTP; 0 takes a free one. */
   readonly queryPort: number
   readonly durability: Durability
@@ -45,6 +50,8 @@ export class Host {
   readonly broker: BrokerAddress
   /** Where other Kafka clients reach it: `host:port`. */
   readonly kafka: string
+  /** Where the embedded broker listens; none when the broker runs elsewhere. */
+  readonly listeners: readonly OpenListener[]
   readonly #embedded: Broker | undefined
   readonly #onTopicReplaced: 'stop' | 'restart'
   readonly #notes: ServiceNotes
@@ -60,9 +67,9 @@ export class Host {
     embedded: Broker | undefined,
     { onTopicReplaced = 'stop', json = false }: HostOptions,
   ) {
-    const { host, port } = broker.bootstrap[0]!
     this.broker = broker
-    this.kafka = `${host}:${port}`
+    this.kafka = addressText(broker.bootstrap[0]!)
+    this.listeners = embedded?.listeners ?? []
     this.#embedded = embedded
     this.#onTopicReplaced = onTopicReplaced
     this.#notes = new ServiceNotes({ clock: nodeClock, write: printNote, json })
@@ -72,16 +79,20 @@ export class Host {
 
   /**
    * Opens the broker and the query server. Throws `data-dir-locked`, `data-dir-version`, `data-corrupt`,
-   * `disk-failed` or `port-in-use`; `connection-failed` when no broker answers at `options.broker`.
+   * `disk-failed`, `port-in-use` or `config-invalid`; `connection-failed` when no broker answers at `options.broker`.
    */
   static async open(options: HostOptions): Promise<Host> {
     const host = await Host.#openBroker(options)
+    const { queryHost = options.host ?? hostDefault, queryPort } = options
     try {
       host.#queries = await serveQueries({
-        host: '127.0.0.1',
-        port: options.queryPort,
+        host: queryHost,
+        port: queryPort,
         services: () => host.#services.map(asQueryService).sort(byName),
       })
+      const { port } = host.#queries
+      const exposed = exposureNote(host.listeners, { host: queryHost, port })
+      if (exposed !== undefined) printNote(exposed)
       return host
     } catch (error) {
       await host.close()
@@ -98,7 +109,7 @@ export class Host {
     const failed = Promise.withResolvers<never>()
     const broker = await openBroker({
       ...options,
-      host: '127.0.0.1',
+      listeners: listenersOf(options),
       onFailure: failed.reject,
       onNote: printNote,
     })

@@ -9,11 +9,11 @@ import type { Command, CommandOptions } from 'commander'
 import { parseConfig, parseCount, parseFrom, parseIndex, queryPortDefault } from './arguments.ts'
 import {
   addHostOptions,
+  addListenerOptions,
   brokerOption,
   directoryOption,
   durabilityOption,
   jsonOption,
-  portOption,
 } from './options.ts'
 import { newProgram, runProgram } from './program.ts'
 
@@ -60,12 +60,11 @@ function addStart(program: Command): void {
 }
 
 function addBroker(program: Command): void {
-  program
+  const command = program
     .command('broker')
     .description('run the broker alone, for any Kafka client.')
     .addOption(directoryOption('data/broker'))
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .addOption(portOption())
+  addListenerOptions(command)
     .addOption(durabilityOption())
     .addOption(jsonOption('say where it listens as one JSON object'))
     .action(async (options) => (await import('./broker.ts')).runBroker(options))

@@ -5,19 +5,23 @@ import {
   durabilities,
   kafkaPortDefault,
   parseAddress,
+  parseAdvertise,
+  parseHost,
+  parseListener,
   parsePort,
   queryPortDefault,
 } from './arguments.ts'
+import { hostDefault } from './listeners.ts'
 
 /**
- * Adds the flags of a program that hosts services (`--dir`, `--port`, `--query-port`, `--durability`,
- * `--broker`); what they say is `HostOptions`.
+ * Adds the flags of a program that hosts services (`--dir`, those of listeners, `--query-host`,
+ * `--query-port`, `--durability`, `--broker`); what they say is `HostOptions`.
  * @param directory where the data lies when `--dir` is left out
  */
 export function addHostOptions(command: Command, directory: string): Command {
-  return command
-    .addOption(directoryOption(directory))
-    .addOption(portOption())
+  command.addOption(directoryOption(directory))
+  return addListenerOptions(command, 'address to listen on, for Kafka clients and for queries')
+    .addOption(queryHostOption())
     .addOption(queryPortOption())
     .addOption(durabilityOption())
     .addOption(outsideBrokerOption())
@@ -29,10 +33,46 @@ export function directoryOption(path: string): Option {
   )
 }
 
-export function portOption(): Option {
+/**
+ * Adds `--host`, `--port`, `--listener` and `--advertise`: `ListenerFlags`.
+ * @param host what `--host` is
+ */
+export function addListenerOptions(command: Command, host = 'address to listen on'): Command {
+  return command
+    .addOption(
+      new Option('--host <address>', `${host}; 0.0.0.0 or :: lets other machines in`)
+        .argParser(parseHost)
+        .default(hostDefault),
+    )
+    .addOption(portOption())
+    .addOption(
+      new Option(
+        '--listener <name=host:port>',
+        'listen here for Kafka clients, not at --host and --port; may be repeated, each with a name',
+      )
+        .argParser(parseListener)
+        .conflicts(['host', 'port']),
+    )
+    .addOption(
+      new Option(
+        '--advertise <[name=]host:port>',
+        'what clients (of the listener of that name) are told to dial, as behind a mapped port; ' +
+          'otherwise the address each has dialled',
+      ).argParser(parseAdvertise),
+    )
+}
+
+function portOption(): Option {
   return new Option('--port <n>', 'port for Kafka clients; 0 takes a free one')
     .argParser(parsePort)
     .default(kafkaPortDefault)
+}
+
+function queryHostOption(): Option {
+  return new Option(
+    '--query-host <address>',
+    'address to listen on for queries, when not that of --host',
+  ).argParser(parseHost)
 }
 
 function queryPortOption(): Option {
@@ -57,7 +97,7 @@ function outsideBrokerOption(): Option {
     'use this Kafka or Headwater broker, not one of its own',
   )
     .argParser(parseAddress)
-    .conflicts(['dir', 'port', 'durability'])
+    .conflicts(['dir', 'port', 'listener', 'advertise', 'durability'])
 }
 
 /** For commands that need a broker that is there. */

@@ -4,6 +4,7 @@ import type { Service } from '../service/service.ts'
 import { Host } from './host.ts'
 import type { HostOptions } from './host.ts'
 import { Lifetime } from './lifetime.ts'
+import { listenerLines } from './listeners.ts'
 import { loadServices } from './modules.ts'
 import { formatCount, print, printJson } from './output.ts'
 import { Progress } from './progress.ts'
@@ -18,9 +19,15 @@ export async function runFile(file: string, options: RunOptions): Promise<void> 
   using lifetime = new Lifetime()
   await using host = await lifetime.unlessOver(Host.open(options))
   const running = await lifetime.unlessOver(host.start(services, lifetime))
-  const { kafka, queryUrl } = host
-  if (options.json) printJson({ services: names, kafka, queryUrl })
-  else print(`services: ${names.join(', ')}\nqueries:  ${queryUrl}\nKafka:    ${kafka}\n`)
+  const { kafka, queryUrl, listeners } = host
+  if (options.json) {
+    const own = listeners.length === 0 ? {} : { listeners }
+    printJson({ services: names, kafka, ...own, queryUrl })
+  } else {
+    const lines = listeners.length === 0 ? [kafka] : listenerLines(listeners)
+    print(`services: ${names.join(', ')}\nqueries:  ${queryUrl}`)
+    print(`${lines.map((line) => `Kafka:    ${line}`).join('\n')}\n`)
+  }
   await watch(host, running, { names, lifetime, options })
   if (!options.exit) return
   for (const { name, recordsIn, recordsOut } of host.progress(names)) {

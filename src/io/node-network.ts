@@ -6,6 +6,7 @@
  * once, by `onClose`. This file knows nothing of frames.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { addressText, hostText } from '../base/address.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import type { Duplex, Network } from './ports.ts'
 
@@ -34,7 +35,7 @@ export const nodeNetwork: Network = {
         reject(
           new HeadwaterError(
             'connection-failed',
-            `cannot connect to ${host}:${port} (${reason}): check the address and that a broker runs there`,
+            `cannot connect to ${addressText({ host, port })} (${reason}): check the address and that a broker runs there`,
             { retriable: true, cause },
           ),
         )
@@ -61,8 +62,11 @@ class SocketDuplex implements Duplex {
 
   constructor(socket: Socket) {
     this.#socket = socket
-    this.remote = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
-    this.local = { host: plainHost(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
+    this.remote = addressText({
+      host: unmapped(socket.remoteAddress ?? 'unknown'),
+      port: socket.remotePort ?? 0,
+    })
+    this.local = { host: unmapped(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
     socket.on('error', (error) => {
       this.#error = error
     })
@@ -130,7 +134,7 @@ class SocketDuplex implements Duplex {
 }
 
 /** IPv4 addresses arrive as `::ffff:127.0.0.1` on a dual-stack listener. */
-function plainHost(address: string): string {
+function unmapped(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address
 }
 
@@ -150,13 +154,28 @@ export function listenError(
   if (error.code === 'EADDRINUSE') {
     return new HeadwaterError(
       'port-in-use',
-      `port ${port} on ${host} is in use by another process: stop it, or choose another port (0 takes a free one)`,
+      `port ${port} on ${hostText(host)} is in use by another process: stop it, or choose another port (0 takes a free one)`,
       { cause: error },
     )
   }
+  const why = listenReasons[error.code ?? '']?.(host, port)
   return new HeadwaterError(
     'connection-failed',
-    `cannot listen on ${host}:${port} (${error.code ?? error.message}): choose an address of this machine and a port you may use`,
+    `cannot listen on ${addressText({ host, port })}: ${why ?? `${error.code ?? error.message}; choose an address of this machine and a port you may use`}`,
     { cause: error },
   )
+}
+
+const unknownName = (host: string): string =>
+  `nobody knows the name ${host}; correct it, or write an address of this machine`
+const notOurs = (host: string): string =>
+  `${host} is not an address of this machine; choose one that is, or 0.0.0.0 for all of them`
+
+const listenReasons: Readonly<Record<string, (host: string, port: number) => string>> = {
+  EACCES: (_, port) => `this user may not take port ${port}; choose one from 1024 on`,
+  EADDRNOTAVAIL: notOurs,
+  EINVAL: notOurs,
+  EAFNOSUPPORT: (host) => `this machine has no IPv6, and ${host} is of it; choose one of IPv4`,
+  ENOTFOUND: unknownName,
+  EAI_AGAIN: unknownName,
 }

@@ -1,4 +1,5 @@
 /** The query server's one address: the application of `server.ts`, listening through the HTTP port. */
+import { addressText, dialable, hostText } from '../base/address.ts'
 import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
 import { nodeHttp } from '../io/node-http.ts'
 import type { Http } from '../io/ports.ts'
@@ -6,8 +7,12 @@ import { queryApp } from './server.ts'
 import type { QueryService } from './view.ts'
 
 export interface QueryServer {
-  /** `http://127.0.0.1:8092`, without a slash at its end. */
+  /**
+   * `http://127.0.0.1:8092`, without a slash at its end: where this machine reaches it, whatever other
+   * addresses of it do.
+   */
   readonly url: string
+  readonly port: number
   /** Stops accepting and ends every connection. */
   close(): Promise<void>
 }
@@ -29,14 +34,17 @@ export async function serveQueries(o: {
     .catch((error: unknown) => {
       throw isHeadwaterError(error, 'port-in-use') ? portInUse(error, o) : error
     })
-  const host = listener.host.includes(':') ? `[${listener.host}]` : listener.host
-  return { url: `http://${host}:${listener.port}`, close: () => listener.close() }
+  return {
+    url: `http://${addressText(dialable(listener))}`,
+    port: listener.port,
+    close: () => listener.close(),
+  }
 }
 
 function portInUse(cause: HeadwaterError, o: { host: string; port: number }): HeadwaterError {
   return new HeadwaterError(
     'port-in-use',
-    `the query port ${o.port} on ${o.host} is in use by another program: ` +
+    `the query port ${o.port} on ${hostText(o.host)} is in use by another program: ` +
       'stop that program or choose another port with --query-port (0 takes a free one)',
     { cause },
   )

@@ -5,6 +5,7 @@
  * one ahead of it. An end that is closed or whose process is dead takes nothing more; an end that is
  * paused keeps what arrives. A cut drops all segments behind some point, drawn for each direction.
  */
+import { addressText } from '../base/address.ts'
 import { concatBytes } from '../base/bytes.ts'
 import type { Duplex } from '../io/ports.ts'
 import type { Draw } from './seed.ts'
@@ -54,9 +55,9 @@ export class SimConnection {
     const { hosts, dialled, origin } = options
     this.#hosts = hosts
     const name = `${hosts[0].name}:${origin.port}`
-    const a = new SimEnd(options, hosts[0], { remote: textOf(dialled), local: origin, name })
+    const a = new SimEnd(options, hosts[0], { remote: addressText(dialled), local: origin, name })
     const b = new SimEnd(options, hosts[1], {
-      remote: textOf(origin),
+      remote: addressText(origin),
       local: dialled,
       name: `>${name}`,
     })
@@ -268,8 +269,4 @@ class SimEnd implements Duplex {
     }
     clock.soon(tell)
   }
-}
-
-function textOf({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host}:${port}`
 }

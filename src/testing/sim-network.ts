@@ -9,6 +9,7 @@
  *
  * Dialling takes time, and is refused while nobody listens. All of it is drawn from one seed.
  */
+import { addressText } from '../base/address.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import type { Duplex, Listener, Network } from '../io/ports.ts'
 import type { Draw } from './seed.ts'
@@ -85,7 +86,7 @@ export class SimNetwork {
     accept: (connection: Duplex) => void,
   ): Promise<Listener> {
     const port = wanted === 0 ? this.#nextPort++ : wanted
-    const address = `${name}:${port}`
+    const address = addressText({ host: name, port })
     if (this.#listeners.has(address)) {
       throw new HeadwaterError('port-in-use', `simulated port ${address} is in use: choose another`)
     }
@@ -98,7 +99,7 @@ export class SimNetwork {
   }
 
   #connect(from: SimHost, name: string, port: number): Promise<Duplex> {
-    const address = `${name}:${port}`
+    const address = addressText({ host: name, port })
     const later = (callback: () => void): void => {
       const waitMs = Math.max(0, from.busyUntil - this.#clock.monotonic())
       this.#clock.after(waitMs + this.#draw() * dialMs, callback)

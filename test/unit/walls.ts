@@ -109,6 +109,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   'broker/broker-event.ts': ['base'],
   'broker/config.ts': ['coordinator', 'protocol'],
   'broker/peer.ts': [],
+  'broker/listeners.ts': ['base'],
   'broker/serving': [
     'broker/broker-event.ts',
     'broker/peer.ts',
@@ -150,11 +151,18 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'broker/serving',
     'broker/config.ts',
     'broker/broker-event.ts',
+    'broker/listeners.ts',
     'log/store',
     'io',
     'base',
   ],
-  'broker/embedded.ts': ['broker/broker.ts', 'broker/config.ts', 'log/store', 'io'],
+  'broker/embedded.ts': [
+    'broker/broker.ts',
+    'broker/config.ts',
+    'broker/listeners.ts',
+    'log/store',
+    'io',
+  ],
 
   'client/cluster': ['protocol', 'io', 'base'],
   'client/group': ['client/cluster', 'protocol', 'io', 'base'],

@@ -6,6 +6,7 @@
  * order they came although both wait for the disk. It returns codes and throws only what should end the
  * connection.
  */
+import { parseAddress } from '../../base/address.ts'
 import type { Call } from '../../coordinator/commands.ts'
 import type { Clock, Random } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
@@ -57,7 +58,14 @@ export function callOf<N extends ApiName>(
   context: RequestContext,
 ): Call<N> {
   const { version, clientId, peer } = context
-  return { type, token, version, clientId, clientHost: `/${hostOf(peer.remote)}`, request }
+  return {
+    type,
+    token,
+    version,
+    clientId,
+    clientHost: `/${parseAddress(peer.remote)?.host ?? peer.remote}`,
+    request,
+  }
 }
 
 /** Has the machine answer that owns the API. */
@@ -76,9 +84,4 @@ export function randomUuid(random: Random): string {
     const text = uuidText(random.bytes(16))
     if (!text.startsWith('-')) return text
   }
-}
-
-function hostOf(remote: string): string {
-  const colon = remote.lastIndexOf(':')
-  return colon < 0 ? remote : remote.slice(0, colon)
 }

@@ -1,7 +1,7 @@
 /**
  * Where things are. There is one broker: it leads every partition, controls the cluster and coordinates
- * every group and transaction. It advertises the address each client dialled, so no listener has to be
- * configured for a client behind another name.
+ * every group and transaction. Each client is told the address that its own connection came by, or what
+ * the listener of that connection advertises.
  */
 import { zeroUuid } from '../../base/units.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
@@ -109,7 +109,8 @@ function brokerOf({ peer, config }: RequestContext): {
   host: string
   port: number
 } {
-  return { nodeId: config.nodeId, host: peer.local.host, port: peer.local.port }
+  const { host, port } = peer.advertised
+  return { nodeId: config.nodeId, host, port }
 }
 
 function allTopics(context: RequestContext): MetadataTopic[] {

@@ -8,6 +8,7 @@
  * for `stallMsMax` is given up. A frame that cannot
  * be understood closes this connection with a reported reason, and touches nothing else.
  */
+import type { Address } from '../../base/address.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Clock, Duplex } from '../../io/ports.ts'
 import { FrameSplitter } from '../../protocol/frame.ts'
@@ -23,6 +24,8 @@ export interface ConnectionOptions {
   /** How long a client may leave its answers unread. */
   readonly stallMsMax: number
   readonly clock: Clock
+  /** What the listener advertises; the address the client dialled when left out. */
+  readonly advertised?: Address
   /** Begins one request. What it throws, at once or later, closes the connection. */
   readonly dispatch: (frame: Uint8Array, peer: Peer) => Answer | Promise<Answer>
   /** Called once; `reason` when the broker closed it for a fault. */
@@ -37,7 +40,7 @@ interface Slot {
 
 export class Connection implements Peer {
   readonly remote: string
-  readonly local: { readonly host: string; readonly port: number }
+  readonly advertised: Address
   readonly #duplex: Duplex
   readonly #options: ConnectionOptions
   readonly #splitter: FrameSplitter
@@ -52,7 +55,7 @@ export class Connection implements Peer {
 
   constructor(duplex: Duplex, options: ConnectionOptions) {
     this.remote = duplex.remote
-    this.local = duplex.local
+    this.advertised = options.advertised ?? duplex.local
     this.#duplex = duplex
     this.#options = options
     this.#splitter = new FrameSplitter(options.frameBytesMax)

@@ -86,6 +86,8 @@ export class Cluster {
       clientId: options.clientId ?? 'headwater',
       requestTimeoutMs: options.requestTimeoutMs ?? requestTimeoutMsDefault,
       addressOf: (nodeId) => this.#addressOf(nodeId),
+      isGiven: ({ host, port }) =>
+        options.bootstrap.some((each) => each.host === host && each.port === port),
       onUnreachable: () => this.markStale(),
     })
     this.#directory = new Directory({

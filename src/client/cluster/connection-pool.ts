@@ -5,6 +5,7 @@
  * A lane is a connection of its own to the same broker. Brokers answer one connection in order, so what
  * may block (a long poll, joining a group) must not share one with what may not.
  */
+import { addressText } from '../../base/address.ts'
 import { HeadwaterError } from '../../base/errors.ts'
 import type { Clock, Dial } from '../../io/ports.ts'
 import { Connection } from './connection.ts'
@@ -17,6 +18,8 @@ export interface PoolOptions {
   readonly requestTimeoutMs: number
   /** Where a broker is; undefined when no broker of this id is known. */
   readonly addressOf: (nodeId: number) => BrokerAddress | undefined
+  /** Whether an address was given to this client; the cluster named it otherwise. */
+  readonly isGiven: (address: BrokerAddress) => boolean
   /** A broker could not be reached: what is known of the cluster may be out of date. */
   readonly onUnreachable: () => void
 }
@@ -44,7 +47,7 @@ export class ConnectionPool {
     if (this.#isClosed) return Promise.reject(closedError())
     const address = this.#o.addressOf(nodeId)
     if (address === undefined) return Promise.reject(unknownBroker(nodeId))
-    const name = `${address.host}:${address.port}/${lane}`
+    const name = `${addressText(address)}/${lane}`
     const known = this.#lanes.get(name)
     if (known !== undefined && known.open?.isClosed !== true) return known.opening
     const opened: Lane = { opening: this.#open(address, name), open: undefined }
@@ -71,7 +74,7 @@ export class ConnectionPool {
   }
 
   async #open(address: BrokerAddress, name: string): Promise<Connection> {
-    const { dial, clock, clientId, requestTimeoutMs } = this.#o
+    const { dial, clock, clientId, requestTimeoutMs, isGiven } = this.#o
     try {
       const connection = await Connection.open({
         dial,
@@ -80,6 +83,7 @@ export class ConnectionPool {
         port: address.port,
         clientId,
         requestTimeoutMs,
+        isLearnt: !isGiven(address),
       })
       const lane = this.#lanes.get(name)
       if (lane !== undefined) lane.open = connection

@@ -9,6 +9,7 @@
  *
  * Bound: `inFlightMax` requests; the others wait their turn in order, and only then does their time run.
  */
+import { addressText } from '../../base/address.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Clock, Dial, Duplex, Timer } from '../../io/ports.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../../protocol/api.ts'
@@ -44,6 +45,8 @@ export interface ConnectionOptions {
   readonly port: number
   readonly clientId: string
   readonly requestTimeoutMs: number
+  /** The cluster named this address; nobody gave it. */
+  readonly isLearnt?: boolean
 }
 
 interface Waiting {
@@ -76,7 +79,7 @@ export class Connection {
   private constructor(options: ConnectionOptions, duplex: Duplex) {
     this.#options = options
     this.#duplex = duplex
-    this.address = `${options.host}:${options.port}`
+    this.address = addressText(options)
     duplex.onBytes((chunk) => this.#receive(chunk))
     duplex.onClose((cause) => this.#fail(lost(this.address, cause)))
   }
@@ -278,14 +281,20 @@ async function dialInTime(o: ConnectionOptions): Promise<Duplex> {
 function unreachable(o: ConnectionOptions, cause: unknown): HeadwaterError {
   // A broker inside this process does not come back at the same `dial`.
   if (isHeadwaterError(cause, 'broker-closed')) return cause
+  const source = o.isLearnt
+    ? '; this is the address the broker advertises (advertised.listeners)'
+    : ''
   // Whoever dialled has named the address and the fix already.
   if (isHeadwaterError(cause, 'connection-failed')) {
-    return new HeadwaterError('connection-failed', cause.message, { retriable: true, cause })
+    return new HeadwaterError('connection-failed', `${cause.message}${source}`, {
+      retriable: true,
+      cause,
+    })
   }
   const why = cause instanceof Error ? `: ${cause.message}` : ' in time'
   return new HeadwaterError(
     'connection-failed',
-    `could not connect to the broker at ${o.host}:${o.port}${why}; check the address and that the broker is running`,
+    `could not connect to the broker at ${addressText(o)}${why}; check the address and that the broker is running${source}`,
     { retriable: true, cause },
   )
 }

@@ -115,9 +115,13 @@ export async function askLeaders<P extends TopicPartition, A extends TopicPartit
   const found = new Map<string, A>()
   const deadline = cluster.clock.monotonic() + askTimeoutMs
   let left = partitions
+  let failure: HeadwaterError | undefined
+  const onAway = (error: HeadwaterError): void => void (failure = error)
   for (let attempt = 1; left.length > 0; attempt++) {
-    const byLeader = await answerOrNothing(groupByLeader(cluster, left))
-    const answers = [...(byLeader ?? [])].map(([nodeId, led]) => answerOrNothing(ask(nodeId, led)))
+    const byLeader = await answerOrNothing(groupByLeader(cluster, left), onAway)
+    const answers = [...(byLeader ?? [])].map(([nodeId, led]) =>
+      answerOrNothing(ask(nodeId, led), onAway),
+    )
     for (const { errorCode, answer } of (await Promise.all(answers)).flatMap((all) => all ?? [])) {
       const name = partitionName(answer.topic, answer.partition)
       if (leaderCodes.includes(errorCode)) continue
@@ -126,7 +130,7 @@ export async function askLeaders<P extends TopicPartition, A extends TopicPartit
     }
     left = left.filter(({ topic, partition }) => !found.has(partitionName(topic, partition)))
     if (left.length === 0) break
-    if (cluster.clock.monotonic() > deadline) throw lateError(doing, left[0]!)
+    if (cluster.clock.monotonic() > deadline) throw lateError(doing, left[0]!, failure)
     cluster.markStale()
     await sleep(cluster.clock, backoffMs(attempt, cluster.random))
   }
@@ -151,12 +155,16 @@ async function groupByLeader<P extends TopicPartition>(
 }
 
 /** A broker that is away is asked again; anything else is the caller's to know. */
-async function answerOrNothing<T>(answer: Promise<T>): Promise<T | undefined> {
+async function answerOrNothing<T>(
+  answer: Promise<T>,
+  onAway: (error: HeadwaterError) => void,
+): Promise<T | undefined> {
   try {
     return await answer
   } catch (error) {
-    if (isHeadwaterError(error) && error.retriable) return undefined
-    throw error
+    if (!isHeadwaterError(error) || !error.retriable) throw error
+    onAway(error)
+    return undefined
   }
 }
 
@@ -167,10 +175,15 @@ function missingPartition({ topic, partition }: TopicPartition, count: number): 
   )
 }
 
-function lateError(doing: string, { topic, partition }: TopicPartition): HeadwaterError {
+function lateError(
+  doing: string,
+  { topic, partition }: TopicPartition,
+  cause: HeadwaterError | undefined,
+): HeadwaterError {
+  const why = cause?.message ?? 'check that the broker that leads it is running'
   return new HeadwaterError(
     'timeout',
-    `could not ${doing} ${partitionName(topic, partition)} within ${askTimeoutMs} ms: check that the broker that leads it is running`,
-    { retriable: true },
+    `could not ${doing} ${partitionName(topic, partition)} within ${askTimeoutMs} ms: ${why}`,
+    { retriable: true, cause },
   )
 }

@@ -5,6 +5,7 @@
  * Services of one process share nothing but the process: each has its own group, producer and consumer,
  * as if it ran in a container of its own. So splitting one off changes where it runs and nothing else.
  */
+import { parseAddress } from '../../base/address.ts'
 import { HeadwaterError } from '../../base/errors.ts'
 import { nodeClock, nodeRandom } from '../../io/node-clock.ts'
 import { nodeNetwork } from '../../io/node-network.ts'
@@ -103,14 +104,14 @@ export async function run(
 /** The address of a Kafka cluster: `'host:port'`, or several with commas between. */
 export function kafka(addresses: string): BrokerAddress {
   const bootstrap = addresses.split(',').map((address) => {
-    const match = /^(.+):(\d{1,5})$/.exec(address.trim())
-    if (match === null) {
+    const { host, port } = parseAddress(address.trim()) ?? {}
+    if (host === undefined || !port) {
       throw new HeadwaterError(
         'config-invalid',
-        `'${address}' is not the address of a broker: write host:port, as in localhost:9092`,
+        `'${address}' is not the address of a broker: write host:port, as in localhost:9092 or [::1]:9092`,
       )
     }
-    return { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), port: Number(match[2]) }
+    return { host, port }
   })
   return { bootstrap, dial: (host, port) => nodeNetwork.connect(host, port) }
 }

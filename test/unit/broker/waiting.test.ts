@@ -25,7 +25,7 @@ after(async () => {
 
 class FakePeer {
   readonly remote = 'test'
-  readonly local = { host: 'test', port: 1 }
+  readonly advertised = { host: 'test', port: 1 }
   readonly callbacks = new Set<() => void>()
   onGone(callback: () => void): () => void {
     this.callbacks.add(callback)

@@ -29,6 +29,16 @@ describe('a wrong command line', () => {
       ['start', '--broker', 'kafka:9092', '--dir', 'x'],
       /cannot be used with option '--dir <path>'/,
     ],
+    [
+      ['run', 'x.ts', '--broker', 'kafka:9092', '--advertise', 'localhost:1'],
+      /cannot be used with option '--advertise/,
+    ],
+    [
+      ['broker', '--listener', 'OUTER=0.0.0.0:9094', '--host', '0.0.0.0'],
+      /cannot be used with option '--host <address>'/,
+    ],
+    [['broker', '--listener', '0.0.0.0:9094'], /NAME=HOST:PORT/],
+    [['start', '--host', '0.0.0.0:9092'], /without a port/],
     [['start', 'now'], /too many arguments/],
     [['begin'], /unknown command 'begin'/],
     [['tail'], /missing required argument 'topic'/],
@@ -48,18 +58,13 @@ describe('a wrong command line', () => {
   }
 
   it('names every flag of every command in its help', async () => {
+    const listening = ['--host', '--port', '--listener', '--advertise']
+    const queries = ['--query-host', '--query-port']
+    const hosting = ['--dir', ...listening, ...queries, '--durability', '--broker']
     const flags: Record<string, string[]> = {
-      start: ['--flights', '--dir', '--port', '--query-port', '--broker', '--exit', '--json'],
-      broker: ['--dir', '--port', '--durability', '--json'],
-      run: [
-        '--dir',
-        '--port',
-        '--query-port',
-        '--broker',
-        '--on-topic-replaced',
-        '--exit',
-        '--json',
-      ],
+      start: ['--flights', ...hosting, '--exit', '--json'],
+      broker: ['--dir', ...listening, '--durability', '--json'],
+      run: [...hosting, '--on-topic-replaced', '--exit', '--json'],
       plan: ['--broker', '--accept', '--json'],
       rebuild: ['--broker', '--yes', '--json'],
       reset: ['--broker', '--yes', '--json'],

@@ -7,10 +7,13 @@ import { AirportSchema } from '../../../examples/airline/gen/airline/network/v1/
 import { drawNextSteps, drawResult } from '../../../examples/airline/result.ts'
 import {
   parseAddress,
+  parseAdvertise,
   parseConfig,
   parseCount,
   parseFrom,
+  parseHost,
   parseIndex,
+  parseListener,
   parsePort,
 } from '../../../src/cli/arguments.ts'
 import { queryUrl } from '../../../src/cli/get.ts'
@@ -29,6 +32,18 @@ describe('the command line', () => {
     assert.deepEqual(parseAddress('localhost:19092'), { host: 'localhost', port: 19_092 })
     assert.deepEqual(parseAddress('kafka'), { host: 'kafka', port: 9092 })
     assert.deepEqual(parseAddress('[::1]:9092'), { host: '::1', port: 9092 })
+    assert.deepEqual(parseAddress('[::1]'), { host: '::1', port: 9092 })
+    for (const text of ['::1', '[::1]']) assert.equal(parseHost(text), '::1')
+    const inner = { name: 'INNER', host: '127.0.0.1', port: 0 }
+    const outer = { name: 'outer', host: '::', port: 9094 }
+    assert.deepEqual(parseListener('INNER=127.0.0.1:0'), [inner])
+    assert.deepEqual(parseListener('outer://[::]:9094', [inner]), [inner, outer])
+    const told = { host: 'localhost', port: 19_094 }
+    assert.deepEqual(parseAdvertise('localhost:19094'), [told])
+    assert.deepEqual(parseAdvertise('OUTER=[fd00::5]', [told]), [
+      told,
+      { name: 'OUTER', host: 'fd00::5' },
+    ])
     assert.equal(parseFrom('latest'), 'latest')
     assert.equal(parseFrom('-10'), -10)
     assert.deepEqual(parseConfig('b=c=d', parseConfig('a=1')), { a: '1', b: 'c=d' })
@@ -48,6 +63,16 @@ describe('the command line', () => {
       [parseAddress, 'kafka:99999', /HOST:PORT/],
       [parseAddress, 'http://kafka:9092', /HOST:PORT/],
       [parseAddress, '', /HOST:PORT/],
+      [parseAddress, '::1:9092', /\[::1\]:9092/],
+      [parseHost, '0.0.0.0:9092', /without a port/],
+      [parseHost, '', /without a port/],
+      [parseListener, '0.0.0.0:9092', /NAME=HOST:PORT/],
+      [parseListener, 'OUTER=0.0.0.0', /NAME=HOST:PORT/],
+      [parseListener, 'OUTER=:9092', /NAME=HOST:PORT/],
+      [parseListener, '=0.0.0.0:9092', /NAME=HOST:PORT/],
+      [parseAdvertise, 'localhost:0', /HOST:PORT as clients dial it/],
+      [parseAdvertise, 'OUTER=', /HOST:PORT as clients dial it/],
+      [parseAdvertise, 'A=b=c:1', /HOST:PORT as clients dial it/],
       [parseFrom, 'end', /beginning, latest/],
       [parseConfig, '=x', /NAME=VALUE/],
     ]
@@ -64,6 +89,8 @@ describe('the command line', () => {
     )
     const whole = { service: 'http://x/v1/board', view: undefined, key: undefined }
     assert.equal(queryUrl(whole, at), 'http://x/v1/board')
+    const six = { url: 'http://[::1]:8092' }
+    assert.equal(queryUrl(asked, six), 'http://[::1]:8092/v1/board/airportDays/a%2Fb%20c')
     assert.throws(() => queryUrl({ ...whole, view: 'y' }, at), { code: 'config-invalid' })
     for (const url of ['nonsense', 'localhost:8092', 'http://[', '']) {
       assert.throws(() => queryUrl(asked, { url }), {

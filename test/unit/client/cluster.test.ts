@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { sleep } from '../../../src/client/cluster/backoff.ts'
 import { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { Metadata } from '../../../src/client/cluster/metadata.ts'
+import { latestTimestamp, listOffsets } from '../../../src/client/consumer/list-offsets.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
-import type { Dial } from '../../../src/io/ports.ts'
+import type { Clock, Dial } from '../../../src/io/ports.ts'
 import type { ApiName, ResponseOf } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { encodeResponse } from '../../../src/protocol/frame.ts'
@@ -43,6 +44,58 @@ test('when no address answers, connecting fails and names the last', async () =>
     throw new Error('down')
   }
   await assert.rejects(connect(dial), { code: 'connection-failed', message: /boot:91: down/ })
+})
+
+test('an address that nobody gave is named as the one the broker advertises', async () => {
+  const broker = scriptedBroker({ Metadata: (asked) => metadataOf(asked, two, 1) })
+  await using cluster = await connect(async (host, port) => {
+    if (host !== 'boot') throw new Error('down')
+    return broker.dial(host, port)
+  })
+  await assert.rejects(cluster.connection(1), {
+    code: 'connection-failed',
+    message: /one:1: down.*; this is the address the broker advertises \(advertised\.listeners\)$/,
+  })
+})
+
+test('leaders that nobody reaches are given up with the reason', async () => {
+  const broker = scriptedBroker({ Metadata: (asked) => metadataOf(asked, two, 1) })
+  const pace = 500
+  const hasty: Clock = {
+    ...nodeClock,
+    monotonic: () => nodeClock.monotonic() * pace,
+    after: (delayMs, callback) => nodeClock.after(delayMs / pace, callback),
+  }
+  const dial: Dial = async (host, port) => {
+    if (host !== 'boot') throw new Error('down')
+    return broker.dial(host, port)
+  }
+  const bootstrap = [{ host: 'boot', port: 90 }]
+  await using cluster = await Cluster.connect({ bootstrap, dial, clock: hasty, random: nodeRandom })
+  const asking = listOffsets(
+    cluster,
+    [{ topic: 't', partition: 0 }],
+    latestTimestamp,
+    'read_committed',
+  )
+  await assert.rejects(asking, {
+    code: 'timeout',
+    message:
+      /list offsets of t-0 within 60000 ms: .*:1: down.*advertises \(advertised\.listeners\)/,
+  })
+})
+
+test('an address that was given is not', async () => {
+  const broker = scriptedBroker({
+    Metadata: (asked) => metadataOf(asked, [{ nodeId: 1, host: 'boot', port: 91 }], 1),
+  })
+  let isDown = false
+  await using cluster = await connect(async (host, port) => {
+    if (isDown) throw new Error('down')
+    return broker.dial(host, port)
+  })
+  isDown = true
+  await assert.rejects(cluster.connection(1), { message: /boot:91: down.*is running$/ })
 })
 
 test('a coordinator that moved is looked up again', async () => {

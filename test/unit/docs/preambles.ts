@@ -14,6 +14,8 @@ export const preambles: Readonly<Record<string, string>> = {
     import type { Service } from 'headwater'
     import { Orders, Payments, Shipments } from './test/types/shop.ts'
     declare const billing: Service<'billing', {}>`,
+  embedding: `
+    import { embedded } from 'headwater'`,
   'beside-the-board': '',
 }
 

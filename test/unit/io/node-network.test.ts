@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { utf8Bytes, utf8String } from '../../../src/base/bytes.ts'
-import { nodeNetwork } from '../../../src/io/node-network.ts'
+import { listenError, nodeNetwork } from '../../../src/io/node-network.ts'
 import type { Duplex } from '../../../src/io/ports.ts'
+import { noIPv6 } from '../../conformance/this-machine.ts'
 
 const host = '127.0.0.1'
 
@@ -46,6 +47,62 @@ test('a port nobody listens on is an error that names the address', async () => 
     (error: Error & { code?: string }) =>
       error.code === 'connection-failed' && error.message.includes(`${host}:${listener.port}`),
   )
+})
+
+/** What a listener on `on` knows of a connection dialled as `to`. */
+async function seenBy(on: string, to: string): Promise<Duplex> {
+  const accepted = Promise.withResolvers<Duplex>()
+  const listener = await nodeNetwork.listen(on, 0, accepted.resolve)
+  const client = await nodeNetwork.connect(to, listener.port)
+  const seen = await accepted.promise
+  assert.equal(seen.local.port, listener.port)
+  client.destroy()
+  seen.destroy()
+  await listener.close()
+  return seen
+}
+
+test('both addresses of a connection are told as people write them', async () => {
+  const seen = await seenBy('127.0.0.1', '127.0.0.1')
+  assert.equal(seen.local.host, '127.0.0.1')
+  assert.match(seen.remote, /^127\.0\.0\.1:\d+$/)
+})
+
+test('of IPv6, too', { skip: noIPv6 }, async () => {
+  const seen = await seenBy('::1', '::1')
+  assert.equal(seen.local.host, '::1')
+  assert.match(seen.remote, /^\[::1\]:\d+$/)
+})
+
+test('of IPv4 they are so where IPv6 is listened on', { skip: noIPv6 }, async () => {
+  const seen = await seenBy('::', '127.0.0.1')
+  assert.equal(seen.local.host, '127.0.0.1')
+  assert.match(seen.remote, /^127\.0\.0\.1:\d+$/)
+})
+
+test('an address that is not of this machine is an error that says what would be', async () => {
+  const listen = nodeNetwork.listen('192.0.2.99', 0, () => {})
+  const message = /^cannot listen on 192\.0\.2\.99:0: .*not an address of this machine; choose/
+  await assert.rejects(listen, { code: 'connection-failed', message })
+})
+
+test('each reason why an address cannot be listened on says what to do', () => {
+  const reasons: [code: string, message: RegExp][] = [
+    ['EADDRINUSE', /^port 80 on \[::1\] is in use by another process: stop it, or choose/],
+    [
+      'EACCES',
+      /^cannot listen on \[::1\]:80: this user may not take port 80; choose one from 1024/,
+    ],
+    ['EADDRNOTAVAIL', /: ::1 is not an address of this machine; choose one that is/],
+    ['EINVAL', /: ::1 is not an address of this machine; choose one that is/],
+    ['EAFNOSUPPORT', /: this machine has no IPv6, and ::1 is of it; choose one of IPv4/],
+    ['ENOTFOUND', /: nobody knows the name ::1; correct it/],
+    ['EAI_AGAIN', /: nobody knows the name ::1; correct it/],
+    ['EODD', /: EODD; choose an address of this machine and a port you may use/],
+  ]
+  for (const [code, message] of reasons) {
+    assert.match(listenError(Object.assign(new Error('odd'), { code }), '::1', 80).message, message)
+  }
 })
 
 test('a slow reader makes write return false until it reads again', async () => {

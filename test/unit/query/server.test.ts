@@ -17,6 +17,7 @@ import type { Key } from '../../../src/streams/stores/serde.ts'
 import type { ViewReader } from '../../../src/streams/views/view-reader.ts'
 import type { Table, WindowTable } from '../../../src/streams/topology/builder.ts'
 import type { Keyspace } from '../../../src/events/event.ts'
+import { noIPv6 } from '../../conformance/this-machine.ts'
 
 const hour = 3_600_000
 const first = Date.UTC(2001, 0, 1)
@@ -262,6 +263,22 @@ describe('the query server', () => {
       boardReady = true
     }
   })
+
+  for (const [host, url] of [
+    ['0.0.0.0', /^http:\/\/127\.0\.0\.1:\d+$/],
+    ['::1', /^http:\/\/\[::1\]:\d+$/],
+    ['::', /^http:\/\/\[::1\]:\d+$/],
+  ] as const) {
+    const skip = host.includes(':') && noIPv6
+    it(`says where this machine reaches it when it listens on ${host}`, { skip }, async () => {
+      const elsewhere = await serveQueries({ host, port: 0, services: () => services })
+      assert.match(elsewhere.url, url)
+      assert.equal((await fetch(`${elsewhere.url}/`)).status, 200)
+      const views = connect<typeof board>(`${elsewhere.url}/v1/board`)
+      assert.deepEqual(await views.airportDays.get('ORD:2001-01-02'), days[2])
+      await elsewhere.close()
+    })
+  }
 
   it('names the port and the fix when another program has it', async () => {
     const other = createServer()

@@ -13,7 +13,16 @@ describe('the address of a Kafka cluster', () => {
   })
 
   it('that cannot be read is refused with how to write one', () => {
-    for (const address of ['localhost', 'localhost:', ':9092', 'a:9092,', 'a:x']) {
+    for (const address of [
+      'localhost',
+      'localhost:',
+      ':9092',
+      'a:9092,',
+      'a:x',
+      'a:0',
+      'a:65536',
+      '::1:9092',
+    ]) {
       assert.throws(
         () => kafka(address),
         (error) => isHeadwaterError(error, 'config-invalid') && /host:port/.test(error.message),

@@ -3,5 +3,5 @@ import { kafka, run } from '../../../../src/index.ts'
 import { desk } from './shop.ts'
 
 const app = await run(desk, { broker: kafka(process.argv[2]!) })
-console.log('running')
 process.on('SIGTERM', () => void app.close().then(() => console.log('closed')))
+console.log('running')
