@@ -331,6 +331,7 @@ function createdResult(
     name: topic.name,
     topicId: topic.topicId,
     errorCode: ErrorCode.NONE,
+    errorMessage: null,
     numPartitions: topic.partitionCount,
     replicationFactor: 1,
     configs,
