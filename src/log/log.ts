@@ -224,8 +224,8 @@ export class Log {
     return [...this.#state.producers.all()]
   }
 
-  /** Calls `listener` whenever the high watermark or the last stable offset moved, until the returned
-   * function is called. */
+  /** Calls `listener` whenever the high watermark or the last stable offset moved, or the log was deleted,
+   * until the returned function is called. */
   onAdvance(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
@@ -300,6 +300,7 @@ export class Log {
   /** From now on the log takes and writes nothing. */
   markDeleted(): void {
     this.#deleted = true
+    this.tellListeners()
   }
 
   /** Takes a batch from the journal after a restart, unless segments or checkpoint have it already. */
