@@ -119,6 +119,20 @@ export const coordinator: readonly Mutant[] = [
     tests: ['test/unit/coordinator/topics.test.ts', ...scenes],
   },
   {
+    name: 'autoCreatePartitionsMax',
+    file: 'src/coordinator/topics/admin.ts',
+    text: 'partitionsMax: options.autoCreatePartitionsMax }',
+    instead: 'partitionsMax: options.partitionsMax }',
+    tests: ['test/unit/coordinator/topics.test.ts'],
+  },
+  {
+    name: 'requestPartitionsMax',
+    file: 'src/coordinator/topics/limits.ts',
+    text: 'if (count <= requestPartitionsMax) return undefined',
+    instead: 'if (count > 0) return undefined',
+    tests: ['test/unit/coordinator/topics.test.ts'],
+  },
+  {
     name: 'topicNameCharactersMax',
     file: 'src/coordinator/topics/names.ts',
     text: 'if (name.length > topicNameCharactersMax) {',
