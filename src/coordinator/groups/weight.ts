@@ -46,7 +46,12 @@ export function touchedBytes({ groupId, members }: Group, change: StoredGroupsCh
       for (const member of members.values()) bytes += memberBytes(groupId, member)
       return bytes
     }
-    default:
+    case 'generation-formed':
+    case 'group-deleted':
+    case 'offsets-committed':
+    case 'offsets-deleted':
+    case 'offsets-pending':
+    case 'transaction-completed':
       return 0
   }
 }
