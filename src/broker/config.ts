@@ -21,6 +21,8 @@ export interface BrokerConfig {
   readonly partitionCountDefault: number
   /** Partitions all topics may have together. */
   readonly partitionsMax: number
+  /** Partitions all topics may have together for Metadata to create another; the rest is for CreateTopics. */
+  readonly autoCreatePartitionsMax: number
   readonly frameBytesMax: number
   /** Connections beyond this are closed as they come. */
   readonly connectionsMax: number
@@ -51,6 +53,7 @@ export const brokerDefaults: BrokerConfig = {
   autoCreateTopics: true,
   partitionCountDefault: 4,
   partitionsMax: 20_000,
+  autoCreatePartitionsMax: 10_000,
   frameBytesMax: frameBytesMaxDefault,
   connectionsMax: 4096,
   requestsInFlightMax: 32,

@@ -130,11 +130,30 @@ function withoutFirst(chunks: Uint8Array[], count: number): Uint8Array[] {
   return []
 }
 
+/**
+ * One name at a time. Node's own recursion goes on for ever where the system says that the parent is missing
+ * and it is there: the file systems behind /proc and others like it say so of every new name.
+ */
 async function makeDirectory(path: string): Promise<void> {
-  const first = await fs.mkdir(path, { recursive: true })
-  if (first === undefined) return
-  for (let made = path; made.length >= first.length; made = dirname(made)) {
-    await syncDirectory(dirname(made))
+  const parent = dirname(path)
+  try {
+    await fs.mkdir(path)
+  } catch (error) {
+    if (await isDirectory(path)) return
+    if (codeOf(error) !== 'ENOENT') throw error
+    if (await isDirectory(parent)) throw unmakeable(path, error)
+    await makeDirectory(parent)
+    return await makeDirectory(path)
+  }
+  await syncDirectory(parent)
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await fs.stat(path)).isDirectory()
+  } catch {
+    // Whatever is wrong with it, the attempt to make it says it best.
+    return false
   }
 }
 
@@ -219,6 +238,15 @@ function diskError(verb: string, path: string, cause: unknown): HeadwaterError {
   return new HeadwaterError(
     'disk-failed',
     `cannot ${verb} ${path}: ${reasonText(code, cause)}. Nothing acknowledged is lost`,
+    { cause },
+  )
+}
+
+function unmakeable(path: string, cause: unknown): HeadwaterError {
+  return new HeadwaterError(
+    'disk-failed',
+    `cannot make the directory ${path}: its file system takes no new directories; choose a directory on ` +
+      'a disk',
     { cause },
   )
 }

@@ -20,13 +20,13 @@ import {
   stampLogAppendTime,
   type BatchHeader,
 } from '../records/batch.ts'
-import { decodeRecords } from '../records/record.ts'
 import type { LogCheckpoint, LogConfig, LogIdentity } from './identity.ts'
 import type { EpochEnd } from './state/epochs.ts'
 import type { LogState, Moment } from './state/log-state.ts'
 import type { Producer, Refusal } from './state/producers.ts'
 import type { Segments } from './segments/segments.ts'
 import { Tail } from './segments/tail.ts'
+import { firstOfLargest, firstSince, type RecordPosition, type Stretch } from './segments/times.ts'
 import type { AbortedTransaction } from './state/transaction-index.ts'
 
 export type AppendResult =
@@ -38,12 +38,6 @@ export type AppendResult =
       readonly durable: Promise<void>
     }
   | { readonly kind: 'refused'; readonly reason: Refusal }
-
-export interface RecordPosition {
-  readonly offset: number
-  readonly timestamp: number
-  readonly leaderEpoch: number
-}
 
 /** What a log needs of its store. */
 export interface LogHost {
@@ -195,29 +189,12 @@ export class Log {
 
   /** The first record, by offset, whose timestamp is at least `timestamp` (ms). */
   async offsetForTimestamp(timestamp: number): Promise<RecordPosition | undefined> {
-    const upTo = this.#highWatermark
-    const pick = (batch: Uint8Array): RecordPosition | undefined =>
-      this.#firstRecordSince(batch, timestamp)
-    const inMemoryFrom = Math.max(this.#tail.startOffset, this.startOffset)
-    if (inMemoryFrom > this.startOffset) {
-      const stored = await this.#segments.findSince(timestamp, this.startOffset, upTo, pick)
-      if (stored !== undefined) return stored
-    }
-    for (const batch of this.#tail.between(inMemoryFrom, upTo)) {
-      if (batch.maxTimestamp < timestamp) continue
-      const found = pick(batch.bytes)
-      if (found !== undefined) return found
-    }
-    return undefined
+    return await firstSince(this.#readable(), timestamp)
   }
 
   /** The first record with the largest timestamp; undefined when nothing can be read. */
   async maxTimestamp(): Promise<RecordPosition | undefined> {
-    let largest = this.#segments.maxTimestamp
-    for (const batch of this.#tail.between(this.#writtenOffset, this.#highWatermark)) {
-      largest = Math.max(largest, batch.maxTimestamp)
-    }
-    return await this.offsetForTimestamp(largest)
+    return await firstOfLargest(this.#readable(), this.#writtenOffset)
   }
 
   /** Moves the start up to `offset`, which is at most the high watermark, durably. */
@@ -247,8 +224,8 @@ export class Log {
     return [...this.#state.producers.all()]
   }
 
-  /** Calls `listener` whenever the high watermark or the last stable offset moved, until the returned
-   * function is called. */
+  /** Calls `listener` whenever the high watermark or the last stable offset moved, or the log was deleted,
+   * until the returned function is called. */
   onAdvance(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
@@ -323,6 +300,7 @@ export class Log {
   /** From now on the log takes and writes nothing. */
   markDeleted(): void {
     this.#deleted = true
+    this.tellListeners()
   }
 
   /** Takes a batch from the journal after a restart, unless segments or checkpoint have it already. */
@@ -375,16 +353,12 @@ export class Log {
     if (this.config.volatile === true) this.#tail.forgetBefore(offset)
   }
 
-  #firstRecordSince(batch: Uint8Array, timestamp: number): RecordPosition | undefined {
-    const { partitionLeaderEpoch } = readBatchHeader(batch)
-    for (const record of decodeRecords(batch)) {
-      if (record.timestamp < timestamp || record.offset < this.startOffset) continue
-      return {
-        offset: record.offset,
-        timestamp: record.timestamp,
-        leaderEpoch: partitionLeaderEpoch,
-      }
+  #readable(): Stretch {
+    return {
+      segments: this.#segments,
+      tail: this.#tail,
+      from: this.startOffset,
+      upTo: this.#highWatermark,
     }
-    return undefined
   }
 }

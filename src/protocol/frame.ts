@@ -12,6 +12,10 @@
  *
  * Encoding gives chunks to write one after the other; decoding takes a frame without its length. Codecs
  * are compiled at the first use of an API's version and kept.
+ *
+ * Bytes after the end of a request are not read, as in Kafka: librdkafka ends its request for the metadata
+ * of all topics with three bytes too many. Bytes after the end of a response are refused: the broker then
+ * means another message than we do, and what was read of it may be wrong, too.
  */
 import { Reader } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
@@ -70,7 +74,7 @@ export function encodeRequest<N extends ApiName>(
   return finishFrame(out)
 }
 
-/** Throws `frame-invalid` when the bytes are no request. */
+/** Throws `frame-invalid` when the bytes do not begin with a request. */
 export function decodeRequest(frame: Uint8Array): DecodedRequest | UnsupportedRequest {
   const from = new Reader(frame)
   const key = from.int16()
@@ -84,7 +88,6 @@ export function decodeRequest(frame: Uint8Array): DecodedRequest | UnsupportedRe
   const clientId = length < 0 ? null : from.string(length)
   if (requestHeaderVersion(api, version) === 2) skipTags(from)
   const body = codecOf(api, version, 'request').read(from)
-  refuseRest(from, api)
   return { api, version, correlationId, clientId, body }
 }
 
@@ -113,7 +116,7 @@ export function decodeResponse<N extends ApiName>(
   const correlationId = from.int32()
   if (responseHeaderVersion(api, version) === 1) skipTags(from)
   const body = codecOf(api, version, 'response').read(from) as ResponseOf<N>
-  refuseRest(from, api)
+  if (from.remaining > 0) throw restOf(api, version, from.remaining)
   return { correlationId, body }
 }
 
@@ -213,9 +216,12 @@ function skipTags(from: Reader): void {
   }
 }
 
-function refuseRest(from: Reader, api: ApiName): void {
-  if (from.remaining === 0) return
-  throw new HeadwaterError('frame-invalid', `${from.remaining} bytes after the end of a ${api}`)
+function restOf(api: ApiName, version: number, bytes: number): HeadwaterError {
+  return new HeadwaterError(
+    'frame-invalid',
+    `the answer to ${api} version ${version} has ${bytes} bytes after its end: the broker means another ` +
+      'message by that version, so nothing of it is used; check that it speaks the Kafka protocol of 4.4 or before',
+  )
 }
 
 const codecs = new Map<string, Codec<unknown>>()

@@ -267,6 +267,10 @@ describe('kafkajs', () => {
         },
       ],
     })
+    const replicaAssignment = [0, 1].map((partition) => ({ partition, replicas: [1] }))
+    await admin.createTopics({ topics: [{ topic: 'assigned', replicaAssignment }] })
+    const assigned = await admin.fetchTopicMetadata({ topics: ['assigned'] })
+    assert.equal(assigned.topics[0]?.partitions.length, 2)
     await admin.createPartitions({ topicPartitions: [{ topic: 'managed', count: 5 }] })
     const { topics } = await admin.fetchTopicMetadata({ topics: ['managed'] })
     assert.equal(topics[0]?.partitions.length, 5)

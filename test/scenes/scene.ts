@@ -39,6 +39,7 @@ const stages: Readonly<Record<string, { machine: () => unknown; lasting: Lasting
         nodeId: 1,
         defaultPartitions: 4,
         partitionsMax: 100,
+        autoCreatePartitionsMax: 100,
         brokerConfigs: new Map([['log.dirs', '/d']]),
       }),
     lasting: (state: unknown) => state,

@@ -332,6 +332,10 @@ async function checkTimes(log: Log, readable: readonly ModelBatch[]): Promise<vo
     const found = await log.offsetForTimestamp(wanted)
     assert.equal(found?.offset, first && Math.max(first.baseOffset, log.startOffset))
   }
+  const largest = Math.max(...readable.map((batch) => batch.timestamp))
+  const first = readable.find((batch) => batch.timestamp === largest)
+  const found = await log.maxTimestamp()
+  assert.equal(found?.offset, first && Math.max(first.baseOffset, log.startOffset))
 }
 
 /** Time stands still but for turns of the microtask queue. */

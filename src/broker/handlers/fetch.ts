@@ -1,8 +1,8 @@
 /**
  * Reading records: bounds, long polls, and stored bytes sent as they are.
  *
- * A fetch is answered as soon as `minBytes` can be read, something is wrong with one of its partitions,
- * or its time is over. Whole stored batches are returned, the first one even when it is larger than
+ * A fetch is answered as soon as `minBytes` can be read, something is wrong with one of its partitions (its
+ * topic may be deleted while it waits), or its time is over. Whole stored batches are returned, the first one even when it is larger than
  * every limit, so that a consumer always gets on. The batches are never copied here.
  */
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
@@ -100,11 +100,12 @@ class Reading {
     for (const { partition } of this.#items) if (partition !== undefined) yield partition.log
   }
 
-  /** Whether a partition can be read further than when it was last read. */
+  /** Whether a partition can be read further than when it was last read, or not at all any more. */
   hasAdvanced(): boolean {
     return this.#items.some(
       ({ partition, readableEnd }) =>
-        partition !== undefined && partition.readableEnd(this.#readCommitted) > readableEnd,
+        partition !== undefined &&
+        (partition.log.isDeleted || partition.readableEnd(this.#readCommitted) > readableEnd),
     )
   }
 
@@ -124,11 +125,7 @@ class Reading {
   }
 
   #check({ target, partition }: Item): number {
-    if (partition === undefined) {
-      return this.#version >= topicIdVersion
-        ? ErrorCode.UNKNOWN_TOPIC_ID
-        : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    }
+    if (partition === undefined || partition.log.isDeleted) return this.#unknown
     const { fetchOffset, currentLeaderEpoch } = target
     const epochError = partition.checkLeaderEpoch(currentLeaderEpoch)
     if (epochError !== ErrorCode.NONE) return epochError
@@ -140,6 +137,12 @@ class Reading {
     }
     const inRange = fetchOffset >= startOffset && fetchOffset <= endOffset
     return inRange ? ErrorCode.NONE : ErrorCode.OFFSET_OUT_OF_RANGE
+  }
+
+  get #unknown(): number {
+    return this.#version >= topicIdVersion
+      ? ErrorCode.UNKNOWN_TOPIC_ID
+      : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
   }
 
   #readItem(item: Item): Promise<void> | undefined {
@@ -161,7 +164,10 @@ class Reading {
       return read.then(
         (batches) => this.#take(item, batches),
         (error: unknown) => {
-          item.errorCode = partition!.unreadable(error, this.#report)
+          // Files that went while they were read are no damage.
+          item.errorCode = partition!.log.isDeleted
+            ? this.#unknown
+            : partition!.unreadable(error, this.#report)
           this.failed = true
         },
       )

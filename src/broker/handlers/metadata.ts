@@ -43,7 +43,9 @@ export const metadataHandlers: Handlers = {
     const { nodeId, host, port } = brokerOf(context)
     const known = request.keyType === groupKey || request.keyType === transactionKey
     const errorCode = known ? ErrorCode.NONE : ErrorCode.INVALID_REQUEST
-    const errorMessage = known ? null : `key type ${request.keyType} is not spoken here`
+    // Kafka's words for no error: here the code's name, and from version 4 on nothing, but never null.
+    const none = context.version < 4 ? 'NONE' : ''
+    const errorMessage = known ? none : `key type ${request.keyType} is not spoken here`
     const where = known ? { nodeId, host, port } : { nodeId: -1, host: '', port: -1 }
     if (context.version < 4) return { errorCode, errorMessage, ...where }
     return {

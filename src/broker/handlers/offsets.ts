@@ -82,9 +82,14 @@ async function listPartition(
     return { partitionIndex, errorCode: ErrorCode.UNSUPPORTED_VERSION }
   }
   const partition = catalog.partition(topic, partitionIndex)
-  const listed = await listOffset(partition, asked, readCommitted).catch((error: unknown) => ({
-    errorCode: partition!.unreadable(error, report),
-  }))
+  const looked = await listOffset(partition, asked, readCommitted).catch((error: unknown) =>
+    partition!.log.isDeleted ? undefined : { errorCode: partition!.unreadable(error, report) },
+  )
+  // Its files may go while they are looked through: that is no damage, and what was found is of no topic.
+  const listed =
+    looked === undefined || partition?.log.isDeleted === true
+      ? { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }
+      : looked
   return version >= leaderEpochVersion
     ? { partitionIndex, ...listed }
     : { partitionIndex, ...listed, leaderEpoch: undefined }

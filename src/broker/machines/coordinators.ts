@@ -66,6 +66,7 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
       nodeId: config.nodeId,
       defaultPartitions: config.partitionCountDefault,
       partitionsMax: config.partitionsMax,
+      autoCreatePartitionsMax: config.autoCreatePartitionsMax,
       brokerConfigs: fixedConfigs,
     }),
     { ...shared, runEffect: (effect) => runTopicsEffect(effect, catalog, coordinators) },

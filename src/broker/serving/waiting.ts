@@ -1,7 +1,8 @@
 /**
  * Requests that wait for logs to advance (long-polling fetches), without polling.
  *
- * A wait listens on its own logs only, so an append wakes the consumers of its partition and nobody else.
+ * A wait listens on its own logs only, so an append wakes the consumers of its partition and nobody else;
+ * that a log is deleted is heard in the same way.
  * A group commit advances many logs in one turn: the wait looks again once, after all of them. It ends
  * when its condition holds, its time is over, its client is gone, or the broker closes.
  */

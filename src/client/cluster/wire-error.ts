@@ -89,6 +89,10 @@ const fixes = new Map<number, string>([
     "choose a transactionTimeoutMs below the broker's transaction.max.timeout.ms",
   ],
   [
+    ErrorCode.GROUP_MAX_SIZE_REACHED,
+    'the group has as many members, or they hold as much, as the broker lets a group: use fewer members, or several groups',
+  ],
+  [
     ErrorCode.INVALID_SESSION_TIMEOUT,
     "choose a sessionTimeoutMs within the broker's group.min and group.max.session.timeout.ms",
   ],

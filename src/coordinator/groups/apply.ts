@@ -15,6 +15,7 @@ import {
   type GroupsState,
   type PartitionOffsets,
 } from './state.ts'
+import { issuedIdBytes, touchedBytes } from './weight.ts'
 
 const noBytes = new Uint8Array(0)
 
@@ -24,6 +25,7 @@ const markerEpochsMax = 10_000
 export function applyToGroups(state: GroupsState, change: GroupsChange): void {
   if (isSessionChange(change)) return applyToSessions(state, change)
   if (change.type === 'group-deleted') {
+    state.membersBytes -= heldBytes(state, change.groupId)
     state.groups.delete(change.groupId)
     state.sessions.delete(change.groupId)
     return
@@ -36,7 +38,10 @@ export function applyToGroups(state: GroupsState, change: GroupsChange): void {
     }
     return
   }
-  applyToGroup(ensure(state.groups, change.groupId, blankGroup), change)
+  const group = ensure(state.groups, change.groupId, blankGroup)
+  const before = group.membersBytes
+  applyToGroup(group, change)
+  state.membersBytes += group.membersBytes - before
   forgetSession(state.sessions.get(change.groupId), change)
 }
 
@@ -49,7 +54,9 @@ type SessionChange = Exclude<GroupsChange, StoredGroupsChange>
 /** Applies what concerns one group and stays. */
 export function applyToGroup(group: Group, change: GroupChange): void {
   const { generationId } = group
+  const before = touchedBytes(group, change)
   alter(group, change)
+  group.membersBytes += touchedBytes(group, change) - before
   assertGroup(group, generationId, change)
 }
 
@@ -154,9 +161,23 @@ function isSessionChange(change: GroupsChange): change is SessionChange {
 
 function applyToSessions(state: GroupsState, change: SessionChange): void {
   const sessions = ensure(state.sessions, change.groupId, blankSessions)
+  const before = sessions.issuedIds.size
   applyToSessionsOf(sessions, change)
+  if (sessions.issuedIds.size !== before && 'memberId' in change) {
+    const count = sessions.issuedIds.size - before
+    state.membersBytes += count * issuedIdBytes(change.groupId, change.memberId)
+  }
   const unused = sessions.issuedIds.size === 0 && sessions.members.size === 0
   if (unused && !state.groups.has(change.groupId)) state.sessions.delete(change.groupId)
+}
+
+/** What goes with a group. */
+function heldBytes({ groups, sessions }: GroupsState, groupId: string): number {
+  let bytes = groups.get(groupId)?.membersBytes ?? 0
+  for (const memberId of sessions.get(groupId)?.issuedIds.keys() ?? []) {
+    bytes += issuedIdBytes(groupId, memberId)
+  }
+  return bytes
 }
 
 function assign(

@@ -29,10 +29,14 @@ import {
   tryCompleteJoin,
   voteProtocol,
 } from './rebalance.ts'
+import { growthFault, memberBytes } from './weight.ts'
 import { waiting, type Group, type GroupsState, type Member } from './state.ts'
 
 /** How long a newcomer may wait at the barrier, where it cannot send heartbeats. */
 const newMemberJoinTimeoutMs = 300_000
+/** Characters of a client's name in the ids it is given. */
+const memberIdPrefixMax = 255
+const noBytes = new Uint8Array(0)
 
 export function joinGroup(
   options: GroupsOptions,
@@ -42,7 +46,7 @@ export function joinGroup(
 ): GroupsDecision {
   const { request, version } = command
   const draft = openDraft(options, state, request.groupId, now)
-  const errorCode = joinFault(options, draft, command)
+  const errorCode = joinFault(options, draft, command) ?? sizeFault(state, draft, command)
   if (errorCode !== undefined) {
     return onlyAnswer(command, joinRefusal(version, errorCode, request.memberId))
   }
@@ -103,6 +107,37 @@ function joinFault(
   return memberFault(group, memberId, request.groupInstanceId)
 }
 
+/** Why what the request brings cannot be kept; it takes the place of what the member brought before. */
+function sizeFault(
+  state: GroupsState,
+  { options, group }: GroupDraft,
+  { request, clientId, clientHost, memberId }: JoinGroupCall,
+): number | undefined {
+  const { groupId, groupInstanceId: instanceId, protocols } = request
+  const known =
+    group.members.get(request.memberId) ??
+    (instanceId === null ? undefined : staticMember(group, instanceId))
+  const brought = {
+    memberId: known?.memberId ?? newMemberId(clientId, instanceId, memberId),
+    instanceId,
+    clientId: clientId ?? '',
+    clientHost,
+    protocols,
+    assignment: known?.assignment ?? noBytes,
+  }
+  const growth = memberBytes(groupId, brought) - memberBytes(groupId, known)
+  const fault = growthFault(options, state, group, growth)
+  if (fault === undefined) return undefined
+  return fault === 'of its group'
+    ? ErrorCode.GROUP_MAX_SIZE_REACHED
+    : ErrorCode.COORDINATOR_NOT_AVAILABLE
+}
+
+/** As in Kafka it begins with what the client calls itself, or with as much of that as people read. */
+function newMemberId(clientId: string | null, instanceId: string | null, id: string): string {
+  return `${(instanceId ?? clientId ?? '').slice(0, memberIdPrefixMax)}-${id}`
+}
+
 function isKnownInstance(group: Group, instanceId: string | null): boolean {
   return instanceId !== null && staticMember(group, instanceId) !== undefined
 }
@@ -124,8 +159,7 @@ function supportsProtocols(
 function joinAsUnknown(draft: GroupDraft, command: JoinGroupCall): void {
   const { request, version } = command
   const { groupId, groupInstanceId } = request
-  const prefix = groupInstanceId ?? command.clientId ?? ''
-  const memberId = `${prefix}-${command.memberId}`
+  const memberId = newMemberId(command.clientId, groupInstanceId, command.memberId)
   if (groupInstanceId !== null) {
     const holder = staticMember(draft.group, groupInstanceId)
     if (holder === undefined) addMember(draft, command, memberId)

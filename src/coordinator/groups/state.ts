@@ -21,6 +21,8 @@ export interface GroupsState {
   /** The epoch of each producer's latest markers: what is older came too late. Forgotten by a restart,
    * which ends every request that could still be late. */
   readonly markerEpochs: Map<number, number>
+  /** About what the members of all groups hold, with the ids given out (`weight.ts`). */
+  membersBytes: number
 }
 
 export type GroupPhase = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable'
@@ -34,6 +36,8 @@ export interface Group {
   generationId: number
   /** In the order they joined. */
   readonly members: Map<string, Member>
+  /** About what they hold (`weight.ts`). */
+  membersBytes: number
   /** By topic and partition. */
   readonly offsets: Map<string, Map<number, PartitionOffsets>>
 }
@@ -111,7 +115,7 @@ const noTimers: GroupTimers = {
 }
 
 export function initialGroups(): GroupsState {
-  return { groups: new Map(), sessions: new Map(), markerEpochs: new Map() }
+  return { groups: new Map(), sessions: new Map(), markerEpochs: new Map(), membersBytes: 0 }
 }
 
 export function blankGroup(groupId: string): Group {
@@ -123,6 +127,7 @@ export function blankGroup(groupId: string): Group {
     leaderId: null,
     generationId: 0,
     members: new Map(),
+    membersBytes: 0,
     offsets: new Map(),
   }
 }

@@ -21,8 +21,9 @@ import {
 } from './draft.ts'
 import type { GroupsOptions } from './options.ts'
 import { memberFault, staticMember } from './join.ts'
-import { afterDeparture, dropMember } from './rebalance.ts'
+import { afterDeparture, dropMember, startRebalance } from './rebalance.ts'
 import { waiting, type Group, type GroupsState, type Member } from './state.ts'
+import { growthFault } from './weight.ts'
 
 export function syncGroup(
   options: GroupsOptions,
@@ -42,7 +43,11 @@ export function syncGroup(
   }
   setSession(draft, member.memberId, { sync: waiting(command), syncPending: false })
   if (group.state === 'CompletingRebalance' && group.leaderId === member.memberId) {
-    recordAssignments(draft, request.assignments)
+    const assignments = assignmentsFor(draft.group, request.assignments)
+    const fault = growthFault(options, state, group, growthBy(group, assignments))
+    if (fault === undefined)
+      record(draft, { type: 'assigned', groupId: group.groupId, assignments })
+    else refuseAssignments(draft, fault)
   }
   if (group.state === 'Stable') handOutAssignments(draft)
   const { members } = draft.sessions
@@ -147,18 +152,40 @@ function syncFault(
   return group.state === 'PreparingRebalance' ? ErrorCode.REBALANCE_IN_PROGRESS : undefined
 }
 
+interface Assignment {
+  readonly memberId: string
+  readonly assignment: Uint8Array
+}
+
 /** The leader's word; members it forgot get nothing. */
-function recordAssignments(
-  draft: GroupDraft,
-  given: readonly { readonly memberId: string; readonly assignment: Uint8Array }[],
-): void {
-  const { group } = draft
+function assignmentsFor({ members }: Group, given: readonly Assignment[]): Assignment[] {
   const byMember = new Map(given.map(({ memberId, assignment }) => [memberId, assignment]))
-  const assignments = [...group.members.keys()].map((memberId) => ({
+  return Array.from(members.keys(), (memberId) => ({
     memberId,
     assignment: byMember.get(memberId)?.slice() ?? new Uint8Array(0),
   }))
-  record(draft, { type: 'assigned', groupId: group.groupId, assignments })
+}
+
+function growthBy({ members }: Group, assignments: readonly Assignment[]): number {
+  let bytes = 0
+  for (const { memberId, assignment } of assignments) {
+    bytes += assignment.length - members.get(memberId)!.assignment.length
+  }
+  return bytes
+}
+
+/** As Kafka does where a group does not fit into its log: everyone hears of it and joins again, or gives up. */
+function refuseAssignments(draft: GroupDraft, fault: 'of its group' | 'of all groups'): void {
+  const errorCode =
+    fault === 'of its group' ? ErrorCode.UNKNOWN_SERVER_ERROR : ErrorCode.COORDINATOR_NOT_AVAILABLE
+  for (const member of draft.group.members.values()) {
+    const { sync } = sessionOf(draft, member.memberId)
+    if (sync === undefined) continue
+    draft.replies.push(answer(sync, { errorCode }))
+    setSession(draft, member.memberId, { sync: undefined })
+    touch(draft, member)
+  }
+  startRebalance(draft)
 }
 
 function handOutAssignments(draft: GroupDraft): void {

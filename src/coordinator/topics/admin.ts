@@ -10,6 +10,7 @@ import { answer, onlyAnswer } from '../answer.ts'
 import type { AutoCreate, Call, CreateTopicsCall, TopicsEffect } from '../commands.ts'
 import type { TopicsChange, TopicsDecision } from './changes.ts'
 import { configFault, topicConfigs } from './configs.ts'
+import { countFault, requestFault } from './limits.ts'
 import { collidingName, refusal, topicNameFault, type Refusal } from './names.ts'
 import type { TopicsOptions } from './options.ts'
 import {
@@ -36,6 +37,12 @@ export function createTopics(
 ): TopicsDecision {
   const { request, topicIds } = command
   const requestedNames = countNames(request.topics)
+  const once = request.topics.filter(({ name }) => requestedNames.get(name) === 1)
+  const excessive = requestFault(options, once)
+  if (excessive !== undefined) {
+    const topics = Array.from(requestedNames.keys(), (name) => ({ name, ...excessive }))
+    return onlyAnswer(command, { topics })
+  }
   const created: Topic[] = []
   const answered = new Set<string>()
   const topics: CreateTopicsResult[] = []
@@ -66,19 +73,22 @@ export function autoCreate(
   now: number,
 ): TopicsDecision {
   const { names, topicIds } = command
+  const byDefault = { numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }
+  const missing = names.filter((name) => !state.topics.has(name))
+  const excessive = countFault(missing.length * options.defaultPartitions)
+  if (excessive !== undefined) {
+    const { errorCode } = excessive
+    return onlyAnswer(command, { topics: names.map((name) => ({ name, errorCode })) })
+  }
+  // What is left above it is for topics that somebody makes on purpose.
+  const limited = { ...options, partitionsMax: options.autoCreatePartitionsMax }
   const created: Topic[] = []
   const topics = names.map((name, index) => {
     if (state.topics.has(name) || created.some((topic) => topic.name === name)) {
       return { name, errorCode: ErrorCode.NONE }
     }
-    const requested = {
-      name,
-      numPartitions: -1,
-      replicationFactor: -1,
-      assignments: [],
-      configs: [],
-    }
-    const topic = planTopic(options, state, created, requested, topicIds[index] ?? zeroUuid, now)
+    const requested = { name, ...byDefault }
+    const topic = planTopic(limited, state, created, requested, topicIds[index] ?? zeroUuid, now)
     if ('errorCode' in topic) return { name, errorCode: topic.errorCode }
     created.push(topic)
     return { name, errorCode: ErrorCode.NONE }
@@ -195,7 +205,7 @@ function growthFault(
     const fault = assignmentFault(options, assignments)
     if (fault !== undefined) return fault
   }
-  return limitFault(options, state, addedBefore + added)
+  return countFault(addedBefore + added) ?? limitFault(options, state, addedBefore + added)
 }
 
 /** The topic that a request asks for, or why it cannot be. `created` are those planned before it. */
@@ -331,6 +341,7 @@ function createdResult(
     name: topic.name,
     topicId: topic.topicId,
     errorCode: ErrorCode.NONE,
+    errorMessage: null,
     numPartitions: topic.partitionCount,
     replicationFactor: 1,
     configs,

@@ -1,4 +1,4 @@
-/** What the topics machine is told of its broker, and its bound. */
+/** What the topics machine is told of its broker, and its bounds. */
 
 export interface TopicsOptions {
   readonly nodeId: number
@@ -6,6 +6,8 @@ export interface TopicsOptions {
   readonly defaultPartitions: number
   /** The most partitions all topics may have together. */
   readonly partitionsMax: number
+  /** The most that topics made on the side (auto-create) may bring them to. */
+  readonly autoCreatePartitionsMax: number
   /** Broker settings that are fixed while it runs, for `DescribeConfigs`: name to value. */
   readonly brokerConfigs: ReadonlyMap<string, string>
 }

@@ -53,7 +53,7 @@ export function describeConfigs(
   const results = request.resources.map((resource): DescribedResource => {
     const { resourceType, resourceName } = resource
     if (unusedResources.has(resourceType)) {
-      return { resourceType, resourceName, errorMessage: null, configs: [] }
+      return { resourceType, resourceName, configs: [] }
     }
     const fault = resourceFault(options, state, resourceType, resourceName)
     if (fault !== undefined) return { resourceType, resourceName, ...fault }
@@ -65,7 +65,7 @@ export function describeConfigs(
     const configs = all
       .filter(({ name }) => keys === null || keys.length === 0 || keys.includes(name ?? ''))
       .map((config) => (request.includeSynonyms ? config : { ...config, synonyms: [] }))
-    return { resourceType, resourceName, errorMessage: null, configs }
+    return { resourceType, resourceName, configs }
   })
   return onlyAnswer(command, { results })
 }

@@ -50,6 +50,8 @@ export class Segment {
   dirty = false
   /** Written to since the last `syncContents`. */
   #unsynced = false
+  /** What `largestSince` found out last, up to a position: for one start no byte is walked twice. */
+  #later: { readonly from: number; readonly position: number; readonly largest: number } | undefined
   readonly #files: SegmentFiles
   #opened: Promise<Opened> | undefined
   #users = 0
@@ -165,6 +167,25 @@ export class Segment {
         return found === undefined
       })
       return found
+    })
+  }
+
+  /** The largest timestamp of the records from `from` on; see `Segments.largestSince`. */
+  async largestSince(from: number, largestIn: (batch: Uint8Array) => number): Promise<number> {
+    return await this.#use(async ({ file, index }) => {
+      const before = this.#later?.from === from ? this.#later : undefined
+      let { position: next, largest } = before ?? { position: index.positionOf(from), largest: -1 }
+      await this.#walk(file, next, (header, bytes, at, position) => {
+        next = position + header.sizeBytes
+        if (nextOffsetOf(header) <= from || header.maxTimestamp <= largest) return true
+        largest =
+          header.baseOffset >= from
+            ? header.maxTimestamp
+            : largestIn(this.#checked(bytes, at, position, header.sizeBytes))
+        return true
+      })
+      this.#later = { from, position: next, largest }
+      return largest
     })
   }
 

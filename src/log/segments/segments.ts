@@ -129,8 +129,16 @@ export class Segments {
     return undefined
   }
 
-  get maxTimestamp(): number {
-    return this.#list.reduce((largest, segment) => Math.max(largest, segment.maxTimestamp), -1)
+  /**
+   * The largest timestamp of the records from `from` on; -1 when there are none.
+   * @param largestIn the same for the batch that `from` lies in the middle of
+   */
+  async largestSince(from: number, largestIn: (batch: Uint8Array) => number): Promise<number> {
+    const [cut, ...whole] = this.#list.slice(this.#indexOf(from))
+    const largest = whole.reduce((most, segment) => Math.max(most, segment.maxTimestamp), -1)
+    if (cut === undefined || cut.maxTimestamp <= largest) return largest
+    if (cut.baseOffset >= from) return cut.maxTimestamp
+    return Math.max(largest, await cut.largestSince(from, largestIn))
   }
 
   /** Removes segments that end at or before `offset`, the last one too. */

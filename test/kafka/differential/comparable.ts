@@ -7,7 +7,7 @@
  * Everything else is compared as it is.
  */
 import { zeroUuid } from '../../../src/base/units.ts'
-import { errorName } from '../../../src/protocol/errors.ts'
+import { ErrorCode, errorName } from '../../../src/protocol/errors.ts'
 import { isControl, readBatchHeader, splitBatches } from '../../../src/records/batch.ts'
 import { controlKind } from '../../../src/records/record.ts'
 
@@ -64,7 +64,9 @@ function plain(value: unknown, names: Map<unknown, string>): unknown {
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).map(([field, content]) => {
     if (/errorCode$/i.test(field)) return [field, errorName(content as number)]
-    const like = unlike[field]
+    // Where there is no error there are no words, and a client may look at which nothing it is.
+    const isNothing = field === 'errorMessage' && fieldOf(value, 'errorCode') === ErrorCode.NONE
+    const like = isNothing ? undefined : unlike[field]
     if (like === undefined) return [field, plain(content, names)]
     return [field, like(content as never, (kind, id) => nameOf(kind, id, names))]
   })

@@ -1,4 +1,5 @@
 /** Reading: bounds, sizes, epochs, ids. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { batch, fetch, produce } from './batches.ts'
 import { family } from './rule.ts'
 import type { Side } from './side.ts'
@@ -83,6 +84,18 @@ family('fetch', (rule) => {
     const other = await side.peer()
     await produce(other, topic, batch(['z']))
     await waiting
+  })
+
+  rule('a fetch that waits ends when its topic is deleted', async (side) => {
+    const topic = await filled(side)
+    const other = await side.peer()
+    const started = performance.now()
+    const waiting = fetch(side, topic, 6, { minBytes: 1, maxWaitMs: 5000 })
+    // So that it waits before the topic goes.
+    await delay(100)
+    await other.ask('DeleteTopics', 5, { topicNames: [topic], timeoutMs: 5000 }, { aside: true })
+    await waiting
+    side.note('waited', performance.now() - started > 4000)
   })
 
   rule('an error is not waited with', async (side) => {

@@ -119,6 +119,9 @@ family('handshake', (rule) => {
 
   rule('bytes after the body, fields unknown and no client id are no fault', async (side) => {
     await fate(side, 'no client id', frame(0, 18, 0, 0, 0, 0, 0, 1, 255, 255))
+    await fate(side, 'bytes after the body', frame(0, 18, 0, 0, 0, 0, 0, 1, 255, 255, 0, 1, 2))
+    const all = concatBytes(encodeRequest('Metadata', 12, 7, 'x', { topics: null })).subarray(4)
+    await fate(side, 'all topics, and librdkafka’s rest', frame(...all, 0, 0, 0))
     await fate(
       side,
       'an unknown tag',

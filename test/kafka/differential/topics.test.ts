@@ -83,7 +83,23 @@ family('topics', (rule) => {
     await create(side, { ...given, assignments: [{ partitionIndex: 1, brokerIds: [1] }] })
     await create(side, { ...given, numPartitions: 2, assignments: assign([1]) })
     await create(side, { ...given, replicationFactor: 1, assignments: assign([1]) })
+    await create(side, { ...given, assignments: [...assign([1]), ...assign([1])] })
+    await create(side, { ...given, assignments: assign([1], [1, 7]) })
+    await create(side, { ...given, assignments: [{ partitionIndex: -1, brokerIds: [1] }] })
     await create(side, { ...given, assignments: assign([1], [1]) })
+    for (const version of [2, 4, 5, 7]) {
+      const topic = { ...given, name: side.called(`v${version}`) }
+      await create(side, { ...topic, assignments: assign([1], [1]).toReversed() }, { version })
+    }
+  })
+
+  rule('a request for too many partitions makes none of them', async (side) => {
+    const topics = [5_000, 5_001].map((numPartitions) => ({
+      name: side.called(`n${numPartitions}`),
+      numPartitions,
+      replicationFactor: 1,
+    }))
+    await side.ask('CreateTopics', 7, { topics, timeoutMs: 5000, validateOnly: true })
   })
 
   rule('configurations are checked', async (side) => {

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import type { BrokerEvent } from '../../../src/broker/broker-event.ts'
 import { brokerDefaults } from '../../../src/broker/config.ts'
 import type { RequestInput } from '../../../src/protocol/api.ts'
+import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { splitBatches } from '../../../src/records/batch.ts'
 import { batchOf, createTopic, produce, type RawClient } from '../../conformance/raw-client.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
@@ -88,6 +89,24 @@ it('a page of partitions has an end, however many are asked for', async () => {
   })
   assert.equal(page.topics[0]!.partitions.length, 2_000)
   assert.deepEqual(page.nextCursor, { topicName: 'wide', partitionIndex: 2_000 })
+  await broker.close()
+})
+
+it('a question about thousands of topics that are not there makes none of them', async () => {
+  const { broker, ...open } = await openBroker()
+  const client = await open.client()
+  const names = Array.from({ length: 5_000 }, (_, n) => ({ name: `unknown-${n}` }))
+  const { topics } = await client.ask('Metadata', 12, { topics: names })
+  assert.deepEqual(
+    new Set(topics.map(({ errorCode }) => errorCode)),
+    new Set([ErrorCode.POLICY_VIOLATION]),
+  )
+  await createTopic(client, 'wanted', 10_000)
+  const all = await client.ask('Metadata', 12, { topics: null })
+  assert.deepEqual(
+    all.topics.map(({ name }) => name),
+    ['wanted'],
+  )
   await broker.close()
 })
 

@@ -8,6 +8,7 @@ import { groupsDefaults, type GroupsOptions } from '../../../src/coordinator/gro
 import type { RequestInput, ResponseOf } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { decodeRequest, encodeRequest } from '../../../src/protocol/frame.ts'
+import { assertCounted } from './recount.ts'
 import { Rehearsal } from './rehearsal.ts'
 
 const minute = 60_000
@@ -16,6 +17,15 @@ type GroupsApi = Extract<
   GroupsCommand['type'],
   'JoinGroup' | 'SyncGroup' | 'LeaveGroup' | 'OffsetCommit' | 'OffsetFetch' | 'DescribeGroups'
 >
+
+interface Joining {
+  readonly version?: number
+  readonly sessionTimeoutMs?: number
+  readonly groupId?: string
+  readonly instanceId?: string
+  /** Of metadata. */
+  readonly bytes?: number
+}
 
 class Play {
   readonly rehearsal
@@ -37,16 +47,29 @@ class Play {
     return this.rehearsal.answers.get(token) as ResponseOf<N> | undefined
   }
 
-  join(memberId = '', o: { version?: number; sessionTimeoutMs?: number } = {}) {
-    const { version = 4, sessionTimeoutMs = 10_000 } = o
+  join(memberId = '', o: Joining = {}) {
+    const { version = 4, sessionTimeoutMs = 10_000, groupId = 'g', bytes = 0 } = o
     return this.ask('JoinGroup', version, {
-      groupId: 'g',
+      groupId,
       memberId,
       sessionTimeoutMs,
       rebalanceTimeoutMs: 30 * minute,
       protocolType: 'consumer',
-      protocols: [{ name: 'range', metadata: new Uint8Array(0) }],
+      protocols: [{ name: 'range', metadata: new Uint8Array(bytes) }],
+      ...(o.instanceId === undefined ? {} : { groupInstanceId: o.instanceId }),
     })
+  }
+
+  /** A newcomer comes, and comes back with its id. */
+  enter(o: Joining = {}) {
+    const first = this.join('', o)!
+    if (first.errorCode !== ErrorCode.MEMBER_ID_REQUIRED) return first
+    return this.join(first.memberId, o) ?? { ...first, errorCode: ErrorCode.NONE }
+  }
+
+  sync(memberId: string, generationId: number, assignedBytes: number) {
+    const assignments = [{ memberId, assignment: new Uint8Array(assignedBytes) }]
+    return this.ask('SyncGroup', 3, { groupId: 'g', memberId, generationId, assignments })
   }
 
   commit(committedMetadata: string, memberId = '', generationIdOrMemberEpoch = -1) {
@@ -122,6 +145,98 @@ describe('a group', () => {
       assert.equal(play.rehearsal.state.groups.has('g'), hasOffsets)
       assert.equal(play.committed(), hasOffsets ? 7 : -1)
     }
+  })
+})
+
+describe('what members may hold', () => {
+  it('is bounded for a group, and refused with the first request', () => {
+    const play = new Play({ groupBytesMax: 2_000 })
+    const codeOf = (memberId: string, bytes: number) => play.join(memberId, { bytes })?.errorCode
+    assert.equal(codeOf('', 3_000), ErrorCode.GROUP_MAX_SIZE_REACHED)
+    const { memberId } = play.enter({ bytes: 1_000 })
+    // Another does not fit beside it, and it may not grow.
+    assert.equal(codeOf('', 1_000), ErrorCode.GROUP_MAX_SIZE_REACHED)
+    assert.equal(codeOf(memberId, 2_500), ErrorCode.GROUP_MAX_SIZE_REACHED)
+    assert.equal(codeOf(memberId, 1_500), ErrorCode.NONE)
+    assert.equal(codeOf(memberId, 1_500), ErrorCode.NONE)
+    play.ask('LeaveGroup', 1, { groupId: 'g', memberId })
+    assert.equal(play.enter({ bytes: 1_700 }).errorCode, ErrorCode.NONE)
+    assertCounted(play.rehearsal.state)
+  })
+
+  it('counts a static member once, however often it comes back', () => {
+    const play = new Play({ groupBytesMax: 2_000 })
+    for (let i = 0; i < 5; i++) {
+      const joined = play.join('', { version: 5, instanceId: 'i', bytes: 1_200 })
+      assert.notEqual(joined?.errorCode, ErrorCode.GROUP_MAX_SIZE_REACHED)
+    }
+    const big = play.join('', { version: 5, instanceId: 'i', bytes: 2_200 })
+    assert.equal(big?.errorCode, ErrorCode.GROUP_MAX_SIZE_REACHED)
+    assertCounted(play.rehearsal.state)
+  })
+
+  it('counts what is many, not only what is long', () => {
+    const play = new Play({ groupBytesMax: 10_000 })
+    const protocols = Array.from({ length: 1_000 }, () => ({
+      name: '',
+      metadata: new Uint8Array(0),
+    }))
+    const joined = play.ask('JoinGroup', 4, {
+      groupId: 'g',
+      sessionTimeoutMs: 10_000,
+      protocolType: 'consumer',
+      protocols,
+    })
+    assert.equal(joined?.errorCode, ErrorCode.GROUP_MAX_SIZE_REACHED)
+  })
+
+  it('is bounded for the work that a leader shares out, and the group goes on', () => {
+    const play = new Play({ groupBytesMax: 2_000 })
+    const { memberId, generationId } = play.enter({ bytes: 500 })
+    const refused = play.sync(memberId, generationId, 3_000)
+    assert.equal(refused?.errorCode, ErrorCode.UNKNOWN_SERVER_ERROR)
+    const group = () => play.rehearsal.state.groups.get('g')!
+    assert.equal(group().state, 'PreparingRebalance')
+    const again = play.join(memberId, { bytes: 500 })!
+    assert.equal(again.errorCode, ErrorCode.NONE)
+    assert.equal(play.sync(memberId, again.generationId, 1_000)?.errorCode, ErrorCode.NONE)
+    assert.equal(group().state, 'Stable')
+    // Shared out once more, the new takes the place of the old.
+    const third = play.join(memberId, { bytes: 501 })!
+    assert.equal(play.sync(memberId, third.generationId, 1_100)?.errorCode, ErrorCode.NONE)
+    assertCounted(play.rehearsal.state)
+  })
+
+  it('is bounded for all groups together, where waiting may help', () => {
+    const play = new Play({ groupsBytesMax: 3_000 })
+    const enter = (groupId: string) => play.enter({ groupId, bytes: 1_000 })
+    const first = enter('a')
+    assert.deepEqual([first.errorCode, enter('b').errorCode], [ErrorCode.NONE, ErrorCode.NONE])
+    assert.equal(enter('c').errorCode, ErrorCode.COORDINATOR_NOT_AVAILABLE)
+    const { memberId } = first
+    const rejoined = play.join(memberId, { groupId: 'a', bytes: 1_000 })
+    assert.equal(rejoined?.errorCode, ErrorCode.NONE, 'who is there already goes on')
+    play.ask('LeaveGroup', 1, { groupId: 'a', memberId })
+    assert.equal(enter('c').errorCode, ErrorCode.NONE)
+  })
+
+  it('is bounded for ids that are given out and never used, until they lapse', () => {
+    const play = new Play({ groupsBytesMax: 3_000 })
+    const codes = Array.from(
+      { length: 60 },
+      (_, n) => play.join('', { groupId: `g${n}` })!.errorCode,
+    )
+    assert.equal(codes[0], ErrorCode.MEMBER_ID_REQUIRED)
+    assert.equal(codes.at(-1), ErrorCode.COORDINATOR_NOT_AVAILABLE)
+    play.wakeAfter(10_000)
+    assert.equal(play.rehearsal.state.membersBytes, 0)
+    assert.equal(play.join()!.errorCode, ErrorCode.MEMBER_ID_REQUIRED)
+  })
+
+  it('has a short id for a client with a long name', () => {
+    const play = new Play()
+    const { memberId } = play.join('', { version: 5, instanceId: 'i'.repeat(30_000) })!
+    assert.match(memberId, /^i{255}-t0$/)
   })
 })
 

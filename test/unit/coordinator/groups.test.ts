@@ -7,6 +7,7 @@ import { groupsDefaults } from '../../../src/coordinator/groups/options.ts'
 import { groupsMachine } from '../../../src/coordinator/groups/machine.ts'
 import type { ApiName, RequestOf, ResponseOf } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
+import { assertCounted } from './recount.ts'
 import { Rehearsal } from './rehearsal.ts'
 
 /** Sequences tried; more of them on demand: `RUNS=5000 node --test ...`. */
@@ -277,6 +278,7 @@ class Play {
   }
 
   check(): void {
+    assertCounted(this.rehearsal.state)
     const group = this.rehearsal.state.groups.get(groupId)
     if (group === undefined) {
       // Forgotten, or never there: what comes is another group of the same name.

@@ -132,6 +132,7 @@ describe('the topics machine does not build on', () => {
     nodeId: 1,
     defaultPartitions: 1,
     partitionsMax: 9,
+    autoCreatePartitionsMax: 9,
     brokerConfigs,
   })
   const created = (name: string, topicId: string, partitionCount = 2): TopicsChange => ({

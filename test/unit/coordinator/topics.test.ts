@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { uuidText } from '../../../src/base/units.ts'
-import type { LogPlan, TopicsCommand } from '../../../src/coordinator/commands.ts'
+import type { AnswerOf, LogPlan, TopicsCommand } from '../../../src/coordinator/commands.ts'
 import { configFault, topicConfigs } from '../../../src/coordinator/topics/configs.ts'
 import { logPlans } from '../../../src/coordinator/topics/state.ts'
 import { topicsMachine } from '../../../src/coordinator/topics/machine.ts'
+import type { TopicsOptions } from '../../../src/coordinator/topics/options.ts'
 import type { ApiName, RequestOf, ResponseOf } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { Rehearsal } from './rehearsal.ts'
@@ -17,15 +18,24 @@ const nodeId = 1
 
 /** A host that makes and removes logs as the effects say, and forgets some when it crashes. */
 class Play {
-  readonly rehearsal = new Rehearsal(
-    topicsMachine({ nodeId, defaultPartitions: 2, partitionsMax: 20, brokerConfigs: new Map() }),
-    (state) => state,
-  )
+  readonly rehearsal
   readonly logs = new Map<string, LogPlan>()
   /** Names of logs that are gone: they must not come back. */
   readonly gone = new Set<string>()
   #ids = 0
   #tokens = 0
+
+  constructor(options: Partial<TopicsOptions> = {}) {
+    const machine = topicsMachine({
+      nodeId,
+      defaultPartitions: 2,
+      partitionsMax: 20,
+      autoCreatePartitionsMax: 12,
+      brokerConfigs: new Map(),
+      ...options,
+    })
+    this.rehearsal = new Rehearsal(machine, (state) => state)
+  }
 
   call<N extends ApiName>(type: N, version: number, request: RequestOf<N>): ResponseOf<N> {
     const token = `t${this.#tokens++}`
@@ -50,6 +60,20 @@ class Play {
       validateOnly: false,
     })
     return answer.topics[0]!.errorCode
+  }
+
+  /** The codes of topics that Metadata asks for. */
+  autoCreate(names: readonly string[]): number[] {
+    const token = `t${this.#tokens++}`
+    const topicIds = names.map(() => this.freshId())
+    this.rehearsal.run({ type: 'auto-create', token, names, topicIds })
+    const { topics } = this.rehearsal.answers.get(token) as AnswerOf<'auto-create'>
+    return topics.map(({ errorCode }) => errorCode)
+  }
+
+  get partitionCount(): number {
+    const counts = this.rehearsal.state.topics.values().map((topic) => topic.partitionCount)
+    return counts.reduce((sum, count) => sum + count, 0)
   }
 
   /** Runs the effects so far; a crash loses those it interrupts. */
@@ -167,6 +191,79 @@ describe('the topics machine', () => {
     assert.equal(play.create('n'.repeat(250), 1, 'delete'), ErrorCode.INVALID_TOPIC_EXCEPTION)
     play.runEffects()
     for (const logName of play.logs.keys()) assert(logName.length <= 255)
+  })
+})
+
+describe('partitions', () => {
+  const many = { partitionsMax: 20_000, autoCreatePartitionsMax: 20_000 }
+  const { NONE, POLICY_VIOLATION } = ErrorCode
+
+  it('leave room for topics made on purpose, whatever clients look for', () => {
+    const play = new Play()
+    const names = Array.from({ length: 10 }, (_, n) => `t${n}`)
+    const codes = play.autoCreate(names)
+    assert.deepEqual(codes, [...Array(6).fill(NONE), ...Array(4).fill(POLICY_VIOLATION)])
+    assert.equal(play.create('wanted', 8, 'delete'), NONE)
+    assert.equal(play.create('one-more', 1, 'delete'), POLICY_VIOLATION)
+    assert.deepEqual(play.autoCreate(['t0', 'another']), [NONE, POLICY_VIOLATION])
+  })
+
+  it('are at most ten thousand a request, or none of them is made', () => {
+    const play = new Play({ ...many, defaultPartitions: 4 })
+    const names = Array.from({ length: 2_501 }, (_, n) => `t${n}`)
+    assert.deepEqual(new Set(play.autoCreate(names)), new Set([POLICY_VIOLATION]))
+    assert.equal(play.partitionCount, 0)
+    assert.deepEqual(new Set(play.autoCreate(names.slice(1))), new Set([NONE]))
+    assert.equal(play.partitionCount, 10_000)
+  })
+
+  it('of CreateTopics are counted by number, default and assignment, and each name once', () => {
+    const assignment = (count: number) =>
+      Array.from({ length: count }, (_, partitionIndex) => ({
+        partitionIndex,
+        brokerIds: [nodeId],
+      }))
+    const asked = (name: string, numPartitions: number, assigned = 0) => {
+      const assignments = assignment(assigned)
+      return { name, numPartitions, replicationFactor: -1, assignments, configs: [] }
+    }
+    const ask = (topics: ReturnType<typeof asked>[]) =>
+      new Play(many)
+        .call('CreateTopics', 7, { topics, timeoutMs: 0, validateOnly: true })
+        .topics.map(({ name, errorCode }) => [name, errorCode])
+    const full = [asked('a', 9_990), asked('b', -1), asked('c', -1, 7), asked('d', 0)]
+    const codes = [...Array(3).fill(NONE), ErrorCode.INVALID_PARTITIONS]
+    assert.deepEqual(
+      ask([...full, asked('e', 1)]).map(([, code]) => code),
+      [...codes, NONE],
+    )
+    // A name that is there twice is none that is made.
+    const twice = ask([...full, asked('e', 2), asked('a', 5)])
+    assert.deepEqual(
+      twice.map(([, code]) => code),
+      [ErrorCode.INVALID_REQUEST, NONE, NONE, ErrorCode.INVALID_PARTITIONS, NONE],
+    )
+    assert.deepEqual(
+      ask([...full, asked('e', 2)]),
+      ['a', 'b', 'c', 'd', 'e'].map((name) => [name, POLICY_VIOLATION]),
+    )
+  })
+
+  it('of CreatePartitions are so, too', () => {
+    const play = new Play(many)
+    for (const name of ['a', 'b']) assert.equal(play.create(name, 1, 'delete'), NONE)
+    const grow = (a: number, b: number) => {
+      const topics = [
+        { name: 'a', count: a, assignments: null },
+        { name: 'b', count: b, assignments: null },
+      ]
+      const request = { topics, timeoutMs: 0, validateOnly: true }
+      const { results } = play.call('CreatePartitions', 3, request)
+      // What a decision leaves out is what the protocol has for it.
+      return results.map((result) => (result.errorCode as number | undefined) ?? NONE)
+    }
+    assert.deepEqual(grow(6_001, 4_001), [NONE, NONE])
+    assert.deepEqual(grow(6_001, 4_002), [NONE, POLICY_VIOLATION])
   })
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -77,6 +77,36 @@ describe('a directory', () => {
     writeFileSync(`${root}/file`, '')
     const made = nodeDisk.makeDirectory(`${root}/file/below`)
     await refused(made, 'disk-failed', /a file stands where a directory is needed/)
+  })
+})
+
+describe('a directory that cannot be made', () => {
+  const linux = { skip: process.platform !== 'linux', timeout: 10_000 }
+
+  test('on a file system without room for one is refused at once', linux, async () => {
+    const pattern = /directory \/proc\/(self\/fd\/)?x: (its file system takes no new|permission is)/
+    for (const path of ['/proc/x', '/proc/x/y/z', '/proc/self/fd/x']) {
+      await refused(nodeDisk.makeDirectory(path), 'disk-failed', pattern)
+    }
+  })
+
+  test('behind a link that leads nowhere, or a device, is refused', async () => {
+    symlinkSync(`${root}/nowhere`, `${root}/link`)
+    for (const path of [`${root}/link`, `${root}/link/below`, '/dev/null', '/dev/null/below']) {
+      const pattern = /a file stands where a directory is needed/
+      await refused(nodeDisk.makeDirectory(path), 'disk-failed', pattern)
+    }
+  })
+
+  test('because its name is too long is refused', async () => {
+    const made = nodeDisk.makeDirectory(`${root}/${'n'.repeat(300)}/below`)
+    await refused(made, 'disk-failed', /ENAMETOOLONG/)
+  })
+
+  test('is there all the same when another made it meanwhile', async () => {
+    const paths = Array.from({ length: 8 }, (_, n) => `${root}/shared/by/all/${n % 2}`)
+    await Promise.all(paths.map((path) => nodeDisk.makeDirectory(path)))
+    assert.deepEqual(await nodeDisk.list(`${root}/shared/by/all`), ['0', '1'])
   })
 })
 

@@ -91,12 +91,20 @@ test('the answer to ApiVersions has no tags in its header in any version', () =>
   }
 })
 
-test('bytes after the end of a message are refused', () => {
-  const heartbeat = concatBytes(encodeRequest('Heartbeat', 4, 1, 'c', { groupId: 'g' }))
-  const longer = concatBytes([heartbeat.subarray(4), new Uint8Array(1)])
+test('bytes after the end of a request are not read', () => {
+  const heartbeat = concatBytes(encodeRequest('Heartbeat', 4, 1, 'c', { groupId: 'g' })).subarray(4)
+  const longer = concatBytes([heartbeat, Uint8Array.of(0, 1, 255)])
+  assert.deepEqual(decodeRequest(longer), decodeRequest(heartbeat))
+})
+
+test('bytes after the end of a response are refused', () => {
+  const heartbeat = concatBytes(encodeResponse('Heartbeat', 4, 1, {})).subarray(4)
+  const longer = concatBytes([heartbeat, new Uint8Array(1)])
   assert.throws(
-    () => decodeRequest(longer),
-    (error) => isHeadwaterError(error, 'frame-invalid'),
+    () => decodeResponse('Heartbeat', 4, longer),
+    (error) =>
+      isHeadwaterError(error, 'frame-invalid') &&
+      /Heartbeat version 4 has 1 bytes after/.test(String(error)),
   )
 })
 
