@@ -12,6 +12,7 @@ import { apiNames, apis } from '../../../src/protocol/api.ts'
 import type { Shape } from '../../../src/protocol/shape.ts'
 import { requestsOfManyItems } from './many/requests.ts'
 import { smallWorld, type SmallWorld } from './many/small-world.ts'
+import { openBroker } from './open-broker.ts'
 
 const items = 4_000
 /** Four times the items take four times the work, or sixteen times. */
@@ -24,8 +25,13 @@ describe('a request of many items', () => {
   let many: SmallWorld
 
   before(async () => {
-    few = await smallWorld(items / 4)
-    many = await smallWorld(items)
+    const world = async (count: number): Promise<SmallWorld> => {
+      const config = { partitionsMax: items * 10 }
+      const { client } = await openBroker({ durability: 'memory', config })
+      return smallWorld(client, count)
+    }
+    few = await world(items / 4)
+    many = await world(items)
   })
 
   for (const { api, what, send } of requestsOfManyItems) {

@@ -4,12 +4,15 @@
  */
 import { zeroUuid } from '../../../../src/base/units.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../../../../src/protocol/api.ts'
-import { openBroker, type OpenBroker } from '../open-broker.ts'
+import type { RawClient } from '../../../conformance/raw-client.ts'
 
 /** Every how many-th thing is also a member, a group or a transaction: those cost a request each. */
 const sharePerRequest = 4
 /** Requests of one connection that may wait for an answer, with room to spare. */
 const waitingMax = 16
+
+/** Opens another connection to the broker. */
+export type Connect = () => Promise<RawClient>
 
 export interface SmallWorld {
   /** How many of each. */
@@ -25,9 +28,8 @@ export interface SmallWorld {
   readonly round: () => number
 }
 
-export async function smallWorld(n: number): Promise<SmallWorld> {
-  const open = await openBroker({ durability: 'memory', config: { partitionsMax: 1_000_000 } })
-  const client = await open.client()
+export async function smallWorld(connect: Connect, n: number): Promise<SmallWorld> {
+  const client = await connect()
   const { topics } = await client.ask('CreateTopics', 7, {
     topics: [
       { name: 'wide', numPartitions: n, replicationFactor: 1 },
@@ -42,7 +44,7 @@ export async function smallWorld(n: number): Promise<SmallWorld> {
       topics: [{ name: 'wide', partitions: [{ partitionIndex: 0, committedOffset: 0 }] }],
     })
   }
-  await join(open, 'crowd', some)
+  await join(connect, 'crowd', some)
   let round = 0
   return {
     n,
@@ -53,11 +55,11 @@ export async function smallWorld(n: number): Promise<SmallWorld> {
 }
 
 /** Static members of a group; their requests to join are left waiting. */
-async function join(open: OpenBroker, groupId: string, count: number): Promise<void> {
-  const asker = await open.client()
+async function join(connect: Connect, groupId: string, count: number): Promise<void> {
+  const asker = await connect()
   let client = asker
   for (let i = 0; i < count; i++) {
-    if (i % waitingMax === 0) client = await open.client()
+    if (i % waitingMax === 0) client = await connect()
     client.send('JoinGroup', 5, joinRequest(groupId, `instance-${i}`))
   }
   for (;;) {
