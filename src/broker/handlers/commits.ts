@@ -3,9 +3,9 @@
  * is told: ids become names here, and a commit for a partition that does not exist is refused here.
  */
 import { zeroUuid } from '../../base/units.ts'
-import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { forward, type Handlers, type RequestContext } from './context.ts'
+import { inPlace, knownOnly } from './known.ts'
 
 /** Topics are named by id from this version on, in both APIs. */
 const topicIdVersion = 10
@@ -13,19 +13,22 @@ const topicIdVersion = 10
 export const commitsHandlers: Handlers = {
   OffsetCommit: async (request, context) => {
     const topics = request.topics.map((topic) => withName(topic, context))
-    const known = topics.map((topic) => ({
-      ...topic,
-      partitions: topic.partitions.filter(({ partitionIndex }) =>
-        exists(topic.name, partitionIndex, context),
-      ),
-    }))
     const committed = await forward(
       context.groups,
       'OffsetCommit',
-      { ...request, topics: known.filter(({ partitions }) => partitions.length > 0) },
+      { ...request, topics: knownOnly(topics, context.catalog) },
       context,
     )
-    return { topics: topics.map((topic) => answerFor(topic, committed, context)) }
+    return {
+      topics: topics.map(({ name, topicId, partitions }, at) => {
+        const unknown =
+          name === '' && context.version >= topicIdVersion
+            ? ErrorCode.UNKNOWN_TOPIC_ID
+            : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        const answered = committed.topics?.[at]?.partitions
+        return { name, topicId, partitions: inPlace(partitions, answered, unknown) }
+      }),
+    }
   },
 
   OffsetFetch: async (request, context) => {
@@ -58,8 +61,6 @@ export const commitsHandlers: Handlers = {
   },
 }
 
-type CommittedTopic = RequestOf<'OffsetCommit'>['topics'][number]
-
 /** A topic whose id is unknown gets the empty name, which no topic has. */
 function withName<T extends { readonly name: string; readonly topicId: string }>(
   topic: T,
@@ -74,32 +75,6 @@ function withId<T extends { readonly name?: string | undefined }>(
   { catalog }: RequestContext,
 ): T & { topicId: string } {
   return { ...topic, topicId: catalog.byName(topic.name ?? '')?.topicId ?? zeroUuid }
-}
-
-function exists(topic: string, partition: number, { catalog }: RequestContext): boolean {
-  return catalog.partition(topic, partition) !== undefined
-}
-
-function answerFor(
-  { name, topicId, partitions }: CommittedTopic,
-  { topics }: ResponseInput<'OffsetCommit'>,
-  context: RequestContext,
-) {
-  const answers = topics?.filter((topic) => topic.name === name)
-  return {
-    name,
-    topicId,
-    partitions: partitions.map(({ partitionIndex }) => {
-      const answer = answers
-        ?.flatMap((topic) => topic.partitions ?? [])
-        .find((each) => each.partitionIndex === partitionIndex)
-      const unknown =
-        name === '' && context.version >= topicIdVersion
-          ? ErrorCode.UNKNOWN_TOPIC_ID
-          : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-      return { partitionIndex, errorCode: answer?.errorCode ?? unknown }
-    }),
-  }
 }
 
 function unknownTopics(

@@ -9,7 +9,12 @@ import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { readBatchHeader, splitBatches } from '../../records/batch.ts'
 import type { Handlers, RequestContext } from './context.ts'
-import type { FetchSession, FetchTarget, SessionChoice } from '../serving/fetch-sessions.ts'
+import {
+  keyOf,
+  type FetchSession,
+  type FetchTarget,
+  type SessionChoice,
+} from '../serving/fetch-sessions.ts'
 import type { Partition } from '../serving/partition.ts'
 
 type FetchRequest = RequestOf<'Fetch'>
@@ -21,7 +26,7 @@ const topicIdVersion = 13
 
 export const fetchHandlers: Handlers = {
   Fetch: (request, context) => {
-    const asked = request.topics.flatMap((topic) => targetsOf(topic))
+    const asked = eachOnce(request.topics.flatMap((topic) => targetsOf(topic)))
     const { sessionId, sessionEpoch } = request
     const usesIds = context.version >= topicIdVersion
     const choice = context.sessions.choose(sessionId, sessionEpoch, asked.length, usesIds)
@@ -253,6 +258,11 @@ function partitionOf(
 ): Partition | undefined {
   const found = version >= topicIdVersion ? catalog.byId(topicId) : catalog.byName(topic)
   return found?.partitions[partition]
+}
+
+/** As in Kafka a partition is read once a request, as it was named last, however often it is named. */
+function eachOnce(targets: readonly FetchTarget[]): FetchTarget[] {
+  return [...new Map(targets.map((target) => [keyOf(target), target])).values()]
 }
 
 function targetsOf({ topic, topicId, partitions }: FetchRequest['topics'][number]): FetchTarget[] {

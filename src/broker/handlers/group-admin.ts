@@ -1,6 +1,7 @@
 /** Looking at groups and clearing them away. Partitions that do not exist are refused here. */
 import { ErrorCode } from '../../protocol/errors.ts'
 import { forward, type Handlers } from './context.ts'
+import { inPlace, knownOnly } from './known.ts'
 import { groupOperations } from './operations.ts'
 
 export const groupAdminHandlers: Handlers = {
@@ -19,27 +20,16 @@ export const groupAdminHandlers: Handlers = {
   DeleteGroups: (request, context) => forward(context.groups, 'DeleteGroups', request, context),
 
   OffsetDelete: async (request, context) => {
-    const isKnown = (name: string, index: number): boolean =>
-      context.catalog.partition(name, index) !== undefined
-    const topics = request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.filter(({ partitionIndex }) => isKnown(name, partitionIndex)),
-    }))
+    const topics = knownOnly(request.topics, context.catalog)
     const answer = await forward(context.groups, 'OffsetDelete', { ...request, topics }, context)
     if (answer.errorCode !== ErrorCode.NONE) return answer
-    const unknown = request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions
-        .filter(({ partitionIndex }) => !isKnown(name, partitionIndex))
-        .map(({ partitionIndex }) => {
-          const errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-          return { partitionIndex, errorCode }
-        }),
-    }))
-    const merged = answer.topics?.map(({ name, partitions }, at) => ({
-      name,
-      partitions: [...(partitions ?? []), ...(unknown[at]?.partitions ?? [])],
-    }))
-    return { ...answer, topics: merged }
+    return {
+      ...answer,
+      topics: request.topics.map(({ name, partitions }, at) => {
+        const answered = answer.topics?.[at]?.partitions
+        const unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return { name, partitions: inPlace(partitions, answered, unknown) }
+      }),
+    }
   },
 }

@@ -125,8 +125,9 @@ async function findTopics(
   context: RequestContext,
 ): Promise<MetadataTopic[]> {
   const { catalog, config } = context
-  const byId = asked.filter(({ topicId }) => topicId !== zeroUuid)
-  if (byId.length > 0) return byId.map(({ topicId }) => topicOfId(topicId, context))
+  const ids = new Set(asked.map(({ topicId }) => topicId))
+  ids.delete(zeroUuid)
+  if (ids.size > 0) return Array.from(ids, (topicId) => topicOfId(topicId, context))
   const names = [...new Set(asked.map(({ name }) => name ?? ''))]
   const missing = names.filter((name) => catalog.byName(name) === undefined)
   const mayCreate = request.allowAutoTopicCreation && config.autoCreateTopics

@@ -27,23 +27,18 @@ const specialSince: ReadonlyMap<number, number> = new Map([
 const leaderEpochVersion = 4
 
 export const offsetsHandlers: Handlers = {
-  ListOffsets: async (request, context) => ({
-    topics: await Promise.all(
-      request.topics.map(async ({ name, partitions }) => {
-        const indexes = partitions.map(({ partitionIndex }) => partitionIndex)
-        const isTwice = (index: number): boolean =>
-          indexes.indexOf(index) !== indexes.lastIndexOf(index)
-        const once = new Map(partitions.map((asked) => [asked.partitionIndex, asked])).values()
-        const readCommitted = request.isolationLevel === 1
-        const listed = Array.from(once, async (asked) =>
-          isTwice(asked.partitionIndex)
-            ? { partitionIndex: asked.partitionIndex, errorCode: ErrorCode.INVALID_REQUEST }
-            : await listPartition(name, asked, readCommitted, context),
-        )
-        return { name, partitions: await Promise.all(listed) }
-      }),
-    ),
-  }),
+  ListOffsets: async (request, context) => {
+    const readCommitted = request.isolationLevel === 1
+    const topics = Array.from(byTopic(request.topics), async ([name, partitions]) => {
+      const listed = Array.from(partitions, async ([partitionIndex, asked]) =>
+        asked === 'twice'
+          ? { partitionIndex, errorCode: ErrorCode.INVALID_REQUEST }
+          : await listPartition(name, asked, readCommitted, context),
+      )
+      return { name, partitions: await Promise.all(listed) }
+    })
+    return { topics: await Promise.all(topics) }
+  },
 
   OffsetForLeaderEpoch: (request, { catalog }) => ({
     topics: request.topics.map(({ topic, partitions }) => ({
@@ -62,6 +57,21 @@ export const offsetsHandlers: Handlers = {
       }),
     })),
   }),
+}
+
+/** What is asked of each partition. As in Kafka it is answered once, and one named twice is refused. */
+function byTopic(
+  topics: RequestOf<'ListOffsets'>['topics'],
+): Map<string, Map<number, AskedPartition | 'twice'>> {
+  const asked = new Map<string, Map<number, AskedPartition | 'twice'>>()
+  for (const { name, partitions } of topics) {
+    const ofTopic = asked.get(name) ?? new Map<number, AskedPartition | 'twice'>()
+    asked.set(name, ofTopic)
+    for (const each of partitions) {
+      ofTopic.set(each.partitionIndex, ofTopic.has(each.partitionIndex) ? 'twice' : each)
+    }
+  }
+  return asked
 }
 
 interface ListedOffset {

@@ -5,6 +5,7 @@
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { callOf, forward, type Handlers, type RequestContext } from './context.ts'
+import { inPlace, knownOnly } from './known.ts'
 
 /** From this version on TxnOffsetCommit adds its group to the transaction (KIP-890). */
 const implicitAddVersion = 5
@@ -101,28 +102,16 @@ async function commitOffsets(
   const named = request.topics.map((topic) =>
     byId ? { ...topic, name: catalog.byId(topic.topicId)?.name ?? '' } : topic,
   )
-  const topics = named.map((topic) => ({
-    ...topic,
-    partitions: topic.partitions.filter(
-      ({ partitionIndex }) => catalog.partition(topic.name, partitionIndex) !== undefined,
-    ),
-  }))
+  const topics = knownOnly(named, catalog)
   const { topics: answers } = await groups.call((token) =>
     callOf('TxnOffsetCommit', token, { ...request, topics }, context),
   )
   return {
-    topics: named.map(({ name, topicId, partitions }) => ({
-      name,
-      topicId,
-      partitions: partitions.map(({ partitionIndex }) => {
-        const answer = answers
-          ?.find((topic) => topic.name === name)
-          ?.partitions?.find((each) => each.partitionIndex === partitionIndex)
-        const unknown =
-          byId && name === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        return { partitionIndex, errorCode: answer?.errorCode ?? unknown }
-      }),
-    })),
+    topics: named.map(({ name, topicId, partitions }, at) => {
+      const unknown =
+        byId && name === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      return { name, topicId, partitions: inPlace(partitions, answers?.[at]?.partitions, unknown) }
+    }),
   }
 }
 

@@ -32,6 +32,8 @@ export interface ConnectionOptions {
   readonly onClosed: (connection: Connection, reason?: string) => void
 }
 
+const noFrame = new Uint8Array(0)
+
 interface Slot {
   readonly requestBytes: number
   answer: Answer
@@ -46,7 +48,9 @@ export class Connection implements Peer {
   readonly #splitter: FrameSplitter
   readonly #inFlight: Slot[] = []
   readonly #goneCallbacks = new Set<() => void>()
+  /** Frames not begun yet: those from `#nextWaiting` on. */
   #waiting: Uint8Array[] = []
+  #nextWaiting = 0
   #inFlightBytes = 0
   #draining = false
   #paused = false
@@ -78,8 +82,7 @@ export class Connection implements Peer {
   #receive(chunk: Uint8Array): void {
     if (this.#closed) return
     try {
-      const frames = this.#splitter.push(chunk)
-      this.#waiting = this.#waiting.length === 0 ? frames : this.#waiting.concat(frames)
+      for (const frame of this.#splitter.push(chunk)) this.#waiting.push(frame)
     } catch (error) {
       return this.#fail(error)
     }
@@ -91,16 +94,26 @@ export class Connection implements Peer {
     do {
       this.#beginWaiting()
       this.#flush()
-    } while (this.#waiting.length > 0 && this.#hasRoom())
+    } while (this.#isWaiting() && this.#hasRoom())
     if (this.#closed) return
-    if (this.#waiting.length > 0 || this.#draining) this.#pause()
+    if (this.#isWaiting() || this.#draining) this.#pause()
     else this.#resume()
   }
 
+  #isWaiting(): boolean {
+    return this.#nextWaiting < this.#waiting.length
+  }
+
   #beginWaiting(): void {
-    let begun = 0
-    while (begun < this.#waiting.length && this.#hasRoom()) this.#begin(this.#waiting[begun++]!)
-    this.#waiting = begun === this.#waiting.length ? [] : this.#waiting.slice(begun)
+    while (this.#isWaiting() && this.#hasRoom()) {
+      const frame = this.#waiting[this.#nextWaiting]!
+      // The bytes of what has begun are not held while others wait.
+      this.#waiting[this.#nextWaiting++] = noFrame
+      this.#begin(frame)
+    }
+    if (this.#isWaiting()) return
+    this.#waiting = []
+    this.#nextWaiting = 0
   }
 
   #hasRoom(): boolean {
@@ -149,7 +162,7 @@ export class Connection implements Peer {
       if (!slot.done) break
       count++
       this.#inFlightBytes -= slot.requestBytes
-      if (slot.answer !== undefined) chunks.push(...slot.answer)
+      for (const chunk of slot.answer ?? []) chunks.push(chunk)
     }
     if (count > 0) this.#inFlight.splice(0, count)
     if (chunks.length === 0 || this.#duplex.write(chunks)) return
@@ -194,6 +207,7 @@ export class Connection implements Peer {
     if (this.#closed) return
     this.#closed = true
     this.#waiting = []
+    this.#nextWaiting = 0
     this.#options.onClosed(this, reason)
     for (const callback of this.#goneCallbacks) callback()
     this.#goneCallbacks.clear()

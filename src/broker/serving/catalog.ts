@@ -66,7 +66,7 @@ export class Catalog {
         for (const plan of effect.logs) this.#publish(plan)
         return
       case 'delete-logs':
-        for (const name of effect.topics) this.#forget(name, effect.logNames)
+        this.#forget(effect.topics, new Set(effect.logNames))
         await Promise.all(effect.logNames.map((logName) => this.#store.delete(logName)))
         return
       case 'configure-logs':
@@ -106,12 +106,14 @@ export class Catalog {
   }
 
   /** A topic made again under the same name has another id, and must not be forgotten with the old one. */
-  #forget(name: string, logNames: readonly string[]): void {
-    const topic = this.#byName.get(name)
-    if (topic === undefined) return
-    if (!topic.partitions.some(({ log }) => logNames.includes(log.name))) return
-    this.#byName.delete(name)
-    this.#byId.delete(topic.topicId)
+  #forget(names: readonly string[], logNames: ReadonlySet<string>): void {
+    for (const name of names) {
+      const topic = this.#byName.get(name)
+      if (topic === undefined || !topic.partitions.some(({ log }) => logNames.has(log.name)))
+        continue
+      this.#byName.delete(name)
+      this.#byId.delete(topic.topicId)
+    }
   }
 }
 

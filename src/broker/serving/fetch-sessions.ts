@@ -153,6 +153,6 @@ export class FetchSessions {
   }
 }
 
-function keyOf({ topic, topicId, partition }: FetchTarget): string {
+export function keyOf({ topic, topicId, partition }: FetchTarget): string {
   return `${topicId}/${topic}/${partition}`
 }

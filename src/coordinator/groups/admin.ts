@@ -28,11 +28,11 @@ export function describeGroups(
 
 export function listGroups(state: GroupsState, command: Call<'ListGroups'>): GroupsDecision {
   const { request } = command
-  const states = request.statesFilter.map((text) => text.toLowerCase())
+  const states = new Set(request.statesFilter.map((text) => text.toLowerCase()))
   const types = request.typesFilter.map((text) => text.toLowerCase())
   const all = types.length === 0 || types.includes('classic') ? [...state.groups.values()] : []
   const groups = all
-    .filter((group) => states.length === 0 || states.includes(group.state.toLowerCase()))
+    .filter((group) => states.size === 0 || states.has(group.state.toLowerCase()))
     .map(({ groupId, protocolType, state: groupState }) => ({
       groupId,
       protocolType: protocolType ?? '',

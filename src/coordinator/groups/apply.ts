@@ -8,11 +8,13 @@ import {
   blankGroup,
   blankSessions,
   offsetsOf,
+  protocolNames,
   type CommittedOffset,
   type Group,
   type GroupPhase,
   type GroupSessions,
   type GroupsState,
+  type Member,
   type PartitionOffsets,
 } from './state.ts'
 import { issuedIdBytes, touchedBytes } from './weight.ts'
@@ -66,7 +68,7 @@ function alter(group: Group, change: GroupChange): void {
     case 'member-joined': {
       const { groupId: _groupId, type: _type, protocolType, ...member } = change
       const assignment = members.get(member.memberId)?.assignment ?? noBytes
-      members.set(member.memberId, { ...member, assignment })
+      setMember(group, { ...member, assignment })
       group.protocolType = protocolType
       group.leaderId ??= member.memberId
       return
@@ -74,13 +76,13 @@ function alter(group: Group, change: GroupChange): void {
     case 'member-replaced': {
       const member = members.get(change.oldMemberId)
       if (member === undefined) return
-      members.delete(change.oldMemberId)
-      members.set(change.memberId, { ...member, memberId: change.memberId })
+      dropMember(group, change.oldMemberId)
+      setMember(group, { ...member, memberId: change.memberId })
       if (group.leaderId === change.oldMemberId) group.leaderId = change.memberId
       return
     }
     case 'member-left':
-      members.delete(change.memberId)
+      dropMember(group, change.memberId)
       if (group.leaderId === change.memberId) group.leaderId = firstOf(members.keys())
       return
     case 'rebalance-started':
@@ -124,6 +126,35 @@ function alter(group: Group, change: GroupChange): void {
       for (const { name, partitions } of change.topics) {
         for (const partition of partitions) dropOffsets(group, name, partition)
       }
+  }
+}
+
+function setMember(group: Group, member: Member): void {
+  const { members, instances, protocolCounts } = group
+  const before = members.get(member.memberId)
+  if (before !== undefined) unlist(group, before)
+  members.set(member.memberId, member)
+  if (member.instanceId !== null) instances.set(member.instanceId, member.memberId)
+  for (const name of protocolNames(member)) {
+    protocolCounts.set(name, (protocolCounts.get(name) ?? 0) + 1)
+  }
+}
+
+function dropMember(group: Group, memberId: string): void {
+  const member = group.members.get(memberId)
+  if (member === undefined) return
+  group.members.delete(memberId)
+  unlist(group, member)
+}
+
+/** Takes a member out of what members are found by. */
+function unlist({ instances, protocolCounts }: Group, member: Member): void {
+  const { instanceId, memberId } = member
+  if (instanceId !== null && instances.get(instanceId) === memberId) instances.delete(instanceId)
+  for (const name of protocolNames(member)) {
+    const count = protocolCounts.get(name) ?? 0
+    if (count > 1) protocolCounts.set(name, count - 1)
+    else protocolCounts.delete(name)
   }
 }
 

@@ -46,7 +46,12 @@ export function openDraft(
   return {
     options,
     now,
-    group: { ...group, members: new Map(group.members) },
+    group: {
+      ...group,
+      members: new Map(group.members),
+      instances: new Map(group.instances),
+      protocolCounts: new Map(group.protocolCounts),
+    },
     sessions: {
       members: new Map(sessions.members),
       issuedIds: new Map(sessions.issuedIds),

@@ -22,6 +22,7 @@ import {
 } from './draft.ts'
 import type { GroupsOptions } from './options.ts'
 import {
+  isCommonProtocol,
   joined,
   joinRefusal,
   startRebalance,
@@ -74,10 +75,8 @@ export function memberFault(
 }
 
 export function staticMember(group: Group, instanceId: string): Member | undefined {
-  for (const member of group.members.values()) {
-    if (member.instanceId === instanceId) return member
-  }
-  return undefined
+  const memberId = group.instances.get(instanceId)
+  return memberId === undefined ? undefined : group.members.get(memberId)
 }
 
 function joinFault(
@@ -150,10 +149,7 @@ function supportsProtocols(
 ): boolean {
   if (group.state === 'Empty') return protocolType !== '' && protocols.length > 0
   if (group.protocolType !== protocolType) return false
-  const members = [...group.members.values()]
-  return protocols.some(({ name }) =>
-    members.every((member) => member.protocols.some((each) => each.name === name)),
-  )
+  return protocols.some(({ name }) => isCommonProtocol(group, name))
 }
 
 function joinAsUnknown(draft: GroupDraft, command: JoinGroupCall): void {

@@ -138,10 +138,12 @@ export function deleteOffsets(state: GroupsState, command: Call<'OffsetDelete'>)
 }
 
 export function forgetTopics(state: GroupsState, command: TopicsDeleted): GroupsDecision {
-  const { topics: gone } = command
+  const gone = new Set(command.topics)
   const changes: GroupsChange[] = []
   for (const { groupId, offsets } of state.groups.values()) {
-    const topics = gone.flatMap((name) => {
+    // The fewer of the two: not every group for every topic.
+    const names = offsets.size < gone.size ? offsets.keys().filter((name) => gone.has(name)) : gone
+    const topics = [...names].flatMap((name) => {
       const partitions = offsets.get(name)
       return partitions === undefined ? [] : [{ name, partitions: [...partitions.keys()] }]
     })

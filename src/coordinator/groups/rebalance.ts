@@ -19,7 +19,7 @@ import {
   type GroupDraft,
 } from './draft.ts'
 import { emptyGroupMs } from './options.ts'
-import type { Group, Member, Waiting } from './state.ts'
+import { protocolNames, type Group, type Member, type Waiting } from './state.ts'
 
 /** Sends everybody to the join barrier; those who wait for an assignment are told so. */
 export function startRebalance(draft: GroupDraft): void {
@@ -193,10 +193,9 @@ export function supersede(
 /** The protocol most members prefer among those all of them know; the leader's order breaks ties. */
 export function voteProtocol(group: Group): string {
   const members = [...group.members.values()]
-  const isCommon = (name: string) =>
-    members.every(({ protocols }) => protocols.some((each) => each.name === name))
   const leader = group.members.get(group.leaderId ?? '') ?? members[0]
-  const candidates = (leader?.protocols ?? []).map(({ name }) => name).filter(isCommon)
+  const known = leader === undefined ? [] : [...protocolNames(leader)]
+  const candidates = known.filter((name) => isCommonProtocol(group, name))
   const votes = new Map(candidates.map((name) => [name, 0]))
   for (const { protocols } of members) {
     const choice = protocols.find(({ name }) => votes.has(name))
@@ -205,6 +204,11 @@ export function voteProtocol(group: Group): string {
   let winner = candidates[0] ?? ''
   for (const name of candidates) if (votes.get(name)! > votes.get(winner)!) winner = name
   return winner
+}
+
+/** Whether every member knows the protocol. */
+export function isCommonProtocol({ members, protocolCounts }: Group, name: string): boolean {
+  return (protocolCounts.get(name) ?? 0) === members.size
 }
 
 /** Before version 7 the protocol's name cannot be null. */

@@ -36,6 +36,10 @@ export interface Group {
   generationId: number
   /** In the order they joined. */
   readonly members: Map<string, Member>
+  /** The member id of each group instance id (KIP-345). */
+  readonly instances: Map<string, string>
+  /** How many members know each protocol. */
+  readonly protocolCounts: Map<string, number>
   /** About what they hold (`weight.ts`). */
   membersBytes: number
   /** By topic and partition. */
@@ -127,6 +131,8 @@ export function blankGroup(groupId: string): Group {
     leaderId: null,
     generationId: 0,
     members: new Map(),
+    instances: new Map(),
+    protocolCounts: new Map(),
     membersBytes: 0,
     offsets: new Map(),
   }
@@ -142,4 +148,13 @@ export function offsetsOf(
   partition: number,
 ): PartitionOffsets | undefined {
   return group.offsets.get(topic)?.get(partition)
+}
+
+/** A member's protocols, each once, in its order. */
+export function protocolNames({
+  protocols,
+}: {
+  readonly protocols: readonly { readonly name: string }[]
+}): ReadonlySet<string> {
+  return new Set(protocols.map(({ name }) => name))
 }

@@ -11,7 +11,7 @@ import type { AutoCreate, Call, CreateTopicsCall, TopicsEffect } from '../comman
 import type { TopicsChange, TopicsDecision } from './changes.ts'
 import { configFault, topicConfigs } from './configs.ts'
 import { countFault, requestFault } from './limits.ts'
-import { collidingName, refusal, topicNameFault, type Refusal } from './names.ts'
+import { foldedName, refusal, topicNameFault, type Refusal } from './names.ts'
 import type { TopicsOptions } from './options.ts'
 import {
   configList,
@@ -43,7 +43,7 @@ export function createTopics(
     const topics = Array.from(requestedNames.keys(), (name) => ({ name, ...excessive }))
     return onlyAnswer(command, { topics })
   }
-  const created: Topic[] = []
+  const planned = newPlan()
   const answered = new Set<string>()
   const topics: CreateTopicsResult[] = []
   for (const [index, requested] of request.topics.entries()) {
@@ -53,17 +53,13 @@ export function createTopics(
     const duplicate = requestedNames.get(name)! > 1
     const topic = duplicate
       ? refusal(ErrorCode.INVALID_REQUEST, `Topic '${name}' is in the request more than once`)
-      : planTopic(options, state, created, requested, topicIds[index] ?? zeroUuid, now)
-    if ('errorCode' in topic) {
-      topics.push({ name, ...topic })
-      continue
-    }
-    topics.push(createdResult(options, state, topic))
-    created.push(topic)
+      : planTopic(options, state, planned, requested, topicIds[index] ?? zeroUuid, now)
+    if ('errorCode' in topic) topics.push({ name, ...topic })
+    else topics.push(createdResult(options, state, topic))
   }
   const replies = [answer(command, { topics })]
   if (request.validateOnly) return { changes: [], replies, effects: [] }
-  return { ...creation(options, state, created), replies }
+  return { ...creation(options, state, planned.topics), replies }
 }
 
 export function autoCreate(
@@ -82,18 +78,16 @@ export function autoCreate(
   }
   // What is left above it is for topics that somebody makes on purpose.
   const limited = { ...options, partitionsMax: options.autoCreatePartitionsMax }
-  const created: Topic[] = []
+  const planned = newPlan()
   const topics = names.map((name, index) => {
-    if (state.topics.has(name) || created.some((topic) => topic.name === name)) {
+    if (state.topics.has(name) || planned.foldedNames.get(foldedName(name)) === name) {
       return { name, errorCode: ErrorCode.NONE }
     }
     const requested = { name, ...byDefault }
-    const topic = planTopic(limited, state, created, requested, topicIds[index] ?? zeroUuid, now)
-    if ('errorCode' in topic) return { name, errorCode: topic.errorCode }
-    created.push(topic)
-    return { name, errorCode: ErrorCode.NONE }
+    const topic = planTopic(limited, state, planned, requested, topicIds[index] ?? zeroUuid, now)
+    return { name, errorCode: 'errorCode' in topic ? topic.errorCode : ErrorCode.NONE }
   })
-  return { ...creation(options, state, created), replies: [answer(command, { topics })] }
+  return { ...creation(options, state, planned.topics), replies: [answer(command, { topics })] }
 }
 
 export function deleteTopics(state: TopicsState, command: Call<'DeleteTopics'>): TopicsDecision {
@@ -208,11 +202,22 @@ function growthFault(
   return countFault(addedBefore + added) ?? limitFault(options, state, addedBefore + added)
 }
 
-/** The topic that a request asks for, or why it cannot be. `created` are those planned before it. */
+/** What a request creates: each topic is judged by those before it, too, and looks none of them over. */
+interface Plan {
+  readonly topics: Topic[]
+  readonly foldedNames: Map<string, string>
+  partitionCount: number
+}
+
+function newPlan(): Plan {
+  return { topics: [], foldedNames: new Map(), partitionCount: 0 }
+}
+
+/** Plans the topic that a request asks for, or says why it cannot be. */
 function planTopic(
   options: TopicsOptions,
   state: TopicsState,
-  created: readonly Topic[],
+  planned: Plan,
   requested: RequestedTopic,
   topicId: string,
   now: number,
@@ -226,15 +231,15 @@ function planTopic(
   if (state.topics.has(name)) {
     return refusal(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
   }
-  const collision = collidingName(name, [...state.topics.keys(), ...created.map((t) => t.name)])
+  const folded = foldedName(name)
+  const collision = state.foldedNames.get(folded) ?? planned.foldedNames.get(folded)
   if (collision !== undefined) {
     const text = `Topic '${name}' collides with existing topic: ${collision}`
     return refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, text)
   }
   const partitionCount = partitionCountOf(options, requested)
   if (typeof partitionCount !== 'number') return partitionCount
-  const planned = created.reduce((sum, topic) => sum + topic.partitionCount, partitionCount)
-  const tooMany = limitFault(options, state, planned)
+  const tooMany = limitFault(options, state, planned.partitionCount + partitionCount)
   if (tooMany !== undefined) return tooMany
   const configs = new Map<string, string>()
   for (const { name: config, value } of requested.configs) {
@@ -250,7 +255,11 @@ function planTopic(
     if (wrong !== undefined) return refusal(ErrorCode.INVALID_CONFIG, wrong)
     configs.set(config, value)
   }
-  return { name, topicId, partitionCount, configs, createdAt: now }
+  const topic = { name, topicId, partitionCount, configs, createdAt: now }
+  planned.topics.push(topic)
+  planned.foldedNames.set(folded, name)
+  planned.partitionCount += partitionCount
+  return topic
 }
 
 function partitionCountOf(options: TopicsOptions, requested: RequestedTopic): number | Refusal {
@@ -299,8 +308,7 @@ function limitFault(
   state: TopicsState,
   added: number,
 ): Refusal | undefined {
-  let partitions = added
-  for (const topic of state.topics.values()) partitions += topic.partitionCount
+  const partitions = state.partitionCount + added
   if (partitions <= options.partitionsMax) return undefined
   const text = `All topics together may have ${options.partitionsMax} partitions; this would make ${partitions}.`
   return refusal(ErrorCode.POLICY_VIOLATION, text)

@@ -1,6 +1,7 @@
 /** What each change does to the topics. Nothing is refused here. */
 import type { TopicsChange } from './changes.ts'
 import { assertApplicable } from './invariants.ts'
+import { foldedName } from './names.ts'
 import { brokerResource, type TopicsState } from './state.ts'
 
 export function applyToTopics(state: TopicsState, change: TopicsChange): void {
@@ -11,17 +12,23 @@ export function applyToTopics(state: TopicsState, change: TopicsChange): void {
       const configs = configMap(change.configs)
       state.topics.set(name, { name, topicId, partitionCount, configs, createdAt: at })
       state.names.set(topicId, name)
+      state.foldedNames.set(foldedName(name), name)
+      state.partitionCount += partitionCount
       return
     }
     case 'topic-deleted': {
       const topic = state.topics.get(change.name)
+      if (topic === undefined) return
       state.topics.delete(change.name)
-      if (topic !== undefined) state.names.delete(topic.topicId)
+      state.names.delete(topic.topicId)
+      state.foldedNames.delete(foldedName(change.name))
+      state.partitionCount -= topic.partitionCount
       return
     }
     case 'partitions-added': {
       const topic = state.topics.get(change.name)
       if (topic === undefined) return
+      state.partitionCount += change.partitionCount - topic.partitionCount
       state.topics.set(change.name, { ...topic, partitionCount: change.partitionCount })
       return
     }

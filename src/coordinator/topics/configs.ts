@@ -30,6 +30,8 @@ export interface ConfigSpec {
 }
 
 const longMax = '9223372036854775807'
+/** Digits of the largest number a config can be, and a sign. */
+const integerCharactersMax = longMax.length + 1
 const day = '86400000'
 const codecs = ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'] as const
 
@@ -158,7 +160,10 @@ function integerFault(
   most: bigint,
 ): string | undefined {
   if (!/^[+-]?\d+$/.test(value)) return 'it must be a whole number'
-  const amount = BigInt(value)
+  // More digits than a 64-bit number has take longer to read than they are many.
+  const digits = value.replace(/^([+-]?)0+(?=\d)/, '$1')
+  if (digits.length > integerCharactersMax) return `it does not fit in a ${spec.type}`
+  const amount = BigInt(digits)
   if (amount < least || amount > most) return `it does not fit in a ${spec.type}`
   if (typeof spec.valid === 'number' && amount < BigInt(spec.valid)) {
     return `it must be at least ${spec.valid}`

@@ -6,8 +6,10 @@ import { assert } from '../../base/errors.ts'
 import type { TopicsChange } from './changes.ts'
 import { topicResource, type TopicsState } from './state.ts'
 
-export function assertApplicable({ topics, names }: TopicsState, change: TopicsChange): void {
+export function assertApplicable(state: TopicsState, change: TopicsChange): void {
+  const { topics, names, foldedNames } = state
   assert(topics.size === names.size, 'a topic has no id, or an id no topic')
+  assert(topics.size === foldedNames.size, 'two topics have names that differ by . and _ only')
   switch (change.type) {
     case 'topic-created':
       assert(!topics.has(change.name), 'a topic was created that is there')

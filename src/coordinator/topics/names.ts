@@ -35,10 +35,7 @@ export function topicNameFault(name: string): string | undefined {
   return undefined
 }
 
-/** The other topic that this name collides with. */
-export function collidingName(name: string, others: readonly string[]): string | undefined {
-  const fold = (text: string) => text.replaceAll('.', '_')
-  if (!/[._]/.test(name)) return undefined
-  const folded = fold(name)
-  return others.find((other) => fold(other) === folded)
+/** What names that collide have in common. */
+export function foldedName(name: string): string {
+  return name.replaceAll('.', '_')
 }

@@ -61,9 +61,9 @@ export function describeConfigs(
       resourceType === topicResource
         ? describeTopic(options, state, resourceName)
         : describeBroker(options, state, resourceName)
-    const keys = resource.configurationKeys
+    const keys = new Set(resource.configurationKeys)
     const configs = all
-      .filter(({ name }) => keys === null || keys.length === 0 || keys.includes(name ?? ''))
+      .filter(({ name }) => keys.size === 0 || keys.has(name ?? ''))
       .map((config) => (request.includeSynonyms ? config : { ...config, synonyms: [] }))
     return { resourceType, resourceName, configs }
   })
@@ -127,9 +127,11 @@ function alter(
   replace: boolean,
 ): TopicsDecision {
   const changes: TopicsChange[] = []
+  const counts = new Map<string, number>()
+  for (const each of resources) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1)
   const responses = resources.map((resource) => {
     const { resourceType, resourceName, configs } = resource
-    const isTwice = resources.some((each) => each !== resource && isSame(each, resource))
+    const isTwice = counts.get(keyOf(resource))! > 1
     const isNobody = resourceType === topicResource && resourceName === ''
     const fault = isTwice
       ? refusal(ErrorCode.INVALID_REQUEST, 'The resource is in the request more than once.')
@@ -149,8 +151,8 @@ function alter(
   return { changes, replies: [answer(command, { responses })], effects }
 }
 
-function isSame(one: Resource, other: Resource): boolean {
-  return one.resourceType === other.resourceType && one.resourceName === other.resourceName
+function keyOf({ resourceType, resourceName }: Resource): string {
+  return `${resourceType} ${resourceName}`
 }
 
 /** Logs to tell about their new settings, and the broker about its own. */
@@ -160,11 +162,9 @@ function configuring(
   changes: readonly TopicsChange[],
 ): TopicsEffect[] {
   if (changes.length === 0) return []
-  const after: TopicsState = {
-    topics: new Map(state.topics),
-    names: new Map(state.names),
-    brokers: new Map(state.brokers),
-  }
+  // Settings touch neither names nor numbers of topics.
+  const topics = new Map(state.topics)
+  const after: TopicsState = { ...state, topics, brokers: new Map(state.brokers) }
   for (const change of changes) applyToTopics(after, change)
   const brokersChanged = changes.some(
     (change) => change.type === 'configs-set' && change.resourceType === brokerResource,
@@ -234,10 +234,11 @@ function editedValue(
   if (spec.type !== 'list') return undefined
   const items = listItems(inForce)
   const given = listItems(value)
+  const without = new Set(configOperation === operation.append ? items : given)
   if (configOperation === operation.append) {
-    return [...items, ...given.filter((item) => !items.includes(item))].join(',')
+    return [...items, ...given.filter((item) => !without.has(item))].join(',')
   }
-  return items.filter((item) => !given.includes(item)).join(',')
+  return items.filter((item) => !without.has(item)).join(',')
 }
 
 /** Why an edit makes no sense, whatever the config takes. */

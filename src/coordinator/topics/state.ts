@@ -20,6 +20,10 @@ export interface TopicsState {
   readonly topics: Map<string, Topic>
   /** The name of each topic id. */
   readonly names: Map<string, string>
+  /** The name of the topic that has this folded name: a name is looked up here, not compared with all. */
+  readonly foldedNames: Map<string, string>
+  /** Partitions of all topics together. */
+  partitionCount: number
   /** Broker-wide settings changed while running: by node id as text, `''` for all nodes. */
   readonly brokers: Map<string, ReadonlyMap<string, string>>
 }
@@ -28,7 +32,13 @@ export const topicResource = 2
 export const brokerResource = 4
 
 export function initialTopics(): TopicsState {
-  return { topics: new Map(), names: new Map(), brokers: new Map() }
+  return {
+    topics: new Map(),
+    names: new Map(),
+    foldedNames: new Map(),
+    partitionCount: 0,
+    brokers: new Map(),
+  }
 }
 
 /** The value in force for a broker-wide setting that can change. */

@@ -54,6 +54,8 @@ export function listTransactions(
   const { request } = command
   const { stateFilters, producerIdFilters, durationFilter, transactionalIdPattern } = request
   const unknownStateFilters = stateFilters.filter((name) => !stateNames.has(name))
+  const states = new Set(stateFilters)
+  const producerIds = new Set(producerIdFilters)
   const pattern = patternOf(transactionalIdPattern)
   if (pattern === 'invalid') {
     return onlyAnswer(command, { errorCode: ErrorCode.INVALID_REGULAR_EXPRESSION })
@@ -61,8 +63,8 @@ export function listTransactions(
   const transactionStates = [...state.transactions.values()]
     .filter(
       (each) =>
-        (stateFilters.length === 0 || stateFilters.includes(each.state)) &&
-        (producerIdFilters.length === 0 || producerIdFilters.includes(each.producerId)) &&
+        (states.size === 0 || states.has(each.state)) &&
+        (producerIds.size === 0 || producerIds.has(each.producerId)) &&
         (durationFilter < 0 || (each.startedAt >= 0 && now - each.startedAt > durationFilter)) &&
         (pattern === undefined || pattern.test(each.transactionalId)),
     )

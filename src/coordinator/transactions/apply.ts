@@ -2,12 +2,7 @@
 import { assert } from '../../base/errors.ts'
 import type { TransactionsChange } from './changes.ts'
 import { assertTransaction } from './invariants.ts'
-import {
-  topicList,
-  type Transaction,
-  type TransactionPhase,
-  type TransactionsState,
-} from './state.ts'
+import type { Transaction, TransactionPhase, TransactionsState } from './state.ts'
 
 export function applyToTransactions(state: TransactionsState, change: TransactionsChange): void {
   if (change.type === 'producer-id-allocated') {
@@ -33,7 +28,7 @@ function restored(
     ...rest,
     state: state as TransactionPhase,
     groups: new Set(groups),
-    partitions: partitionMap(topics),
+    partitions: addPartitions(new Map(), topics),
   }
 }
 
@@ -49,11 +44,11 @@ function after(
   switch (change.type) {
     case 'transaction-entered': {
       const isOpen = before.state === 'Ongoing'
+      addPartitions(before.partitions, change.topics)
+      for (const group of change.groups) before.groups.add(group)
       return {
         ...before,
         state: 'Ongoing',
-        partitions: partitionMap([...topicList(before.partitions), ...change.topics]),
-        groups: new Set([...before.groups, ...change.groups]),
         startedAt: isOpen ? before.startedAt : change.at,
         updatedAt: change.at,
       }
@@ -86,14 +81,14 @@ function after(
   }
 }
 
-function partitionMap(
+function addPartitions(
+  to: Map<string, Set<number>>,
   topics: readonly { readonly name: string; readonly partitions: readonly number[] }[],
-): ReadonlyMap<string, ReadonlySet<number>> {
-  const partitions = new Map<string, Set<number>>()
-  for (const { name, partitions: indexes } of topics) {
-    const known = partitions.get(name) ?? new Set()
-    for (const index of indexes) known.add(index)
-    partitions.set(name, known)
+): Map<string, Set<number>> {
+  for (const { name, partitions } of topics) {
+    const known = to.get(name) ?? new Set()
+    for (const index of partitions) known.add(index)
+    to.set(name, known)
   }
-  return partitions
+  return to
 }

@@ -80,7 +80,7 @@ function addPartitionsOfMany(
   now: number,
 ): TransactionsDecision {
   const changes: TransactionsChange[] = []
-  const wakes: number[] = []
+  let wakeAt = Infinity
   const resultsByTransaction = command.request.transactions.map((each) => {
     const { transactionalId, topics, verifyOnly } = each
     const verdict = admit(state, each)
@@ -88,7 +88,7 @@ function addPartitionsOfMany(
     if (typeof verdict === 'object' && !verifyOnly) {
       const decision = entering(verdict, topics, [], now)
       changes.push(...decision.changes)
-      if (decision.wakeAt !== undefined) wakes.push(decision.wakeAt)
+      wakeAt = Math.min(wakeAt, decision.wakeAt ?? Infinity)
     }
     const codeOf = (topic: string, partition: number) => {
       if (!verifyOnly || typeof verdict !== 'object') return code
@@ -99,7 +99,7 @@ function addPartitionsOfMany(
   })
   const replies = [answer(command, { errorCode: ErrorCode.NONE, resultsByTransaction })]
   const decision = { changes, replies, effects: [] }
-  return wakes.length === 0 ? decision : { ...decision, wakeAt: Math.min(...wakes) }
+  return wakeAt === Infinity ? decision : { ...decision, wakeAt }
 }
 
 /** The transaction the claim is right about; `'too-early'` while its markers are written; or a code. */

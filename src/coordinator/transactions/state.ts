@@ -37,9 +37,11 @@ export interface Transaction {
   /** The producer id to go by once the markers stand, when the epochs of this one are used up; else −1. */
   readonly nextProducerId: number
   readonly timeoutMs: number
-  /** By topic. */
-  readonly partitions: ReadonlyMap<string, ReadonlySet<number>>
-  readonly groups: ReadonlySet<string>
+  /** By topic. Grows in place while the transaction is open: a copy at each addition would cost the square
+   * of what is added. */
+  readonly partitions: Map<string, Set<number>>
+  /** Grows like the partitions. */
+  readonly groups: Set<string>
   /** −1 when no transaction was ever open. */
   readonly startedAt: number
   readonly updatedAt: number
