@@ -7,6 +7,20 @@ const offsets = 'src/coordinator/groups/offsets.ts'
 
 export const coordinator: readonly Mutant[] = [
   {
+    name: 'a restart gives a transaction its whole timeout',
+    file: 'src/coordinator/transactions/machine.ts',
+    text: "if (state === 'Ongoing') return { startedMs, deadlineMs: monotonicMs + timeoutMs }",
+    instead: "if (state === 'Ongoing') return { startedMs, deadlineMs: startedMs + timeoutMs }",
+    tests: scenes,
+  },
+  {
+    name: 'an id is never idle for less than nothing',
+    file: 'src/coordinator/transactions/machine.ts',
+    text: 'const idleMs = Math.max(0, wallMs - updatedAt)',
+    instead: 'const idleMs = wallMs - updatedAt',
+    tests: scenes,
+  },
+  {
     name: 'requireStable',
     file: offsets,
     text: 'const unstable = requireStable && (stored',

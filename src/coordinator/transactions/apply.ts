@@ -3,6 +3,7 @@ import { assert } from '../../base/errors.ts'
 import type { TransactionsChange } from './changes.ts'
 import { assertTransaction } from './invariants.ts'
 import {
+  noTiming,
   topicList,
   type Transaction,
   type TransactionPhase,
@@ -15,8 +16,15 @@ export function applyToTransactions(state: TransactionsState, change: Transactio
     return
   }
   const { transactionalId } = change
+  if (change.type === 'timing-set') {
+    const { type: _type, transactionalId: _id, ...part } = change
+    const timing = state.timings.get(transactionalId) ?? noTiming
+    state.timings.set(transactionalId, { ...timing, ...part })
+    return
+  }
   if (change.type === 'transaction-expired') {
     state.transactions.delete(transactionalId)
+    state.timings.delete(transactionalId)
     return
   }
   const before = state.transactions.get(transactionalId)
