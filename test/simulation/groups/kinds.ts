@@ -18,7 +18,7 @@ export const groupKinds: Record<GroupKindName, GroupKind> = {
   },
   /** Members freeze and wake up where they no longer belong. */
   'group-frozen': {
-    events: ['freeze', 'alone', 'alone', 'amid', 'doze', 'scale'],
+    events: ['freeze', 'alone', 'alone', 'amid', 'doze', 'scale', 'suspend', 'setClock'],
     count: 4,
   },
   /** Others take the place of members that are frozen. */
@@ -57,6 +57,8 @@ export const groupKinds: Record<GroupKindName, GroupKind> = {
       'ghostStart',
       'slowNetwork',
       'backlog',
+      'suspend',
+      'setClock',
     ],
     count: 7,
     stormy: true,
