@@ -18,8 +18,13 @@ export const groupKinds: Record<GroupKindName, GroupKind> = {
   },
   /** Members freeze and wake up where they no longer belong. */
   'group-frozen': {
-    events: ['freeze', 'alone', 'alone', 'amid', 'doze', 'scale', 'suspend', 'setClock'],
+    events: ['freeze', 'alone', 'alone', 'amid', 'doze', 'scale'],
     count: 4,
+  },
+  /** The wall clock is set and all are suspended, while members come, freeze and die. */
+  'group-clocks': {
+    events: ['setClock', 'setClock', 'suspend', 'freeze', 'kill', 'orphan', 'scale'],
+    count: 6,
   },
   /** Others take the place of members that are frozen. */
   'group-zombies': {
@@ -71,6 +76,7 @@ type GroupKindName =
   | 'group-kicked'
   | 'group-orphans'
   | 'group-frozen'
+  | 'group-clocks'
   | 'group-zombies'
   | 'group-slow'
   | 'group-late'
