@@ -15,7 +15,7 @@
  */
 import { parseArgs } from 'node:util'
 import { parseAddress } from '../src/base/address.ts'
-import type { PlantedFault } from '../src/base/planted.ts'
+import type { PlantedFault, PlantedInBroker } from '../src/base/planted.ts'
 import type { Address } from '../test/chaos/addresses.ts'
 import type { FaultName } from '../test/chaos/faults.ts'
 import { faultNames } from '../test/chaos/faults.ts'
@@ -23,7 +23,8 @@ import { isWhole, play } from '../test/chaos/play.ts'
 import type { Outcome } from '../test/chaos/play.ts'
 import { stallText } from '../test/chaos/stalls.ts'
 
-const plantedNames: Readonly<Record<PlantedFault, true>> = {
+/** Faults of services: the broker is not a worker. */
+const plantedNames: Readonly<Record<Exclude<PlantedFault, PlantedInBroker>, true>> = {
   'restore-to-last-stable': true,
   'keep-state-of-another': true,
   'commit-without-generation': true,

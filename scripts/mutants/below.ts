@@ -99,15 +99,29 @@ export const below: readonly Mutant[] = [
   {
     name: 'producerIdleMsMax',
     file: 'src/log/store/log-store.ts',
-    text: 'this.#settings.clock.now() - producerIdleMsMax',
-    instead: 'this.#settings.clock.now() - 100 * producerIdleMsMax',
+    text: 'const producerIdleMsMax = 24 * 60',
+    instead: 'const producerIdleMsMax = 100 * 24 * 60',
+    tests: ['test/unit/log/log-store.test.ts'],
+  },
+  {
+    name: 'producers idle by the monotonic clock',
+    file: 'src/log/state/producers.ts',
+    text: 'if (monotonicMs - producer.usedMs > idleMsMax',
+    instead: 'if (wallMs - producer.usedAt > idleMsMax',
+    tests: ['test/unit/log/log-store.test.ts'],
+  },
+  {
+    name: 'a wall clock that went back over a restart keeps no producer',
+    file: 'src/log/state/producers.ts',
+    text: 'Math.max(0, wallMs - producer.usedAt)',
+    instead: '(wallMs - producer.usedAt)',
     tests: ['test/unit/log/log-store.test.ts'],
   },
   {
     name: 'a producer in a transaction is not forgotten',
     file: 'src/log/state/producers.ts',
-    text: 'producer.usedAt < usedBefore && producer.transactionStart === -1',
-    instead: 'producer.usedAt < usedBefore',
+    text: 'monotonicMs - producer.usedMs > idleMsMax && producer.transactionStart === -1',
+    instead: 'monotonicMs - producer.usedMs > idleMsMax',
     tests: ['test/unit/log/log-store.test.ts'],
   },
   {

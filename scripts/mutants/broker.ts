@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts'
 
 const connection = ['test/unit/broker/connection.test.ts']
+const clocks = ['test/unit/broker/attentive-clock.test.ts']
 const bounds = ['test/unit/broker/bounds.test.ts']
 const listeners = ['test/unit/broker/listeners.test.ts']
 
@@ -61,6 +62,27 @@ export const broker: readonly Mutant[] = [
     text: '      !this.#draining &&\n',
     instead: '',
     tests: connection,
+  },
+  {
+    name: 'stretchMsMax',
+    file: 'src/broker/machines/attentive-clock.ts',
+    text: 'Math.min(stretchMs, stretchMsMax)',
+    instead: 'Math.min(stretchMs, 1000 * stretchMsMax)',
+    tests: clocks,
+  },
+  {
+    name: 'lookMs',
+    file: 'src/broker/machines/attentive-clock.ts',
+    text: 'Math.min(Math.max(0, leftMs), lookMs)',
+    instead: 'Math.min(Math.max(0, leftMs), 100 * lookMs)',
+    tests: clocks,
+  },
+  {
+    name: 'deadlines go by the monotonic clock',
+    file: 'src/broker/machines/machine-host.ts',
+    text: 'monotonicMs: this.#attentive.now(),',
+    instead: 'monotonicMs: this.#clock.now(),',
+    tests: ['test/unit/broker/set-clocks.test.ts'],
   },
   {
     name: 'stallMsMax',

@@ -7,6 +7,20 @@ const offsets = 'src/coordinator/groups/offsets.ts'
 
 export const coordinator: readonly Mutant[] = [
   {
+    name: 'a restart gives a transaction its whole timeout',
+    file: 'src/coordinator/transactions/machine.ts',
+    text: "if (state === 'Ongoing') return { startedMs, deadlineMs: monotonicMs + timeoutMs }",
+    instead: "if (state === 'Ongoing') return { startedMs, deadlineMs: startedMs + timeoutMs }",
+    tests: scenes,
+  },
+  {
+    name: 'an id is never idle for less than nothing',
+    file: 'src/coordinator/transactions/machine.ts',
+    text: 'const idleMs = Math.max(0, wallMs - updatedAt)',
+    instead: 'const idleMs = wallMs - updatedAt',
+    tests: scenes,
+  },
+  {
     name: 'requireStable',
     file: offsets,
     text: 'const unstable = requireStable && (stored',
@@ -190,16 +204,30 @@ export const coordinator: readonly Mutant[] = [
   },
   {
     name: 'transactionalIdExpirationMs',
+    file: 'src/coordinator/transactions/producer-ids.ts',
+    text: 'now.monotonicMs + options.transactionalIdExpirationMs',
+    instead: 'now.monotonicMs + 1e6 * options.transactionalIdExpirationMs',
+    tests: scenes,
+  },
+  {
+    name: 'transactionalIdExpirationMs after a transaction',
+    file: 'src/coordinator/transactions/end.ts',
+    text: 'now.monotonicMs + transactionalIdExpirationMs',
+    instead: 'now.monotonicMs + 1e6 * transactionalIdExpirationMs',
+    tests: scenes,
+  },
+  {
+    name: 'transactionalIdExpirationMs after a restart',
     file: 'src/coordinator/transactions/machine.ts',
-    text: 'return transaction.updatedAt + options.transactionalIdExpirationMs',
-    instead: 'return transaction.updatedAt + 1e6 * options.transactionalIdExpirationMs',
+    text: 'monotonicMs + transactionalIdExpirationMs - idleMs',
+    instead: 'monotonicMs + 1e6 * transactionalIdExpirationMs - idleMs',
     tests: scenes,
   },
   {
     name: 'a silent producer loses its transaction',
-    file: 'src/coordinator/transactions/machine.ts',
-    text: 'return transaction.startedAt + transaction.timeoutMs',
-    instead: 'return transaction.startedAt + 1e6 * transaction.timeoutMs',
+    file: 'src/coordinator/transactions/enter.ts',
+    text: 'const deadlineMs = startedMs + transaction.timeoutMs',
+    instead: 'const deadlineMs = startedMs + 1e6 * transaction.timeoutMs',
     tests: scenes,
   },
   {

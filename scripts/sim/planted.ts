@@ -21,6 +21,8 @@ const passOf: Record<PlantedFault, PassName> = {
   'fence-successor': 'group-zombies',
   'ignore-store-identity': 'evolution',
   'window-by-own-maximum': 'group-late',
+  'wall-clock-deadlines': 'clocks',
+  'deadlines-while-stopped': 'clocks',
 }
 
 export const plantedBugs = Object.keys(passOf) as readonly PlantedFault[]

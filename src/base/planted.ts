@@ -13,5 +13,9 @@ export type PlantedFault =
   | 'fence-successor'
   | 'ignore-store-identity'
   | 'window-by-own-maximum'
+  | PlantedInBroker
+
+/** Those that services do not have in them. */
+export type PlantedInBroker = 'wall-clock-deadlines' | 'deadlines-while-stopped'
 
 export const planted: Set<PlantedFault> = new Set()

@@ -11,6 +11,11 @@
  * fresh (time, random ids) comes with the command. The host stores what `encode` gives for a change;
  * a change it gives nothing for is volatile: applied like any other, and forgotten by a restart.
  *
+ * Whatever runs out does so by the monotonic clock, and is volatile: a wall clock that is set neither
+ * hastens nor delays it. What is stored of time is by the wall clock, and is data. After a restart, which
+ * begins another monotonic clock, sessions and timeouts count anew; only what idles for days goes by what
+ * the wall clock says has passed.
+ *
  * What a host owes a machine: one command at a time; all changes of a decision in one atomic append,
  * applied in order at once; effects right after them and behind them in the journal, so that nothing an
  * effect wrote outlives the change that asked for it; replies once the changes are durable. Effects run
@@ -18,20 +23,21 @@
  * that wake; a wake that comes too early does no harm. After a failed append it decides nothing more: what
  * waits fails, and the next start builds the state from the log.
  */
+import type { Instant } from '../base/instant.ts'
 import type { Reply } from './answer.ts'
 
 export interface Decision<Change, Effect> {
   readonly changes: readonly Change[]
   readonly replies: readonly Reply[]
   readonly effects: readonly Effect[]
-  /** Wall clock, in milliseconds, at which the machine wants a `wake` at the latest. */
+  /** When, by the monotonic clock, the machine wants a `wake` at the latest. */
   readonly wakeAt?: number
 }
 
 export interface Machine<State, Command, Change, Effect> {
   readonly name: string
   initial(): State
-  decide(state: State, command: Command, now: number): Decision<Change, Effect>
+  decide(state: State, command: Command, now: Instant): Decision<Change, Effect>
   apply(state: State, change: Change): void
   /** The bytes to store; nothing for a volatile change. */
   encode(change: Change): Uint8Array | undefined
@@ -40,7 +46,7 @@ export interface Machine<State, Command, Change, Effect> {
    * The host writes them into a fresh log when the old one has grown long. */
   dump(state: State): Change[]
   /** Commands to decide first after a replay: unfinished effects, fresh timeouts. */
-  afterReplay(state: State, now: number): readonly Command[]
+  afterReplay(state: State): readonly Command[]
 }
 
 /** Applies stored changes, to a new state unless one is given; the state they add up to. */

@@ -13,6 +13,7 @@
  * Kafka's error codes.
  */
 import { assert } from '../base/errors.ts'
+import type { Instant } from '../base/instant.ts'
 import {
   nextOffsetOf,
   readBatchHeader,
@@ -44,7 +45,7 @@ export interface LogHost {
   leaderEpoch(): number
   /** True when an append counts at once: durability `memory`. */
   readonly acceptedIsDurable: boolean
-  now(): number
+  now(): Instant
   /** Throws when the store takes nothing more: closed, or its disk failed. */
   assertWritable(): void
   /** Queues a batch for the journal. */
@@ -164,7 +165,8 @@ export class Log {
     const baseOffset = this.endOffset
     const { leaderEpoch } = this
     stampBatch(batch, baseOffset, leaderEpoch)
-    this.#take(batch, header, baseOffset, { appendedAt: this.#host.now(), leaderEpoch })
+    const { wallMs: appendedAt, monotonicMs } = this.#host.now()
+    this.#take(batch, header, baseOffset, { appendedAt, monotonicMs, leaderEpoch })
     const durable = this.#store(batch, header, baseOffset)
     const lastOffset = baseOffset + header.lastOffsetDelta
     return { kind: 'appended', baseOffset, lastOffset, durable }
@@ -275,9 +277,13 @@ export class Log {
   }
 
   /** The state now, to be stored once everything appended so far is durable. */
-  captureState(usedBefore: number): Uint8Array {
-    this.#state.producers.expire(usedBefore)
+  captureState(): Uint8Array {
     return this.#state.encode()
+  }
+
+  /** Forgets who has written nothing for longer than `idleMsMax`. */
+  expireProducers(idleMsMax: number): void {
+    this.#state.producers.expire(this.#host.now(), idleMsMax)
   }
 
   /** Syncs what is in segment files; the line of the checkpoint that speaks for it. */
@@ -305,7 +311,8 @@ export class Log {
 
   /** Takes a batch from the journal after a restart, unless segments or checkpoint have it already. */
   replay(batch: Uint8Array, header: BatchHeader, appendedAt: number): void {
-    const moment = { appendedAt, leaderEpoch: header.partitionLeaderEpoch }
+    const { partitionLeaderEpoch: leaderEpoch } = header
+    const moment: Moment = { appendedAt, monotonicMs: undefined, leaderEpoch }
     if (header.baseOffset >= this.endOffset) {
       assert(header.baseOffset === this.endOffset, `a hole in the journal of ${this.name}`)
       this.#tail.push(batch, header.baseOffset, nextOffsetOf(header), header.maxTimestamp)

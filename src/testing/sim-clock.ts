@@ -6,6 +6,8 @@
  * jumps to it. So an hour of waiting costs nothing, and the order is the same for the same calls.
  *
  * Whoever drives the clock runs each callback to its end, promises included, before it takes another.
+ *
+ * The wall clock may be set at any time, and nothing waits for it: `setWall`.
  */
 import { Heap } from '../base/heap.ts'
 import type { Clock, Timer } from '../io/ports.ts'
@@ -21,13 +23,19 @@ interface Due {
 
 export class SimClock implements Clock {
   #elapsedMs = 0
+  #aheadMs = 0
   #order = 0
   #soon: (() => void)[] = []
   #soonAt = 0
   readonly #timers = new Heap<Due>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order))
 
   now(): number {
-    return startMs + Math.floor(this.#elapsedMs)
+    return startMs + Math.floor(this.#elapsedMs) + this.#aheadMs
+  }
+
+  /** Sets the wall clock to be ahead of the time that has passed by so much, or behind it. */
+  setWall(aheadMs: number): void {
+    this.#aheadMs = aheadMs
   }
 
   monotonic(): number {

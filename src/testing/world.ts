@@ -118,6 +118,17 @@ export class World {
     return process
   }
 
+  /** Sets the wall clock of everyone: it is so much ahead of the time that has passed, or behind it. */
+  setWall(aheadMs: number): void {
+    this.trace(`the wall clock is set to ${aheadMs}`)
+    this.clock.setWall(aheadMs)
+  }
+
+  /** Suspends the machine that all run on, on a system whose monotonic clock goes on meanwhile. */
+  suspend(delayMs: number): void {
+    for (const process of this.#processes) process.freeze(delayMs)
+  }
+
   /** Freezes one process, whichever chance takes. */
   freezeOne(delayMs: number): void {
     const all = [...this.#processes]

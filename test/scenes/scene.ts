@@ -4,7 +4,8 @@
  * A scene is a title in `#` lines, then blocks: commands, `----`, and what came of them. `npm run scenes
  * -- --update` writes the second half anew; the diff is the review.
  *
- *     at 1000                         the clock
+ *     at 1000                         the time since the start; `after 1000` lets so much pass
+ *     clock -1000                     the wall clock is set back, and no time passes
  *     JoinGroup v5 {groupId: g, ...}  a request, filled up with the protocol's defaults
  *     markers-written {...}           a command of the host
  *     restart                         the state is built anew from what was stored
@@ -21,6 +22,7 @@ import { groupsMachine } from '../../src/coordinator/groups/machine.ts'
 import { topicsMachine } from '../../src/coordinator/topics/machine.ts'
 import { transactionsDefaults } from '../../src/coordinator/transactions/options.ts'
 import { transactionsMachine } from '../../src/coordinator/transactions/machine.ts'
+import type { TransactionsState } from '../../src/coordinator/transactions/state.ts'
 import { Setting, Stage, type AnyMachine, type Lasting } from './stage.ts'
 import { Together } from './together.ts'
 
@@ -31,7 +33,7 @@ const stages: Readonly<Record<string, { machine: () => unknown; lasting: Lasting
   },
   transactions: {
     machine: () => transactionsMachine(transactionsDefaults),
-    lasting: (state: unknown) => state,
+    lasting: ({ timings: _timings, ...lasting }: TransactionsState) => lasting,
   },
   topics: {
     machine: () =>

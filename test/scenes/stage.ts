@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import { concatBytes } from '../../src/base/bytes.ts'
+import type { Instant } from '../../src/base/instant.ts'
 import { uuidText } from '../../src/base/units.ts'
 import { replay, type Decision, type Machine } from '../../src/coordinator/machine.ts'
 import { apis, type ApiName } from '../../src/protocol/api.ts'
@@ -26,16 +27,24 @@ export type Lasting = (state: never) => unknown
 
 /** What all machines of a scene have in common. */
 export class Setting {
-  now = 0
+  #now = 0
+  /** What the wall clock is ahead of the monotonic one. */
+  #aheadMs = 0
   #requests = 0
   /** The API and version a token's answer goes out in. */
   readonly #calls = new Map<string, { api: ApiName; version: number }>()
 
-  /** Moves the clock if the line says so. */
+  get now(): Instant {
+    return { monotonicMs: this.#now, wallMs: this.#now + this.#aheadMs }
+  }
+
+  /** Lets time pass, or sets the wall clock, if the line says so. */
   movesClock(line: string): boolean {
-    const clock = /^(at|after) (\d+)$/.exec(line)
+    const clock = /^(at|after|clock) ([+-]?\d+)$/.exec(line)
     if (clock === null) return false
-    this.now = Number(clock[2]) + (clock[1] === 'after' ? this.now : 0)
+    const ms = Number(clock[2])
+    if (clock[1] === 'clock') this.#aheadMs += ms
+    else this.#now = ms + (clock[1] === 'after' ? this.#now : 0)
     return true
   }
 
@@ -106,7 +115,7 @@ export class Stage {
   restart(count = this.#stored.length): readonly Command[] {
     this.#stored.length = count
     this.#state = replay(this.#machine, this.#stored)
-    return this.#machine.afterReplay(this.#state, this.#setting.now)
+    return this.#machine.afterReplay(this.#state)
   }
 
   checkReplay(): void {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { simulate } from './simulate.ts'
+import { output, simulate } from './simulate.ts'
 
 /** `SIM_SEEDS=20 npm test` looks further. */
 const seeds = process.env['SIM_SEEDS'] ?? '1'
@@ -28,6 +28,16 @@ for (const [pass, sentence] of Object.entries(sentences)) {
 test('connections that break and stall, and clients that die, lose and double nothing', async () => {
   const count = 15 * Number(seeds)
   assert.equal(await simulate('--pass', 'network', '--seeds', `${count}`), count)
+})
+
+test('a wall clock that is set and a machine that sleeps end nobody, and keep nobody', async () => {
+  const count = 5 * Number(seeds)
+  assert.equal(await simulate('--pass', 'clocks', '--repeat', '--seeds', `${count}`), count)
+  for (const bug of ['wall-clock-deadlines', 'deadlines-while-stopped']) {
+    const options = ['--planted', '--bug', bug, '--seeds', '1', '--json']
+    const [finding] = JSON.parse(await output(...options)) as { bug: string; found: number }[]
+    assert.deepEqual([finding!.bug, finding!.found > 0], [bug, true])
+  }
 })
 
 test('all of it together loses and doubles nothing, and one seed is one history', async () => {

@@ -79,7 +79,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
 
   'coordinator/commands.ts': ['protocol'],
   'coordinator/answer.ts': ['coordinator/commands.ts'],
-  'coordinator/machine.ts': ['coordinator/answer.ts'],
+  'coordinator/machine.ts': ['coordinator/answer.ts', 'base'],
   'coordinator/stored.ts': ['protocol', 'base'],
   'coordinator/topics': [
     'coordinator/commands.ts',

@@ -11,6 +11,7 @@
  * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
  */
 import { assert, isHeadwaterError } from '../../base/errors.ts'
+import type { Instant } from '../../base/instant.ts'
 import type { Reply } from '../../coordinator/answer.ts'
 import type { AnswerOf } from '../../coordinator/commands.ts'
 import { replay, type Decision, type Machine } from '../../coordinator/machine.ts'
@@ -19,6 +20,7 @@ import type { LogStore } from '../../log/store/log-store.ts'
 import type { Log } from '../../log/log.ts'
 import { splitBatches } from '../../records/batch.ts'
 import { BatchBuilder, decodeRecords } from '../../records/record.ts'
+import { AttentiveClock } from './attentive-clock.ts'
 
 const replayReadBytes = 1024 * 1024
 /** Changes of a dump in one batch. */
@@ -49,6 +51,8 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   readonly #machine: Machine<State, Command, Change, Effect>
   readonly #log: Log
   readonly #clock: Clock
+  /** What machines know as the monotonic clock. */
+  readonly #attentive: AttentiveClock
   readonly #runEffect: (effect: Effect) => Promise<void> | void
   readonly #waiters = new Map<string, Waiter>()
   #nextToken = 1
@@ -67,6 +71,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     this.state = state
     this.#log = log
     this.#clock = options.clock
+    this.#attentive = new AttentiveClock(options.clock)
     this.#runEffect = options.runEffect
   }
 
@@ -88,9 +93,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   /** Decides what a replay left to do: effects to run again, timeouts to set. */
   start(): void {
-    for (const command of this.#machine.afterReplay(this.state, this.#clock.now())) {
-      this.tell(command)
-    }
+    for (const command of this.#machine.afterReplay(this.state)) this.tell(command)
   }
 
   /** Asks, and waits for the durable answer. */
@@ -133,10 +136,10 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     decision: Decision<Change, Effect>
     durable: Promise<void> | undefined
   } {
-    const now = this.#clock.now()
+    const now: Instant = { monotonicMs: this.#attentive.now(), wallMs: this.#clock.now() }
     if (this.#closed !== undefined) throw this.#closed
     const decision = this.#machine.decide(this.state, command, now)
-    const durable = this.#store(decision.changes, now)
+    const durable = this.#store(decision.changes, now.wallMs)
     for (const change of decision.changes) this.#machine.apply(this.state, change)
     if (decision.wakeAt !== undefined) this.#wakeBy(decision.wakeAt)
     const running: Promise<void>[] = []
@@ -150,8 +153,8 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   }
 
   /** Appends what is to be stored. The promise is that of the last batch that is not durable yet. */
-  #store(changes: readonly Change[], now: number): Promise<void> | undefined {
-    const batch = encodeChanges(this.#machine, changes, now)
+  #store(changes: readonly Change[], wallMs: number): Promise<void> | undefined {
+    const batch = encodeChanges(this.#machine, changes, wallMs)
     if (batch === undefined) return this.#lastDurable
     const result = this.#log.append(batch)
     assert(result.kind === 'appended', 'a coordinator log refused a batch')
@@ -195,7 +198,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     if (at >= this.#wakeAt) return
     this.#timer?.cancel()
     this.#wakeAt = at
-    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
+    this.#timer = this.#attentive.at(at, () => {
       this.#wakeAt = Infinity
       try {
         this.tell({ type: 'wake' } as Command)

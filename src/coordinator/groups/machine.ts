@@ -39,7 +39,7 @@ export function groupsMachine(options: GroupsOptions): GroupsMachine {
   return {
     name: 'groups',
     initial: initialGroups,
-    decide: (state, command, now) => decideGroups(options, state, command, now),
+    decide: (state, command, now) => decideGroups(options, state, command, now.monotonicMs),
     apply: applyToGroups,
     encode: groupChanges.encode,
     decode: groupChanges.decode,

@@ -26,7 +26,7 @@ export function topicsMachine(options: TopicsOptions): TopicsMachine {
   return {
     name: 'topics',
     initial: initialTopics,
-    decide: (state, command, now) => decideTopics(options, state, command, now),
+    decide: (state, command, now) => decideTopics(options, state, command, now.wallMs),
     apply: applyToTopics,
     encode: topicChanges.encode,
     decode: topicChanges.decode,

@@ -1,9 +1,10 @@
 /** Looking at transactions: DescribeTransactions and ListTransactions (KIP-664). */
+import type { Instant } from '../../base/instant.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { onlyAnswer } from '../answer.ts'
 import type { Call } from '../commands.ts'
 import type { TransactionsDecision } from './changes.ts'
-import { topicList, type TransactionsState } from './state.ts'
+import { noTiming, topicList, type TransactionsState } from './state.ts'
 
 /** Every state a client may filter by; the last two never show here. */
 const stateNames = new Set([
@@ -49,13 +50,16 @@ export function describeTransactions(
 export function listTransactions(
   state: TransactionsState,
   command: Call<'ListTransactions'>,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const { request } = command
   const { stateFilters, producerIdFilters, durationFilter, transactionalIdPattern } = request
   const unknownStateFilters = stateFilters.filter((name) => !stateNames.has(name))
   const states = new Set(stateFilters)
   const producerIds = new Set(producerIdFilters)
+  const ranMs = (transactionalId: string): number => {
+    return now.monotonicMs - (state.timings.get(transactionalId) ?? noTiming).startedMs
+  }
   const pattern = patternOf(transactionalIdPattern)
   if (pattern === 'invalid') {
     return onlyAnswer(command, { errorCode: ErrorCode.INVALID_REGULAR_EXPRESSION })
@@ -65,7 +69,7 @@ export function listTransactions(
       (each) =>
         (states.size === 0 || states.has(each.state)) &&
         (producerIds.size === 0 || producerIds.has(each.producerId)) &&
-        (durationFilter < 0 || (each.startedAt >= 0 && now - each.startedAt > durationFilter)) &&
+        (durationFilter < 0 || ranMs(each.transactionalId) > durationFilter) &&
         (pattern === undefined || pattern.test(each.transactionalId)),
     )
     .map(({ transactionalId, producerId, state: transactionState }) => ({

@@ -2,6 +2,7 @@
 import { assert } from '../../base/errors.ts'
 import type { TransactionsChange } from './changes.ts'
 import { assertTransaction } from './invariants.ts'
+import { noTiming } from './state.ts'
 import type { Transaction, TransactionPhase, TransactionsState } from './state.ts'
 
 export function applyToTransactions(state: TransactionsState, change: TransactionsChange): void {
@@ -10,8 +11,15 @@ export function applyToTransactions(state: TransactionsState, change: Transactio
     return
   }
   const { transactionalId } = change
+  if (change.type === 'timing-set') {
+    const { type: _type, transactionalId: _id, ...part } = change
+    const timing = state.timings.get(transactionalId) ?? noTiming
+    state.timings.set(transactionalId, { ...timing, ...part })
+    return
+  }
   if (change.type === 'transaction-expired') {
     state.transactions.delete(transactionalId)
+    state.timings.delete(transactionalId)
     return
   }
   const before = state.transactions.get(transactionalId)

@@ -3,7 +3,7 @@ import { array, bool, int16, int32, int64, string, struct } from '../../protocol
 import type { TransactionsEffect } from '../commands.ts'
 import type { Decision } from '../machine.ts'
 import { changeCodec, form, type StoredChange } from '../stored.ts'
-import { topicList, type Transaction } from './state.ts'
+import { topicList, type Timing, type Transaction } from './state.ts'
 
 const Topics = array(struct({ name: string, partitions: array(int32) }))
 
@@ -53,7 +53,13 @@ const forms = {
   'transaction-expired': form(6, 0, struct({ transactionalId: string })),
 }
 
-export type TransactionsChange = StoredChange<typeof forms>
+/** What runs out, and when: volatile. What it leaves out stays as it was. */
+interface TimingSet extends Partial<Timing> {
+  readonly type: 'timing-set'
+  readonly transactionalId: string
+}
+
+export type TransactionsChange = StoredChange<typeof forms> | TimingSet
 
 export type TransactionsDecision = Decision<TransactionsChange, TransactionsEffect>
 

@@ -14,6 +14,7 @@
  *
  * Before ("TV1") the epoch stays, and a repeated end in the same sense is a success.
  */
+import type { Instant } from '../../base/instant.ts'
 import type { ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { answer, onlyAnswer } from '../answer.ts'
@@ -31,7 +32,7 @@ import {
 export function endTransaction(
   state: TransactionsState,
   command: Call<'EndTxn'>,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const { request, version } = command
   const transaction = state.transactions.get(request.transactionalId)
@@ -70,7 +71,7 @@ function plainly(errorCode: number): ResponseInput<'EndTxn'> {
  * Aborts a transaction under a raised epoch. Its producer may not go on with the epoch it knows, but may
  * name it to get the raised one, as after a lost answer (KIP-588), until somebody else takes the id.
  */
-export function fence(transaction: Transaction, now: number): TransactionsDecision {
+export function fence(transaction: Transaction, now: Instant): TransactionsDecision {
   const producerEpoch = Math.min(transaction.producerEpoch + 1, producerEpochMax + 1)
   const lastProducerEpoch = producerEpoch > producerEpochMax ? -1 : transaction.producerEpoch
   const epochs = { producerEpoch, lastProducerEpoch, nextProducerId: -1 }
@@ -82,7 +83,7 @@ export function markersWritten(
   { transactionalIdExpirationMs }: TransactionsOptions,
   state: TransactionsState,
   { transactionalId, producerId, producerEpoch }: MarkersWritten,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const transaction = state.transactions.get(transactionalId)
   const isAwaited =
@@ -92,11 +93,15 @@ export function markersWritten(
     transaction.producerEpoch === producerEpoch
   // Markers written twice, after a restart, are reported twice.
   if (!isAwaited) return { changes: [], replies: [], effects: [] }
+  const deadlineMs = now.monotonicMs + transactionalIdExpirationMs
   return {
-    changes: [{ type: 'transaction-ended', transactionalId, at: now }],
+    changes: [
+      { type: 'transaction-ended', transactionalId, at: now.wallMs },
+      { type: 'timing-set', transactionalId, deadlineMs },
+    ],
     replies: [],
     effects: [],
-    wakeAt: now + transactionalIdExpirationMs,
+    wakeAt: deadlineMs,
   }
 }
 
@@ -161,7 +166,7 @@ function endWithNewEpoch(
   state: TransactionsState,
   transaction: Transaction,
   command: Call<'EndTxn'>,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const { producerId, producerEpoch } = transaction
   const rotates = isExhausted(transaction)
@@ -189,7 +194,7 @@ function prepare(
   transaction: Transaction,
   commit: boolean,
   epochs: Pick<Transaction, 'producerEpoch' | 'lastProducerEpoch' | 'nextProducerId'>,
-  now: number,
+  now: Instant,
 ): Pick<TransactionsDecision, 'changes' | 'effects'> {
   const { transactionalId } = transaction
   const prepared: Transaction = {
@@ -197,8 +202,13 @@ function prepare(
     ...epochs,
     state: commit ? 'PrepareCommit' : 'PrepareAbort',
   }
+  // An abort of nothing begins and ends at once.
+  const begun = transaction.state === 'Ongoing' ? {} : { startedMs: now.monotonicMs }
   return {
-    changes: [{ type: 'transaction-ending', transactionalId, commit, ...epochs, at: now }],
+    changes: [
+      { type: 'transaction-ending', transactionalId, commit, ...epochs, at: now.wallMs },
+      { type: 'timing-set', transactionalId, ...begun, deadlineMs: Infinity },
+    ],
     effects: [writeMarkers(prepared)],
   }
 }

@@ -6,6 +6,7 @@
  * close it, and readers of committed records would wait for ever. While the markers of the last
  * transaction are being written the next one cannot begin: CONCURRENT_TRANSACTIONS, ask again.
  */
+import type { Instant } from '../../base/instant.ts'
 import type { ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { answer, onlyAnswer } from '../answer.ts'
@@ -25,7 +26,7 @@ type Topics = readonly { readonly name: string; readonly partitions: readonly nu
 export function addPartitions(
   state: TransactionsState,
   command: Call<'AddPartitionsToTxn'>,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const { request, version } = command
   if (version >= 4) return addPartitionsOfMany(state, command, now)
@@ -46,7 +47,7 @@ export function addPartitions(
 export function addOffsets(
   state: TransactionsState,
   command: Call<'AddOffsetsToTxn'>,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const { request, version } = command
   const verdict = admit(state, request)
@@ -58,7 +59,7 @@ export function addOffsets(
 export function enterTransaction(
   state: TransactionsState,
   command: EnterTransaction,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const { partitions, groupId, add } = command
   const verdict = admit(state, command)
@@ -77,7 +78,7 @@ export function enterTransaction(
 function addPartitionsOfMany(
   state: TransactionsState,
   command: Call<'AddPartitionsToTxn'>,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const changes: TransactionsChange[] = []
   let wakeAt = Infinity
@@ -134,7 +135,7 @@ function entering(
   transaction: Transaction,
   topics: Topics,
   groups: readonly string[],
-  now: number,
+  now: Instant,
 ): Pick<TransactionsDecision, 'changes' | 'effects' | 'wakeAt'> {
   const isOpen = transaction.state === 'Ongoing'
   if (isOpen && covers(transaction, topics, groups)) return { changes: [], effects: [] }
@@ -149,10 +150,13 @@ function entering(
     transactionalId,
     topics: added,
     groups: groups.filter((group) => !transaction.groups.has(group)),
-    at: now,
+    at: now.wallMs,
   }
   if (isOpen) return { changes: [change], effects: [] }
-  return { changes: [change], effects: [], wakeAt: now + transaction.timeoutMs }
+  const startedMs = now.monotonicMs
+  const deadlineMs = startedMs + transaction.timeoutMs
+  const timing: TransactionsChange = { type: 'timing-set', transactionalId, startedMs, deadlineMs }
+  return { changes: [change, timing], effects: [], wakeAt: deadlineMs }
 }
 
 function covers(transaction: Transaction, topics: Topics, groups: readonly string[]): boolean {

@@ -7,7 +7,11 @@
  *
  * Markers are an effect. A crash after the outcome was stored finds the transaction prepared and asks for
  * the markers again; a marker written twice changes nothing for readers.
+ *
+ * An open transaction has its full timeout anew after a restart, as its producer could not reach the broker
+ * before. An idle id is forgotten after days: there the time between two runs counts, as the wall clock tells.
  */
+import type { Instant } from '../../base/instant.ts'
 import type { TransactionsCommand, TransactionsEffect } from '../commands.ts'
 import type { Machine } from '../machine.ts'
 import { initProducerId } from './producer-ids.ts'
@@ -25,6 +29,8 @@ import type { TransactionsOptions } from './options.ts'
 import {
   initialTransactions,
   isPrepared,
+  noTiming,
+  type Timing,
   type Transaction,
   type TransactionsState,
 } from './state.ts'
@@ -45,7 +51,7 @@ export function transactionsMachine(options: TransactionsOptions): TransactionsM
     encode: transactionChanges.encode,
     decode: transactionChanges.decode,
     dump: dumpTransactions,
-    afterReplay: () => [{ type: 'restart' }],
+    afterReplay: () => [{ type: 'restart' }, { type: 'wake' }],
   }
 }
 
@@ -53,7 +59,7 @@ function decideTransactions(
   options: TransactionsOptions,
   state: TransactionsState,
   command: TransactionsCommand,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   switch (command.type) {
     case 'InitProducerId':
@@ -75,33 +81,47 @@ function decideTransactions(
     case 'restart':
       return restart(options, state, now)
     case 'wake':
-      return wake(options, state, now)
+      return wake(state, now)
   }
 }
 
-/** Finishes what was decided before the restart. */
+/** Finishes what was decided before the restart, and begins to measure time. */
 function restart(
   options: TransactionsOptions,
   state: TransactionsState,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
-  const effects = [...state.transactions.values()].filter(isPrepared).map(writeMarkers)
-  const timed = wake(options, state, now)
-  return { ...timed, effects: [...effects, ...timed.effects] }
+  const all = [...state.transactions.values()]
+  const changes = all.map((transaction): TransactionsChange => {
+    const { transactionalId } = transaction
+    return { type: 'timing-set', transactionalId, ...timingAnew(options, transaction, now) }
+  })
+  const effects = all.filter(isPrepared).map(writeMarkers)
+  return { changes, replies: [], effects }
+}
+
+function timingAnew(
+  { transactionalIdExpirationMs }: TransactionsOptions,
+  transaction: Transaction,
+  { monotonicMs, wallMs }: Instant,
+): Timing {
+  const { startedAt, updatedAt, timeoutMs, state } = transaction
+  const startedMs = startedAt < 0 ? Infinity : monotonicMs - Math.max(0, wallMs - startedAt)
+  if (isPrepared(transaction)) return { startedMs, deadlineMs: Infinity }
+  if (state === 'Ongoing') return { startedMs, deadlineMs: monotonicMs + timeoutMs }
+  const idleMs = Math.max(0, wallMs - updatedAt)
+  return { startedMs, deadlineMs: monotonicMs + transactionalIdExpirationMs - idleMs }
 }
 
 /** Aborts what is overdue, so that its producer is fenced, and forgets ids that idled too long. */
-function wake(
-  options: TransactionsOptions,
-  state: TransactionsState,
-  now: number,
-): TransactionsDecision {
+function wake(state: TransactionsState, now: Instant): TransactionsDecision {
   const changes: TransactionsChange[] = []
   const effects: TransactionsEffect[] = []
   let wakeAt = Infinity
   for (const transaction of state.transactions.values()) {
-    const deadlineMs = deadlineOf(options, transaction)
-    if (deadlineMs > now) {
+    const { transactionalId } = transaction
+    const { deadlineMs } = state.timings.get(transactionalId) ?? noTiming
+    if (deadlineMs > now.monotonicMs) {
       wakeAt = Math.min(wakeAt, deadlineMs)
       continue
     }
@@ -111,16 +131,8 @@ function wake(
       effects.push(...fenced.effects)
       continue
     }
-    const { transactionalId } = transaction
     changes.push({ type: 'transaction-expired', transactionalId })
   }
   const decision = { changes, replies: [], effects }
   return wakeAt === Infinity ? decision : { ...decision, wakeAt }
-}
-
-/** When time runs out: for an open transaction its timeout, for an idle id its expiry. */
-function deadlineOf(options: TransactionsOptions, transaction: Transaction): number {
-  if (isPrepared(transaction)) return Infinity
-  if (transaction.state === 'Ongoing') return transaction.startedAt + transaction.timeoutMs
-  return transaction.updatedAt + options.transactionalIdExpirationMs
 }

@@ -10,6 +10,7 @@
  * (CONCURRENT_TRANSACTIONS). That epoch is never given to a producer. When epochs run out, a new
  * producer id is taken: the last epoch is kept for fencing.
  */
+import type { Instant } from '../../base/instant.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { answer, onlyAnswer } from '../answer.ts'
 import type { Call } from '../commands.ts'
@@ -27,7 +28,7 @@ export function initProducerId(
   options: TransactionsOptions,
   state: TransactionsState,
   command: Call<'InitProducerId'>,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const { request, version } = command
   const { transactionalId, transactionTimeoutMs: timeoutMs } = request
@@ -82,7 +83,7 @@ function initialised(
   state: TransactionsState,
   command: Call<'InitProducerId'>,
   transaction: Transaction,
-  now: number,
+  now: Instant,
 ): TransactionsDecision {
   const { producerId, producerEpoch } = transaction
   const settled: Transaction = {
@@ -91,14 +92,22 @@ function initialised(
     partitions: new Map(),
     groups: new Set(),
     startedAt: -1,
-    updatedAt: now,
+    updatedAt: now.wallMs,
   }
   const isNewId = producerId === state.nextProducerId
+  const deadlineMs = now.monotonicMs + options.transactionalIdExpirationMs
+  const timing: TransactionsChange = {
+    type: 'timing-set',
+    transactionalId: transaction.transactionalId,
+    startedMs: Infinity,
+    deadlineMs,
+  }
+  const changes = [setting(settled), timing]
   return {
-    changes: isNewId ? [allocation(state), setting(settled)] : [setting(settled)],
+    changes: isNewId ? [allocation(state), ...changes] : changes,
     replies: [answer(command, { errorCode: ErrorCode.NONE, producerId, producerEpoch })],
     effects: [],
-    wakeAt: now + options.transactionalIdExpirationMs,
+    wakeAt: deadlineMs,
   }
 }
 

@@ -8,14 +8,27 @@
  * From *Prepare* on the outcome is decided: it survives a crash, and markers are written until all stand.
  *
  * Invariants: a producer id belongs to one transactional id and is never given out twice; for one producer
- * id the epoch never falls; `Prepare` and `Ongoing` alone hold partitions or groups.
+ * id the epoch never falls; `Prepare` and `Ongoing` alone hold partitions or groups; nothing that runs out
+ * goes by the times that are stored.
  */
 
 export interface TransactionsState {
   /** Every id below was given out. */
   nextProducerId: number
   readonly transactions: Map<string, Transaction>
+  /** By transactional id. A restart forgets them, and begins others. */
+  readonly timings: Map<string, Timing>
 }
+
+/** What this process measures by its monotonic clock. */
+export interface Timing {
+  /** When the latest transaction began; `Infinity` when there was none. */
+  readonly startedMs: number
+  /** When an open transaction is aborted, or an idle id forgotten; `Infinity` while markers are written. */
+  readonly deadlineMs: number
+}
+
+export const noTiming: Timing = { startedMs: Infinity, deadlineMs: Infinity }
 
 export type TransactionPhase =
   | 'Empty'
@@ -42,7 +55,7 @@ export interface Transaction {
   readonly partitions: Map<string, Set<number>>
   /** Grows like the partitions. */
   readonly groups: Set<string>
-  /** −1 when no transaction was ever open. */
+  /** By the wall clock, as `updatedAt`; −1 when no transaction was ever open. */
   readonly startedAt: number
   readonly updatedAt: number
 }
@@ -61,7 +74,7 @@ export function isPrepared({ state }: Transaction): boolean {
 }
 
 export function initialTransactions(): TransactionsState {
-  return { nextProducerId: 0, transactions: new Map() }
+  return { nextProducerId: 0, transactions: new Map(), timings: new Map() }
 }
 
 export function topicList(

@@ -10,7 +10,7 @@ import { Reader, Writer } from '../../base/bytes.ts'
 import { isControl, isTransactional, type BatchHeader } from '../../records/batch.ts'
 import { controlKind } from '../../records/record.ts'
 import { Epochs, type EpochStart } from './epochs.ts'
-import { Producers } from './producers.ts'
+import { Producers, type AppendTime } from './producers.ts'
 import { TransactionIndex } from './transaction-index.ts'
 
 export class LogState {
@@ -36,7 +36,7 @@ export class LogState {
     this.endOffset = baseOffset + header.lastOffsetDelta + 1
     this.epochs.note(at.leaderEpoch, baseOffset)
     const before = this.producers.get(header.producerId)?.transactionStart ?? -1
-    this.producers.apply(header, baseOffset, at.appendedAt)
+    this.producers.apply(header, baseOffset, at)
     if (isControl(header.attributes)) {
       if (before !== -1) {
         this.transactions.end(before, this.endOffset - 1, controlKind(batch) === 'abort')
@@ -77,7 +77,6 @@ export class LogState {
 }
 
 /** When, and under which leader epoch, a batch was taken in. */
-export interface Moment {
-  readonly appendedAt: number
+export interface Moment extends AppendTime {
   readonly leaderEpoch: number
 }

@@ -10,6 +10,7 @@
  * `transaction-index.ts`.
  */
 import type { Reader, Writer } from '../../base/bytes.ts'
+import type { Instant } from '../../base/instant.ts'
 import { isControl, isTransactional, type BatchHeader } from '../../records/batch.ts'
 
 /** Batches remembered for each producer: a client has at most this many in flight. */
@@ -30,8 +31,16 @@ export interface Producer {
   batches: ProducerBatch[]
   /** Wall clock of the last append: timestamps in batches may be years old. */
   usedAt: number
+  /** Monotonic clock of the last append; unknown for one before this start until `expire` has looked. */
+  usedMs: number | undefined
   /** First offset of the open transaction, or -1. */
   transactionStart: number
+}
+
+/** When a batch was taken in; by the monotonic clock only if this process did it. */
+export interface AppendTime {
+  readonly appendedAt: number
+  readonly monotonicMs: number | undefined
 }
 
 export type Refusal = 'out-of-order-sequence' | 'invalid-producer-epoch' | 'duplicate-sequence'
@@ -72,7 +81,7 @@ export class Producers {
   }
 
   /** Takes in a batch that stands in the log at `header.baseOffset`; the producer, if it has one. */
-  apply(header: BatchHeader, baseOffset: number, appendedAt: number): Producer | undefined {
+  apply(header: BatchHeader, baseOffset: number, at: AppendTime): Producer | undefined {
     if (header.producerId < 0) return undefined
     let producer = this.#producers.get(header.producerId)
     if (producer === undefined) {
@@ -80,7 +89,8 @@ export class Producers {
         producerId: header.producerId,
         epoch: header.producerEpoch,
         batches: [],
-        usedAt: appendedAt,
+        usedAt: at.appendedAt,
+        usedMs: at.monotonicMs,
         transactionStart: -1,
       }
       this.#producers.set(header.producerId, producer)
@@ -89,7 +99,8 @@ export class Producers {
       producer.epoch = header.producerEpoch
       producer.batches = []
     }
-    producer.usedAt = appendedAt
+    producer.usedAt = at.appendedAt
+    producer.usedMs = at.monotonicMs
     if (isControl(header.attributes)) {
       producer.transactionStart = -1
       return producer
@@ -107,10 +118,12 @@ export class Producers {
     return producer
   }
 
-  /** Forgets producers idle since before `usedBefore`; never one with an open transaction. */
-  expire(usedBefore: number): void {
+  /** Forgets producers idle for longer than `idleMsMax`; never one with an open transaction. How long one
+   * was idle over a restart, the wall clock tells; else it may be set without anyone being forgotten. */
+  expire({ monotonicMs, wallMs }: Instant, idleMsMax: number): void {
     for (const producer of this.#producers.values()) {
-      if (producer.usedAt < usedBefore && producer.transactionStart === -1) {
+      producer.usedMs ??= monotonicMs - Math.max(0, wallMs - producer.usedAt)
+      if (monotonicMs - producer.usedMs > idleMsMax && producer.transactionStart === -1) {
         this.#producers.delete(producer.producerId)
       }
     }
@@ -140,6 +153,7 @@ export class Producers {
         producerId: reader.int64(),
         epoch: reader.int16(),
         usedAt: reader.int64(),
+        usedMs: undefined,
         transactionStart: reader.int64(),
         batches: [],
       }

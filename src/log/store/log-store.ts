@@ -219,6 +219,8 @@ export class LogStore {
     this.#nextLogNumber = found.nextLogNumber
     this.#leaderEpoch = found.leaderEpoch
     for (const log of this.#logs.values()) {
+      // What passed before this start is told by the wall clock as it is now, not as it may be set later.
+      log.expireProducers(producerIdleMsMax)
       if (log.unwrittenBytes === 0) continue
       this.#writeBehind.accepted(log.unwrittenBytes)
       this.#writeBehind.journaled(log)
@@ -250,7 +252,10 @@ export class LogStore {
     return {
       leaderEpoch: () => this.#leaderEpoch,
       acceptedIsDurable: this.#settings.durability === 'memory',
-      now: () => this.#settings.clock.now(),
+      now: () => {
+        const { clock } = this.#settings
+        return { monotonicMs: clock.monotonic(), wallMs: clock.now() }
+      },
       assertWritable: () => this.#assertWritable(),
       submit: (log, batch, header, baseOffset) => this.#submit(log, batch, header, baseOffset),
       settled: () => this.#journal.settled(),
@@ -322,10 +327,10 @@ export class LogStore {
     let nextLogNumber = 0
     let leaderEpoch = 0
     const { fileNumber, nextSequence } = await this.#journal.rotate(() => {
-      const usedBefore = this.#settings.clock.now() - producerIdleMsMax
       for (const log of this.#logs.values()) {
         if (log.config.volatile === true) continue
-        captured.push({ log, state: log.captureState(usedBefore) })
+        log.expireProducers(producerIdleMsMax)
+        captured.push({ log, state: log.captureState() })
       }
       durable = this.#journal.settled()
       nextLogNumber = this.#nextLogNumber

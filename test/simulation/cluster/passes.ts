@@ -7,6 +7,7 @@
 import { fork, seededDraw, drawInteger } from '../../../src/testing/seed.ts'
 import type { SimDiskCall, SimFault } from '../../../src/testing/sim-disk.ts'
 import { clients } from './clients.ts'
+import { clocks } from './clocks.ts'
 import type { LifePlan } from './machine.ts'
 import { play } from './play.ts'
 import type { Play } from './play.ts'
@@ -20,6 +21,8 @@ const disturbedRecoveries = 2
 /** A recovery and the first work after it make so many calls, about. */
 const recoveryCalls = 250
 const cuts = 25
+/** Of a history most of which is slept through. */
+const sleepyMs = 500 * 3_600_000
 
 function mapValues<K extends string, V, W>(from: Record<K, V>, f: (value: V) => W): Record<K, W> {
   const entries = Object.entries(from) as [K, V][]
@@ -40,6 +43,10 @@ export const passes = {
   failed: (seed) => everyCall({ seed, drama: clients }, reachesDevice, failure, powerCut),
   /** Connections are cut and held up, and clients killed; the disk is fine. */
   network: (seed) => once({ seed, drama: clients, cuts, plan: () => ({}) }),
+  /** The wall clock is set and the machine suspended, and no timeout may care. */
+  clocks: (seed) => {
+    return once({ seed, drama: clocks, isRoomy: true, limitMs: sleepyMs, plan: () => ({}) })
+  },
   /** All of it together. */
   storm: (seed) => once({ seed, drama: clients, cuts, plan: stormy(seed) }),
   /** Two instances of a service, while the power goes in the middle of every call. */

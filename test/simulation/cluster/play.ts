@@ -6,14 +6,16 @@
  */
 import assert from 'node:assert/strict'
 import { sleep } from '../../../src/client/cluster/backoff.ts'
+import { drawInteger } from '../../../src/testing/seed.ts'
 import { World } from '../../../src/testing/world.ts'
 import { Ledger } from './ledger.ts'
 import { BrokerMachine } from './machine.ts'
 import type { MachineOptions } from './machine.ts'
 import type { Stage } from './stage.ts'
+import { wallAheadMsMax } from './stage.ts'
 
-/** All of it must be through in an hour of simulated time. */
-const limitMs = 3_600_000
+/** All of it must be through in an hour of simulated time, if not told otherwise. */
+const limitMsDefault = 3_600_000
 /** Longer than sessions and transactions may last. */
 const freezeMsMax = 15_000
 
@@ -29,6 +31,7 @@ export interface Play extends MachineOptions {
   readonly drama: Drama
   /** Connections cut and stalled on the way; actors are killed as well when there are any. */
   readonly cuts?: number
+  readonly limitMs?: number
 }
 
 export interface PlayResult {
@@ -47,7 +50,7 @@ export async function play(options: Play): Promise<PlayResult> {
   const onUnhandled = (error: unknown): void => world.fail(error)
   process.on('unhandledRejection', onUnhandled)
   try {
-    await world.until(perform(stage, machine, options), limitMs)
+    await world.until(perform(stage, machine, options), options.limitMs ?? limitMsDefault)
   } catch (error) {
     throw new Error(`${(error as Error).stack}\nThe last of what happened:\n${world.story}`)
   } finally {
@@ -77,7 +80,7 @@ async function perform(
   await machine.close()
 }
 
-/** Cuts connections, holds them up for longer than clients wait, and freezes processes. */
+/** Cuts connections, holds them up for longer than clients wait, sets clocks, suspends all, freezes one. */
 async function disturb(stage: Stage, cuts: number): Promise<void> {
   const { world } = stage
   const { clock, draw, network } = world
@@ -86,6 +89,8 @@ async function disturb(stage: Stage, cuts: number): Promise<void> {
     const luck = draw()
     if (luck < 0.5) network.cutOne()
     else if (luck < 0.65) network.stallOne(draw() * 9000)
+    else if (luck < 0.75) world.setWall(drawInteger(draw, -wallAheadMsMax, wallAheadMsMax))
+    else if (luck < 0.78) world.suspend(draw() * freezeMsMax)
     else world.freezeOne(draw() * freezeMsMax)
   }
 }

@@ -7,6 +7,8 @@ import type { Ledger } from './ledger.ts'
 import { brokerAddress } from './machine.ts'
 
 const retryMs = 50
+/** Two clocks that are so wrong differ by the hour that a record may be ahead of its broker. */
+export const wallAheadMsMax = 1_800_000
 
 export interface Stage {
   readonly world: World

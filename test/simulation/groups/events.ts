@@ -7,6 +7,7 @@ import { Producer } from '../../../src/client/producer/producer.ts'
 import type { ApiName } from '../../../src/protocol/api.ts'
 import type { RequestHarm } from '../../../src/testing/sim-requests.ts'
 import { connect } from '../cluster/stage.ts'
+import { setClock, suspend } from './clock-events.ts'
 import { Account, Team } from './contracts.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instance } from './instance.ts'
@@ -380,6 +381,8 @@ export const groupEvents = {
   slowFunction,
   ghostStart,
   stranger,
+  setClock,
+  suspend,
   backlog,
 } satisfies Record<string, GroupEvent>
 

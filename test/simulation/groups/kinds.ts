@@ -21,6 +21,11 @@ export const groupKinds: Record<GroupKindName, GroupKind> = {
     events: ['freeze', 'alone', 'alone', 'amid', 'doze', 'scale'],
     count: 4,
   },
+  /** The wall clock is set and all are suspended, while members come, freeze and die. */
+  'group-clocks': {
+    events: ['setClock', 'setClock', 'suspend', 'freeze', 'kill', 'orphan', 'scale'],
+    count: 6,
+  },
   /** Others take the place of members that are frozen. */
   'group-zombies': {
     events: ['zombie', 'zombie', 'zombie', 'kill', 'scale'],
@@ -57,6 +62,8 @@ export const groupKinds: Record<GroupKindName, GroupKind> = {
       'ghostStart',
       'slowNetwork',
       'backlog',
+      'suspend',
+      'setClock',
     ],
     count: 7,
     stormy: true,
@@ -69,6 +76,7 @@ type GroupKindName =
   | 'group-kicked'
   | 'group-orphans'
   | 'group-frozen'
+  | 'group-clocks'
   | 'group-zombies'
   | 'group-slow'
   | 'group-late'

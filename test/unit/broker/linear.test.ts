@@ -48,7 +48,7 @@ it('a transaction that grows by one partition and one group at a time', async ()
     const machine = transactionsMachine(transactionsDefaults)
     const state = machine.initial()
     const run = (command: TransactionsCommand): void => {
-      const { changes } = machine.decide(state, command, 0)
+      const { changes } = machine.decide(state, command, { monotonicMs: 0, wallMs: 0 })
       for (const change of changes) machine.apply(state, change)
     }
     const asked = { token: '', version: 4, clientId: null, clientHost: '/' }

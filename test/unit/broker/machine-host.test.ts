@@ -45,7 +45,12 @@ const words: Machine<Words, Command, Change, string> = {
           effects: [],
         }
       case 'park':
-        return { changes: [{ parked: command.token }], replies: [], effects: [], wakeAt: now + 10 }
+        return {
+          changes: [{ parked: command.token }],
+          replies: [],
+          effects: [],
+          wakeAt: now.monotonicMs + 10,
+        }
       case 'wake': {
         const replies = state.parked.map((to) => told(to, 'woken'))
         return { changes: ['woken'], replies, effects: [] }

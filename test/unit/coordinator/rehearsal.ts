@@ -2,16 +2,21 @@
  * A machine on stage: runs commands as a host would, and checks with each what every machine promises.
  *
  * - deciding changes nothing; - a token is answered at most once; - what is stored builds the same state,
- * and so does the dump.
+ * and so does the dump; - each start of the host begins another monotonic clock.
  */
 import assert from 'node:assert/strict'
+import type { Instant } from '../../../src/base/instant.ts'
 import { replay, type Decision, type Machine } from '../../../src/coordinator/machine.ts'
 
 export class Rehearsal<State, Command extends object, Change extends object, Effect> {
   readonly #machine: Machine<State, Command, Change, Effect>
   readonly #lasting: (state: State) => unknown
   state: State
+  /** The world's time; so is `wakeAt`. */
   now = 1_000
+  /** How wrong the wall clock is. */
+  wallAheadMs = 0
+  #startedAt = 0
   /** Every answer so far, by token. */
   readonly answers = new Map<string, unknown>()
   readonly effects: Effect[] = []
@@ -29,7 +34,11 @@ export class Rehearsal<State, Command extends object, Change extends object, Eff
 
   run(command: Command): Decision<Change, Effect> {
     const before = structuredClone(this.state)
-    const decision = this.#machine.decide(this.state, command, this.now)
+    const now: Instant = {
+      monotonicMs: this.now - this.#startedAt,
+      wallMs: this.now + this.wallAheadMs,
+    }
+    const decision = this.#machine.decide(this.state, command, now)
     assert.deepEqual(this.state, before, 'deciding has changed the state')
     for (const change of decision.changes) {
       const stored = this.#machine.encode(change)
@@ -42,7 +51,7 @@ export class Rehearsal<State, Command extends object, Change extends object, Eff
     }
     this.effects.push(...decision.effects)
     if (decision.wakeAt !== undefined) {
-      this.wakeAt = Math.min(this.wakeAt ?? Infinity, decision.wakeAt)
+      this.wakeAt = Math.min(this.wakeAt ?? Infinity, decision.wakeAt + this.#startedAt)
     }
     return decision
   }
@@ -60,6 +69,7 @@ export class Rehearsal<State, Command extends object, Change extends object, Eff
     this.state = replay(this.#machine, this.#stored)
     assert.deepEqual(this.#lasting(this.state), lasting, 'the restart has changed the state')
     this.wakeAt = undefined
-    for (const command of this.#machine.afterReplay(this.state, this.now)) this.run(command)
+    this.#startedAt = this.now
+    for (const command of this.#machine.afterReplay(this.state)) this.run(command)
   }
 }

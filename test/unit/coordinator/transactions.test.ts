@@ -24,6 +24,7 @@ type Action =
   | { kind: 'init'; slot: number; named: boolean }
   | { kind: 'write'; slot: number; partition: number }
   | { kind: 'end' | 'end again'; slot: number; commit: boolean }
+  | { kind: 'set clock'; aheadMs: number }
   | { kind: 'markers' | 'pass' | 'restart' }
 
 const slot = fc.nat(2)
@@ -45,6 +46,13 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('set clock' as const),
+      aheadMs: fc.integer({ min: -3_600_000, max: 3_600_000 }),
+    }),
+  },
+  {
     weight: 4,
     arbitrary: fc.record({ kind: fc.constantFrom('markers' as const, 'pass', 'restart') }),
   },
@@ -62,11 +70,15 @@ interface Producer {
   hasWritten: boolean
 }
 
+function lasting({ timings: _timings, ...rest }: TransactionsState) {
+  return rest
+}
+
 type Marker = Extract<TransactionsEffect, { readonly type: 'write-markers' }>
 
 /** `newVersion`: whether the clients speak the second version of transactions. */
 class Play {
-  readonly rehearsal = new Rehearsal(transactionsMachine(transactionsDefaults), (state) => state)
+  readonly rehearsal = new Rehearsal(transactionsMachine(transactionsDefaults), lasting)
   readonly newVersion: boolean
   readonly producers: Producer[] = ['x', 'x', 'y'].map((transactionalId) => ({
     transactionalId,
@@ -81,6 +93,8 @@ class Play {
   readonly ids = new Map<number, string>()
   /** How each (producer id, marker epoch) was decided. */
   readonly outcomes = new Map<string, boolean>()
+  /** Since when each transactional id is in a transaction, or the host up. */
+  readonly opened = new Map<string, number>()
   #tokens = 0
 
   constructor(newVersion: boolean) {
@@ -114,12 +128,17 @@ class Play {
           this.rehearsal.wakeAt = undefined
           this.rehearsal.run({ type: 'wake' })
         }
+        this.checkTimeouts()
+        break
+      case 'set clock':
+        this.rehearsal.wallAheadMs = action.aheadMs
         break
       case 'restart': {
         const unfinished = this.prepared()
         this.rehearsal.effects.length = 0
         this.rehearsal.restart(this.rehearsal.now % 4_000 === 0)
         assert.deepEqual(this.markers().map(idOf), unfinished, 'a decided outcome is forgotten')
+        this.opened.clear()
       }
     }
     this.check()
@@ -193,10 +212,24 @@ class Play {
     this.rehearsal.effects.length = 0
   }
 
+  /** After time has passed: what is overdue is aborted, and nothing else. */
+  checkTimeouts(): void {
+    const { state, now } = this.rehearsal
+    for (const [transactionalId, since] of this.opened) {
+      const isOpen = state.transactions.get(transactionalId)?.state === 'Ongoing'
+      assert.equal(isOpen, now - since < timeoutMs, `${transactionalId} after ${now - since} ms`)
+    }
+  }
+
   check(): void {
-    for (const { producerId, producerEpoch } of this.rehearsal.state.transactions.values()) {
+    for (const transaction of this.rehearsal.state.transactions.values()) {
+      const { transactionalId, producerId, producerEpoch } = transaction
       assert(producerEpoch >= (this.epochs.get(producerId) ?? 0), 'an epoch fell')
       this.epochs.set(producerId, producerEpoch)
+      if (transaction.state !== 'Ongoing') this.opened.delete(transactionalId)
+      else if (!this.opened.has(transactionalId)) {
+        this.opened.set(transactionalId, this.rehearsal.now)
+      }
     }
     for (const marker of this.markers()) {
       if (!this.newVersion) continue

@@ -39,9 +39,11 @@ export function sequenced(
 /** A clock that a test moves by hand; `soon` is the end of the current turn. */
 export class HandClock implements Clock {
   time = 1_700_000_000_000
+  /** How wrong the wall clock is. */
+  wallAheadMs = 0
 
   now(): number {
-    return this.time
+    return this.time + this.wallAheadMs
   }
 
   monotonic(): number {

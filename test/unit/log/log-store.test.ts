@@ -21,6 +21,15 @@ async function offsetsOf(log: Log): Promise<number[]> {
   return found
 }
 
+/** Appends until a checkpoint has been taken. */
+async function checkpointed(disk: SimDisk, log: Log): Promise<void> {
+  const journals = (): string[] => disk.paths().filter((path) => path.endsWith('.journal'))
+  const before = journals()
+  while (journals().some((path) => before.includes(path))) {
+    await stored(log, batchOf(1, { valueBytes: 200 }))
+  }
+}
+
 /** A store whose process ended without a word: nothing of it is closed, nothing on the disk is lost. */
 async function killed(disk: SimDisk): Promise<SimDisk> {
   for (const path of disk.paths()) {
@@ -203,6 +212,51 @@ describe('logs', () => {
       .map((producer) => producer.producerId)
     assert.deepEqual(known, [2, 3])
     await store.close()
+  })
+
+  test('forget no producer, and keep none, because the wall clock is set', async () => {
+    const dayMs = 24 * hourMs
+    for (const stepMs of [-30 * dayMs, 30 * dayMs]) {
+      const clock = new HandClock()
+      const disk = new SimDisk({ seed: 1 })
+      await using store = await openStore({ disk, clock, journalBytes: 1000 })
+      const log = await store.create('flights-0')
+      const known = (): number[] => log.producerStates().map(({ producerId }) => producerId)
+      await stored(log, sequenced(1, 0, 0))
+      clock.wallAheadMs = stepMs
+      clock.time += 20 * hourMs
+      await stored(log, sequenced(2, 0, 0))
+      await checkpointed(disk, log)
+      assert.deepEqual(known(), [1, 2], `${stepMs} ms`)
+      clock.time += 5 * hourMs
+      await checkpointed(disk, log)
+      assert.deepEqual(known(), [2], `25 hours after ${stepMs} ms`)
+    }
+  })
+
+  test('ask the wall clock how long producers were idle over a restart, as it is at the start', async () => {
+    for (const [awayMs, expected] of [
+      [23 * hourMs, [1]],
+      [-23 * hourMs, [1]],
+      [25 * hourMs, []],
+    ] as const) {
+      const disk = new SimDisk({ seed: 1 })
+      const before = await openStore({ disk })
+      await stored(await before.create('flights-0'), sequenced(1, 0, 0))
+      const clock = new HandClock()
+      // The machine has started anew as well: its monotonic clock has another zero.
+      clock.time = 1000
+      clock.wallAheadMs = 1_700_000_000_000 - 1000 + awayMs
+      const left = await killed(disk)
+      await using after = await openStore({ disk: left, clock, journalBytes: 1000 })
+      clock.wallAheadMs += 1000 * hourMs
+      const log = after.get('flights-0')!
+      const known = (): number[] => log.producerStates().map(({ producerId }) => producerId)
+      assert.deepEqual(known(), expected, `${awayMs} ms later`)
+      clock.time += 25 * hourMs
+      await checkpointed(left, log)
+      assert.deepEqual(known(), [], `25 hours after ${awayMs} ms`)
+    }
   })
 
   test('with names longer than a file name may be are kept apart', async () => {

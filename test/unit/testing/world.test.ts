@@ -108,6 +108,43 @@ describe('an error that nobody awaits', () => {
   })
 })
 
+describe('a wall clock that is set', () => {
+  test('is another one at once, for every process, and fires no timer sooner or later', async () => {
+    for (const aheadMs of [hourMs, -hourMs]) {
+      const world = new World(2)
+      const [exact, wrong] = [world.start('exact'), world.start('wrong', 500)]
+      const fired: number[] = []
+      exact.clock.after(1000, () => fired.push(exact.clock.monotonic()))
+      await world.until(sleep(world.clock, 400), hourMs)
+      const before = exact.clock.now()
+      world.setWall(aheadMs)
+      assert.equal(exact.clock.now(), before + aheadMs)
+      assert.equal(wrong.clock.now(), before + aheadMs + 500)
+      assert.equal(exact.clock.monotonic(), 400)
+      world.setWall(0)
+      assert.equal(exact.clock.now(), before)
+      await world.until(sleep(world.clock, 2000), hourMs)
+      assert.deepEqual(fired, [1000])
+    }
+  })
+})
+
+describe('a machine that is suspended', () => {
+  test('runs nothing of any process, and finds that time has passed when it wakes up', async () => {
+    const world = new World(2)
+    const processes = ['a', 'b'].map((name) => world.start(name))
+    const fired: number[] = []
+    for (const { clock } of processes) clock.after(10, () => fired.push(clock.monotonic()))
+    const before = processes[0]!.clock.now()
+    world.suspend(hourMs)
+    await world.until(sleep(world.clock, hourMs - 1), hourMs)
+    assert.deepEqual(fired, [])
+    await world.until(sleep(world.clock, 2), hourMs)
+    assert.deepEqual(fired, [hourMs, hourMs])
+    assert.equal(processes[0]!.clock.now(), before + hourMs + 1)
+  })
+})
+
 describe('a process that freezes', () => {
   test('runs nothing and hears nothing until it goes on, and then all of it', async () => {
     const world = new World(2)
