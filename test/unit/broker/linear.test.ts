@@ -27,8 +27,8 @@ describe('a request of many items', () => {
   before(async () => {
     const world = async (count: number): Promise<SmallWorld> => {
       const config = { partitionsMax: items * 10 }
-      const { client } = await openBroker({ durability: 'memory', config })
-      return smallWorld(client, count)
+      const opened = await openBroker({ durability: 'memory', config })
+      return smallWorld(() => opened.client(), count)
     }
     few = await world(items / 4)
     many = await world(items)
