@@ -285,7 +285,7 @@ async function zombie(fleet: Fleet): Promise<void> {
   if (at?.running === undefined) return
   await fleet.hold([at], async () => {
     // Its producer hears of the other before its membership does.
-    if (isDeaf) at.faults.add({ api: 'Heartbeat', harm: 'delay-answer', ms: 4000, count: 2 })
+    if (isDeaf) at.deafen()
     await freezeAnywhere(fleet, at, takeMs + wakeMs)
     await fleet.pause(takeMs)
     at.supplant()

@@ -40,6 +40,8 @@ interface Life {
   isClosing: boolean
   /** Another process has the same instance id by now. */
   isSupplanted: boolean
+  /** It hears of a rebalance too late to take part, and is rightly fenced by who gets its tasks. */
+  isDeaf: boolean
   hasFailed: boolean
 }
 
@@ -83,29 +85,42 @@ export class Instance {
     const process = world.start(this.id)
     const faults = new RequestFaults(world, process)
     if (rule !== undefined) faults.add(rule)
-    const flags = { running: undefined, isClosing: false, isSupplanted: false, hasFailed: false }
-    const life: Life = { process, faults, ...flags }
+    const flags = { isClosing: false, isSupplanted: false, isDeaf: false, hasFailed: false }
+    const life: Life = { process, faults, running: undefined, ...flags }
     this.#life = life
     this.#live(life).catch(fail)
   }
 
   async #live(life: Life): Promise<void> {
-    const { world } = this.#company
     try {
       life.running = await this.#run(life)
     } catch (error) {
       life.process.kill()
       life.hasFailed = true
-      if (!mayFailToStart(error, life.isSupplanted)) throw stopped(this.id, 'at its start', error)
-      await sleep(world.clock, restartMs)
-      if (this.#life === life) this.#begin()
-      return
+      if (!mayFailToStart(error, life.isSupplanted) && !this.#mayLose(life, error)) {
+        throw stopped(this.id, 'at its start', error)
+      }
+      return this.#beginAgain(life)
     }
-    await life.running.failed.catch((error: unknown) => {
-      life.hasFailed = true
-      if (life.isClosing || (life.isSupplanted && isHeadwaterError(error, 'fenced'))) return
-      throw stopped(this.id, 'by itself', error)
-    })
+    const error: unknown = await life.running.failed.catch((reason: unknown) => reason)
+    life.hasFailed = true
+    if (life.isClosing) return
+    if (!this.#mayLose(life, error)) throw stopped(this.id, 'by itself', error)
+    await this.#beginAgain(life)
+  }
+
+  async #beginAgain(life: Life): Promise<void> {
+    await sleep(this.#company.world.clock, restartMs)
+    if (this.#life === life) this.#begin()
+  }
+
+  /**
+   * Whether another may have the place of a process that was fenced: who came after it, or one that should
+   * have ended. That one may have woken up between the end of its successor and the start of the next, and
+   * joined after it: the last to join has the place.
+   */
+  #mayLose(life: Life, error: unknown): boolean {
+    return isHeadwaterError(error, 'fenced') && (life.isSupplanted || !this.isAlone)
   }
 
   #run(life: Life): Promise<RunningTopology> {
@@ -125,7 +140,7 @@ export class Instance {
   #hear(life: Life, event: ServiceEvent): void {
     const { world, mayBeFenced, fail } = this.#company
     world.trace(`${this.id}: ${JSON.stringify(event)}`)
-    if (mayBeFenced || life.isSupplanted || event.type !== 'repair') return
+    if (mayBeFenced || life.isSupplanted || life.isDeaf || event.type !== 'repair') return
     if (isHeadwaterError(event.error, 'fenced')) {
       fail(new Error(`instance ${this.id} was fenced, and nobody took its place`))
     }
@@ -153,6 +168,13 @@ export class Instance {
 
   freeze(ms: number): void {
     this.#life?.process.freeze(ms)
+  }
+
+  /** The answers to its next heartbeats come late. */
+  deafen(): void {
+    assert(this.#life !== undefined, `instance ${this.id} does not run`)
+    this.#life.isDeaf = true
+    this.#life.faults.add({ api: 'Heartbeat', harm: 'delay-answer', ms: 4000, count: 2 })
   }
 
   /** Another process takes the place of this one, which goes on if it is not frozen. */
