@@ -186,7 +186,32 @@ export class Log {
     if (from >= this.#tail.startOffset) {
       return this.#tail.read(from, upTo, o.maxBytes, o.minOneBatch)
     }
-    return this.#segments.read(from, upTo, o.maxBytes, o.minOneBatch)
+    return this.#readOld(from, upTo, o.maxBytes, o.minOneBatch)
+  }
+
+  /** From segments, and on in memory where that begins. */
+  async #readOld(
+    from: number,
+    upTo: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+  ): Promise<Uint8Array[]> {
+    const found = await this.#segments.read(from, upTo, maxBytes, minOneBatch)
+    const last = found.at(-1)
+    if (last === undefined) return found
+    const next = nextOffsetOf(readBatchHeader(last))
+    if (next < this.#tail.startOffset || next >= upTo) return found
+    const left = found.reduce((rest, batch) => rest - batch.length, maxBytes)
+    return left > 0 ? [...found, ...this.#tail.read(next, upTo, left, false)] : found
+  }
+
+  /**
+   * Bytes that a reader finds from `from`, where a batch begins, up to `upTo`, told without reading;
+   * Infinity when they are not all in memory.
+   */
+  bytesBetween(from: number, upTo: number): number {
+    if (from >= upTo) return 0
+    return from < this.#tail.startOffset ? Infinity : this.#tail.bytesBetween(from, upTo)
   }
 
   /** The first record, by offset, whose timestamp is at least `timestamp` (ms). */
