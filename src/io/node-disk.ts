@@ -31,7 +31,8 @@ export const nodeDisk: Disk = {
       try {
         return (await fs.readdir(directory)).sort()
       } catch (error) {
-        if (codeOf(error) === 'ENOENT') return []
+        // What is a file has no names in it either.
+        if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return []
         throw error
       }
     }),
@@ -49,6 +50,8 @@ export const nodeDisk: Disk = {
   rename: (from, to) => attempt('rename', from, () => fs.rename(from, to)),
   remove: (path) => attempt('remove', path, () => fs.rm(path, { recursive: true, force: true })),
   syncDirectory: (path) => attempt('sync the directory', path, () => syncDirectory(path)),
+  // The inode and not the device, whose number another start of the machine may change.
+  identify: (path) => attempt('look at', path, async () => String((await fs.stat(path)).ino)),
   lock: (path) => attempt('lock', path, () => lock(path)),
 }
 

@@ -57,6 +57,8 @@ export interface Disk {
   remove(path: string): Promise<void>
   /** Makes names created, renamed or removed in `path` durable (fsync of the directory). */
   syncDirectory(path: string): Promise<void>
+  /** What the file is, whatever it is called: the same after a rename and another for a copy. */
+  identify(path: string): Promise<string>
   /** Takes the lock file at `path` for this process; `data-dir-locked` when another process has it.
    * It is given back by `release` and by the end of the process, however it ends. */
   lock(path: string): Promise<{ release(): Promise<void> }>

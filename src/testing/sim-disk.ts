@@ -59,6 +59,7 @@ export class SimDisk implements Disk {
   readonly #directories: Set<string>
   readonly #locks = new Set<string>()
   #freeBytes: number
+  #lastId = 0
   #calls = 0
   #crashed = false
 
@@ -101,6 +102,7 @@ export class SimDisk implements Disk {
     this.#crashed = true
     const disk = new SimDisk(options, this.#durableNames, this.#directories)
     disk.#names = new Map(this.#names)
+    disk.#lastId = this.#lastId
     disk.#nameChanges = [...this.#nameChanges]
     return disk
   }
@@ -125,7 +127,9 @@ export class SimDisk implements Disk {
     for (const path of names.keys()) {
       for (let at = parentOf(path); at !== ''; at = parentOf(at)) directories.add(at)
     }
-    return new SimDisk(options, names, directories)
+    const disk = new SimDisk(options, names, directories)
+    disk.#lastId = this.#lastId
+    return disk
   }
 
   /** Flips one bit of a file, as bad hardware does. */
@@ -157,8 +161,7 @@ export class SimDisk implements Disk {
       if (content === undefined) {
         if (mode !== 'create') throw missing(path)
         this.#assertDirectory(parentOf(path))
-        content = newContent()
-        this.#changeNames(parentOf(path), new Map([[path, content]]))
+        content = this.#make(path)
       }
       return this.#file(content)
     })
@@ -187,11 +190,14 @@ export class SimDisk implements Disk {
 
   rename(from: string, to: string): Promise<void> {
     return this.#call('rename', () => {
-      const content = this.#content(from)
-      const change = new Map([
-        [from, undefined],
-        [to, content],
-      ])
+      if (!this.#directories.has(from)) this.#content(from)
+      const change = new Map<string, Content | undefined>()
+      for (const [name, content] of this.#names) {
+        if (name !== from && !name.startsWith(`${from}/`)) continue
+        change.set(name, undefined)
+        change.set(to + name.slice(from.length), content)
+      }
+      if (this.#directories.delete(from)) this.#directories.add(to)
       this.#changeNames(parentOf(to), change)
     })
   }
@@ -220,8 +226,13 @@ export class SimDisk implements Disk {
     })
   }
 
+  identify(path: string): Promise<string> {
+    return this.#call('identify', () => String(this.#content(path).id))
+  }
+
   lock(path: string): Promise<{ release(): Promise<void> }> {
     return this.#call('lock', () => {
+      if (!this.#names.has(path)) this.#make(path)
       if (this.#locks.has(path)) {
         throw new HeadwaterError(
           'data-dir-locked',
@@ -320,6 +331,12 @@ export class SimDisk implements Disk {
 
   #beginningOf(bytes: Uint8Array): Uint8Array {
     return bytes.subarray(0, Math.floor(this.#draw() * bytes.length))
+  }
+
+  #make(path: string): Content {
+    const content = newContent(++this.#lastId)
+    this.#changeNames(parentOf(path), new Map([[path, content]]))
+    return content
   }
 
   #changeNames(directory: string, change: NameChange): void {

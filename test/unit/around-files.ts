@@ -24,6 +24,7 @@ export function aroundFiles(
     rename: (from, to) => disk.rename(from, to),
     remove: (path) => disk.remove(path),
     syncDirectory: (path) => disk.syncDirectory(path),
+    identify: (path) => disk.identify(path),
     lock: (path) => disk.lock(path),
   }
 }

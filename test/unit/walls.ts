@@ -61,12 +61,14 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   'protocol/api.ts': ['protocol/messages', 'protocol/schema.ts'],
   'protocol/frame.ts': ['protocol/api.ts', 'protocol/schema.ts', 'protocol/wire.ts', 'base'],
 
-  'log/journal': ['records', 'io', 'base'],
-  'log/segments': ['records', 'io', 'base'],
+  'log/advice.ts': [],
+  'log/journal': ['log/advice.ts', 'records', 'io', 'base'],
+  'log/segments': ['log/advice.ts', 'records', 'io', 'base'],
   'log/state': ['records', 'base'],
   'log/identity.ts': ['log/segments'],
   'log/log.ts': ['log/identity.ts', 'log/segments', 'log/state', 'records', 'base'],
   'log/store': [
+    'log/advice.ts',
     'log/log.ts',
     'log/identity.ts',
     'log/journal',
