@@ -12,11 +12,12 @@
  */
 import { concatBytes } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
-import type { Clock, Disk, DiskFile } from '../io/ports.ts'
+import type { Clock, Disk, DiskFile, Lock } from '../io/ports.ts'
 import { seededDraw } from './seed.ts'
 import type { Draw } from './seed.ts'
 import { makeDurable, newContent, overwrite, survivorOf, truncate } from './sim-file.ts'
 import type { Content } from './sim-file.ts'
+import { SimLocks } from './sim-locks.ts'
 
 const quickTurns = 4
 const slowTurns = 200
@@ -57,7 +58,7 @@ export class SimDisk implements Disk {
   readonly #durableNames: Map<string, Content>
   #nameChanges: { directory: string; change: NameChange }[] = []
   readonly #directories: Set<string>
-  readonly #locks = new Set<string>()
+  readonly locks = new SimLocks()
   #freeBytes: number
   #lastId = 0
   #calls = 0
@@ -182,6 +183,10 @@ export class SimDisk implements Disk {
     return this.#call('exists', () => this.#names.has(path) || this.#directories.has(path))
   }
 
+  fileSize(path: string): Promise<number | undefined> {
+    return this.#call('fileSize', () => this.#names.get(path)?.size)
+  }
+
   makeDirectory(path: string): Promise<void> {
     return this.#call('makeDirectory', () => {
       for (let at = path; at !== ''; at = parentOf(at)) this.#directories.add(at)
@@ -230,17 +235,14 @@ export class SimDisk implements Disk {
     return this.#call('identify', () => String(this.#content(path).id))
   }
 
-  lock(path: string): Promise<{ release(): Promise<void> }> {
+  lock(path: string): Promise<Lock> {
     return this.#call('lock', () => {
+      const holder = this.locks.take(path)
       if (!this.#names.has(path)) this.#make(path)
-      if (this.#locks.has(path)) {
-        throw new HeadwaterError(
-          'data-dir-locked',
-          `${parentOf(path)} is in use: close the other store`,
-        )
+      return {
+        check: () => this.#call('lock', () => this.locks.check(path, holder)),
+        release: async () => this.locks.release(path, holder),
       }
-      this.#locks.add(path)
-      return { release: async () => void this.#locks.delete(path) }
     })
   }
 

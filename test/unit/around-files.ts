@@ -20,6 +20,7 @@ export function aroundFiles(
     },
     list: (directory) => disk.list(directory),
     exists: (path) => disk.exists(path),
+    fileSize: (path) => disk.fileSize(path),
     makeDirectory: (path) => disk.makeDirectory(path),
     rename: (from, to) => disk.rename(from, to),
     remove: (path) => disk.remove(path),

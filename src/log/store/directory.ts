@@ -65,6 +65,8 @@ export interface StoreDirectory {
     position: JournalPosition,
     o: { everyGroup: boolean; clock: Clock; onFailure: (error: unknown) => void },
   ): Promise<JournalMark>
+  /** Makes sure that no other process has it; `data-dir-locked` otherwise. */
+  check(): Promise<void>
   release(): Promise<void>
 }
 
@@ -110,6 +112,7 @@ export async function openStoreDirectory(
         }
         return opened
       },
+      check: () => lock.check(),
       release: () => lock.release(),
     }
   } catch (error) {

@@ -332,6 +332,7 @@ export class LogStore {
     let durable = Promise.resolve()
     let nextLogNumber = 0
     let leaderEpoch = 0
+    await this.#directory.check()
     const { fileNumber, nextSequence } = await this.#journal.rotate(() => {
       for (const log of this.#logs.values()) {
         if (log.config.volatile === true) continue
@@ -352,6 +353,7 @@ export class LogStore {
       // Nothing the checkpoint speaks of may be taken back by a power cut.
       await this.#journal.sync()
       await this.#mark.flush()
+      await this.#directory.check()
       const from = { fileNumber, firstSequence: nextSequence, nextLogNumber, leaderEpoch }
       await writeCheckpoint(this.#settings.disk, this.#directory.path, { ...from, logs })
       await this.#journal.dropBefore(fileNumber)
