@@ -55,20 +55,25 @@ export async function surveyLogs(
     const { log, directory, extents } = surveyed
     const isPresent = present.delete(directory.slice(logsPath.length + 1))
     const files = new Set(isPresent ? await disk.list(directory) : [])
-    let isLastMissing = false
-    for (const extent of extents) {
-      const name = segmentFileName(extent.baseOffset)
+    for (const { baseOffset } of extents) {
+      const name = segmentFileName(baseOffset)
+      files.delete(name)
       files.delete(indexPath(name))
-      isLastMissing = !files.delete(name)
-      if (!isLastMissing || extent.nextOffset <= log.startOffset) continue
-      damaged.push(missing(log, `${directory}/${name}`, extent))
+    }
+    const kept = extents.filter(({ nextOffset }) => nextOffset > log.startOffset)
+    const sizes = await Promise.all(
+      kept.map((extent) => disk.fileSize(`${directory}/${segmentFileName(extent.baseOffset)}`)),
+    )
+    for (const [at, extent] of kept.entries()) {
+      const path = `${directory}/${segmentFileName(extent.baseOffset)}`
+      const size = sizes[at]
+      if (size === undefined) damaged.push(missing(log, path, extent))
+      else if (size < extent.sizeBytes) damaged.push(short(log, path, extent))
     }
     const unknown = [...files]
     strays.push(...unknown.map((name) => `${directory}/${name}`))
-    const last = isLastMissing ? undefined : await sizeOfLast(disk, surveyed)
-    if (last !== undefined && last.left < 0) damaged.push(short(log, last.path, last.extent))
     if (leaderEpoch === undefined) continue
-    const found = await findBeyond(disk, surveyed, last, unknown, leaderEpoch)
+    const found = await findBeyond(disk, surveyed, sizes.at(-1), unknown, leaderEpoch)
     if (found !== undefined) beyond.push(found)
   }
   for (const name of present) strays.push(`${logsPath}/${name}`)
@@ -86,42 +91,29 @@ export function beyondJournal({ log, path, batches }: Beyond): HeadwaterError {
   )
 }
 
-interface Last {
-  readonly extent: SegmentExtent
-  readonly path: string
-  /** Bytes behind those that count; negative when some of these are missing. */
-  readonly left: number
-}
-
-/** The segment that is written to next is looked at now, so that its loss does not come as a surprise. */
-async function sizeOfLast(
-  disk: Disk,
-  { log, directory, extents }: SurveyedLog,
-): Promise<Last | undefined> {
-  const extent = extents.at(-1)
-  if (extent === undefined || extent.nextOffset <= log.startOffset) return undefined
-  const path = `${directory}/${segmentFileName(extent.baseOffset)}`
-  return { extent, path, left: (await sizeOf(disk, path)) - extent.sizeBytes }
-}
-
 async function findBeyond(
   disk: Disk,
   { log, directory, extents }: SurveyedLog,
-  last: Last | undefined,
+  lastSize: number | undefined,
   unknown: readonly string[],
   leaderEpoch: number,
 ): Promise<Beyond | undefined> {
-  const places =
-    last !== undefined && last.left > 0 ? [{ path: last.path, from: last.extent.sizeBytes }] : []
-  let bytes = Math.max(0, last?.left ?? 0)
+  const last = extents.at(-1)
+  const left = last === undefined || lastSize === undefined ? 0 : lastSize - last.sizeBytes
+  const places: { path: string; from: number }[] = []
+  if (left > 0) {
+    const path = `${directory}/${segmentFileName(last!.baseOffset)}`
+    places.push({ path, from: last!.sizeBytes })
+  }
+  let bytes = Math.max(0, left)
   for (const name of unknown.filter((file) => file.endsWith('.log'))) {
     const path = `${directory}/${name}`
     places.push({ path, from: 0 })
-    bytes += await sizeOf(disk, path)
+    bytes += (await disk.fileSize(path)) ?? 0
   }
   // What the journal has of the log is as much or more: the usual case, and no byte is read for it.
   if (bytes <= log.unwrittenBytes) return undefined
-  let expected = extents.at(-1)?.nextOffset
+  let expected = last?.nextOffset
   const batches: Uint8Array[] = []
   const paths = new Set<string>()
   for (const { path, from } of places) {
@@ -152,15 +144,6 @@ async function batchesFrom(disk: Disk, path: string, from: number): Promise<Uint
       at = end
     }
     return batches
-  } finally {
-    await file.close()
-  }
-}
-
-async function sizeOf(disk: Disk, path: string): Promise<number> {
-  const file = await disk.open(path, 'read')
-  try {
-    return await file.size()
   } finally {
     await file.close()
   }
