@@ -11,6 +11,7 @@ import { nodeNetwork } from '../io/node-network.ts'
 import type { Dial } from '../io/ports.ts'
 import type { Durability } from '../log/store/log-store.ts'
 import { Broker } from './broker.ts'
+import type { BrokerEvent } from './broker-event.ts'
 import type { BrokerConfig } from './config.ts'
 import type { ListeningOptions, OpenListener } from './listeners.ts'
 
@@ -19,6 +20,8 @@ export interface EmbeddedOptions extends ListeningOptions {
   readonly durability?: Durability
   /** Bounds and defaults that differ from `brokerDefaults`. */
   readonly config?: Partial<BrokerConfig>
+  /** Told of what an operator may want to read: what a start found, damaged records, refused clients. */
+  readonly onEvent?: (event: BrokerEvent) => void
 }
 
 export interface EmbeddedBroker {
@@ -55,6 +58,7 @@ export async function embedded(
     network: nodeNetwork,
     directory,
     report: (event) => {
+      options.onEvent?.(event)
       if (event.type === 'broker-failed') reject(event.error)
     },
   })

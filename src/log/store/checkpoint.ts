@@ -157,6 +157,7 @@ function damaged(path: string, fault: string): HeadwaterError {
   return new HeadwaterError(
     'data-corrupt',
     `${path} cannot be used: ${fault}. It says where the stored records are and is only ever ` +
-      'replaced whole, so something other than Headwater changed it: put the data directory back from a backup',
+      'replaced whole, so something other than Headwater changed it, and nothing can make it again: put the ' +
+      'whole data directory back from a backup',
   )
 }

@@ -12,7 +12,7 @@
  * is safe and readable, and a new start recovers it.
  */
 import { crc32c } from '../../base/checksum.ts'
-import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
 import { zeroUuid } from '../../base/units.ts'
 import type { Clock, Disk } from '../../io/ports.ts'
 import type { BatchHeader } from '../../records/batch.ts'
@@ -22,8 +22,11 @@ import { openStoreDirectory, writeCleanMarker, type StoreDirectory } from './dir
 import type { LogCheckpoint, LogConfig } from '../identity.ts'
 import { EntryKind, type JournalEntry } from '../journal/format.ts'
 import { Journal } from '../journal/journal.ts'
+import type { JournalMark } from '../journal/mark.ts'
 import type { Log, LogHost } from '../log.ts'
-import { makeLog, recoverLogs, type LogFactory, type TruncatedRange } from './recovery.ts'
+import { makeLog, recoverLogs } from './recovery.ts'
+import type { Damage, LogFactory, Recovered } from './recovery.ts'
+import { closedError, unexpectedError } from './refusals.ts'
 import { SegmentPool } from '../segments/pool.ts'
 import { WriteBehind } from './write-behind.ts'
 
@@ -52,18 +55,9 @@ export interface LogStoreOptions {
   readonly clusterId?: string
   /** Called once, when the store stops taking appends because a write or sync failed. */
   readonly onFailure?: (error: HeadwaterError) => void
-}
-
-/** What opening found. */
-export interface Recovered {
-  /** The store was closed in good order before, or is new. */
-  readonly clean: boolean
-  readonly logs: number
-  /** Records brought back from the journal. */
-  readonly records: number
-  readonly milliseconds: number
-  /** Batches that were written but never acknowledged, and were cut off. */
-  readonly truncated: readonly TruncatedRange[]
+  /** Hears of damage that a start refuses otherwise, and the store goes on with what can be read: for
+   * repairs, which close it again and so write everything anew. */
+  readonly onDamage?: (damage: Damage) => void
 }
 
 const defaults = {
@@ -80,7 +74,8 @@ const defaults = {
 /** A producer that wrote nothing for this long, and has no open transaction, is forgotten. */
 const producerIdleMsMax = 24 * 60 * 60 * 1000
 
-type Settings = Required<Omit<LogStoreOptions, 'onFailure'>> & Pick<LogStoreOptions, 'onFailure'>
+type Listening = 'onFailure' | 'onDamage'
+type Settings = Required<Omit<LogStoreOptions, Listening>> & Pick<LogStoreOptions, Listening>
 
 export class LogStore {
   readonly clusterId: string
@@ -91,6 +86,7 @@ export class LogStore {
   readonly #factory: LogFactory
   readonly #writeBehind: WriteBehind
   #journal!: Journal<Log>
+  #mark!: JournalMark
   #recovered!: Recovered
   #logs = new Map<string, Log>()
   #nextLogNumber = 0
@@ -115,6 +111,7 @@ export class LogStore {
     } catch (error) {
       await store.#pool.closeAll()
       await (store.#journal as Journal<Log> | undefined)?.close()
+      await (store.#mark as JournalMark | undefined)?.close()
       await store.#directory.release()
       throw error
     }
@@ -213,8 +210,9 @@ export class LogStore {
   }
 
   async #recover(startedAt: number): Promise<void> {
-    const { disk, clock, durability, journalBytes } = this.#settings
-    const found = await recoverLogs(this.#factory, this.#directory)
+    const { disk, clock, durability, journalBytes, onDamage } = this.#settings
+    const { mark, seed } = this.#directory
+    const found = await recoverLogs(this.#factory, this.#directory, onDamage)
     this.#logs = found.logs
     this.#nextLogNumber = found.nextLogNumber
     this.#leaderEpoch = found.leaderEpoch
@@ -230,20 +228,28 @@ export class LogStore {
       clock,
       directory: this.#directory.journalPath,
       sync: durability === 'disk',
-      seed: this.#directory.seed,
+      seed,
       onGroup: (ends: ReadonlyMap<Log, number>) => this.#onGroup(ends),
       onFailure: (error: HeadwaterError) => this.#fail(error),
+      onSynced: (fileNumber: number, sequence: number) => this.#mark.synced(fileNumber, sequence),
     }
     this.#journal = await Journal.resume(options, found.end.position)
+    this.#mark = await this.#directory.settle(this.#journal.position, {
+      everyGroup: options.sync,
+      clock,
+      onFailure: (error) => this.#fail(error),
+    })
     const clean = this.#directory.cleanSequence !== undefined
-    if (!clean && (found.end.tornBytes > 0 || found.end.lagging)) {
+    const mayLack = found.end.tornBytes > 0 || found.end.lagging || mark?.mark?.everyGroup === false
+    if (onDamage !== undefined || (!clean && mayLack)) {
       // Someone may have seen bytes that are gone: clients must compare their positions anew (KIP-320).
       await this.#note(EntryKind.epoch, 0, this.#leaderEpoch + 1)
       this.#leaderEpoch++
     }
     const { logs, records, truncated } = found
     const milliseconds = Math.round(clock.monotonic() - startedAt)
-    this.#recovered = { clean, logs: logs.size, records, milliseconds, truncated }
+    const findings = [...this.#directory.findings, ...found.findings]
+    this.#recovered = { clean, logs: logs.size, records, milliseconds, truncated, findings }
     this.#writeBehind.poke()
     if (found.end.totalBytes >= journalBytes) this.#startCheckpoint()
   }
@@ -326,6 +332,7 @@ export class LogStore {
     let durable = Promise.resolve()
     let nextLogNumber = 0
     let leaderEpoch = 0
+    await this.#directory.check()
     const { fileNumber, nextSequence } = await this.#journal.rotate(() => {
       for (const log of this.#logs.values()) {
         if (log.config.volatile === true) continue
@@ -345,6 +352,8 @@ export class LogStore {
       }
       // Nothing the checkpoint speaks of may be taken back by a power cut.
       await this.#journal.sync()
+      await this.#mark.flush()
+      await this.#directory.check()
       const from = { fileNumber, firstSequence: nextSequence, nextLogNumber, leaderEpoch }
       await writeCheckpoint(this.#settings.disk, this.#directory.path, { ...from, logs })
       await this.#journal.dropBefore(fileNumber)
@@ -368,6 +377,7 @@ export class LogStore {
     await this.#writeBehind.idle()
     await this.#pool.closeAll()
     await this.#journal.close()
+    await this.#mark.close()
     await this.#directory.release()
   }
 
@@ -383,17 +393,4 @@ export class LogStore {
     this.#writeBehind.release()
     this.#settings.onFailure?.(this.#failure)
   }
-}
-
-function closedError(): HeadwaterError {
-  return new HeadwaterError('broker-closed', 'the log store is closed: open it again to append')
-}
-
-function unexpectedError(cause: unknown): HeadwaterError {
-  const text = cause instanceof Error ? cause.message : String(cause)
-  return new HeadwaterError(
-    'disk-failed',
-    `storing failed (${text}), and the store takes nothing more: start it again; nothing acknowledged is lost`,
-    { cause },
-  )
 }
