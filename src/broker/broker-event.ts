@@ -26,6 +26,14 @@ export type BrokerEvent =
       readonly partition: number
       readonly error: HeadwaterError
     }
+  /** A stored batch is not what its header says, so its header answered a look-up by time; said once for a
+   * partition. */
+  | {
+      readonly type: 'batch-unsound'
+      readonly topic: string
+      readonly partition: number
+      readonly error: HeadwaterError
+    }
   /** A transaction ended and this partition got no marker: its topic is gone, or its log has seen a later
    * epoch of the producer. Nothing of the transaction is left open there. */
   | {

@@ -21,6 +21,8 @@ import { randomUuid, type BrokerParts } from './handlers/context.ts'
 import { openCoordinators } from './machines/coordinators.ts'
 import { dispatch } from './server/dispatch.ts'
 import { FetchSessions } from './serving/fetch-sessions.ts'
+import { Gate } from './serving/gate.ts'
+import { RecordCheck } from './serving/record-check.ts'
 import { isMachineLog } from './machines/machine-host.ts'
 import { WaitingRoom } from './serving/waiting.ts'
 
@@ -246,6 +248,8 @@ async function openParts(
     random,
     store,
     catalog,
+    recordCheck: new RecordCheck(clock, config),
+    lookUps: new Gate(config.lookUpsMax),
     waiting: new WaitingRoom(clock),
     sessions: new FetchSessions(random, config.fetchSessionsMax, config.fetchSessionPartitionsMax),
   }

@@ -32,6 +32,12 @@ export interface BrokerConfig {
   readonly requestBytesInFlightMax: number
   /** How long a client may leave its answers unread before it is given up. */
   readonly stallMsMax: number
+  /** What the records of one compressed batch may unfold to. */
+  readonly unfoldedBytesMax: number
+  /** Look-ups by time at work at once, over all connections: each may hold a batch. */
+  readonly lookUpsMax: number
+  /** Records of a refused batch that are named as being at fault. */
+  readonly recordErrorsMax: number
   /** Bytes of records in one fetch response, whatever the client asks for. */
   readonly fetchBytesMax: number
   /** How long a fetch waits at most, whatever the client asks for. */
@@ -59,6 +65,9 @@ export const brokerDefaults: BrokerConfig = {
   requestsInFlightMax: 32,
   requestBytesInFlightMax: 32 * 1024 * 1024,
   stallMsMax: 600_000,
+  unfoldedBytesMax: 128 * 1024 * 1024,
+  lookUpsMax: 4,
+  recordErrorsMax: 1000,
   fetchBytesMax: 55 * 1024 * 1024,
   fetchWaitMsMax: 60_000,
   fetchSessionsMax: 1000,

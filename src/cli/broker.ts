@@ -85,6 +85,7 @@ export function openBroker(
         case 'broker-failed':
           return o.onFailure(event.error)
         case 'partition-damaged':
+        case 'batch-unsound':
           return o.onNote?.(`${event.topic}-${event.partition}: ${event.error.message}`)
         case 'marker-skipped':
           return o.onNote?.(

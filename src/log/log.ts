@@ -46,6 +46,8 @@ export interface LogHost {
   /** True when an append counts at once: durability `memory`. */
   readonly acceptedIsDurable: boolean
   now(): Instant
+  /** Settles when others had their turn. */
+  nextTurn(): Promise<void>
   /** Throws when the store takes nothing more: closed, or its disk failed. */
   assertWritable(): void
   /** Queues a batch for the journal. */
@@ -214,14 +216,20 @@ export class Log {
     return from < this.#tail.startOffset ? Infinity : this.#tail.bytesBetween(from, upTo)
   }
 
-  /** The first record, by offset, whose timestamp is at least `timestamp` (ms). */
-  async offsetForTimestamp(timestamp: number): Promise<RecordPosition | undefined> {
-    return await firstSince(this.#readable(), timestamp)
+  /**
+   * The first record, by offset, whose timestamp is at least `timestamp` (ms).
+   * @param unfoldedBytesMax what a batch may unfold to that is looked into
+   */
+  async offsetForTimestamp(
+    timestamp: number,
+    unfoldedBytesMax = Infinity,
+  ): Promise<RecordPosition | undefined> {
+    return await firstSince(this.#readable(unfoldedBytesMax), timestamp)
   }
 
   /** The first record with the largest timestamp; undefined when nothing can be read. */
-  async maxTimestamp(): Promise<RecordPosition | undefined> {
-    return await firstOfLargest(this.#readable(), this.#writtenOffset)
+  async maxTimestamp(unfoldedBytesMax = Infinity): Promise<RecordPosition | undefined> {
+    return await firstOfLargest(this.#readable(unfoldedBytesMax), this.#writtenOffset)
   }
 
   /** Moves the start up to `offset`, which is at most the high watermark, durably. */
@@ -387,8 +395,10 @@ export class Log {
     if (this.config.volatile === true) this.#tail.forgetBefore(offset)
   }
 
-  #readable(): Stretch {
+  #readable(unfoldedBytesMax: number): Stretch {
     return {
+      unfoldedBytesMax,
+      nextTurn: () => this.#host.nextTurn(),
       segments: this.#segments,
       tail: this.#tail,
       from: this.startOffset,

@@ -136,6 +136,17 @@ export function stampLogAppendTime(
   return { ...header, attributes, maxTimestamp: timestamp, crc: stampCrc(batch) }
 }
 
+/** Writes the largest timestamp of the records where the header says another, and the checksum anew. The
+ * header as it is then. */
+export function stampMaxTimestamp(
+  batch: Uint8Array,
+  header: BatchHeader,
+  maxTimestamp: number,
+): BatchHeader {
+  setInt64(batch, 35, maxTimestamp)
+  return { ...header, maxTimestamp, crc: stampCrc(batch) }
+}
+
 /** Writes a whole header at the start of `batch`, the checksum of what follows included. */
 export function writeBatchHeader(
   batch: Uint8Array,

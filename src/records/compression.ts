@@ -27,16 +27,20 @@ export function decompress(compression: Compression, bytes: Uint8Array): Uint8Ar
   try {
     return plain(codecs[compression].decompress(bytes))
   } catch (cause) {
-    throw new HeadwaterError(
-      'record-invalid',
-      `the records of a batch cannot be decompressed with ${compression}: the producer wrote them wrongly, or they do not end where the batch ends`,
-      { cause },
-    )
+    throw undecodable(compression, cause)
   }
 }
 
+export function undecodable(compression: Compression, cause: unknown): HeadwaterError {
+  return new HeadwaterError(
+    'record-invalid',
+    `the records of a batch cannot be decompressed with ${compression}: the producer wrote them wrongly, or they do not end where the batch ends`,
+    { cause },
+  )
+}
+
 /** Node's functions give Buffers, whose `slice` is a view; every other byte array here copies. */
-function plain(bytes: Uint8Array): Uint8Array {
+export function plain(bytes: Uint8Array): Uint8Array {
   if (bytes.constructor === Uint8Array) return bytes
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
@@ -100,22 +104,22 @@ function compressXerial(bytes: Uint8Array): Uint8Array {
 
 function decompressSnappy(bytes: Uint8Array): Uint8Array {
   if (!isXerial(bytes)) return rawSnappy(bytes)
-  const blocks = xerialBlocks(bytes)
+  const blocks = [...snappyBlocks(bytes)]
   const total = blocks.reduce((sum, block) => sum + snappySize(block), 0)
   if (total > decompressedBytesMax) throw new RangeError('the records are too large')
   return concatBytes(blocks.map(rawSnappy))
 }
 
-function xerialBlocks(bytes: Uint8Array): Uint8Array[] {
+/** The raw blocks, one after the other: of snappy-java's framing, or the one that all of it is. */
+export function* snappyBlocks(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
+  if (!isXerial(bytes)) return yield bytes
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const blocks: Uint8Array[] = []
   for (let at = xerialHeader.length; at < bytes.length;) {
     const size = view.getInt32(at)
     if (size < 0 || size > bytes.length - at - 4) throw new RangeError('a block ends early')
-    blocks.push(bytes.subarray(at + 4, at + 4 + size))
+    yield bytes.subarray(at + 4, at + 4 + size)
     at += 4 + size
   }
-  return blocks
 }
 
 /** The magic decides; the versions after it differ between writers and say nothing we need. */
@@ -131,7 +135,7 @@ function rawSnappy(bytes: Uint8Array): Uint8Array {
 }
 
 /** Raw snappy begins with its uncompressed size, an unsigned varint. */
-function snappySize(bytes: Uint8Array): number {
+export function snappySize(bytes: Uint8Array): number {
   let size = 0
   for (let i = 0; i < 5 && i < bytes.length; i++) {
     size += (bytes[i]! & 0x7f) * 2 ** (7 * i)

@@ -3,7 +3,8 @@
  *
  * A read returns the value and leaves the position after it in `varintEnd()`: one number kept in this
  * module instead of an object for each varint. Take it before the next read. Reading past the bytes
- * gives zeros and moves on, so callers check positions against the record's end and not every byte.
+ * gives zeros and moves on, so callers check positions against the record's end and not every byte. One
+ * that does not end within its bits ends at Infinity, past every record.
  */
 
 let end = 0
@@ -28,12 +29,17 @@ export function readVarint(bytes: Uint8Array, at: number): number {
     raw |= (byte & 0x7f) << shift
     shift += 7
   }
-  end = at + 1
+  end = byte >= 0x80 ? Infinity : at + 1
   return (raw >>> 1) ^ -(raw & 1)
 }
 
 /** A zigzag varint of at most 64 bits, exact below 2^53. */
 export function readVarlong(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!
+  if (first < 0x80) {
+    end = at + 1
+    return (first >>> 1) ^ -(first & 1)
+  }
   let low = 0
   let high = 0
   let byte = 0x80
@@ -42,7 +48,7 @@ export function readVarlong(bytes: Uint8Array, at: number): number {
     if (shift < 28) low |= (byte & 0x7f) << shift
     else high += (byte & 0x7f) * 2 ** (shift - 28)
   }
-  end = at
+  end = byte >= 0x80 ? Infinity : at
   if (high === 0) return (low >>> 1) ^ -(low & 1)
   const magnitude = high * 0x8000000 + (low >>> 1)
   return low & 1 ? -magnitude - 1 : magnitude

@@ -226,8 +226,8 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   hono: ['query'],
   'log-update': ['cli'],
-  'lz4-napi': ['records/compression.ts'],
-  snappy: ['records/compression.ts'],
+  'lz4-napi': ['records/compression.ts', 'records/unfold.ts'],
+  snappy: ['records/compression.ts', 'records/unfold.ts'],
 }
 
 /** By module of Node's: the rooms and files that may import it. What is not named nobody may. */
@@ -242,5 +242,5 @@ export const nodeModules: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['io/node-lock.ts'],
   'node:url': ['cli'],
   'node:util': ['cli'],
-  'node:zlib': ['records/compression.ts'],
+  'node:zlib': ['records/compression.ts', 'records/unfold.ts'],
 }

@@ -18,6 +18,8 @@ import type { BrokerConfig } from '../config.ts'
 import type { Peer } from '../peer.ts'
 import type { Coordinators } from '../machines/coordinators.ts'
 import type { FetchSessions } from '../serving/fetch-sessions.ts'
+import type { Gate } from '../serving/gate.ts'
+import type { RecordCheck } from '../serving/record-check.ts'
 import type { WaitingRoom } from '../serving/waiting.ts'
 
 export interface BrokerParts extends Coordinators {
@@ -30,6 +32,9 @@ export interface BrokerParts extends Coordinators {
   readonly random: Random
   readonly store: LogStore
   readonly catalog: Catalog
+  readonly recordCheck: RecordCheck
+  /** Look-ups by time pass here. */
+  readonly lookUps: Gate
   readonly waiting: WaitingRoom
   readonly sessions: FetchSessions
 }

@@ -85,15 +85,17 @@ async function listPartition(
   topic: string,
   asked: AskedPartition,
   readCommitted: boolean,
-  { catalog, version, report }: RequestContext,
+  context: RequestContext,
 ) {
+  const { catalog, version, report } = context
   const { partitionIndex, timestamp } = asked
   if (timestamp < 0 && version < (specialSince.get(timestamp) ?? Infinity)) {
     return { partitionIndex, errorCode: ErrorCode.UNSUPPORTED_VERSION }
   }
   const partition = catalog.partition(topic, partitionIndex)
-  const looked = await listOffset(partition, asked, readCommitted).catch((error: unknown) =>
-    partition!.log.isDeleted ? undefined : { errorCode: partition!.unreadable(error, report) },
+  const looked = await listOffset(partition, asked, readCommitted, context).catch(
+    (error: unknown) =>
+      partition!.log.isDeleted ? undefined : { errorCode: partition!.unreadable(error, report) },
   )
   // Its files may go while they are looked through: that is no damage, and what was found is of no topic.
   const listed =
@@ -109,6 +111,7 @@ async function listOffset(
   partition: Partition | undefined,
   { currentLeaderEpoch, timestamp }: AskedPartition,
   readCommitted: boolean,
+  { lookUps, config, report }: RequestContext,
 ): Promise<ListedOffset> {
   if (partition === undefined) return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }
   const errorCode = partition.checkLeaderEpoch(currentLeaderEpoch)
@@ -125,11 +128,15 @@ async function listOffset(
     case earliestPendingUpload:
       return { errorCode }
     default: {
-      const found =
+      const found = await lookUps.run(() =>
         timestamp === largestTimestamp
-          ? await log.maxTimestamp()
-          : await log.offsetForTimestamp(timestamp)
-      return found === undefined || found.offset >= end ? { errorCode } : { errorCode, ...found }
+          ? log.maxTimestamp(config.unfoldedBytesMax)
+          : log.offsetForTimestamp(timestamp, config.unfoldedBytesMax),
+      )
+      if (found === undefined || found.offset >= end) return { errorCode }
+      const { unsound, ...position } = found
+      if (unsound !== undefined) partition.tellUnsound(unsound, report)
+      return { errorCode, ...position }
     }
   }
 }

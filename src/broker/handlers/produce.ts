@@ -1,9 +1,10 @@
 /**
  * Writing records, and what is close to it.
  *
- * A produce request is handled in one go: every batch is checked and appended before anything is waited
- * for, so requests of a connection are appended in the order they came. Then it waits, once, for the
- * group commit that makes all of them durable; acks 1 and all mean the same on one replica, and both mean
+ * A produce request is mostly handled in one go: every batch is looked at and appended before anything is
+ * waited for. Where records take long to look at, all that the connection produces after them waits its
+ * turn, so that requests of a connection are appended in the order they came. Then a request waits, once,
+ * for the group commit that makes all of it durable; acks 1 and all mean the same on one replica, and both mean
  * "on disk". With acks=0 nothing is answered at all.
  */
 import { assert, HeadwaterError } from '../../base/errors.ts'
@@ -11,7 +12,14 @@ import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode, errorName, errorText } from '../../protocol/errors.ts'
 import { batchHeaderBytes, isTransactional, readAttributes } from '../../records/batch.ts'
 import { forward, type Handlers, type RequestContext } from './context.ts'
-import { implicitAddVersion, refuse, type Partition, type Produced } from '../serving/partition.ts'
+import {
+  implicitAddVersion,
+  refuse,
+  type Checked,
+  type Partition,
+  type Produced,
+  type Refused,
+} from '../serving/partition.ts'
 
 type ProduceRequest = RequestOf<'Produce'>
 type TopicResponse = NonNullable<ResponseInput<'Produce'>['responses']>[number]
@@ -25,31 +33,11 @@ export const produceHandlers: Handlers = {
     if (request.transactionalId === null && isAnyTransactional(request)) {
       return refuseAll(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     }
-    const durable: Promise<void>[] = []
-    const responses = request.topicData.map((data) => {
-      const topic =
-        context.version >= 13
-          ? context.catalog.byId(data.topicId)
-          : context.catalog.byName(data.name)
-      const unknown =
-        context.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-      return {
-        name: data.name,
-        topicId: data.topicId,
-        partitionResponses: data.partitionData.map(({ index, records }) => {
-          const partition = topic?.partitions[index]
-          if (partition === undefined) return { index, errorCode: unknown, baseOffset: -1 }
-          const produced = produce(partition, records, request, context)
-          if (produced.kind === 'stored') addOnce(durable, produced.durable)
-          return present(partition, produced)
-        }),
-      }
-    })
-    if (request.acks === 0) return answerNothing(responses, durable, context)
-    const settled = durable.length === 1 ? durable[0]! : Promise.all(durable)
-    return settled.then(
-      () => whenDrained({ responses }, context),
-      () => refuseAll(request, ErrorCode.KAFKA_STORAGE_ERROR),
+    const seats = seatsOf(request, context)
+    return context.recordCheck.inOrder(
+      context.peer,
+      () => lookAtAll(seats, request, context),
+      () => appendAll(seats, request, context),
     )
   },
 
@@ -92,25 +80,112 @@ export const produceHandlers: Handlers = {
   }),
 }
 
+/** A batch of a request on its way into its partition. */
+interface Seat {
+  readonly topic: ProduceRequest['topicData'][number]
+  readonly index: number
+  readonly records: Uint8Array
+  readonly partition: Partition | undefined
+  verdict?: Checked | Refused
+}
+
+function seatsOf(request: ProduceRequest, { catalog, version }: RequestContext): Seat[] {
+  return request.topicData.flatMap((topic) => {
+    const found = version >= 13 ? catalog.byId(topic.topicId) : catalog.byName(topic.name)
+    return topic.partitionData.map(({ index, records }) => {
+      const partition = found?.partitions[index]
+      return { topic, index, records: records ?? noRecords, partition }
+    })
+  })
+}
+
+const noRecords = new Uint8Array(0)
+
+/** Checks all that comes before a partition's log; undefined when that is done. */
+function lookAtAll(
+  seats: readonly Seat[],
+  request: ProduceRequest,
+  context: RequestContext,
+): Promise<void> | undefined {
+  if (![-1, 0, 1].includes(request.acks)) return undefined
+  for (const [at, seat] of seats.entries()) {
+    const looking = lookAt(seat, context)
+    if (looking === undefined) continue
+    return looking.then(async () => {
+      for (const next of seats.slice(at + 1)) await lookAt(next, context)
+    })
+  }
+  return undefined
+}
+
+function lookAt(seat: Seat, context: RequestContext): Promise<void> | undefined {
+  if (seat.partition === undefined) return undefined
+  const checked = seat.partition.check(seat.records, context.version, context.clock.now())
+  seat.verdict = checked
+  if (checked.kind === 'refused') return undefined
+  const { records, header, rules } = checked
+  const looked = context.recordCheck.look(records, header, rules)
+  if (looked instanceof Promise) return looked.then((late) => void (checked.looked = late))
+  checked.looked = looked
+  return undefined
+}
+
+/** Appends all batches that may go in, in one go; answers when they are durable. */
+function appendAll(
+  seats: readonly Seat[],
+  request: ProduceRequest,
+  context: RequestContext,
+): Promise<ResponseInput<'Produce'> | undefined> | undefined {
+  const durable: Promise<void>[] = []
+  const unknown =
+    context.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+  const partitionResponses = new Map(
+    request.topicData.map((topic) => [topic, [] as PartitionResponse[]]),
+  )
+  for (const seat of seats) {
+    const { index, partition } = seat
+    // The topic may have gone while its batch was looked at.
+    if (partition === undefined || partition.log.isDeleted) {
+      partitionResponses.get(seat.topic)!.push({ index, errorCode: unknown, baseOffset: -1 })
+      continue
+    }
+    const produced = produce(partition, seat.verdict, request, context)
+    if (produced.kind === 'stored') addOnce(durable, produced.durable)
+    partitionResponses.get(seat.topic)!.push(present(partition, produced))
+  }
+  const responses = request.topicData.map((topic) => ({
+    name: topic.name,
+    topicId: topic.topicId,
+    partitionResponses: partitionResponses.get(topic)!,
+  }))
+  if (request.acks === 0) return answerNothing(responses, durable, context)
+  const settled = durable.length === 1 ? durable[0]! : Promise.all(durable)
+  return settled.then(
+    () => whenDrained({ responses }, context),
+    () => refuseAll(request, ErrorCode.KAFKA_STORAGE_ERROR),
+  )
+}
+
 function produce(
   partition: Partition,
-  records: Uint8Array | null,
+  checked: Checked | Refused | undefined,
   request: ProduceRequest,
   context: RequestContext,
 ): Produced {
-  if (![-1, 0, 1].includes(request.acks)) {
+  // Nothing is checked of a request that asks for the impossible.
+  if (checked === undefined) {
     const errorCode = ErrorCode.INVALID_REQUIRED_ACKS
     return refuse(errorCode, errorText(errorCode))
   }
-  const now = context.clock.now()
-  const checked = partition.check(records ?? new Uint8Array(0), context.version, now)
   if (checked.kind === 'refused') return checked
+  const refusal = partition.refusal(checked, context.version)
+  if (refusal !== undefined) return refusal
   const { header } = checked
   if (isTransactional(header.attributes)) {
     const errorCode = enterTransaction(partition, header, request.transactionalId, context)
     if (errorCode !== ErrorCode.NONE) return refuse(errorCode, errorText(errorCode))
   }
-  return partition.append(checked, now)
+  return partition.append(checked, context.clock.now())
 }
 
 function isAnyTransactional({ topicData }: ProduceRequest): boolean {

@@ -1,13 +1,13 @@
 /**
  * One partition as clients see it: the rules between a request and the log.
  *
- * Produce: exactly one sound batch (magic 2, checksum, counts), within the topic's limits; a batch is
- * stored as it was sent, compressed or not. The broker looks into records only where a rule is about
- * records: a compacted topic refuses records without a key.
+ * Produce: exactly one sound batch (magic 2, checksum, counts), within the topic's limits, whose records
+ * are what its header says (`record-check.ts` looks). It is stored as it was sent, compressed or not, but
+ * for a largest time that is not that of its records: it is put right, as in Kafka.
  * Fetch: nothing past the high watermark, and under read_committed nothing past the last stable offset.
  * What is remembered about producers, epochs and offsets is the log's.
  */
-import { isHeadwaterError } from '../../base/errors.ts'
+import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
 import type { AppendResult, Log } from '../../log/log.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import {
@@ -16,11 +16,14 @@ import {
   isControl,
   isTransactional,
   readBatchHeader,
+  isLogAppendTime,
+  stampMaxTimestamp,
   type BatchFault,
   type BatchHeader,
 } from '../../records/batch.ts'
-import { forEachRecord } from '../../records/record.ts'
+import type { RecordRules } from '../../records/walk.ts'
 import type { BrokerEvent } from '../broker-event.ts'
+import type { Looked } from './record-check.ts'
 
 /** What became of a produced batch. */
 export type Produced = Stored | Refused
@@ -42,11 +45,14 @@ export interface Refused {
   readonly seen?: boolean
 }
 
-/** A batch that may go in, with its header: read once, and handed on. */
-interface Checked {
+/** A batch that may go in if its records may, with its header: read once, and handed on. */
+export interface Checked {
   readonly kind: 'checked'
   readonly records: Uint8Array
   readonly header: BatchHeader
+  readonly rules: RecordRules
+  /** What a look at the records found; there must have been one before the batch is appended. */
+  looked?: Looked
 }
 
 /** From this version of Produce on a transactional batch adds its partition to the transaction (KIP-890). */
@@ -54,6 +60,7 @@ export const implicitAddVersion = 12
 
 interface PartitionLimits {
   readonly messageBytesMax: number
+  readonly unfoldedRecordBytesMax: number
   readonly compacted: boolean
   readonly logAppendTime: boolean
   readonly timestampBeforeMsMax: number
@@ -67,6 +74,7 @@ export class Partition {
   readonly log: Log
   #limits: PartitionLimits
   #damageReported = false
+  #unsoundReported = false
 
   constructor(
     topic: string,
@@ -112,7 +120,14 @@ export class Partition {
     return error.code === 'data-corrupt' ? ErrorCode.CORRUPT_MESSAGE : ErrorCode.KAFKA_STORAGE_ERROR
   }
 
-  /** Checks a produced batch against every rule that needs no other room. */
+  /** Tells the operator, the first time, of a stored batch that is not what its header says. */
+  tellUnsound(error: HeadwaterError, report: (event: BrokerEvent) => void): void {
+    const { topic, index: partition } = this
+    if (!this.#unsoundReported) report({ type: 'batch-unsound', topic, partition, error })
+    this.#unsoundReported = true
+  }
+
+  /** Checks a produced batch against every rule that needs neither its records nor another room. */
   check(records: Uint8Array, version: number, now: number): Checked | Refused {
     const fault = checkBatch(records)
     if (fault !== undefined) {
@@ -129,14 +144,23 @@ export class Partition {
       )
     }
     const refused = this.#headerRefusal(header, version)
-    return (
-      refused ?? this.#recordRefusal(records, header, now) ?? { kind: 'checked', records, header }
-    )
+    return refused ?? { kind: 'checked', records, header, rules: this.#rulesFor(header, now) }
+  }
+
+  /** Why a checked batch may not go in by what its records are, and by what the log knows of its producer. */
+  refusal({ header, looked }: Checked, version: number): Refused | undefined {
+    assert(looked !== undefined, 'nobody looked at the records of a batch')
+    return recordRefusal(looked) ?? this.#producerRefusal(header, version)
   }
 
   /** Appends a checked batch. The log owns its bytes from now on. */
-  append({ records, header }: Checked, now: number): Produced {
+  append({ records, header: sent, looked }: Checked, now: number): Produced {
     const { logAppendTime } = this.#limits
+    const maxTimestamp = looked?.maxTimestamp ?? sent.maxTimestamp
+    const header =
+      logAppendTime || sent.maxTimestamp === maxTimestamp
+        ? sent
+        : stampMaxTimestamp(records, sent, maxTimestamp)
     let result: AppendResult
     try {
       result = this.log.append(records, logAppendTime ? { header, logAppendTime: now } : { header })
@@ -181,7 +205,10 @@ export class Partition {
         'a batch with a producer id needs an epoch and a sequence',
       )
     }
-    return this.#producerRefusal(header, version)
+    if (isLogAppendTime(header.attributes)) {
+      return judge(ErrorCode.INVALID_TIMESTAMP, 'only the broker gives records the time of append')
+    }
+    return undefined
   }
 
   /** KIP-890: what is plain does not mix with what is open, and a new producer begins at its beginning. */
@@ -201,31 +228,35 @@ export class Partition {
     )
   }
 
-  #recordRefusal(records: Uint8Array, header: BatchHeader, now: number): Refused | undefined {
+  #rulesFor({ attributes }: BatchHeader, now: number): RecordRules {
     const { compacted, logAppendTime, timestampBeforeMsMax, timestampAfterMsMax } = this.#limits
     const oldest = logAppendTime ? -Infinity : now - timestampBeforeMsMax
     const newest = logAppendTime ? Infinity : now + timestampAfterMsMax
-    // The newest timestamp stands in the header; the others do not.
-    if (!compacted && oldest === -Infinity && header.maxTimestamp <= newest) return undefined
-    const unkeyed: number[] = []
-    const untimely: number[] = []
-    try {
-      forEachRecord(records, (offset, timestamp, _bytes, _keyStart, keyEnd) => {
-        if (compacted && keyEnd < 0) unkeyed.push(offset - header.baseOffset)
-        if (timestamp < oldest || timestamp > newest) untimely.push(offset - header.baseOffset)
-      })
-    } catch {
-      return judge(ErrorCode.INVALID_RECORD, 'the records of the batch do not fit their lengths')
-    }
-    if (unkeyed.length > 0) {
-      const message = 'a compacted topic takes no records without a key'
-      return { ...judge(ErrorCode.INVALID_RECORD, message), faulty: unkeyed }
-    }
-    if (untimely.length === 0 && header.maxTimestamp <= newest) return undefined
-    const message =
-      'a timestamp lies further in the past or in the future than message.timestamp.before.max.ms and message.timestamp.after.max.ms allow'
-    return { ...judge(ErrorCode.INVALID_TIMESTAMP, message), faulty: untimely }
+    const recordBytesMax =
+      compressionOf(attributes) === 'none' ? Infinity : this.#limits.unfoldedRecordBytesMax
+    return { keyed: compacted, oldest, newest, recordBytesMax }
   }
+}
+
+/** As in Kafka a batch with a time that is not allowed is refused for that, whatever else is at fault. */
+function recordRefusal({ fault, isTooLarge, unfit, untimely }: Looked): Refused | undefined {
+  if (isTooLarge) {
+    return judge(
+      ErrorCode.MESSAGE_TOO_LARGE,
+      'the batch unfolds to more than the broker takes (unfoldedBytesMax): send less in one batch',
+    )
+  }
+  if (fault !== undefined) {
+    return judge(ErrorCode.INVALID_RECORD, `the records of the batch are unsound: ${fault}`)
+  }
+  if (unfit.length === 0) return undefined
+  const refused = untimely
+    ? judge(
+        ErrorCode.INVALID_TIMESTAMP,
+        'a timestamp lies further in the past or in the future than message.timestamp.before.max.ms and message.timestamp.after.max.ms allow',
+      )
+    : judge(ErrorCode.INVALID_RECORD, 'a compacted topic takes no records without a key')
+  return { ...refused, faulty: unfit }
 }
 
 const faultCodes: Readonly<Record<BatchFault, number>> = {
@@ -260,6 +291,7 @@ function limitsOf(configs: ReadonlyMap<string, string>): PartitionLimits {
   }
   return {
     messageBytesMax: number('max.message.bytes', Infinity),
+    unfoldedRecordBytesMax: number('max.decompressed.message.bytes', Infinity),
     compacted: (configs.get('cleanup.policy') ?? '').split(',').includes('compact'),
     logAppendTime: configs.get('message.timestamp.type') === 'LogAppendTime',
     timestampBeforeMsMax: number('message.timestamp.before.max.ms', Infinity),

@@ -60,14 +60,7 @@ const rows: readonly Row[] = [
   ['local.retention.bytes', 'long', '-2', 'log.local.retention.bytes', -2],
   ['local.retention.ms', 'long', '-2', 'log.local.retention.ms', -2],
   ['max.compaction.lag.ms', 'long', longMax, 'log.cleaner.max.compaction.lag.ms', 1],
-  // Nothing looks into what a producer compressed, so a lower limit could not be kept.
-  [
-    'max.decompressed.message.bytes',
-    'int',
-    '2147483639',
-    'max.decompressed.message.bytes',
-    2147483639,
-  ],
+  ['max.decompressed.message.bytes', 'int', '2147483639', 'max.decompressed.message.bytes', 1],
   ['max.message.bytes', 'int', '1048588', 'message.max.bytes', 0],
   ['message.timestamp.after.max.ms', 'long', '3600000', 'log.message.timestamp.after.max.ms', 0],
   ['message.timestamp.before.max.ms', 'long', longMax, 'log.message.timestamp.before.max.ms', 0],

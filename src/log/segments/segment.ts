@@ -172,32 +172,41 @@ export class Segment {
   async findSince<T>(
     timestamp: number,
     upTo: number,
-    pick: (batch: Uint8Array) => T | undefined,
+    pick: (batch: Uint8Array) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     return await this.#use(async ({ file, index }) => {
       let found: T | undefined
       await this.#walk(file, index.placeOfTime(timestamp), (header, bytes, at, position) => {
         if (header.baseOffset >= upTo) return false
         if (header.maxTimestamp < timestamp) return true
-        found = pick(this.#checked(bytes, at, position, header.sizeBytes))
-        return found === undefined
+        return pick(this.#checked(bytes, at, position, header.sizeBytes)).then((picked) => {
+          found = picked
+          return found === undefined
+        })
       })
       return found
     })
   }
 
   /** The largest timestamp of the records from `from` on; see `Segments.largestSince`. */
-  async largestSince(from: number, largestIn: (batch: Uint8Array) => number): Promise<number> {
+  async largestSince(
+    from: number,
+    largestIn: (batch: Uint8Array) => Promise<number>,
+  ): Promise<number> {
     return await this.#use(async ({ file, index }) => {
       const before = this.#later?.from === from ? this.#later : undefined
       let { place: next, largest } = before ?? { place: index.placeOf(from), largest: -1 }
       await this.#walk(file, next, (header, bytes, at, position) => {
         next = { position: position + header.sizeBytes, baseOffset: nextOffsetOf(header) }
         if (nextOffsetOf(header) <= from || header.maxTimestamp <= largest) return true
-        largest =
-          header.baseOffset >= from
-            ? header.maxTimestamp
-            : largestIn(this.#checked(bytes, at, position, header.sizeBytes))
+        if (header.baseOffset < from) {
+          const cut = this.#checked(bytes, at, position, header.sizeBytes)
+          return largestIn(cut).then((most) => {
+            largest = Math.max(largest, most)
+            return true
+          })
+        }
+        largest = header.maxTimestamp
         return true
       })
       this.#later = { from, place: next, largest }
@@ -313,7 +322,12 @@ export class Segment {
   async #walk(
     file: DiskFile,
     from: Place,
-    visit: (header: BatchHeader, bytes: Uint8Array, at: number, position: number) => boolean,
+    visit: (
+      header: BatchHeader,
+      bytes: Uint8Array,
+      at: number,
+      position: number,
+    ) => boolean | Promise<boolean>,
   ): Promise<void> {
     const limit = this.sizeBytes
     let window: Uint8Array = new Uint8Array(0)
@@ -334,7 +348,8 @@ export class Segment {
       }
       const header = headerInChain(this, window, at - start, at, expected)
       if (at - start + header.sizeBytes > window.length) continue
-      if (!visit(header, window, at - start, at)) return
+      const goesOn = visit(header, window, at - start, at)
+      if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn)) return
       at += header.sizeBytes
       expected = nextOffsetOf(header)
     }

@@ -149,7 +149,7 @@ export class Segments {
     timestamp: number,
     from: number,
     upTo: number,
-    pick: (batch: Uint8Array) => T | undefined,
+    pick: (batch: Uint8Array) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     for (const segment of this.#list.slice()) {
       if (segment.nextOffset <= from || segment.maxTimestamp < timestamp) continue
@@ -164,7 +164,10 @@ export class Segments {
    * The largest timestamp of the records from `from` on; -1 when there are none.
    * @param largestIn the same for the batch that `from` lies in the middle of
    */
-  async largestSince(from: number, largestIn: (batch: Uint8Array) => number): Promise<number> {
+  async largestSince(
+    from: number,
+    largestIn: (batch: Uint8Array) => Promise<number>,
+  ): Promise<number> {
     const [cut, ...whole] = this.#list.slice(this.#indexOf(from))
     const largest = whole.reduce((most, segment) => Math.max(most, segment.maxTimestamp), -1)
     if (cut === undefined || cut.maxTimestamp <= largest) return largest

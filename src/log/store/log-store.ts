@@ -262,6 +262,7 @@ export class LogStore {
         const { clock } = this.#settings
         return { monotonicMs: clock.monotonic(), wallMs: clock.now() }
       },
+      nextTurn: () => new Promise((resolve) => this.#settings.clock.soon(resolve)),
       assertWritable: () => this.#assertWritable(),
       submit: (log, batch, header, baseOffset) => this.#submit(log, batch, header, baseOffset),
       settled: () => this.#journal.settled(),

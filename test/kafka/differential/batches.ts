@@ -1,7 +1,8 @@
 /** Batches right and wrong, and the two requests nearly every scenario makes. */
-import { utf8Bytes } from '../../../src/base/bytes.ts'
+import { concatBytes, utf8Bytes } from '../../../src/base/bytes.ts'
 import type { ResponseOf } from '../../../src/protocol/api.ts'
 import { writeBatchHeader, readBatchHeader } from '../../../src/records/batch.ts'
+import { compress } from '../../../src/records/compression.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import type { AskOptions, Peer } from './side.ts'
 
@@ -39,6 +40,23 @@ export function altered(
   const copy = bytes.slice()
   writeBatchHeader(copy, { ...readBatchHeader(copy), ...fields })
   return copy
+}
+
+export const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+
+/** A batch of these bytes for records, compressed, under the header of another. */
+export function around(
+  records: Uint8Array,
+  like: Uint8Array,
+  compression: (typeof compressions)[number],
+): Uint8Array {
+  const body = compress(compression, records)
+  const bytes = concatBytes([like.subarray(0, 61), body])
+  writeBatchHeader(bytes, {
+    ...readBatchHeader(like),
+    attributes: compressions.indexOf(compression),
+  })
+  return bytes
 }
 
 export interface ProduceOptions extends AskOptions {

@@ -24,15 +24,30 @@ export const deliberate = {
     ours: 'UNSUPPORTED_COMPRESSION_TYPE',
     why: 'the code says what is wrong',
   },
-  'records cut off, where nobody looks': {
-    kafka: 'INVALID_RECORD',
-    ours: 'NONE',
-    why: 'a batch with a right checksum is stored as it came; only a compacted topic reads the records',
-  },
   'records that are noise': {
     kafka: 'UNKNOWN_SERVER_ERROR',
     ours: 'INVALID_RECORD',
     why: 'the code says what is wrong',
+  },
+  'records that do not decompress': {
+    kafka: 'UNKNOWN_SERVER_ERROR',
+    ours: 'INVALID_RECORD',
+    why: 'the code says what is wrong',
+  },
+  'two records that both say they are the first': {
+    kafka: 'NONE',
+    ours: 'INVALID_RECORD',
+    why: 'Kafka stores what nobody can read by its offsets; no client means it',
+  },
+  'the same, compressed': {
+    kafka: 'UNKNOWN_SERVER_ERROR',
+    ours: 'INVALID_RECORD',
+    why: 'the code says what is wrong',
+  },
+  'a producer that gives the broker’s time': {
+    kafka: 'NONE',
+    ours: 'INVALID_TIMESTAMP',
+    why: 'no client means it; Kafka refuses it, too, where the topic has the broker’s time',
   },
   'how long records are kept': {
     kafka: '604800000',

@@ -1,5 +1,5 @@
 /** What may be written, and how a refusal reads. */
-import { altered, batch, noon, produce } from './batches.ts'
+import { altered, around, batch, compressions, noon, produce } from './batches.ts'
 import { errorName } from '../../../src/protocol/errors.ts'
 import { family } from './rule.ts'
 import { concatBytes } from '../../../src/base/bytes.ts'
@@ -131,7 +131,7 @@ family('produce', (rule) => {
 
   rule('every compression is kept as it came', async (side) => {
     const topic = await side.topic()
-    for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
+    for (const compression of compressions) {
       await produce(side, topic, batch(['a', 'a', 'a'], { compression }))
     }
     await produce(side, topic, batch(['a'], { compression: 'zstd' }), { version: 6 })
@@ -188,18 +188,74 @@ family('produce', (rule) => {
     },
   )
 
-  rule('records are taken as they are, and looked at where they need keys', async (side) => {
+  rule('records are what their batch says, compressed or not', async (side) => {
     const topic = await side.topic()
+    for (const compression of compressions) {
+      const body = (values: readonly string[]): Uint8Array => batch(values).subarray(61)
+      const of = (records: Uint8Array, values: readonly string[]) =>
+        around(records, batch(values), compression)
+      await produce(side, topic, of(body(['a', 'b', 'c']), ['a']))
+      await produce(side, topic, of(body(['a']), ['a', 'b']))
+      await produce(side, topic, of(body(['abc']).subarray(0, -2), ['abc']))
+      await produce(side, topic, of(concatBytes([body(['a']), Uint8Array.of(0)]), ['a']))
+      // Fewer headers than it counts, a negative count of them, a header without a key.
+      await produce(side, topic, of(Uint8Array.of(16, 0, 0, 0, 1, 1, 4, 0, 1), ['a']))
+      await produce(side, topic, of(Uint8Array.of(12, 0, 0, 0, 1, 1, 1), ['a']))
+      await produce(side, topic, of(Uint8Array.of(16, 0, 0, 0, 1, 1, 2, 1, 1), ['a']))
+      // The shortest record there is, and the same with a size for null that is not -1.
+      await produce(side, topic, of(Uint8Array.of(12, 0, 0, 0, 1, 1, 0), ['a']))
+      await produce(side, topic, of(Uint8Array.of(12, 0, 0, 0, 3, 5, 0), ['a']))
+    }
+  })
+
+  rule('records that cannot be read are refused', async (side) => {
+    const topic = await side.topic()
+    const codeOf = async (bytes: Uint8Array) =>
+      errorName((await produce(side, topic, bytes, { aside: true })).errorCode)
     const noise = batch(['abcdef'])
     noise.fill(0xff, 61)
-    const short = altered(batch(['abc']).subarray(0, -2), {})
-    const codeOf = async (to: string, bytes: Uint8Array) =>
-      errorName((await produce(side, to, bytes, { aside: true })).errorCode)
-    side.differs('records cut off, where nobody looks', await codeOf(topic, short.slice()))
-    const keyed = await side.topic({ configs: { 'cleanup.policy': 'compact' } })
-    await produce(side, keyed, short)
-    side.differs('records that are noise', await codeOf(keyed, altered(noise, {})))
+    side.differs('records that are noise', await codeOf(altered(noise, {})))
+    for (const compression of compressions.slice(1)) {
+      const bytes = batch(['abcdef'], { compression })
+      bytes.fill(0xee, 61)
+      side.differs('records that do not decompress', await codeOf(altered(bytes, {})))
+    }
+    const twice = batch(['a']).subarray(61)
+    for (const compression of compressions) {
+      const same = around(concatBytes([twice, twice]), batch(['a', 'b']), compression)
+      const isPlain = compression === 'none'
+      const rule = isPlain ? 'two records that both say they are the first' : 'the same, compressed'
+      side.differs(rule, await codeOf(same))
+    }
+    const stamped = altered(batch(['a']), { attributes: 8 })
+    side.differs('a producer that gives the broker’s time', await codeOf(stamped))
   })
+
+  rule('a largest time that is not that of the records is put right', async (side) => {
+    for (const compression of compressions) {
+      const topic = await side.topic()
+      for (const maxTimestamp of [5, noon + 1e9, -1]) {
+        const lying = altered(batch(['a', 'b'], { timestamps: [noon, noon + 7], compression }), {
+          maxTimestamp,
+        })
+        await produce(side, topic, lying)
+        const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -3 }]
+        await side.ask('ListOffsets', 7, { replicaId: -1, topics: [{ name: topic, partitions }] })
+      }
+    }
+  })
+
+  rule(
+    'a record larger than max.decompressed.message.bytes is refused, where compressed',
+    async (side) => {
+      const topic = await side.topic({ configs: { 'max.decompressed.message.bytes': '1000' } })
+      for (const compression of compressions) {
+        for (const size of [980, 985, 986, 987, 988, 989, 990, 991, 992, 1000, 5000]) {
+          await produce(side, topic, batch(['x'.repeat(size)], { compression }))
+        }
+      }
+    },
+  )
 
   rule('partitions of one request succeed and fail each on its own', async (side) => {
     const topic = await side.topic({ partitions: 2 })
