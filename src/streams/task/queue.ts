@@ -248,11 +248,13 @@ class Columns {
 
   /** Notes the records of a batch from `position` on. */
   open(batch: Uint8Array, position: number): void {
-    this.#reserve(readBatchHeader(batch).recordCount)
+    // A header may say anything: no more is made room for than its bytes can be, before they are read.
+    this.#reserve(Math.min(readBatchHeader(batch).recordCount, batch.length), 0)
     this.marks.clear()
     let count = 0
     forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
       if (offset < position) return
+      if (count === this.offsets.length) this.#reserve(count + 1, count)
       this.bytes = bytes
       this.offsets[count] = offset
       this.timestamps[count] = timestamp
@@ -275,15 +277,20 @@ class Columns {
     if (mark !== undefined) this.marks.set(at, mark)
   }
 
-  #reserve(count: number): void {
+  /** Makes room for so many records, and keeps the first `kept`. */
+  #reserve(count: number, kept: number): void {
     if (count <= this.offsets.length) return
     const capacity = Math.max(count, this.offsets.length * 2)
-    this.offsets = new Float64Array(capacity)
-    this.timestamps = new Float64Array(capacity)
-    this.keyStarts = new Int32Array(capacity)
-    this.keyEnds = new Int32Array(capacity)
-    this.valueStarts = new Int32Array(capacity)
-    this.valueEnds = new Int32Array(capacity)
-    if (this.#isInner) this.carried = new Float64Array(capacity)
+    const wider = <T extends Float64Array | Int32Array>(from: T, to: T): T => {
+      to.set(from.subarray(0, kept))
+      return to
+    }
+    this.offsets = wider(this.offsets, new Float64Array(capacity))
+    this.timestamps = wider(this.timestamps, new Float64Array(capacity))
+    this.keyStarts = wider(this.keyStarts, new Int32Array(capacity))
+    this.keyEnds = wider(this.keyEnds, new Int32Array(capacity))
+    this.valueStarts = wider(this.valueStarts, new Int32Array(capacity))
+    this.valueEnds = wider(this.valueEnds, new Int32Array(capacity))
+    if (this.#isInner) this.carried = wider(this.carried, new Float64Array(capacity))
   }
 }

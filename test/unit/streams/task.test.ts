@@ -1,10 +1,16 @@
 /** What a task does with batches: which record is next, what it commits, and how it fails. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Writer, utf8Bytes } from '../../../src/base/bytes.ts'
+import { concatBytes, Writer, utf8Bytes } from '../../../src/base/bytes.ts'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import type { AnyEvent } from '../../../src/events/event.ts'
-import { stampBatch } from '../../../src/records/batch.ts'
+import {
+  batchHeaderBytes,
+  readBatchHeader,
+  stampBatch,
+  writeBatchHeader,
+} from '../../../src/records/batch.ts'
+import { compress } from '../../../src/records/compression.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import { service } from '../../../src/service/service.ts'
 import type { Service } from '../../../src/service/service.ts'
@@ -102,6 +108,47 @@ describe('a task before an inner topic', () => {
     assert.equal(marksOf(200), 0)
   })
 })
+
+describe('a batch', () => {
+  const rows = Array.from({ length: 5000 }, (_, at): [string, number] => ['same', at])
+
+  it('may have more records than bytes', () => {
+    const seen: string[] = []
+    const task = startTask(watching(seen), [at('orders'), at('payments')])
+    const delivery = batch('payments', 0, rows, payment)
+    const one = batch('payments', 0, rows.slice(0, 1), payment).batches[0]!
+    const record = one.subarray(batchHeaderBytes)
+    const records = compress('zstd', concatBytes(rows.map(() => record)))
+    const bytes = concatBytes([one.subarray(0, batchHeaderBytes), records])
+    const like = readBatchHeader(delivery.batches[0]!)
+    writeBatchHeader(bytes, { ...like, attributes: 4 })
+    assert.ok(bytes.length < rows.length / 10, `${bytes.length}`)
+    task.deliver({ ...delivery, batches: [bytes] })
+    assert.equal(task.process(10_000, endless), rows.length)
+    assert.deepEqual(
+      seen,
+      rows.map(([id]) => id),
+    )
+  })
+
+  it('makes no room for records that only its header speaks of', () => {
+    const task = startTask(watching([]), [at('orders'), at('payments')])
+    const delivery = batch('payments', 0, rows.slice(0, 2), payment)
+    const [bytes] = delivery.batches
+    writeBatchHeader(bytes!, { ...readBatchHeader(bytes!), recordCount: 10_000_000 })
+    const before = process.memoryUsage().arrayBuffers
+    assert.throws(() => {
+      task.deliver(delivery)
+      task.process(10, endless)
+    }, isRecordInvalid)
+    const grown = process.memoryUsage().arrayBuffers - before
+    assert.ok(grown < 50_000_000, `${grown} bytes`)
+  })
+})
+
+function isRecordInvalid(error: unknown): boolean {
+  return isHeadwaterError(error, 'record-invalid')
+}
 
 describe('a committed position', () => {
   it('is the next record’s offset while records wait', () => {
