@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts'
 
 const logBounds = ['test/unit/log/bounds.test.ts']
+const unfolding = ['test/unit/records/unfold.test.ts']
 const compression = ['test/unit/records/compression.test.ts']
 
 export const below: readonly Mutant[] = [
@@ -90,10 +91,45 @@ export const below: readonly Mutant[] = [
     tests: ['test/unit/log/reading.test.ts'],
   },
   {
+    name: 'what a block of snappy may claim',
+    file: 'src/records/unfold.ts',
+    text: 'if (sizeBytes > snappyGrowthMax * block.length) throw',
+    instead: 'if (sizeBytes > 1e9 * snappyGrowthMax * block.length) throw',
+    tests: unfolding,
+  },
+  {
+    name: 'what is unfolded at once, gzip',
+    file: 'src/records/unfold.ts',
+    text: 'plain(gunzipSync(bytes, { maxOutputLength: bytesMax }))',
+    instead: 'plain(gunzipSync(bytes))',
+    tests: unfolding,
+  },
+  {
+    name: 'what is unfolded at once, blocks',
+    file: 'src/records/unfold.ts',
+    text: 'if (sizeBytes > bytesMax) return undefined',
+    instead: '',
+    tests: unfolding,
+  },
+  {
+    name: 'a varint ends within its bits',
+    file: 'src/records/varint.ts',
+    text: 'end = byte >= 0x80 ? Infinity : at + 1',
+    instead: 'end = at + 1',
+    tests: ['test/unit/records/walk.test.ts'],
+  },
+  {
+    name: 'room for the records of a batch',
+    file: 'src/streams/task/queue.ts',
+    text: 'Math.min(readBatchHeader(batch).recordCount, batch.length)',
+    instead: 'readBatchHeader(batch).recordCount',
+    tests: ['test/unit/streams/task.test.ts'],
+  },
+  {
     name: 'readsAtOnceMax',
-    file: 'src/log/segments/read-gate.ts',
-    text: 'if (this.#inside >= readsAtOnceMax) {',
-    instead: 'if (this.#inside >= 100 * readsAtOnceMax) {',
+    file: 'src/log/segments/pool.ts',
+    text: 'new Gate(readsAtOnceMax)',
+    instead: 'new Gate(100 * readsAtOnceMax)',
     tests: ['test/unit/log/reading.test.ts'],
   },
   {

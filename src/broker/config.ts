@@ -66,7 +66,7 @@ export const brokerDefaults: BrokerConfig = {
   requestBytesInFlightMax: 32 * 1024 * 1024,
   stallMsMax: 600_000,
   unfoldedBytesMax: 128 * 1024 * 1024,
-  lookUpsMax: 4,
+  lookUpsMax: 2,
   recordErrorsMax: 1000,
   fetchBytesMax: 55 * 1024 * 1024,
   fetchWaitMsMax: 60_000,

@@ -27,7 +27,7 @@ import type { LogState, Moment } from './state/log-state.ts'
 import type { Producer, Refusal } from './state/producers.ts'
 import type { Segments } from './segments/segments.ts'
 import { Tail } from './segments/tail.ts'
-import { firstOfLargest, firstSince, type RecordPosition, type Stretch } from './segments/times.ts'
+import { firstOfLargest, firstSince, type Stretch } from './segments/times.ts'
 import type { AbortedTransaction } from './state/transaction-index.ts'
 
 export type AppendResult =
@@ -216,19 +216,14 @@ export class Log {
     return from < this.#tail.startOffset ? Infinity : this.#tail.bytesBetween(from, upTo)
   }
 
-  /**
-   * The first record, by offset, whose timestamp is at least `timestamp` (ms).
-   * @param unfoldedBytesMax what a batch may unfold to that is looked into
-   */
-  async offsetForTimestamp(
-    timestamp: number,
-    unfoldedBytesMax = Infinity,
-  ): Promise<RecordPosition | undefined> {
+  /** The first record, by offset, whose timestamp is at least `timestamp` (ms), where a batch that is
+   * looked into unfolds to no more than it may. */
+  async offsetForTimestamp(timestamp: number, unfoldedBytesMax?: number) {
     return await firstSince(this.#readable(unfoldedBytesMax), timestamp)
   }
 
-  /** The first record with the largest timestamp; undefined when nothing can be read. */
-  async maxTimestamp(unfoldedBytesMax = Infinity): Promise<RecordPosition | undefined> {
+  /** The first record with the largest timestamp, likewise; undefined when nothing can be read. */
+  async maxTimestamp(unfoldedBytesMax?: number) {
     return await firstOfLargest(this.#readable(unfoldedBytesMax), this.#writtenOffset)
   }
 
@@ -395,14 +390,9 @@ export class Log {
     if (this.config.volatile === true) this.#tail.forgetBefore(offset)
   }
 
-  #readable(unfoldedBytesMax: number): Stretch {
-    return {
-      unfoldedBytesMax,
-      nextTurn: () => this.#host.nextTurn(),
-      segments: this.#segments,
-      tail: this.#tail,
-      from: this.startOffset,
-      upTo: this.#highWatermark,
-    }
+  #readable(unfoldedBytesMax = Infinity): Stretch {
+    const { startOffset: from, highWatermark: upTo } = this
+    const nextTurn = (): Promise<void> => this.#host.nextTurn()
+    return { segments: this.#segments, tail: this.#tail, from, upTo, unfoldedBytesMax, nextTurn }
   }
 }

@@ -7,6 +7,7 @@
  * connection.
  */
 import { parseAddress } from '../../base/address.ts'
+import type { Gate } from '../../base/gate.ts'
 import type { Call } from '../../coordinator/commands.ts'
 import type { Clock, Random } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
@@ -18,7 +19,6 @@ import type { BrokerConfig } from '../config.ts'
 import type { Peer } from '../peer.ts'
 import type { Coordinators } from '../machines/coordinators.ts'
 import type { FetchSessions } from '../serving/fetch-sessions.ts'
-import type { Gate } from '../serving/gate.ts'
 import type { RecordCheck } from '../serving/record-check.ts'
 import type { WaitingRoom } from '../serving/waiting.ts'
 

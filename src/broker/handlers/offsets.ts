@@ -128,7 +128,7 @@ async function listOffset(
     case earliestPendingUpload:
       return { errorCode }
     default: {
-      const found = await lookUps.run(() =>
+      const found = await lookUps.pass(() =>
         timestamp === largestTimestamp
           ? log.maxTimestamp(config.unfoldedBytesMax)
           : log.offsetForTimestamp(timestamp, config.unfoldedBytesMax),

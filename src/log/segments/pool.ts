@@ -1,8 +1,11 @@
 /**
  * Keeps the number of open segment files of a store bounded: the one used longest ago gives its
  * descriptor and index back first. Segments in use, or with bytes that wait for a sync, stay open.
+ *
+ * The system serves a process's file calls with few threads (Node: four), and the journal's write and sync
+ * are among them. So readers of segments leave room: those who write wait for no one who reads.
  */
-import { ReadGate } from './read-gate.ts'
+import { Gate } from '../../base/gate.ts'
 
 /** What a pool needs of a segment. */
 interface PooledSegment {
@@ -16,9 +19,11 @@ interface PooledSegment {
 
 /** Open segment files of a store, but for those that cannot be closed yet. */
 const openSegmentsMax = 256
+/** Pieces of segments that are read at a time. */
+const readsAtOnceMax = 2
 
 export class SegmentPool {
-  readonly reads = new ReadGate()
+  readonly reads = new Gate(readsAtOnceMax)
   /** In the order of their last use. */
   readonly #open = new Set<PooledSegment>()
 

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { brokerDefaults } from '../../../src/broker/config.ts'
-import { Gate } from '../../../src/broker/serving/gate.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 import {
   readBatchHeader,
@@ -13,6 +12,8 @@ import {
 import { compress } from '../../../src/records/compression.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import { batchOf, createTopic, produce, type RawClient } from '../../conformance/raw-client.ts'
+import { SimDisk } from '../../../src/testing/sim-disk.ts'
+import { aroundFiles } from '../around-files.ts'
 import { openBroker, type OpenBroker } from './open-broker.ts'
 
 const compressions: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
@@ -228,21 +229,36 @@ describe('while a large batch is looked at', () => {
   })
 })
 
-it('so many look-ups by time are at work at once, and the others in their order', async () => {
-  const gate = new Gate(2)
-  const done: number[] = []
-  let atWork = 0
+it('no more than lookUpsMax look-ups by time read at once', async () => {
+  let reading = 0
   let most = 0
-  const work = (at: number) => async (): Promise<void> => {
-    most = Math.max(most, ++atWork)
-    await new Promise((resolve) => setImmediate(resolve))
-    atWork--
-    done.push(at)
-    if (at === 1) throw new Error('one that fails')
-  }
-  const all = [0, 1, 2, 3, 4].map((at) => gate.run(work(at)))
-  const results = await Promise.allSettled(all)
-  assert.deepEqual(done, [0, 1, 2, 3, 4])
-  assert.equal(most, 2)
-  assert.equal(results.filter(({ status }) => status === 'rejected').length, 1)
+  const disk = aroundFiles(new SimDisk({ seed: 1 }), (file, path) => ({
+    read: async (position, count) => {
+      if (path.endsWith('.log')) most = Math.max(most, ++reading)
+      await new Promise((resolve) => setImmediate(resolve))
+      if (path.endsWith('.log')) reading--
+      return file.read(position, count)
+    },
+  }))
+  const options = { disk, config: { lookUpsMax: 3 } }
+  const partitions = Array.from({ length: 12 }, (_, partitionIndex) => partitionIndex)
+  const before = await openBroker(options)
+  const writer = await before.client()
+  await createTopic(writer, 'cold', partitions.length)
+  for (const partition of partitions) await produce(writer, 'cold', batchOf(['a']), { partition })
+  await before.broker.close()
+  const { broker, ...again } = await openBroker(options)
+  const reader = await again.client()
+  const { topics } = await reader.ask('ListOffsets', 7, {
+    replicaId: -1,
+    topics: [
+      {
+        name: 'cold',
+        partitions: partitions.map((partitionIndex) => ({ partitionIndex, timestamp: 1 })),
+      },
+    ],
+  })
+  assert.ok(topics[0]!.partitions.every(({ offset }) => offset === 0))
+  assert.equal(most, 3)
+  await broker.close()
 })

@@ -1,20 +1,16 @@
-/**
- * Lets a few readers of old data at a time to the disk, in the order they came.
- *
- * The system serves a process's file calls with few threads (Node: four), and the journal's write and sync
- * are among them. So readers of segments leave room: those who write wait for no one who reads.
- */
-
-/** Pieces of segments that are read at a time. */
-const readsAtOnceMax = 2
-
-export class ReadGate {
+/** Lets so many pieces of work through at a time, in the order they came. */
+export class Gate {
+  readonly #atOnceMax: number
   #inside = 0
   readonly #queue: (() => void)[] = []
 
+  constructor(atOnceMax: number) {
+    this.#atOnceMax = atOnceMax
+  }
+
   /** Runs `work` when its turn has come. */
   async pass<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#inside >= readsAtOnceMax) {
+    if (this.#inside >= this.#atOnceMax) {
       // Who leaves hands over the place.
       await new Promise<void>((resolve) => this.#queue.push(resolve))
     } else this.#inside++
