@@ -105,6 +105,7 @@ export class RecordWalk {
   /**
    * Walks the records that lie whole in the piece, up to the first that does not. Reads past the end of
    * the bytes give nothing and move on, so a record is held to its own end once, when all of it is read.
+   * Written out, because it runs for every record that is produced: a call for each varint doubles its time.
    */
   #walkWhole(piece: Piece): void {
     const { bytes } = piece
@@ -117,16 +118,42 @@ export class RecordWalk {
     const oldest = this.#rules.oldest - this.#baseTimestamp
     const newest = this.#rules.newest - this.#baseTimestamp
     while (at < limit && count < expected) {
-      const size = readVarint(bytes, at)
-      const start = varintEnd()
-      const end = start + size
+      let raw = shortVarint(bytes, at)
+      let position = at + (raw < 0x80 ? 1 : 2)
+      let size = (raw >>> 1) ^ -(raw & 1)
+      if (raw < 0) {
+        size = readVarint(bytes, at)
+        position = varintEnd()
+      }
+      const end = position + size
       if (end > limit && size >= 0) break
-      const delta = readVarlong(bytes, start + 1)
-      const place = readVarint(bytes, varintEnd())
-      const keySize = readVarint(bytes, varintEnd())
-      const keyEnd = keySize > 0 ? varintEnd() + keySize : varintEnd()
-      const valueSize = readVarint(bytes, keyEnd)
-      const valueEnd = valueSize > 0 ? varintEnd() + valueSize : varintEnd()
+      position++
+      raw = shortVarint(bytes, position)
+      let delta = (raw >>> 1) ^ -(raw & 1)
+      if (raw < 0) {
+        delta = readVarlong(bytes, position)
+        position = varintEnd()
+      } else position += raw < 0x80 ? 1 : 2
+      raw = shortVarint(bytes, position)
+      let place = (raw >>> 1) ^ -(raw & 1)
+      if (raw < 0) {
+        place = readVarint(bytes, position)
+        position = varintEnd()
+      } else position += raw < 0x80 ? 1 : 2
+      raw = shortVarint(bytes, position)
+      let keySize = (raw >>> 1) ^ -(raw & 1)
+      if (raw < 0) {
+        keySize = readVarint(bytes, position)
+        position = varintEnd()
+      } else position += raw < 0x80 ? 1 : 2
+      if (keySize > 0) position += keySize
+      raw = shortVarint(bytes, position)
+      let valueSize = (raw >>> 1) ^ -(raw & 1)
+      if (raw < 0) {
+        valueSize = readVarint(bytes, position)
+        position = varintEnd()
+      } else position += raw < 0x80 ? 1 : 2
+      const valueEnd = valueSize > 0 ? position + valueSize : position
       const last = bytes[valueEnd] === 0 ? valueEnd + 1 : headersEnd(bytes, valueEnd, end)
       const fits = last === end && size >= 0
       if (!fits || place !== count || size > recordBytesMax) {
@@ -194,6 +221,14 @@ export class RecordWalk {
 const noBytes = new Uint8Array(0)
 const varintBytesMax = 5
 const varlongBytesMax = 10
+
+/** The raw bits of a varint of one or two bytes, of two only where it needs them; -1 for any other. */
+function shortVarint(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!
+  if (first < 0x80) return first
+  const second = bytes[at + 1]!
+  return second > 0 && second < 0x80 ? (first & 0x7f) | (second << 7) : -1
+}
 
 /** Where the headers end that begin at `at` with their count; NaN when they do not by `end`. */
 function headersEnd(bytes: Uint8Array, at: number, end: number): number {
