@@ -187,9 +187,8 @@ export const broker: readonly Mutant[] = [
   {
     name: 'records are looked into',
     file: 'src/broker/serving/record-check.ts',
-    text: 'const looked = this.#lookNow(batch, header, rules)',
-    instead:
-      'const looked = this.#lookNow.length < 9 ? { maxTimestamp: header.maxTimestamp, fault: undefined, isTooLarge: false, unfit: [], untimely: false } : this.#lookNow(batch, header, rules)',
+    text: "if (planted.has('trust-batch-headers')) return",
+    instead: "if (!planted.has('trust-batch-headers')) return",
     tests: records,
   },
   {

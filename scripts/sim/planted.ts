@@ -23,6 +23,7 @@ const passOf: Record<PlantedFault, PassName> = {
   'window-by-own-maximum': 'group-late',
   'wall-clock-deadlines': 'clocks',
   'deadlines-while-stopped': 'clocks',
+  'trust-batch-headers': 'network',
 }
 
 export const plantedBugs = Object.keys(passOf) as readonly PlantedFault[]

@@ -16,6 +16,9 @@ export type PlantedFault =
   | PlantedInBroker
 
 /** Those that services do not have in them. */
-export type PlantedInBroker = 'wall-clock-deadlines' | 'deadlines-while-stopped'
+export type PlantedInBroker =
+  | 'wall-clock-deadlines'
+  | 'deadlines-while-stopped'
+  | 'trust-batch-headers'
 
 export const planted: Set<PlantedFault> = new Set()

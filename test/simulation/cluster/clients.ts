@@ -1,11 +1,12 @@
 /**
  * Plain clients: an idempotent producer, one with transactions, two copiers, a group of two readers, one
- * that watches, and one that makes topics. The writers have their say; then the readers catch up.
+ * that watches, one that makes topics, and one that lies. The writers have their say; then the readers catch up.
  */
 import { sleep } from '../../../src/client/cluster/backoff.ts'
 import { drawInteger } from '../../../src/testing/seed.ts'
 import { checkAll } from './check.ts'
 import { partitionCount } from './ledger.ts'
+import { sendLies } from './liar.ts'
 import type { Drama } from './play.ts'
 import { copyOrders, readOrders, watch } from './readers.ts'
 import type { Stage } from './stage.ts'
@@ -25,7 +26,12 @@ async function act(stage: Stage, disturbances: number): Promise<void> {
     readOrders(stage, world.start('reader-2')),
     watch(stage),
   ]
-  const writers = [writeOrders(stage, 8), keepAccounts(stage, 9), changeTopics(stage, 3)]
+  const writers = [
+    writeOrders(stage, 8),
+    keepAccounts(stage, 9),
+    changeTopics(stage, 3),
+    sendLies(stage, 6),
+  ]
   const reading = Promise.all(readers)
   await Promise.race([Promise.all(writers), reading])
   const isThrough = (): boolean =>
