@@ -108,7 +108,7 @@ export const below: readonly Mutant[] = [
     name: 'what is unfolded at once, blocks',
     file: 'src/records/unfold.ts',
     text: 'if (sizeBytes > bytesMax) return undefined',
-    instead: '',
+    instead: 'if (sizeBytes < 0) return undefined',
     tests: unfolding,
   },
   {

@@ -54,10 +54,9 @@ it('a stored batch of noise is answered for by its header, and an operator is to
   assert.equal(await lookUp(client, now + 3_540_000), 3)
   assert.equal(await lookUp(client, -3), 3)
   assert.equal(await lookUp(client, now), 1)
-  assert.deepEqual(
-    events.map((event) => event.type),
-    ['batch-unsound'],
-  )
-  assert.match(JSON.stringify(events[0]), /"topic":"t","partition":0/)
+  const told = events.filter(({ type }) => type === 'batch-unsound')
+  assert.equal(told.length, 1)
+  assert.match(JSON.stringify(told[0]), /"topic":"t","partition":0/)
+  assert.ok(events.every(({ type }) => type !== 'partition-damaged'))
   await broker.close()
 })

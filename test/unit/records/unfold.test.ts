@@ -41,7 +41,7 @@ describe('unfolding', () => {
 
     test(`stops before ${compression} becomes more than it may`, () => {
       const small = compress(compression, new Uint8Array(300_000))
-      assert.equal(unfoldUpTo(compression, small, 299_999), undefined)
+      assert.ok(unfoldUpTo(compression, small, 299_999) === undefined)
       assert.equal(unfoldUpTo(compression, small, 300_000)?.length, 300_000)
     })
 

@@ -183,11 +183,7 @@ describe('a batch is refused whole', () => {
     ['a count of headers that is negative', [0, 0, 0, 1, 1, 1], /does not fit/],
     ['a header without a key', [0, 0, 0, 1, 1, 2, 1, 1], /does not fit/],
     ['two thousand million headers', [0, 0, 0, 1, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f], /does not fit/],
-    [
-      'a varint that does not end',
-      [0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 1, 1, 0],
-      /does not fit/,
-    ],
+    ['a varint that does not end', [0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 1, 1, 0], /does not fit/],
     ['an offset that is not the next', [0, 0, 2, 1, 1, 0], /record 0 says it is record 1/],
   ]
   for (const [what, body, fault] of faults) {
