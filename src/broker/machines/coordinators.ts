@@ -83,7 +83,8 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
   topics.start()
   await catalog.settled()
   groups.start()
-  forgetGoneTopics(coordinators)
+  // Topics that were lost in a repair are not gone: see `stray-logs.ts`.
+  if (!topics.hasLostChanges) forgetGoneTopics(coordinators)
   transactions.start()
   return coordinators
 }

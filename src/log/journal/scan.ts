@@ -88,7 +88,7 @@ export async function scanJournal(scan: JournalScan): Promise<JournalEnd> {
   }
   end ??= emptyEnd(scan)
   checkReach(scan, end)
-  return scan.onDamage === undefined ? end : behindAll(scan, end)
+  return end
 }
 
 async function scanFile(
@@ -166,17 +166,6 @@ function emptyEnd({ fileNumber, firstSequence }: JournalScan): JournalEnd {
   const position = { fileNumber, sizeBytes: 0, nextSequence: firstSequence }
   const nothing = { unsyncedFrom: 0, totalBytes: 0, tornBytes: 0, tornEntries: [], lagging: false }
   return { position, ...nothing }
-}
-
-/** A file and a sequence that nothing was ever written under: what is damaged is not written to. */
-function behindAll({ mark }: JournalScan, end: JournalEnd): JournalEnd {
-  const { fileNumber, nextSequence } = end.position
-  const position = {
-    fileNumber: Math.max(fileNumber, mark?.fileNumber ?? 0) + 1,
-    sizeBytes: 0,
-    nextSequence: Math.max(nextSequence, (mark?.sequence ?? 0) + 1),
-  }
-  return { ...end, position }
 }
 
 /** Damage, when the journal ends before what was synced. */
@@ -334,7 +323,7 @@ function missing(directory: string, fileNumber: number): HeadwaterError {
   return new HeadwaterError(
     'data-corrupt',
     `${directory}/${journalFileName(fileNumber)} is missing. Acknowledged records were in it, so ` +
-      `nothing was changed. ${backupOrRepair(directory)}`,
+      `nothing was changed. ${backupOrRepair(directory, 1)}`,
   )
 }
 
@@ -342,6 +331,6 @@ function damaged(path: string, position: number, fault: string): HeadwaterError 
   return new HeadwaterError(
     'data-corrupt',
     `${path} is damaged at byte ${position}: ${fault}. Acknowledged records stood there, so nothing ` +
-      `was changed or dropped. ${backupOrRepair(path)}`,
+      `was changed or dropped. ${backupOrRepair(path, 2)}`,
   )
 }

@@ -54,6 +54,6 @@ export function damagedSegment(path: string, position: number, fault: string): H
   return new HeadwaterError(
     'data-corrupt',
     `${path} is damaged at byte ${position}: ${fault}. These bytes were synced, so it was not a crash: ` +
-      `check the disk. Other records and other logs are served. ${backupOrRepair(path)}`,
+      `check the disk. Other records and other logs are served. ${backupOrRepair(path, 3)}`,
   )
 }

@@ -168,15 +168,21 @@ async function make(disk: Disk, path: string, clusterId: string, lock: string): 
   })
   const mark = { fileNumber: 1, sequence: 0, everyGroup: true, seed, clusterId }
   await writeMark(disk, `${path}/${markName}`, mark)
-  await writeMeta(disk, path, { format: formatVersion, clusterId, seed, lock })
+  await writeMeta(disk, path, { clusterId, seed, lock })
 }
 
-async function writeMeta(disk: Disk, path: string, meta: Meta): Promise<void> {
+/** Writes it anew in the format of this version. */
+export async function writeMeta(
+  disk: Disk,
+  path: string,
+  meta: Pick<Meta, 'clusterId' | 'seed' | 'lock'>,
+): Promise<void> {
   const { clusterId, seed, lock } = meta
   await replaceFile(disk, path, metaName, seal({ format: formatVersion, clusterId, seed, lock }))
 }
 
-async function readMeta(disk: Disk, path: string): Promise<Meta> {
+/** Throws `data-corrupt` when it is not what was written, and `data-dir-version`. */
+export async function readMeta(disk: Disk, path: string): Promise<Meta> {
   const bytes = await readFile(disk, `${path}/${metaName}`)
   const sealed = unseal(bytes)
   const { format, clusterId, seed, lock } = sealed ?? parseObject(utf8String(bytes)) ?? {}
@@ -240,7 +246,7 @@ async function readOwnMark(
     throw new HeadwaterError(
       'data-corrupt',
       `${markPath} belongs to another data directory than ${path}/${metaName}: files of two were mixed, ` +
-        `so nothing was changed. ${backupOrRepair(path)}`,
+        `so nothing was changed. ${backupOrRepair(path, 0)}`,
     )
   }
   const lost = found === undefined ? 'was missing' : found.mark === undefined ? 'was damaged' : ''
