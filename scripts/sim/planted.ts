@@ -23,6 +23,10 @@ const passOf: Record<PlantedFault, PassName> = {
   'window-by-own-maximum': 'group-late',
   'wall-clock-deadlines': 'clocks',
   'deadlines-while-stopped': 'clocks',
+  'meta-without-checksum': 'damage',
+  'cut-what-cannot-be-read': 'damage',
+  'trust-base-offsets': 'damage',
+  'lock-not-checked': 'damage',
 }
 
 export const plantedBugs = Object.keys(passOf) as readonly PlantedFault[]

@@ -16,6 +16,12 @@ export type PlantedFault =
   | PlantedInBroker
 
 /** Those that services do not have in them. */
-export type PlantedInBroker = 'wall-clock-deadlines' | 'deadlines-while-stopped'
+export type PlantedInBroker =
+  | 'wall-clock-deadlines'
+  | 'deadlines-while-stopped'
+  | 'meta-without-checksum'
+  | 'cut-what-cannot-be-read'
+  | 'trust-base-offsets'
+  | 'lock-not-checked'
 
 export const planted: Set<PlantedFault> = new Set()

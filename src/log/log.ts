@@ -186,7 +186,22 @@ export class Log {
     if (from >= this.#tail.startOffset) {
       return this.#tail.read(from, upTo, o.maxBytes, o.minOneBatch)
     }
-    return this.#segments.read(from, upTo, o.maxBytes, o.minOneBatch)
+    return this.#readStored(from, upTo, o)
+  }
+
+  /** A batch's leader epoch is in no checksum of its own, so it is what the log's state says. */
+  async #readStored(
+    from: number,
+    upTo: number,
+    o: { maxBytes: number; minOneBatch: boolean },
+  ): Promise<Uint8Array[]> {
+    const batches = await this.#segments.read(from, upTo, o.maxBytes, o.minOneBatch)
+    for (const batch of batches) {
+      const { baseOffset, partitionLeaderEpoch } = readBatchHeader(batch)
+      const leaderEpoch = this.#state.epochs.of(baseOffset)
+      if (leaderEpoch !== partitionLeaderEpoch) stampBatch(batch, baseOffset, leaderEpoch)
+    }
+    return batches
   }
 
   /** The first record, by offset, whose timestamp is at least `timestamp` (ms). */

@@ -30,6 +30,11 @@ export class Epochs {
     return this.#starts
   }
 
+  /** The epoch that a batch at `offset` was stored under. */
+  of(offset: number): number {
+    return this.#starts.findLast(({ startOffset }) => startOffset <= offset)?.epoch ?? 0
+  }
+
   /** Notes a batch stored at `offset` under `epoch`. */
   note(epoch: number, offset: number): void {
     const last = this.#starts.at(-1)
