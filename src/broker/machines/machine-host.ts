@@ -10,7 +10,7 @@
  * The log is numbered (`coordinator.groups-1`). One grown long is shortened when it is opened: the state is dumped
  * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
  */
-import { assert, isHeadwaterError } from '../../base/errors.ts'
+import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
 import type { Instant } from '../../base/instant.ts'
 import type { Reply } from '../../coordinator/answer.ts'
 import type { AnswerOf } from '../../coordinator/commands.ts'
@@ -33,6 +33,8 @@ export interface MachineHostOptions<Effect> {
   readonly logBytesMax: number
   /** Runs an effect; replies of its decision wait for the promise, if there is one. */
   readonly runEffect: (effect: Effect) => Promise<void> | void
+  /** Hears that the machine's log cannot be read: then it answers nobody. Without it that is thrown. */
+  readonly onDamage?: (error: HeadwaterError) => void
 }
 
 /** The answer before it is durable, and what to wait for before telling anyone. */
@@ -50,6 +52,8 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   readonly state: State
   /** Whether changes before now are lost for good, so that the state is not all there was. */
   readonly hasLostChanges: boolean
+  /** Why it answers nobody, when its log cannot be read. */
+  readonly damage: HeadwaterError | undefined
   readonly #machine: Machine<State, Command, Change, Effect>
   readonly #log: Log
   readonly #clock: Clock
@@ -65,13 +69,15 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   private constructor(
     machine: Machine<State, Command, Change, Effect>,
-    { state, hasLostChanges }: Replayed<State>,
+    { state, hasLostChanges, damage }: Replayed<State>,
     log: Log,
     options: MachineHostOptions<Effect>,
   ) {
     this.#machine = machine
     this.state = state
     this.hasLostChanges = hasLostChanges
+    this.damage = damage
+    this.#closed = damage
     this.#log = log
     this.#clock = options.clock
     this.#attentive = new AttentiveClock(options.clock)
@@ -85,7 +91,16 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   ): Promise<MachineHost<State, Command, Change, Effect>> {
     const { store, clock } = options
     let log = await openMachineLog(store, machine.name)
-    let replayed = await replayLog(machine, log)
+    let replayed: Replayed<State>
+    try {
+      replayed = await replayLog(machine, log)
+    } catch (error) {
+      const { onDamage } = options
+      if (onDamage === undefined || !isHeadwaterError(error, 'data-corrupt')) throw error
+      onDamage(error)
+      const halted = { state: machine.initial(), hasLostChanges: false, damage: error }
+      return new MachineHost(machine, halted, log, options)
+    }
     // Shortened, it would not show any more that something is lost.
     if (log.sizeBytes > options.logBytesMax && !replayed.hasLostChanges) {
       const shortened = await shorten(store, machine, replayed.state, log, clock.now())
@@ -97,11 +112,13 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   /** Decides what a replay left to do: effects to run again, timeouts to set. */
   start(): void {
+    if (this.damage !== undefined) return
     for (const command of this.#machine.afterReplay(this.state)) this.tell(command)
   }
 
   /** Asks, and waits for the durable answer. */
   call<C extends Command>(make: (token: string) => C): Promise<AnswerOf<C['type']>> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed)
     const token = this.#token()
     return new Promise((resolve, reject) => {
       // A reply carries the token of the command it was made for, by `answer` alone.
@@ -252,6 +269,7 @@ function logPrefix(machineName: string): string {
 }
 
 interface Replayed<State> {
+  readonly damage?: HeadwaterError
   readonly state: State
   /** A repair has put batches without records in the place of some that it could not read. */
   readonly hasLostChanges: boolean

@@ -11,11 +11,12 @@ import { openBroker } from './open-broker.ts'
 
 /** A broker with two topics, records in them and committed positions, closed; damaged in one log. */
 async function damagedBroker(
-  machine: 'topics' | 'groups',
+  machine: 'topics' | 'groups' | 'transactions',
 ): Promise<{ disk: SimDisk; path: string }> {
   const disk = new SimDisk({ seed: 1 })
   const open = await openBroker({}, disk)
   const writer = await open.client()
+  await writer.ask('InitProducerId', 4, { transactionalId: null, transactionTimeoutMs: 60_000 })
   for (const name of ['first', 'second']) {
     await createTopic(writer, name, 2)
     await produce(writer, name, batchOf([`of ${name}`]), { partition: 1 })
@@ -81,21 +82,53 @@ describe('a damaged log of a coordinator', () => {
     }
   })
 
-  it('of groups is refused by name, and a repair costs what it could not read', async () => {
-    const { disk, path } = await damagedBroker('groups')
-    const refusal = { code: 'data-corrupt', message: new RegExp(`${path} is damaged.*log repair`) }
-    await assert.rejects(openBroker({}, disk), refusal)
+  for (const [machine, keyType] of [
+    ['groups', 0],
+    ['transactions', 1],
+  ] as const) {
+    it(`of ${machine} costs who needs it, and says so; all others are served`, async () => {
+      const { disk, path } = await damagedBroker(machine)
+      const events: BrokerEvent[] = []
+      const open = await openBroker({ report: (event) => events.push(event) }, disk)
+      const found = events.flatMap((event) =>
+        event.type === 'directory-finding' ? event.text : [],
+      )
+      assert.equal(found.length, 1)
+      assert.match(
+        found[0]!,
+        new RegExp(`${path} is damaged.*log repair.*not the coordinator of ${machine}`),
+      )
+      const client = await open.client()
+      for (const [key, code] of [
+        [keyType, ErrorCode.COORDINATOR_NOT_AVAILABLE],
+        [1 - keyType, ErrorCode.NONE],
+      ] as const) {
+        const asked = { keyType: key, coordinatorKeys: ['readers'] }
+        const { coordinators } = await client.ask('FindCoordinator', 4, asked)
+        assert.equal(coordinators[0]!.errorCode, code)
+      }
+      const request = { transactionalId: null, transactionTimeoutMs: 60_000 }
+      const { errorCode } = await client.ask('InitProducerId', 4, request)
+      assert.equal(errorCode === ErrorCode.NONE, machine === 'groups')
+      for (const name of ['first', 'second']) {
+        assert.ok((await records(client, name)) > 0)
+        await produce(client, name, batchOf(['more']), { partition: 0 })
+      }
+      await createTopic(client, 'third', 1)
+      await open.broker.close()
+    })
+  }
+
+  it('of groups is repaired at the price of what could not be read', async () => {
+    const { disk } = await damagedBroker('groups')
     await repairStore(disk, nodeClock, 'data')
     const events: BrokerEvent[] = []
     const open = await openBroker({ report: (event) => events.push(event) }, disk)
     const reader = await open.client()
     assert.equal(await committed(reader, 'first'), -1)
     assert.equal(await committed(reader, 'second'), 1)
-    assert.ok(
-      events.some(
-        (event) => event.type === 'directory-finding' && /log of groups/.test(event.text),
-      ),
-    )
+    const texts = events.flatMap((event) => (event.type === 'directory-finding' ? event.text : []))
+    assert.match(texts[0]!, /log of groups lacks changes/)
     await open.broker.close()
   })
 })
