@@ -183,7 +183,7 @@ export const below: readonly Mutant[] = [
   },
   {
     name: 'directoryNameMax',
-    file: 'src/log/store/recovery.ts',
+    file: 'src/log/store/replay.ts',
     text: 'name.length <= directoryNameMax ?',
     instead: 'name.length <= 1000 * directoryNameMax ?',
     tests: ['test/unit/log/log-store.test.ts'],

@@ -257,7 +257,7 @@ export const broker: readonly Mutant[] = [
   {
     name: 'coordinatorLogBytesMax',
     file: 'src/broker/machines/machine-host.ts',
-    text: 'if (log.sizeBytes > options.logBytesMax) {',
+    text: 'if (log.sizeBytes > options.logBytesMax && !replayed.hasLostChanges) {',
     instead: 'if (log.sizeBytes < 0) {',
     tests: ['test/unit/broker/machine-host.test.ts'],
   },

@@ -24,6 +24,10 @@ const passOf: Record<PlantedFault, PassName> = {
   'wall-clock-deadlines': 'clocks',
   'deadlines-while-stopped': 'clocks',
   'trust-batch-headers': 'network',
+  'meta-without-checksum': 'damage',
+  'cut-what-cannot-be-read': 'damage',
+  'trust-base-offsets': 'damage',
+  'lock-not-checked': 'damage',
 }
 
 export const plantedBugs = Object.keys(passOf) as readonly PlantedFault[]

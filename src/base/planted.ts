@@ -20,5 +20,9 @@ export type PlantedInBroker =
   | 'wall-clock-deadlines'
   | 'deadlines-while-stopped'
   | 'trust-batch-headers'
+  | 'meta-without-checksum'
+  | 'cut-what-cannot-be-read'
+  | 'trust-base-offsets'
+  | 'lock-not-checked'
 
 export const planted: Set<PlantedFault> = new Set()

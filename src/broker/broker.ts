@@ -23,7 +23,7 @@ import { openCoordinators } from './machines/coordinators.ts'
 import { dispatch } from './server/dispatch.ts'
 import { FetchSessions } from './serving/fetch-sessions.ts'
 import { RecordCheck } from './serving/record-check.ts'
-import { isMachineLog } from './machines/machine-host.ts'
+import { settleStrayLogs } from './machines/stray-logs.ts'
 import { WaitingRoom } from './serving/waiting.ts'
 
 export type StoreBounds = Pick<
@@ -237,7 +237,7 @@ async function openParts(
       ...(network === undefined ? [] : listenerConfigs(listeners)),
     ]),
   })
-  await deleteStrayLogs(store, catalog)
+  await settleStrayLogs(store, catalog, coordinators, report)
   return {
     ...coordinators,
     clusterId: store.clusterId,
@@ -252,16 +252,5 @@ async function openParts(
     lookUps: new Gate(config.lookUpsMax),
     waiting: new WaitingRoom(clock),
     sessions: new FetchSessions(random, config.fetchSessionsMax, config.fetchSessionPartitionsMax),
-  }
-}
-
-/** A crash may have come between the end of a topic and that of its logs. */
-async function deleteStrayLogs(store: LogStore, catalog: Catalog): Promise<void> {
-  const known = new Set<string>()
-  for (const { partitions } of catalog.topics()) {
-    for (const { log } of partitions) known.add(log.name)
-  }
-  for (const name of store.names()) {
-    if (!known.has(name) && !isMachineLog(name)) await store.delete(name)
   }
 }

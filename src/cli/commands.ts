@@ -36,6 +36,7 @@ function buildProgram(): Command {
   addTopics(program)
   addTail(program)
   addGet(program)
+  addLog(program)
   return program
 }
 
@@ -205,6 +206,37 @@ function addGet(program: Command): void {
     .action(async (service, view, key, options) =>
       (await import('./get.ts')).get({ service, view, key }, options),
     )
+}
+
+function addLog(program: Command): void {
+  const log = program
+    .command('log')
+    .description('verify, repair and dump a data directory that no broker has open.')
+  log
+    .command('verify')
+    .description('read everything and name each damage. Exit code 2: there is one.')
+    .addOption(directoryOption('data/broker'))
+    .addOption(jsonOption('print one JSON object'))
+    .action(async (options) => (await import('./log.ts')).verifyLog(options))
+  log
+    .command('repair')
+    .description(
+      'say what is damaged and what is lost with it, ask, and go on without that. What is taken away ' +
+        'or written over is kept in aside/.',
+    )
+    .addOption(directoryOption('data/broker'))
+    .addOption(yesOption())
+    .addOption(jsonOption('say what was done as one JSON object'))
+    .action(async (options) => (await import('./log.ts')).repairLog(options))
+  log
+    .command('dump')
+    .description(
+      'print what one file of a data directory says: a journal, a segment, or a small one.',
+    )
+    .argument('<file>')
+    .option('--records', 'print the records of batches, too')
+    .addOption(jsonOption('one JSON object a line'))
+    .action(async (file, options) => (await import('./log.ts')).dumpLog(file, options))
 }
 
 function yesOption(): Option {

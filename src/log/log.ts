@@ -199,6 +199,7 @@ export class Log {
     minOneBatch: boolean,
   ): Promise<Uint8Array[]> {
     const found = await this.#segments.read(from, upTo, maxBytes, minOneBatch)
+    for (const batch of found) this.#state.epochs.restore(batch)
     const last = found.at(-1)
     if (last === undefined) return found
     const next = nextOffsetOf(readBatchHeader(last))
@@ -337,14 +338,12 @@ export class Log {
     this.tellListeners()
   }
 
-  /** Takes a batch from the journal after a restart, unless segments or checkpoint have it already.
-   * @param mayLack whether batches before it may be lost */
-  replay(batch: Uint8Array, header: BatchHeader, appendedAt: number, mayLack: boolean): void {
+  /** Takes a batch from the journal after a restart, unless segments or checkpoint have it already. */
+  replay(batch: Uint8Array, header: BatchHeader, appendedAt: number): void {
     const { partitionLeaderEpoch: leaderEpoch } = header
     const moment: Moment = { appendedAt, monotonicMs: undefined, leaderEpoch }
     if (header.baseOffset >= this.endOffset) {
-      const isNext = header.baseOffset === this.endOffset
-      assert(isNext || mayLack, `a hole in the journal of ${this.name}`)
+      assert(header.baseOffset === this.endOffset, `a hole in the journal of ${this.name}`)
       this.#tail.push(batch, header.baseOffset, nextOffsetOf(header), header.maxTimestamp)
       this.#unwrittenBytes += batch.length
       this.#journaledOffset = this.endOffset

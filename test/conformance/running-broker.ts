@@ -30,7 +30,10 @@ export async function runBroker(
     random: nodeRandom,
     network: nodeNetwork,
     directory: path,
-    report: (event) => events.push(event),
+    report: (event) => {
+      // Every start says that it was one.
+      if (event.type !== 'started') events.push(event)
+    },
     ...options,
   })
   const { host, port } = broker.address!

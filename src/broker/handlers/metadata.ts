@@ -41,11 +41,16 @@ export const metadataHandlers: Handlers = {
 
   FindCoordinator: (request, context) => {
     const { nodeId, host, port } = brokerOf(context)
-    const known = request.keyType === groupKey || request.keyType === transactionKey
-    const errorCode = known ? ErrorCode.NONE : ErrorCode.INVALID_REQUEST
+    const isKey = request.keyType === groupKey || request.keyType === transactionKey
+    const machine = request.keyType === groupKey ? context.groups : context.transactions
+    const known = isKey && machine.damage === undefined
+    const fault = isKey ? ErrorCode.COORDINATOR_NOT_AVAILABLE : ErrorCode.INVALID_REQUEST
+    const errorCode = known ? ErrorCode.NONE : fault
     // Kafka's words for no error: here the code's name, and from version 4 on nothing, but never null.
     const none = context.version < 4 ? 'NONE' : ''
-    const errorMessage = known ? none : `key type ${request.keyType} is not spoken here`
+    const notSpoken = `key type ${request.keyType} is not spoken here`
+    const why = isKey ? machine.damage?.message : notSpoken
+    const errorMessage = known ? none : (why ?? none)
     const where = known ? { nodeId, host, port } : { nodeId: -1, host: '', port: -1 }
     if (context.version < 4) return { errorCode, errorMessage, ...where }
     return {

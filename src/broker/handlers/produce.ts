@@ -42,7 +42,9 @@ export const produceHandlers: Handlers = {
   },
 
   InitProducerId: (request, context) =>
-    forward(context.transactions, 'InitProducerId', request, context),
+    context.transactions.damage === undefined
+      ? forward(context.transactions, 'InitProducerId', request, context)
+      : { errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE, producerId: -1, producerEpoch: -1 },
 
   DeleteRecords: async (request, { catalog }) => ({
     topics: await Promise.all(

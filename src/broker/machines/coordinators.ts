@@ -8,7 +8,7 @@
  * that was cut short; a second marker of a transaction that has ended changes nothing for readers. What was
  * to follow a topic's deletion is found at the start: positions in topics that are gone are forgotten then.
  */
-import { assert } from '../../base/errors.ts'
+import { assert, type HeadwaterError } from '../../base/errors.ts'
 import type {
   GroupsCommand,
   GroupsEffect,
@@ -74,18 +74,27 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
   const groups = await MachineHost.open(groupsMachine(config.groups), {
     ...shared,
     runEffect: () => {},
+    onDamage: (error) => options.report(halted('groups and of committed offsets', error)),
   })
   const transactions = await MachineHost.open(transactionsMachine(config.transactions), {
     ...shared,
     runEffect: (effect) => runTransactionsEffect(effect, options, coordinators),
+    onDamage: (error) => options.report(halted('transactions and of producer ids', error)),
   })
   const coordinators: Coordinators = { topics, groups, transactions }
   topics.start()
   await catalog.settled()
   groups.start()
-  forgetGoneTopics(coordinators)
+  // Topics that were lost in a repair are not gone: see `stray-logs.ts`.
+  if (!topics.hasLostChanges && groups.damage === undefined) forgetGoneTopics(coordinators)
   transactions.start()
   return coordinators
+}
+
+/** What is halted costs its clients alone; topics and their records are served. */
+function halted(what: string, error: HeadwaterError): BrokerEvent {
+  const text = `${error.message}. Until then this broker is not the coordinator of ${what}: clients that need it wait, all others are served`
+  return { type: 'directory-finding', kind: 'damaged', text }
 }
 
 /** A crash may have come between the end of a topic and that of the positions in it: one made anew under
@@ -104,7 +113,7 @@ async function runTopicsEffect(
   // What a broker-wide setting means for topics comes as `configure-logs`.
   if (effect.type === 'configure-broker') return
   await catalog.run(effect)
-  if (effect.type !== 'delete-logs') return
+  if (effect.type !== 'delete-logs' || groups.damage !== undefined) return
   await groups.call((token) => ({ type: 'topics-deleted', token, topics: effect.topics }))
 }
 
@@ -122,6 +131,8 @@ function runTransactionsEffect(
     if (reason === undefined) continue
     report({ type: 'marker-skipped', transactionalId, topic, partition, reason })
   }
+  // It stays as it is, and the first start that has groups again ends it.
+  if (effect.groups.length > 0 && groups.damage !== undefined) return
   if (effect.groups.length > 0) {
     const { groups: groupIds } = effect
     groups.ask((token) => ({

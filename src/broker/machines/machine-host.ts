@@ -10,7 +10,7 @@
  * The log is numbered (`coordinator.groups-1`). One grown long is shortened when it is opened: the state is dumped
  * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
  */
-import { assert, isHeadwaterError } from '../../base/errors.ts'
+import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
 import type { Instant } from '../../base/instant.ts'
 import type { Reply } from '../../coordinator/answer.ts'
 import type { AnswerOf } from '../../coordinator/commands.ts'
@@ -18,7 +18,7 @@ import { replay, type Decision, type Machine } from '../../coordinator/machine.t
 import type { Clock, Timer } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
 import type { Log } from '../../log/log.ts'
-import { splitBatches } from '../../records/batch.ts'
+import { nextOffsetOf, readBatchHeader, splitBatches } from '../../records/batch.ts'
 import { BatchBuilder, decodeRecords } from '../../records/record.ts'
 import { AttentiveClock } from './attentive-clock.ts'
 
@@ -33,6 +33,8 @@ export interface MachineHostOptions<Effect> {
   readonly logBytesMax: number
   /** Runs an effect; replies of its decision wait for the promise, if there is one. */
   readonly runEffect: (effect: Effect) => Promise<void> | void
+  /** Hears that the machine's log cannot be read: then it answers nobody. Without it that is thrown. */
+  readonly onDamage?: (error: HeadwaterError) => void
 }
 
 /** The answer before it is durable, and what to wait for before telling anyone. */
@@ -48,6 +50,10 @@ interface Waiter {
 
 export class MachineHost<State, Command extends { readonly type: string }, Change, Effect> {
   readonly state: State
+  /** Whether changes before now are lost for good, so that the state is not all there was. */
+  readonly hasLostChanges: boolean
+  /** Why it answers nobody, when its log cannot be read. */
+  readonly damage: HeadwaterError | undefined
   readonly #machine: Machine<State, Command, Change, Effect>
   readonly #log: Log
   readonly #clock: Clock
@@ -63,12 +69,15 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   private constructor(
     machine: Machine<State, Command, Change, Effect>,
-    state: State,
+    { state, hasLostChanges, damage }: Replayed<State>,
     log: Log,
     options: MachineHostOptions<Effect>,
   ) {
     this.#machine = machine
     this.state = state
+    this.hasLostChanges = hasLostChanges
+    this.damage = damage
+    this.#closed = damage
     this.#log = log
     this.#clock = options.clock
     this.#attentive = new AttentiveClock(options.clock)
@@ -82,22 +91,34 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   ): Promise<MachineHost<State, Command, Change, Effect>> {
     const { store, clock } = options
     let log = await openMachineLog(store, machine.name)
-    let state = await replayLog(machine, log)
-    if (log.sizeBytes > options.logBytesMax) {
-      const shortened = await shorten(store, machine, state, log, clock.now())
-      if (shortened !== log) state = await replayLog(machine, shortened)
+    let replayed: Replayed<State>
+    try {
+      replayed = await replayLog(machine, log)
+    } catch (error) {
+      const { onDamage } = options
+      if (onDamage === undefined || !isHeadwaterError(error, 'data-corrupt')) throw error
+      onDamage(error)
+      const halted = { state: machine.initial(), hasLostChanges: false, damage: error }
+      return new MachineHost(machine, halted, log, options)
+    }
+    // Shortened, it would not show any more that something is lost.
+    if (log.sizeBytes > options.logBytesMax && !replayed.hasLostChanges) {
+      const shortened = await shorten(store, machine, replayed.state, log, clock.now())
+      if (shortened !== log) replayed = await replayLog(machine, shortened)
       log = shortened
     }
-    return new MachineHost(machine, state, log, options)
+    return new MachineHost(machine, replayed, log, options)
   }
 
   /** Decides what a replay left to do: effects to run again, timeouts to set. */
   start(): void {
+    if (this.damage !== undefined) return
     for (const command of this.#machine.afterReplay(this.state)) this.tell(command)
   }
 
   /** Asks, and waits for the durable answer. */
   call<C extends Command>(make: (token: string) => C): Promise<AnswerOf<C['type']>> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed)
     const token = this.#token()
     return new Promise((resolve, reject) => {
       // A reply carries the token of the command it was made for, by `answer` alone.
@@ -247,25 +268,36 @@ function logPrefix(machineName: string): string {
   return `coordinator.${machineName}-`
 }
 
+interface Replayed<State> {
+  readonly damage?: HeadwaterError
+  readonly state: State
+  /** A repair has put batches without records in the place of some that it could not read. */
+  readonly hasLostChanges: boolean
+}
+
 async function replayLog<State, Command, Change, Effect>(
   machine: Machine<State, Command, Change, Effect>,
   log: Log,
-): Promise<State> {
+): Promise<Replayed<State>> {
   const state = machine.initial()
   const upTo = log.highWatermark
+  let hasLostChanges = false
   let at = log.startOffset
   while (at < upTo) {
     const read = await log.read(at, { maxBytes: replayReadBytes, upTo, minOneBatch: true })
-    const records = read.flatMap(splitBatches).flatMap((batch) => decodeRecords(batch))
-    const stored = records.map(({ value }) => {
-      assert(value !== null, 'a stored change has no bytes')
-      return value
-    })
-    replay(machine, stored, state)
-    assert(records.length > 0, `the log of ${machine.name} ends before its high watermark`)
-    at = records.at(-1)!.offset + 1
+    const batches = read.flatMap(splitBatches)
+    assert(batches.length > 0, `the log of ${machine.name} ends before its high watermark`)
+    for (const batch of batches) {
+      const stored = decodeRecords(batch).map(({ value }) => {
+        assert(value !== null, 'a stored change has no bytes')
+        return value
+      })
+      replay(machine, stored, state)
+      hasLostChanges ||= stored.length === 0
+      at = nextOffsetOf(readBatchHeader(batch))
+    }
   }
-  return state
+  return { state, hasLostChanges }
 }
 
 /** Writes the state into the next log; the old one stays when that would not halve it. */

@@ -10,6 +10,7 @@
  */
 import { crc32c } from '../../base/checksum.ts'
 import { HeadwaterError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
 import type { Disk } from '../../io/ports.ts'
 import { checkBatch, readBatchHeader } from '../../records/batch.ts'
 import { backupOrRepair } from '../advice.ts'
@@ -88,7 +89,7 @@ export async function scanJournal(scan: JournalScan): Promise<JournalEnd> {
   }
   end ??= emptyEnd(scan)
   checkReach(scan, end)
-  return scan.onDamage === undefined ? end : behindAll(scan, end)
+  return end
 }
 
 async function scanFile(
@@ -168,21 +169,10 @@ function emptyEnd({ fileNumber, firstSequence }: JournalScan): JournalEnd {
   return { position, ...nothing }
 }
 
-/** A file and a sequence that nothing was ever written under: what is damaged is not written to. */
-function behindAll({ mark }: JournalScan, end: JournalEnd): JournalEnd {
-  const { fileNumber, nextSequence } = end.position
-  const position = {
-    fileNumber: Math.max(fileNumber, mark?.fileNumber ?? 0) + 1,
-    sizeBytes: 0,
-    nextSequence: Math.max(nextSequence, (mark?.sequence ?? 0) + 1),
-  }
-  return { ...end, position }
-}
-
 /** Damage, when the journal ends before what was synced. */
 function checkReach(scan: JournalScan, { position }: JournalEnd): void {
   const synced = scan.mark?.sequence ?? 0
-  if (position.nextSequence > synced) return
+  if (position.nextSequence > synced || planted.has('cut-what-cannot-be-read')) return
   const path = `${scan.directory}/${journalFileName(position.fileNumber)}`
   const fault = `it ends there with group ${position.nextSequence - 1}, and all up to ${synced} were synced`
   report(scan, damaged(path, position.sizeBytes, fault))
@@ -304,6 +294,7 @@ async function findDamage(
     const fault = `group ${sequence} is bad, and group ${later.sequence} at byte ${later.at} proves it was synced`
     return { fault, ...goOn }
   }
+  if (planted.has('cut-what-cannot-be-read')) return undefined
   const synced = scan.mark?.sequence ?? 0
   if (synced >= sequence) {
     return { fault: `group ${sequence} is bad, and all up to ${synced} were synced`, ...goOn }
@@ -334,7 +325,7 @@ function missing(directory: string, fileNumber: number): HeadwaterError {
   return new HeadwaterError(
     'data-corrupt',
     `${directory}/${journalFileName(fileNumber)} is missing. Acknowledged records were in it, so ` +
-      `nothing was changed. ${backupOrRepair(directory)}`,
+      `nothing was changed. ${backupOrRepair(directory, 1)}`,
   )
 }
 
@@ -342,6 +333,6 @@ function damaged(path: string, position: number, fault: string): HeadwaterError 
   return new HeadwaterError(
     'data-corrupt',
     `${path} is damaged at byte ${position}: ${fault}. Acknowledged records stood there, so nothing ` +
-      `was changed or dropped. ${backupOrRepair(path)}`,
+      `was changed or dropped. ${backupOrRepair(path, 2)}`,
   )
 }

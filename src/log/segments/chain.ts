@@ -3,6 +3,7 @@
  * ended. Base offset and length lie outside a batch's own checksum, so this is what guards them.
  */
 import { HeadwaterError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
 import { batchHeaderBytes, nextOffsetOf, readBatchHeader } from '../../records/batch.ts'
 import type { BatchFault, BatchHeader } from '../../records/batch.ts'
 import { backupOrRepair } from '../advice.ts'
@@ -40,7 +41,8 @@ export function headerInChain(
     header.baseOffset >= bounds.baseOffset &&
     next <= bounds.nextOffset &&
     (end < bounds.sizeBytes || next === bounds.nextOffset)
-  if (!isSound || header.baseOffset !== (expected ?? header.baseOffset)) {
+  const isNext = header.baseOffset === (expected ?? header.baseOffset)
+  if (!isSound || !(isNext || planted.has('trust-base-offsets'))) {
     throw damagedSegment(bounds.path, position, 'no batch of this log begins here')
   }
   return header
@@ -54,6 +56,6 @@ export function damagedSegment(path: string, position: number, fault: string): H
   return new HeadwaterError(
     'data-corrupt',
     `${path} is damaged at byte ${position}: ${fault}. These bytes were synced, so it was not a crash: ` +
-      `check the disk. Other records and other logs are served. ${backupOrRepair(path)}`,
+      `check the disk. Other records and other logs are served. ${backupOrRepair(path, 3)}`,
   )
 }

@@ -5,6 +5,7 @@
  * nothing was written leaves no trace. A client that asks where an epoch ended learns up to where its
  * own position still agrees with the log.
  */
+import { readBatchHeader, stampBatch } from '../../records/batch.ts'
 
 export interface EpochStart {
   readonly epoch: number
@@ -28,6 +29,18 @@ export class Epochs {
 
   get starts(): readonly EpochStart[] {
     return this.#starts
+  }
+
+  /** The epoch that a batch at `offset` was stored under. */
+  of(offset: number): number {
+    return this.#starts.findLast(({ startOffset }) => startOffset <= offset)?.epoch ?? 0
+  }
+
+  /** Stamps a stored batch with the epoch it was stored under, which is in no checksum of its own. */
+  restore(batch: Uint8Array): void {
+    const { baseOffset, partitionLeaderEpoch } = readBatchHeader(batch)
+    const epoch = this.of(baseOffset)
+    if (epoch !== partitionLeaderEpoch) stampBatch(batch, baseOffset, epoch)
   }
 
   /** Notes a batch stored at `offset` under `epoch`. */

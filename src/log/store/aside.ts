@@ -1,12 +1,33 @@
 /** Where files go that cannot be used and may hold records: `aside/<n>/` and their path, never over another. */
 import type { Disk } from '../../io/ports.ts'
 
+/** Bytes copied at a time. */
+const copyBytes = 1024 * 1024
+
 /** Moves a file, or a directory with all in it, durably; where to. */
 export async function moveAside(disk: Disk, directory: string, path: string): Promise<string> {
   const to = await placeAside(disk, directory, path)
   await disk.rename(path, to)
   await disk.syncDirectory(parentOf(to))
   await disk.syncDirectory(parentOf(path))
+  return to
+}
+
+/** Copies a file, durably; where to. */
+export async function copyAside(disk: Disk, directory: string, path: string): Promise<string> {
+  const to = await placeAside(disk, directory, path)
+  const [from, copy] = await Promise.all([disk.open(path, 'read'), disk.open(to, 'create')])
+  try {
+    const size = await from.size()
+    for (let at = 0; at < size; at += copyBytes) {
+      await copy.write([await from.read(at, copyBytes)], at)
+    }
+    await copy.sync()
+  } finally {
+    await from.close()
+    await copy.close()
+  }
+  await disk.syncDirectory(parentOf(to))
   return to
 }
 

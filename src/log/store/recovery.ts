@@ -9,33 +9,20 @@
  */
 import { HeadwaterError } from '../../base/errors.ts'
 import type { Disk } from '../../io/ports.ts'
-import { readBatchHeader } from '../../records/batch.ts'
-import type { LogIdentity } from '../identity.ts'
 import { backupOrRepair } from '../advice.ts'
 import { moveAside } from './aside.ts'
-import { decodeIdentity, readCheckpoint } from './checkpoint.ts'
+import { readCheckpoint } from './checkpoint.ts'
 import { removeCleanMarker, type StoreDirectory } from './directory.ts'
 import type { Finding } from './finding.ts'
-import { beyondJournal, surveyLogs, type Beyond, type SurveyedLog } from './survey.ts'
-import { EntryKind, journalFileName, type JournalEntry } from '../journal/format.ts'
+import { makeLog, Replay, type LogFactory, type TruncatedRange } from './replay.ts'
+import { beyondJournal, surveyLogs, type Survey } from './survey.ts'
+import { journalFileName } from '../journal/format.ts'
 import { scanJournal, type JournalEnd } from '../journal/scan.ts'
 import { LogState } from '../state/log-state.ts'
-import { Log, type LogHost } from '../log.ts'
-import type { SegmentFiles } from '../segments/segment.ts'
-import { Segments, type SegmentExtent } from '../segments/segments.ts'
+import type { Log } from '../log.ts'
 
-/** Longest directory name made of a log's name alone: file systems stop at 255 bytes. */
-const directoryNameMax = 200
 /** Bytes of the journal written again at a time. */
 const rewriteBytes = 1024 * 1024
-
-interface TruncatedRange {
-  readonly log: string
-  /** First offset that was written but never acknowledged. */
-  readonly from: number
-  /** The offset after the last one. */
-  readonly to: number
-}
 
 /** What opening found. */
 export interface Recovered {
@@ -68,28 +55,6 @@ export interface Damage {
   readonly lost: readonly TruncatedRange[]
 }
 
-export interface LogFactory {
-  readonly files: SegmentFiles
-  readonly host: LogHost
-  readonly segmentBytes: number
-  readonly logsPath: string
-}
-
-/** A log that has no segments yet, or those of `extents`. */
-export function makeLog(
-  factory: LogFactory,
-  identity: LogIdentity,
-  state = new LogState(),
-  writtenOffset = 0,
-  extents: readonly SegmentExtent[] = [],
-): Log {
-  const { files, host, logsPath } = factory
-  const directory = `${logsPath}/${directoryName(identity.name, identity.number)}`
-  const segmentBytes = identity.config.segmentBytes ?? factory.segmentBytes
-  const segments = new Segments(files, directory, segmentBytes, extents)
-  return new Log(host, identity, segments, state, writtenOffset)
-}
-
 /**
  * @param onDamage hears of what would be refused, and as much is brought back as can be read; what is past
  * repair is thrown anyway
@@ -99,6 +64,51 @@ export async function recoverLogs(
   directory: StoreDirectory,
   onDamage?: (damage: Damage) => void,
 ): Promise<RecoveredLogs> {
+  const { disk } = factory.files
+  const lost: TruncatedRange[] = []
+  const {
+    replay,
+    end: found,
+    survey,
+  } = await readLogs(
+    factory,
+    directory,
+    onDamage &&
+      ((damage) => {
+        lost.push(...damage.lost)
+        onDamage(damage)
+      }),
+  )
+  const end = onDamage === undefined ? found : behindAll(directory, found)
+  if (onDamage !== undefined) replay.endAll(lost)
+  const findings = [...survey.damaged]
+  await removeCleanMarker(disk, directory.path)
+  const truncated = replay.rangesOf(end.tornEntries)
+  for (const range of replay.lost) findings.push(lostInJournal(range))
+  if (directory.cleanSequence === undefined && onDamage === undefined) {
+    await makeDurable(disk, directory, end)
+    if (end.tornBytes > 0) findings.push(cut(directory, end, truncated))
+  }
+  const isProven = directory.mark?.mark !== undefined || directory.cleanSequence !== undefined
+  for (const path of survey.strays) {
+    // Without the mark nobody can say that the journal is whole, so nothing is thrown away for its sake.
+    if (survey.beyond.some(({ paths }) => paths.has(path))) continue
+    const mayGo = (isProven && onDamage === undefined) || directory.isOldFormat
+    if (mayGo) await disk.remove(path)
+    else findings.push(await putAside(disk, directory.path, path))
+  }
+  for (const log of replay.logs.values()) await log.dropSegments()
+  const logs = new Map([...replay.logs.values()].map((log) => [log.name, log]))
+  const { nextLogNumber, leaderEpoch, records } = replay
+  return { logs, nextLogNumber, leaderEpoch, end, records, truncated, findings }
+}
+
+/** What a directory holds, without a change to it. */
+export async function readLogs(
+  factory: LogFactory,
+  directory: StoreDirectory,
+  onDamage?: (damage: Damage) => void,
+): Promise<{ replay: Replay; end: JournalEnd; survey: Survey }> {
   const { disk } = factory.files
   const { mark } = directory.mark ?? {}
   const checkpoint = await readCheckpoint(disk, directory.path)
@@ -143,94 +153,18 @@ export async function recoverLogs(
     refuse(beyondJournal(beyond))
     replay.adopt(beyond)
   }
-  const findings = [...survey.damaged]
-  await removeCleanMarker(disk, directory.path)
-  const truncated = replay.rangesOf(end.tornEntries)
-  if (directory.cleanSequence === undefined && onDamage === undefined) {
-    await makeDurable(disk, directory, end)
-    if (end.tornBytes > 0) findings.push(cut(directory, end, truncated))
-  }
-  const isProven = mark !== undefined || directory.cleanSequence !== undefined
-  for (const path of survey.strays) {
-    // Without the mark nobody can say that the journal is whole, so nothing is thrown away for its sake.
-    if (survey.beyond.some(({ paths }) => paths.has(path))) continue
-    const mayGo = (isProven && onDamage === undefined) || directory.isOldFormat
-    if (mayGo) await disk.remove(path)
-    else findings.push(await putAside(disk, directory.path, path))
-  }
-  for (const log of replay.logs.values()) await log.dropSegments()
-  const logs = new Map([...replay.logs.values()].map((log) => [log.name, log]))
-  const { nextLogNumber, leaderEpoch, records } = replay
-  return { logs, nextLogNumber, leaderEpoch, end, records, truncated, findings }
+  return { replay, end, survey }
 }
 
-class Replay {
-  readonly logs = new Map<number, Log>()
-  readonly extents = new Map<number, readonly SegmentExtent[]>()
-  nextLogNumber: number
-  leaderEpoch: number
-  records = 0
-  readonly #factory: LogFactory
-
-  constructor(factory: LogFactory, nextLogNumber: number, leaderEpoch: number) {
-    this.#factory = factory
-    this.nextLogNumber = nextLogNumber
-    this.leaderEpoch = leaderEpoch
+/** With a file and a sequence that nothing was ever written under: what is damaged is not written to. */
+function behindAll({ mark }: StoreDirectory, end: JournalEnd): JournalEnd {
+  const { fileNumber, nextSequence } = end.position
+  const position = {
+    fileNumber: Math.max(fileNumber, mark?.mark?.fileNumber ?? 0) + 1,
+    sizeBytes: 0,
+    nextSequence: Math.max(nextSequence, (mark?.mark?.sequence ?? 0) + 1),
   }
-
-  /** @param mayLack whether entries before this one may be lost */
-  apply(entry: JournalEntry, payload: Uint8Array, appendedAt: number, mayLack: boolean): void {
-    const number = entry.logNumber
-    switch (entry.kind) {
-      case EntryKind.batch: {
-        const header = readBatchHeader(payload)
-        this.records += header.recordCount
-        this.logs.get(number)?.replay(payload, header, appendedAt, mayLack)
-        return
-      }
-      case EntryKind.create:
-        if (number < this.nextLogNumber) return
-        this.logs.set(number, makeLog(this.#factory, { ...decodeIdentity(payload), number }))
-        this.nextLogNumber = number + 1
-        return
-      case EntryKind.delete:
-        this.logs.get(number)?.markDeleted()
-        this.logs.delete(number)
-        return
-      case EntryKind.start:
-        this.logs.get(number)?.replayStart(entry.offset)
-        return
-      case EntryKind.epoch:
-        this.leaderEpoch = Math.max(this.leaderEpoch, entry.offset)
-    }
-  }
-
-  *surveyed(): Iterable<SurveyedLog> {
-    for (const [number, log] of this.logs) {
-      const directory = `${this.#factory.logsPath}/${directoryName(log.name, number)}`
-      yield { log, directory, extents: this.extents.get(number) ?? [] }
-    }
-  }
-
-  /** Takes from a segment what the journal lacks. */
-  adopt({ log, batches }: Beyond): void {
-    for (const batch of batches) {
-      const header = readBatchHeader(batch)
-      this.records += header.recordCount
-      log.replay(batch, header, header.maxTimestamp, true)
-    }
-  }
-
-  rangesOf(entries: readonly JournalEntry[]): TruncatedRange[] {
-    const ranges = new Map<string, TruncatedRange>()
-    for (const entry of entries) {
-      const log = entry.kind === EntryKind.batch ? this.logs.get(entry.logNumber) : undefined
-      if (log === undefined) continue
-      const from = ranges.get(log.name)?.from ?? entry.offset
-      ranges.set(log.name, { log: log.name, from, to: entry.offset + entry.lastOffsetDelta + 1 })
-    }
-    return [...ranges.values()]
-  }
+  return { ...end, position }
 }
 
 /** After a close in good order the journal has exactly the end that close wrote down. */
@@ -243,7 +177,7 @@ function uncleanEnd(directory: StoreDirectory, end: JournalEnd): HeadwaterError 
     'data-corrupt',
     `${path} is damaged at byte ${end.position.sizeBytes}: the store was closed in good order after group ` +
       `${cleanSequence - 1}, and the last that can be read is ${end.position.nextSequence - 1}. Nothing was ` +
-      `changed. ${backupOrRepair(path)}`,
+      `changed. ${backupOrRepair(path, 2)}`,
   )
 }
 
@@ -287,15 +221,15 @@ async function makeDurable(disk: Disk, directory: StoreDirectory, end: JournalEn
   }
 }
 
+function lostInJournal({ log, from, to }: TruncatedRange): Finding {
+  const text = `the records of ${log} with offsets ${from} to ${to - 1} are lost`
+  return { kind: 'damaged', log, text }
+}
+
 /** Moves a stray file or directory to where nothing reads it. */
 async function putAside(disk: Disk, directory: string, path: string): Promise<Finding> {
   const name = path.slice(`${directory}/logs/`.length)
   const aside = await moveAside(disk, directory, path)
   const text = `${path} is accounted for by no log, and nothing proves that it is left over: it was moved to ${aside}`
   return { kind: 'damaged', log: name.split('/')[0]!, text }
-}
-
-/** A log's directory: its name, or its beginning and the log's number when the name is too long. */
-function directoryName(name: string, number: number): string {
-  return name.length <= directoryNameMax ? name : `${name.slice(0, directoryNameMax)}~${number}`
 }

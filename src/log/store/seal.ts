@@ -7,6 +7,7 @@
  */
 import { utf8Bytes, utf8String } from '../../base/bytes.ts'
 import { crc32c } from '../../base/checksum.ts'
+import { planted } from '../../base/planted.ts'
 
 /** Bytes of what follows the checked ones. */
 const sealBytes = sealOf(0).length
@@ -19,6 +20,7 @@ export function seal(value: object): Uint8Array {
 
 /** What was sealed; undefined when the bytes are not those that were written. */
 export function unseal(bytes: Uint8Array): Record<string, unknown> | undefined {
+  if (planted.has('meta-without-checksum')) return parseObject(utf8String(bytes))
   const end = bytes.length - sealBytes
   if (end <= 0 || utf8String(bytes.subarray(end)) !== sealOf(crc32c(bytes, 0, end)))
     return undefined

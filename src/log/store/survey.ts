@@ -87,7 +87,7 @@ export function beyondJournal({ log, path, batches }: Beyond): HeadwaterError {
     'data-corrupt',
     `${path} holds records of ${log.name} up to offset ${end - 1}, and the journal only up to ` +
       `${log.endOffset - 1}: acknowledged records are missing from the journal, or this is a copy that was ` +
-      `made while a broker wrote. Nothing was changed. ${backupOrRepair(path)}`,
+      `made while a broker wrote. Nothing was changed. ${backupOrRepair(path, 3)}`,
   )
 }
 
@@ -164,6 +164,6 @@ function lost(log: Log, path: string, extent: SegmentExtent, fault: string): Fin
     text:
       `${path} ${fault}, so something other than Headwater changed it: of the records of ${log.name} with ` +
       `offsets ${extent.baseOffset} to ${extent.nextOffset - 1} not all can be read. The others are served. ` +
-      backupOrRepair(path),
+      backupOrRepair(path, 3),
   }
 }

@@ -8,9 +8,10 @@ import { fork, seededDraw, drawInteger } from '../../../src/testing/seed.ts'
 import type { SimDiskCall, SimFault } from '../../../src/testing/sim-disk.ts'
 import { clients } from './clients.ts'
 import { clocks } from './clocks.ts'
+import { damageOf } from './damage.ts'
 import type { LifePlan } from './machine.ts'
 import { play } from './play.ts'
-import type { Play } from './play.ts'
+import type { Judgement, Play } from './play.ts'
 import { services } from './services.ts'
 import { evolution } from '../groups/evolution.ts'
 import { groupDrama } from '../groups/drama.ts'
@@ -41,6 +42,8 @@ export const passes = {
   full: (seed) => everyCall({ seed, drama: clients }, needsRoom, full),
   /** Everything that reaches the device fails once; in the next lives the power goes. */
   failed: (seed) => everyCall({ seed, drama: clients }, reachesDevice, failure, powerCut),
+  /** Every file of a data directory is damaged in every way while nobody has it open. */
+  damage: async (seed) => (await damageOf(seed)).map((judge) => ({ seed, judge })),
   /** Connections are cut and held up, and clients killed; the disk is fine. */
   network: (seed) => once({ seed, drama: clients, cuts, plan: () => ({}) }),
   /** The wall clock is set and the machine suspended, and no timeout may care. */
@@ -60,7 +63,7 @@ export const passes = {
     if (kind.stormy === true) return once({ seed, drama, plan: stormy(seed) })
     return once({ seed, drama, durability: 'os', isRoomy: true, plan: () => ({}) })
   }),
-} satisfies Record<string, (seed: number) => Promise<readonly Play[]>>
+} satisfies Record<string, (seed: number) => Promise<readonly (Play | Judgement)[]>>
 
 export type PassName = keyof typeof passes
 
