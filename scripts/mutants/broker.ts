@@ -99,6 +99,13 @@ export const broker: readonly Mutant[] = [
     tests: bounds,
   },
   {
+    name: 'requestHeapBytesMax',
+    file: 'src/broker/server/dispatch.ts',
+    text: 'decodeRequest(frame, parts.config.requestHeapBytesMax)',
+    instead: 'decodeRequest(frame)',
+    tests: ['test/unit/broker/request-memory.test.ts'],
+  },
+  {
     name: 'frameBytesMax',
     file: 'src/protocol/frame.ts',
     text: 'if (length > this.#maxBytes) {',

@@ -75,17 +75,39 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
+/** Memory that decoding may take. Readers of parts of one message share it. */
+export interface HeapAllowance {
+  readonly bytesMax: number
+  usedBytes: number
+}
+
 export class Reader {
   readonly bytes: Uint8Array
   readonly end: number
   at: number
   readonly #view: DataView
+  readonly #allowance: HeapAllowance | undefined
 
-  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+  /** @param allowance what `charge` draws on; without one it never refuses */
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length, allowance?: HeapAllowance) {
     this.bytes = bytes
     this.at = start
     this.end = end
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#allowance = allowance
+  }
+
+  /** A reader of the bytes from `start` to `end`, with the same allowance. */
+  within(start: number, end: number): Reader {
+    return new Reader(this.bytes, start, end, this.#allowance)
+  }
+
+  /** Counts memory that is about to be taken; `frame-too-large` when the message may not have it. */
+  charge(heapBytes: number): void {
+    const allowance = this.#allowance
+    if (allowance === undefined) return
+    allowance.usedBytes += heapBytes
+    if (allowance.usedBytes > allowance.bytesMax) throw tooMuchHeap(allowance)
   }
 
   get remaining(): number {
@@ -296,6 +318,14 @@ export class Writer {
   finish(): Uint8Array {
     return this.bytes.subarray(0, this.at)
   }
+}
+
+function tooMuchHeap({ usedBytes, bytesMax }: HeapAllowance): HeadwaterError {
+  return new HeadwaterError(
+    'frame-too-large',
+    `the message would take ${Math.ceil(usedBytes)} bytes of memory or more, and ${bytesMax} are allowed: ` +
+      'ask for fewer items in one request, or raise requestHeapBytesMax',
+  )
 }
 
 function truncated(wanted: number, left: number): HeadwaterError {

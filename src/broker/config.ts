@@ -24,6 +24,8 @@ export interface BrokerConfig {
   /** Partitions all topics may have together for Metadata to create another; the rest is for CreateTopics. */
   readonly autoCreatePartitionsMax: number
   readonly frameBytesMax: number
+  /** Memory that the items of one request may take once they are decoded, beside its frame. */
+  readonly requestHeapBytesMax: number
   /** Connections beyond this are closed as they come. */
   readonly connectionsMax: number
   /** Requests of one connection that are begun and not answered. */
@@ -55,6 +57,7 @@ export const brokerDefaults: BrokerConfig = {
   partitionsMax: 20_000,
   autoCreatePartitionsMax: 10_000,
   frameBytesMax: frameBytesMaxDefault,
+  requestHeapBytesMax: 32 * 1024 * 1024,
   connectionsMax: 4096,
   requestsInFlightMax: 32,
   requestBytesInFlightMax: 32 * 1024 * 1024,

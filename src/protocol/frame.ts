@@ -43,6 +43,8 @@ export interface DecodedRequest {
   readonly correlationId: number
   readonly clientId: string | null
   readonly body: unknown
+  /** About what `body` takes in memory, beside the frame of which its bytes are views. */
+  readonly heapBytes: number
 }
 
 /** A request of an API or version not spoken here: nothing after its first eight bytes can be read. */
@@ -74,9 +76,16 @@ export function encodeRequest<N extends ApiName>(
   return finishFrame(out)
 }
 
-/** Throws `frame-invalid` when the bytes do not begin with a request. */
-export function decodeRequest(frame: Uint8Array): DecodedRequest | UnsupportedRequest {
-  const from = new Reader(frame)
+/**
+ * Throws `frame-invalid` when the bytes do not begin with a request, and `frame-too-large`, before memory
+ * is taken, when the request would take more than `heapBytesMax`.
+ */
+export function decodeRequest(
+  frame: Uint8Array,
+  heapBytesMax: number = Infinity,
+): DecodedRequest | UnsupportedRequest {
+  const allowance = { bytesMax: heapBytesMax, usedBytes: 0 }
+  const from = new Reader(frame, 0, frame.length, allowance)
   const key = from.int16()
   const version = from.int16()
   const correlationId = from.int32()
@@ -88,7 +97,7 @@ export function decodeRequest(frame: Uint8Array): DecodedRequest | UnsupportedRe
   const clientId = length < 0 ? null : from.string(length)
   if (requestHeaderVersion(api, version) === 2) skipTags(from)
   const body = codecOf(api, version, 'request').read(from)
-  return { api, version, correlationId, clientId, body }
+  return { api, version, correlationId, clientId, body, heapBytes: allowance.usedBytes }
 }
 
 export function encodeResponse<N extends ApiName>(

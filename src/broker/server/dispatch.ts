@@ -42,7 +42,7 @@ export function dispatch(
   peer: Peer,
   parts: BrokerParts,
 ): Answer | Promise<Answer> {
-  const decoded = decodeRequest(frame)
+  const decoded = decodeRequest(frame, parts.config.requestHeapBytesMax)
   if ('unsupported' in decoded) return refuse(decoded.unsupported)
   const { api, version, clientId, body } = decoded
   const handler: Handler<ApiName> | undefined = handlers[api]
