@@ -36,9 +36,9 @@ export const below: readonly Mutant[] = [
   },
   {
     name: 'a count that the rest of a frame cannot hold',
-    file: 'src/protocol/schema.ts',
-    text: 'if (count * Math.max(1, item.minBytes) > from.remaining)',
-    instead: 'if (count < 0)',
+    file: 'src/protocol/wire.ts',
+    text: 'if (count * Math.max(1, bytesMin) <= from.remaining) return',
+    instead: 'if (count >= 0) return',
     tests: ['test/unit/protocol/schema.test.ts'],
   },
   {
@@ -138,6 +138,20 @@ export const below: readonly Mutant[] = [
     text: 'const satisfied = (): boolean => reading.hasEnough(request.minBytes)',
     instead: 'const satisfied = (): boolean => reading.hasEnough(1)',
     tests: ['test/unit/broker/waking.test.ts'],
+  },
+  {
+    name: 'forgotten batches hold no memory',
+    file: 'src/log/segments/tail.ts',
+    text: 'this.#batches[head++] = forgotten',
+    instead: 'head++',
+    tests: ['test/unit/log/held-memory.test.ts'],
+  },
+  {
+    name: 'a small batch does not keep its request',
+    file: 'src/log/store/newcomers.ts',
+    text: 'if (keptBytes.get(buffer)! < keptShareMin * buffer.byteLength) log.compact(baseOffset)',
+    instead: 'if (keptBytes.get(buffer)! < 0) log.compact(baseOffset)',
+    tests: ['test/unit/log/held-memory.test.ts'],
   },
   {
     name: 'cacheBytes',

@@ -2,6 +2,9 @@
 import type { Mutant } from './mutant.ts'
 
 const connection = ['test/unit/broker/connection.test.ts']
+const connections = ['test/unit/broker/connections.test.ts']
+const deadlines = ['test/unit/broker/connection-deadlines.test.ts']
+const memory = ['test/unit/broker/connection-memory.test.ts']
 const clocks = ['test/unit/broker/attentive-clock.test.ts']
 const bounds = ['test/unit/broker/bounds.test.ts']
 const records = ['test/unit/broker/records.test.ts']
@@ -54,14 +57,14 @@ export const broker: readonly Mutant[] = [
   {
     name: 'requestBytesInFlightMax',
     file: 'src/broker/server/connection.ts',
-    text: 'this.#inFlightBytes < this.#options.requestBytesInFlightMax',
+    text: 'this.#heldBytes < this.#options.requestBytesInFlightMax',
     instead: 'true',
     tests: connection,
   },
   {
     name: 'nothing is begun for a client that does not read',
     file: 'src/broker/server/connection.ts',
-    text: '      !this.#draining &&\n',
+    text: '      !this.#outbox.isDraining &&\n',
     instead: '',
     tests: connection,
   },
@@ -88,17 +91,129 @@ export const broker: readonly Mutant[] = [
   },
   {
     name: 'stallMsMax',
-    file: 'src/broker/server/connection.ts',
+    file: 'src/broker/server/outbox.ts',
     text: 'clock.after(stallMsMax, () => {',
     instead: 'clock.after(1e9, () => {',
     tests: connection,
   },
   {
     name: 'connectionsMax',
-    file: 'src/broker/broker.ts',
-    text: 'this.#connections.size >= config.connectionsMax',
-    instead: 'this.#connections.size < 0',
+    file: 'src/broker/server/connections.ts',
+    text: 'if (this.#all.size < connectionsMax) return undefined',
+    instead: 'if (connectionsMax > 0) return undefined',
     tests: bounds,
+  },
+  {
+    name: 'connectionsPerAddressMax',
+    file: 'src/broker/server/connections.ts',
+    text: 'ofAddress.size >= connectionsPerAddressMax',
+    instead: 'ofAddress.size >= 1e9 * connectionsPerAddressMax',
+    tests: connections,
+  },
+  {
+    name: 'one that is idle makes room',
+    file: 'src/broker/server/connections.ts',
+    text: 'const found = mostIdle(connections)',
+    instead: 'const found = mostIdle([...connections].slice(1e9))',
+    tests: connections,
+  },
+  {
+    name: 'idleMsMin',
+    file: 'src/broker/server/connections.ts',
+    text: 'if (idleMs < idleMsMin || idleMs <= longestMs) continue',
+    instead: 'if (idleMs < longestMs) continue',
+    tests: connections,
+  },
+  {
+    name: 'connectionIdleMsMax',
+    file: 'src/broker/server/watch.ts',
+    text: 'const leftMs = idleMsMax - this.idleMs',
+    instead: 'const leftMs = 1e9 * idleMsMax - this.idleMs',
+    tests: deadlines,
+  },
+  {
+    name: 'requestStallMsMax',
+    file: 'src/broker/server/watch.ts',
+    text: 'const leftMs = this.#progressAt + requestStallMsMax - clock.monotonic()',
+    instead: 'const leftMs = this.#progressAt + 1e9 * requestStallMsMax - clock.monotonic()',
+    tests: deadlines,
+  },
+  {
+    name: '64 KiB are the pace of a request',
+    file: 'src/broker/server/watch.ts',
+    text: 'bytes < this.#progressBytes + gatherBytesFirst',
+    instead: 'bytes <= this.#progressBytes',
+    tests: deadlines,
+  },
+  {
+    name: 'lateMsMax',
+    file: 'src/broker/server/watch.ts',
+    text: 'if (clock.monotonic() > dueAt + lateMsMax)',
+    instead: 'if (clock.monotonic() > 1e9 * dueAt + lateMsMax)',
+    tests: deadlines,
+  },
+  {
+    name: 'memoryBytesMax',
+    file: 'src/broker/memory.ts',
+    text: 'if (this.#usedBytes + bytes > bytesMax) return false',
+    instead: 'if (this.#usedBytes + bytes > 1e9 * bytesMax) return false',
+    tests: memory,
+  },
+  {
+    name: 'memoryPatienceMs',
+    file: 'src/broker/memory.ts',
+    text: 'const leftMs = since + this.#patienceMs - this.#clock.monotonic()',
+    instead: 'const leftMs = since + 1e9 * this.#patienceMs - this.#clock.monotonic()',
+    tests: memory,
+  },
+  {
+    name: 'largeShareMax',
+    file: 'src/broker/memory.ts',
+    text: 'this.#largeBytes + bytes <= largeShareMax * bytesMax',
+    instead: 'this.#largeBytes + bytes <= bytesMax',
+    tests: memory,
+  },
+  {
+    name: 'gatherBytesFirst',
+    file: 'src/broker/server/connection.ts',
+    text: 'if (partialSize <= gatherBytesFirst || this.#reservedBytes > 0) return true',
+    instead: 'if (partialSize > 0) return true',
+    tests: memory,
+  },
+  {
+    name: 'paceBytes',
+    file: 'src/broker/server/connection.ts',
+    text: 'if (partialBytes >= this.#keptAtBytes + paceBytes',
+    instead: 'if (partialBytes >= 1e9 * this.#keptAtBytes + paceBytes',
+    tests: memory,
+  },
+  {
+    name: 'pieceBytesMax',
+    file: 'src/broker/server/outbox.ts',
+    text: 'if (total <= pieceBytesMax) {',
+    instead: 'if (total >= 0) {',
+    tests: memory,
+  },
+  {
+    name: 'smallBytesMax',
+    file: 'src/broker/server/connection.ts',
+    text: 'length <= smallBytesMax && !requests.isLarge(length)',
+    instead: 'length < 0',
+    tests: memory,
+  },
+  {
+    name: 'a fetch asks for room',
+    file: 'src/broker/handlers/fetch.ts',
+    text: "this.#roomBytes = typeof reserved === 'number' ? reserved : await reserved",
+    instead: 'this.#roomBytes = this.#bytesMax + 0 * Number(reserved)',
+    tests: ['test/unit/broker/request-memory.test.ts'],
+  },
+  {
+    name: 'requestHeapBytesMax',
+    file: 'src/broker/server/dispatch.ts',
+    text: 'decodeRequest(frame, parts.config.requestHeapBytesMax)',
+    instead: 'decodeRequest(frame)',
+    tests: ['test/unit/broker/request-memory.test.ts'],
   },
   {
     name: 'frameBytesMax',

@@ -69,10 +69,27 @@ export function adjoined(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
   return joined
 }
 
+/** The part of its buffer that a view must take to be kept as it is. */
+const compactShareMin = 3 / 4
+
+/**
+ * `bytes`, to be kept: a copy when they are a small part of a larger buffer, which would live as long as
+ * they do. What is kept in views that went through here takes a third more memory than it says, at most.
+ */
+export function compactBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.length >= compactShareMin * bytes.buffer.byteLength ? bytes : bytes.slice()
+}
+
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
   return true
+}
+
+/** Memory that decoding may take. Readers of parts of one message share it. */
+export interface HeapAllowance {
+  readonly bytesMax: number
+  usedBytes: number
 }
 
 export class Reader {
@@ -80,12 +97,28 @@ export class Reader {
   readonly end: number
   at: number
   readonly #view: DataView
+  readonly #allowance: HeapAllowance | undefined
 
-  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+  /** @param allowance what `charge` draws on; without one it never refuses */
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length, allowance?: HeapAllowance) {
     this.bytes = bytes
     this.at = start
     this.end = end
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#allowance = allowance
+  }
+
+  /** A reader of the bytes from `start` to `end`, with the same allowance. */
+  within(start: number, end: number): Reader {
+    return new Reader(this.bytes, start, end, this.#allowance)
+  }
+
+  /** Counts memory that is about to be taken; `frame-too-large` when the message may not have it. */
+  charge(heapBytes: number): void {
+    const allowance = this.#allowance
+    if (allowance === undefined) return
+    allowance.usedBytes += heapBytes
+    if (allowance.usedBytes > allowance.bytesMax) throw tooMuchHeap(allowance)
   }
 
   get remaining(): number {
@@ -296,6 +329,14 @@ export class Writer {
   finish(): Uint8Array {
     return this.bytes.subarray(0, this.at)
   }
+}
+
+function tooMuchHeap({ usedBytes, bytesMax }: HeapAllowance): HeadwaterError {
+  return new HeadwaterError(
+    'frame-too-large',
+    `the message would take ${Math.ceil(usedBytes)} bytes of memory or more, and ${bytesMax} are allowed: ` +
+      'ask for fewer items in one request, or raise requestHeapBytesMax',
+  )
 }
 
 function truncated(wanted: number, left: number): HeadwaterError {

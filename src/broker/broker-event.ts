@@ -17,8 +17,10 @@ export type BrokerEvent =
       readonly kind: 'upgraded' | 'copied' | 'healed' | 'cut' | 'damaged'
       readonly text: string
     }
-  /** The broker ended a connection for a fault of the client's: garbage, too much, too many. */
+  /** The broker ended a connection for a fault of the client's: garbage, too much, too slow, too many. */
   | { readonly type: 'connection-refused'; readonly remote: string; readonly reason: string }
+  /** A client asked for nothing for so long that its connection was closed; it opens another when it needs one. */
+  | { readonly type: 'connection-idle'; readonly remote: string; readonly reason: string }
   /** Stored records cannot be read; said once for a partition. The others go on. */
   | {
       readonly type: 'partition-damaged'

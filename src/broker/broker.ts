@@ -17,7 +17,8 @@ import { Catalog } from './serving/catalog.ts'
 import { brokerDefaults, fixedConfigs, type BrokerConfig } from './config.ts'
 import { clientAddress, listenerConfigs, settleListeners } from './listeners.ts'
 import type { Advertised, ListenerOptions, ListeningOptions, OpenListener } from './listeners.ts'
-import { Connection } from './server/connection.ts'
+import { MemoryPool } from './memory.ts'
+import { Connections } from './server/connections.ts'
 import { randomUuid, type BrokerParts } from './handlers/context.ts'
 import { openCoordinators } from './machines/coordinators.ts'
 import { dispatch } from './server/dispatch.ts'
@@ -58,13 +59,14 @@ export class Broker {
   readonly dial: Dial
   readonly #store: LogStore
   readonly #parts: BrokerParts
-  readonly #connections = new Set<Connection>()
+  readonly #connections: Connections
   readonly #listeners: { readonly open: OpenListener; readonly listener: Listener }[] = []
   #closing: Promise<void> | undefined
 
   private constructor(store: LogStore, parts: BrokerParts) {
     this.#store = store
     this.#parts = parts
+    this.#connections = openConnections(parts)
     this.clusterId = parts.clusterId
     this.recovered = store.recovered
     this.dial = async (host, port) => this.#dial(host, port)
@@ -80,6 +82,8 @@ export class Broker {
     const listeners = settleListeners(options)
     let broker: Broker | undefined
     const store = await LogStore.open({
+      cacheBytes: config.memoryBytesMax / 6,
+      backlogBytesMax: config.memoryBytesMax / 6,
       ...options.store,
       disk,
       clock,
@@ -136,7 +140,7 @@ export class Broker {
 
   async #disconnect(error: HeadwaterError): Promise<void> {
     const { waiting, topics, groups, transactions } = this.#parts
-    for (const connection of this.#connections) connection.close()
+    this.#connections.close()
     waiting.close()
     for (const host of [topics, groups, transactions]) host.close(error)
     await Promise.all(this.#listeners.map(({ listener }) => listener.close()))
@@ -152,7 +156,8 @@ export class Broker {
     if (network === undefined) return
     for (const { name, host, port: wanted, advertised } of all) {
       const listener = await network.listen(host, wanted, (duplex) => {
-        this.#accept(duplex, toldBy(advertised, duplex.local.port))
+        const told = toldBy(advertised, duplex.local.port)
+        this.#connections.accept(duplex, told && { advertised: told })
       })
       const { port } = listener
       const told = toldBy(advertised, port)
@@ -176,37 +181,22 @@ export class Broker {
       bufferBytesMax: config.pipeBytesMax,
       soon: (callback) => clock.soon(callback),
     })
-    this.#accept(ours)
+    this.#connections.accept(ours, { isOurs: true })
     return theirs
   }
+}
 
-  #accept(duplex: Duplex, advertised?: Address): void {
-    const { clock, config } = this.#parts
-    if (this.#closing !== undefined || this.#connections.size >= config.connectionsMax) {
-      duplex.destroy()
-      const reason = `there are ${this.#connections.size} connections: raise connectionsMax if that many are wanted`
-      if (this.#closing === undefined) {
-        this.#parts.report({ type: 'connection-refused', remote: duplex.remote, reason })
-      }
-      return
-    }
-    this.#connections.add(
-      new Connection(duplex, {
-        frameBytesMax: config.frameBytesMax,
-        requestsInFlightMax: config.requestsInFlightMax,
-        requestBytesInFlightMax: config.requestBytesInFlightMax,
-        stallMsMax: config.stallMsMax,
-        clock,
-        ...(advertised && { advertised }),
-        dispatch: (frame, peer) => dispatch(frame, peer, this.#parts),
-        onClosed: (connection, reason) => {
-          this.#connections.delete(connection)
-          if (reason === undefined || this.#closing !== undefined) return
-          this.#parts.report({ type: 'connection-refused', remote: connection.remote, reason })
-        },
-      }),
-    )
-  }
+function openConnections(parts: BrokerParts): Connections {
+  const { clock, config, report } = parts
+  const { memoryBytesMax, memoryPatienceMs: patienceMs } = config
+  const pool = (): MemoryPool => new MemoryPool({ bytesMax: memoryBytesMax / 3, patienceMs, clock })
+  return new Connections({
+    ...config,
+    memory: { requests: pool(), answers: pool() },
+    clock,
+    dispatch: (frame, peer, memory) => dispatch(frame, peer, memory, parts),
+    onEnded: (remote, { type, reason }) => report({ type: `connection-${type}`, remote, reason }),
+  })
 }
 
 function tellOfStart({ recovered }: LogStore, report: BrokerOptions['report'] = () => {}): void {

@@ -24,11 +24,26 @@ export interface BrokerConfig {
   /** Partitions all topics may have together for Metadata to create another; the rest is for CreateTopics. */
   readonly autoCreatePartitionsMax: number
   readonly frameBytesMax: number
-  /** Connections beyond this are closed as they come. */
+  /** Memory that the items of one request may take once they are decoded, beside its frame. */
+  readonly requestHeapBytesMax: number
+  /**
+   * Memory for what comes and goes with the load: a third each for requests, for answers, and for records
+   * that are not in segment files yet or were written lately.
+   */
+  readonly memoryBytesMax: number
+  /** How long the next mebibyte of a request or an answer may take while others wait for the memory. */
+  readonly memoryPatienceMs: number
+  /** Connections in all; beyond, one that is idle makes room for one that comes, or that is closed. */
   readonly connectionsMax: number
+  /** Those of one address, in the same way (Kafka's `max.connections.per.ip`): no address has all of them. */
+  readonly connectionsPerAddressMax: number
+  /** How long a client of the network may ask for nothing before its connection is closed. */
+  readonly connectionIdleMsMax: number
+  /** How long the next 64 KiB of a request, or its end, may take once it has begun. */
+  readonly requestStallMsMax: number
   /** Requests of one connection that are begun and not answered. */
   readonly requestsInFlightMax: number
-  /** Bytes of those requests; one frame more may be begun. */
+  /** Bytes of those requests and of their answers; one frame more may be begun. */
   readonly requestBytesInFlightMax: number
   /** How long a client may leave its answers unread before it is given up. */
   readonly stallMsMax: number
@@ -61,7 +76,13 @@ export const brokerDefaults: BrokerConfig = {
   partitionsMax: 20_000,
   autoCreatePartitionsMax: 10_000,
   frameBytesMax: frameBytesMaxDefault,
+  requestHeapBytesMax: 32 * 1024 * 1024,
+  memoryBytesMax: 384 * 1024 * 1024,
+  memoryPatienceMs: 5_000,
   connectionsMax: 4096,
+  connectionsPerAddressMax: 3072,
+  connectionIdleMsMax: 600_000,
+  requestStallMsMax: 30_000,
   requestsInFlightMax: 32,
   requestBytesInFlightMax: 32 * 1024 * 1024,
   stallMsMax: 600_000,
@@ -86,6 +107,7 @@ export function fixedConfigs(config: BrokerConfig, directory: string): ReadonlyM
   return new Map([
     ['auto.create.topics.enable', `${config.autoCreateTopics}`],
     ['broker.id', `${config.nodeId}`],
+    ['connections.max.idle.ms', `${config.connectionIdleMsMax}`],
     ['default.replication.factor', '1'],
     ['delete.topic.enable', 'true'],
     ['fetch.max.bytes', `${config.fetchBytesMax}`],
@@ -94,6 +116,7 @@ export function fixedConfigs(config: BrokerConfig, directory: string): ReadonlyM
     ['log.dir', directory],
     ['log.dirs', directory],
     ['max.connections', `${config.connectionsMax}`],
+    ['max.connections.per.ip', `${config.connectionsPerAddressMax}`],
     ['max.incremental.fetch.session.cache.slots', `${config.fetchSessionsMax}`],
     ['node.id', `${config.nodeId}`],
     ['num.partitions', `${config.partitionCountDefault}`],

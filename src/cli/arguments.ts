@@ -26,6 +26,18 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('Write a whole number of at least 1.')
 }
 
+/** Memory of a broker (`memoryBytesMax`), told here so that no command loads one to show its help. */
+export const memoryMiBDefault = 384
+/** Least memory of a broker: three of the largest batches that topics take by default fit into each part. */
+const memoryMiBMin = 16
+
+/** Mebibytes of memory. */
+export function parseMemory(text: string): number {
+  const memory = Number(text)
+  if (/^\d+$/.test(text) && memory >= memoryMiBMin && Number.isSafeInteger(memory)) return memory
+  throw new InvalidArgumentError(`Write a whole number of MiB, at least ${memoryMiBMin}.`)
+}
+
 /** A whole number of at least 0: a partition or an offset. */
 export function parseIndex(text: string): number {
   const index = Number(text)

@@ -1,6 +1,7 @@
 /** `headwater broker`: the broker alone, until Ctrl-C. */
 import { Broker } from '../broker/broker.ts'
 import type { BrokerEvent } from '../broker/broker-event.ts'
+import type { BrokerConfig } from '../broker/config.ts'
 import type { ListenerOptions } from '../broker/listeners.ts'
 import type { HeadwaterError } from '../base/errors.ts'
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
@@ -17,6 +18,8 @@ type StartedEvent = Extract<BrokerEvent, { readonly type: 'started' }>
 export interface BrokerCommandOptions extends ListenerFlags {
   readonly dir: string
   readonly durability: Durability
+  /** MiB. */
+  readonly memory: number
   readonly json?: boolean
 }
 
@@ -26,6 +29,7 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
   await using broker = await openBroker({
     ...options,
     listeners: listenersOf(options),
+    config: { memoryBytesMax: options.memory * 1024 * 1024 },
     onFailure: failed.reject,
     onNote: printNote,
   })
@@ -63,6 +67,7 @@ function broughtBack({ records, logs, milliseconds }: StartedEvent): string {
 export function openBroker(
   o: Pick<BrokerCommandOptions, 'dir' | 'durability'> & {
     readonly listeners: readonly ListenerOptions[]
+    readonly config?: Partial<BrokerConfig>
     readonly onFailure: (error: HeadwaterError) => void
     /** Told of what a start found, of connections closed for a fault of the client's, and of records that cannot be read. */
     readonly onNote?: (text: string) => void
@@ -76,6 +81,7 @@ export function openBroker(
     directory: o.dir,
     listeners: o.listeners,
     durability: o.durability,
+    ...(o.config && { config: o.config }),
     report: (event) => {
       switch (event.type) {
         case 'started':
@@ -91,6 +97,9 @@ export function openBroker(
           return o.onNote?.(
             `transaction '${event.transactionalId}' has no marker in ${event.topic}-${event.partition}: ${event.reason}`,
           )
+        case 'connection-idle':
+          // Every client leaves connections idle, and nobody has to do anything about it.
+          return undefined
         case 'connection-refused':
           return o.onNote?.(`closed the connection from ${event.remote}: ${event.reason}`)
       }

@@ -12,6 +12,7 @@ import {
   brokerOption,
   directoryOption,
   durabilityOption,
+  memoryOption,
   jsonOption,
 } from './options.ts'
 import { newProgram, runProgram } from './program.ts'
@@ -66,6 +67,7 @@ function addBroker(program: Command): void {
     .addOption(directoryOption('data/broker'))
   addListenerOptions(command)
     .addOption(durabilityOption())
+    .addOption(memoryOption())
     .addOption(jsonOption('say where it listens as one JSON object'))
     .action(async (options) => (await import('./broker.ts')).runBroker(options))
 }

@@ -4,10 +4,12 @@ import type { Command } from 'commander'
 import {
   durabilities,
   kafkaPortDefault,
+  memoryMiBDefault,
   parseAddress,
   parseAdvertise,
   parseHost,
   parseListener,
+  parseMemory,
   parsePort,
   queryPortDefault,
 } from './arguments.ts'
@@ -88,6 +90,15 @@ export function durabilityOption(): Option {
   )
     .choices(durabilities)
     .default('disk')
+}
+
+export function memoryOption(): Option {
+  return new Option(
+    '--memory <MiB>',
+    'memory for what comes and goes with the load, beside the 120 MiB or so of the process itself',
+  )
+    .argParser(parseMemory)
+    .default(memoryMiBDefault)
 }
 
 /** For commands that otherwise bring a broker of their own. */

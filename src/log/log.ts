@@ -9,8 +9,7 @@
  * no one acts on bytes that a power cut could take back. Batches travel from memory to segment files
  * later, behind the journal; a read finds them in memory while they are young.
  *
- * The log trusts that a batch was checked, and knows nothing of topics, acknowledgement levels or
- * Kafka's error codes.
+ * The log trusts that a batch was checked, and knows nothing of topics, acks or Kafka's error codes.
  */
 import { assert } from '../base/errors.ts'
 import type { Instant } from '../base/instant.ts'
@@ -208,10 +207,8 @@ export class Log {
     return left > 0 ? [...found, ...this.#tail.read(next, upTo, left, false)] : found
   }
 
-  /**
-   * Bytes that a reader finds from `from`, where a batch begins, up to `upTo`, told without reading;
-   * Infinity when they are not all in memory.
-   */
+  /** Bytes that a reader finds from `from`, where a batch begins, up to `upTo`, told without reading;
+   * Infinity when they are not all in memory. */
   bytesBetween(from: number, upTo: number): number {
     if (from >= upTo) return 0
     return from < this.#tail.startOffset ? Infinity : this.#tail.bytesBetween(from, upTo)
@@ -278,6 +275,10 @@ export class Log {
   journaled(nextOffset: number): void {
     this.#journaledOffset = nextOffset
     if (!this.#host.acceptedIsDurable) this.#advance(nextOffset)
+  }
+
+  compact(baseOffset: number): void {
+    this.#tail.compact(baseOffset)
   }
 
   tellListeners(): void {

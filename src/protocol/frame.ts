@@ -43,6 +43,8 @@ export interface DecodedRequest {
   readonly correlationId: number
   readonly clientId: string | null
   readonly body: unknown
+  /** About what `body` takes in memory, beside the frame of which its bytes are views. */
+  readonly heapBytes: number
 }
 
 /** A request of an API or version not spoken here: nothing after its first eight bytes can be read. */
@@ -74,9 +76,16 @@ export function encodeRequest<N extends ApiName>(
   return finishFrame(out)
 }
 
-/** Throws `frame-invalid` when the bytes do not begin with a request. */
-export function decodeRequest(frame: Uint8Array): DecodedRequest | UnsupportedRequest {
-  const from = new Reader(frame)
+/**
+ * Throws `frame-invalid` when the bytes do not begin with a request, and `frame-too-large`, before memory
+ * is taken, when the request would take more than `heapBytesMax`.
+ */
+export function decodeRequest(
+  frame: Uint8Array,
+  heapBytesMax: number = Infinity,
+): DecodedRequest | UnsupportedRequest {
+  const allowance = { bytesMax: heapBytesMax, usedBytes: 0 }
+  const from = new Reader(frame, 0, frame.length, allowance)
   const key = from.int16()
   const version = from.int16()
   const correlationId = from.int32()
@@ -88,7 +97,7 @@ export function decodeRequest(frame: Uint8Array): DecodedRequest | UnsupportedRe
   const clientId = length < 0 ? null : from.string(length)
   if (requestHeaderVersion(api, version) === 2) skipTags(from)
   const body = codecOf(api, version, 'request').read(from)
-  return { api, version, correlationId, clientId, body }
+  return { api, version, correlationId, clientId, body, heapBytes: allowance.usedBytes }
 }
 
 export function encodeResponse<N extends ApiName>(
@@ -120,11 +129,23 @@ export function decodeResponse<N extends ApiName>(
   return { correlationId, body }
 }
 
-/** Cuts a stream of bytes into frames. A frame that lies within one chunk is a view of it. */
+/** Bytes of a frame that are gathered before there is room for all of it. */
+export const gatherBytesFirst = 64 * 1024
+const gatherBytesMin = 1024
+const noBytes = new Uint8Array(0)
+
+/**
+ * Cuts a stream of bytes into frames. A frame that lies within one chunk is a view of it; any other is
+ * gathered in one buffer from its second chunk on. The buffer is small until more than `gatherBytesFirst`
+ * have come, and then has the frame's own size.
+ */
 export class FrameSplitter {
   readonly #maxBytes: number
-  #kept: Uint8Array[] = []
-  #keptBytes = 0
+  /** Chunks not cut yet, from `#rest` on. */
+  #chunks: Uint8Array[] = []
+  #rest: Uint8Array = noBytes
+  #gathered: Uint8Array = noBytes
+  #gatheredBytes = 0
   /** Bytes the frame being gathered has with its length; −1 until its length is known. */
   #wanted = -1
 
@@ -132,42 +153,84 @@ export class FrameSplitter {
     this.#maxBytes = maxBytes
   }
 
-  /** The frames that end in `chunk`, without their lengths; `frame-too-large` or `frame-invalid` when
-   * a length cannot be right, after which the stream is useless. */
+  /** The frames that end in `chunk`: `take`, and all that `next` gives. */
   push(chunk: Uint8Array): Uint8Array[] {
+    this.take(chunk)
     const frames: Uint8Array[] = []
-    let rest = chunk
-    while (rest.length > 0) {
-      if (this.#keptBytes === 0 && rest.length >= 4) {
-        const end = this.#frameBytes(rest)
-        if (end <= rest.length) {
-          frames.push(rest.subarray(4, end))
-          rest = rest.subarray(end)
-          continue
-        }
-        this.#wanted = end
-      }
-      rest = this.#gather(rest, frames)
-    }
+    for (let frame = this.next(); frame !== undefined; frame = this.next()) frames.push(frame)
     return frames
   }
 
-  /** Keeps as much of `bytes` as the frame being gathered needs, and gives back what is left. */
-  #gather(bytes: Uint8Array, frames: Uint8Array[]): Uint8Array {
-    const needed = (this.#wanted < 0 ? 4 : this.#wanted) - this.#keptBytes
-    const taken = bytes.subarray(0, needed)
-    this.#kept.push(taken)
-    this.#keptBytes += taken.length
-    if (taken.length === needed) {
-      const whole = joinBytes(this.#kept, this.#keptBytes)
-      if (this.#wanted < 0) this.#wanted = this.#frameBytes(whole)
-      const ended = this.#keptBytes === this.#wanted
-      if (ended) frames.push(whole.subarray(4))
-      this.#kept = ended ? [] : [whole]
-      this.#keptBytes = ended ? 0 : whole.length
-      if (ended) this.#wanted = -1
+  take(chunk: Uint8Array): void {
+    if (this.#rest.length === 0) this.#rest = chunk
+    else this.#chunks.push(chunk)
+  }
+
+  /** Bytes that have come of a frame that is not whole yet; counted when all before it was taken out. */
+  get partialBytes(): number {
+    return this.#gatheredBytes
+  }
+
+  /** Bytes that frame will have; 0 when there is none, or its length is not known. */
+  get partialSize(): number {
+    return Math.max(0, this.#wanted)
+  }
+
+  /** The next whole frame, without its length; `frame-too-large` or `frame-invalid` when a length cannot
+   * be right, after which the stream is useless. */
+  next(): Uint8Array | undefined {
+    for (;;) {
+      const rest = this.#rest
+      if (rest.length === 0) return undefined
+      if (this.#gatheredBytes === 0 && rest.length >= 4) {
+        const end = this.#frameBytes(rest)
+        if (end <= rest.length) {
+          this.#cut(end)
+          return rest.subarray(4, end)
+        }
+        this.#wanted = end
+      }
+      const frame = this.#gather(rest)
+      if (frame !== undefined) return frame
     }
-    return bytes.subarray(taken.length)
+  }
+
+  /** Keeps as much of `bytes` as the frame being gathered needs, which may end it. */
+  #gather(bytes: Uint8Array): Uint8Array | undefined {
+    const before = this.#gatheredBytes
+    const taken = bytes.subarray(0, (this.#wanted < 0 ? 4 : this.#wanted) - before)
+    if (before === 0) this.#gathered = taken
+    else {
+      this.#reserve(before + taken.length)
+      this.#gathered.set(taken, before)
+    }
+    this.#gatheredBytes = before + taken.length
+    this.#cut(taken.length)
+    if (this.#wanted < 0 && this.#gatheredBytes === 4)
+      this.#wanted = this.#frameBytes(this.#gathered)
+    if (this.#gatheredBytes !== this.#wanted) return undefined
+    const frame = this.#gathered.subarray(4, this.#wanted)
+    this.#gathered = noBytes
+    this.#gatheredBytes = 0
+    this.#wanted = -1
+    return frame
+  }
+
+  /** Makes room in a buffer of our own. The first chunk is no longer than what came of the frame. */
+  #reserve(needed: number): void {
+    if (needed <= this.#gathered.length) return
+    const some = Math.max(2 * needed, gatherBytesMin)
+    const size = this.#wanted < 0 ? gatherBytesMin : this.#wanted
+    const larger = new Uint8Array(needed > gatherBytesFirst ? size : Math.min(some, size))
+    larger.set(this.#gathered.subarray(0, this.#gatheredBytes))
+    this.#gathered = larger
+  }
+
+  /** Drops what was used of the rest, and goes on with the next chunk when that was all. */
+  #cut(usedBytes: number): void {
+    const rest = this.#rest
+    if (usedBytes < rest.length) this.#rest = rest.subarray(usedBytes)
+    else this.#rest = this.#chunks.shift() ?? noBytes
   }
 
   #frameBytes(start: Uint8Array): number {
@@ -187,16 +250,6 @@ export class FrameSplitter {
     }
     return length + 4
   }
-}
-
-function joinBytes(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
 }
 
 function finishFrame(out: Outgoing): Uint8Array[] {

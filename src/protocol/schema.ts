@@ -7,14 +7,15 @@
  * default, and a field that carries something else in a version without it is refused unless the
  * declaration says `ignorable` (dropping it would change what the message means).
  *
- * Decoding gives views of the frame, and refuses counts that the rest of the frame cannot hold before
- * it makes room for them. Unknown tagged fields (KIP-482) are skipped.
+ * Decoding gives views of the frame, and refuses counts that the rest of the frame cannot hold, or that
+ * take more memory than the reader may give, before it makes room. Unknown tagged fields (KIP-482) are skipped.
  */
 import { concatBytes, Reader } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import { uuidBytes, uuidText } from '../base/units.ts'
+import { heapBytesOf, itemsHeapBytes, textHeapBytes } from './heap-cost.ts'
 import { defaultOf, isDefault, type Member, type ScalarKind, type Shape } from './shape.ts'
-import { Outgoing, readLength, writeBytes, writeLength, writeString } from './wire.ts'
+import { checkCount, Outgoing, readLength, writeBytes, writeLength, writeString } from './wire.ts'
 
 /** A type of the protocol whose decoded values are `T`s. */
 export interface Type<T> {
@@ -220,7 +221,10 @@ function stringCodec(target: Target, path: string, canBeNull: boolean): AnyCodec
     minBytes: target.flexible ? 1 : 2,
     read: (from) => {
       const length = readLength(from, width)
-      if (length >= 0) return from.string(length)
+      if (length >= 0) {
+        from.charge(textHeapBytes(length))
+        return from.string(length)
+      }
       if (!canBeNull) throw nullRead(path)
       return null
     },
@@ -253,14 +257,15 @@ function bytesCodec(target: Target, path: string, canBeNull: boolean): AnyCodec 
 function arrayCodec(shape: Shape, target: Target, path: string, canBeNull: boolean): AnyCodec {
   const width = target.flexible ? 'compact' : 'int32'
   const item = compileShape(shape, target, `${path}[]`, false)
+  const itemBytes = heapBytesOf(shape)
   return {
     minBytes: target.flexible ? 1 : 4,
     read: (from) => {
       const count = readLength(from, width)
       if (count < 0 && canBeNull) return null
       if (count < 0) throw nullRead(path)
-      if (count * Math.max(1, item.minBytes) > from.remaining)
-        throw countTooLarge(path, count, from.remaining)
+      checkCount(from, count, item.minBytes, path)
+      from.charge(itemsHeapBytes(count, itemBytes))
       const items: unknown[] = []
       for (let i = 0; i < count; i++) items.push(item.read(from))
       return items
@@ -348,7 +353,9 @@ function readTags(from: Reader, tags: readonly Slot[], value: Record<string, unk
     const size = from.uvarint()
     const start = from.skip(size)
     const slot = tags.find(({ member }) => member.tag === tag)
-    if (slot) value[slot.name] = slot.codec.read(new Reader(from.bytes, start, start + size))
+    if (!slot) continue
+    from.charge(heapBytesOf(slot.member.shape))
+    value[slot.name] = slot.codec.read(from.within(start, start + size))
   }
 }
 
@@ -385,11 +392,4 @@ function nullWritten(path: string): HeadwaterError {
 
 function nullRead(path: string): HeadwaterError {
   return new HeadwaterError('frame-invalid', `${path} is null where it cannot be`)
-}
-
-function countTooLarge(path: string, count: number, remaining: number): HeadwaterError {
-  return new HeadwaterError(
-    'frame-invalid',
-    `${path} claims ${count} items, more than the ${remaining} bytes left can hold`,
-  )
 }

@@ -63,6 +63,15 @@ export function readLength(from: Reader, width: LengthWidth): number {
   return length
 }
 
+/** Refuses a count of items, each of `bytesMin` or more, that the rest of the message cannot hold. */
+export function checkCount(from: Reader, count: number, bytesMin: number, path: string): void {
+  if (count * Math.max(1, bytesMin) <= from.remaining) return
+  throw new HeadwaterError(
+    'frame-invalid',
+    `${path} claims ${count} items, more than the ${from.remaining} bytes left can hold`,
+  )
+}
+
 export function writeLength(out: Writer, width: LengthWidth, length: number): void {
   if (width === 'compact') return out.uvarint(length + 1)
   if (width === 'int32') return out.int32(length)

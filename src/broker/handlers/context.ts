@@ -16,6 +16,7 @@ import { uuidText } from '../../base/units.ts'
 import type { BrokerEvent } from '../broker-event.ts'
 import type { Catalog } from '../serving/catalog.ts'
 import type { BrokerConfig } from '../config.ts'
+import type { AnswerRoom } from '../memory.ts'
 import type { Peer } from '../peer.ts'
 import type { Coordinators } from '../machines/coordinators.ts'
 import type { FetchSessions } from '../serving/fetch-sessions.ts'
@@ -41,6 +42,8 @@ export interface BrokerParts extends Coordinators {
 
 export interface RequestContext extends BrokerParts {
   readonly peer: Peer
+  /** Where a handler asks before it reads much. */
+  readonly room: AnswerRoom
   readonly version: number
   readonly clientId: string | null
 }

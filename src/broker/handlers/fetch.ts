@@ -6,7 +6,8 @@
  * even when it is larger than every limit, so that a consumer always gets on. The batches are never copied here.
  *
  * Whoever waits is woken by the bytes that came, which are counted, not read; and holds none while it waits.
- * So a fetch reads twice at most, however many group commits it waits through.
+ * So a fetch reads twice at most, however many group commits it waits through. Nothing is read before there
+ * is room for it, and then no more than that; a fetch that gets less than it may bring is answered with it.
  */
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { adjoined } from '../../base/bytes.ts'
@@ -19,6 +20,7 @@ import {
   type FetchTarget,
   type SessionChoice,
 } from '../serving/fetch-sessions.ts'
+import type { AnswerRoom } from '../memory.ts'
 import type { Partition } from '../serving/partition.ts'
 
 type FetchRequest = RequestOf<'Fetch'>
@@ -42,16 +44,18 @@ export const fetchHandlers: Handlers = {
 async function fetch(
   reading: Reading,
   request: FetchRequest,
-  { clock, config, peer, waiting }: RequestContext,
+  { clock, config, peer, room, waiting }: RequestContext,
 ): Promise<ResponseInput<'Fetch'>> {
+  const isFirst = room.whenFirst()
+  if (isFirst !== undefined) await isFirst
   const begun = clock.monotonic()
-  await reading.read()
-  if (reading.hasEnough(request.minBytes)) return reading.response()
+  await reading.read(room)
+  if (reading.isShort || reading.hasEnough(request.minBytes)) return reading.response()
   const maxWaitMs = Math.min(request.maxWaitMs, config.fetchWaitMsMax) - (clock.monotonic() - begun)
-  reading.letGo()
+  reading.letGo(room)
   const satisfied = (): boolean => reading.hasEnough(request.minBytes)
   await waiting.wait({ logs: reading.logs(), maxWaitMs, peer, satisfied })
-  if (reading.hasEnough(1)) await reading.read()
+  if (reading.hasEnough(1)) await reading.read(room)
   return reading.response()
 }
 
@@ -67,11 +71,15 @@ interface Item {
 
 /** One fetch request while it is being answered. */
 class Reading {
+  /** Memory was short, and not all was read that might have been. */
+  isShort = false
   #bytes = 0
   #failed = false
   readonly #items: Item[]
   readonly #readCommitted: boolean
   readonly #bytesMax: number
+  /** What there is room for this time. */
+  #roomBytes = 0
   readonly #choice: SessionChoice
   readonly #version: number
   readonly #report: RequestContext['report']
@@ -126,11 +134,20 @@ class Reading {
   }
 
   /** Holds no records while it waits; what they were is remembered in bytes. */
-  letGo(): void {
+  letGo(room: AnswerRoom): void {
+    room.keep(0)
     for (const item of this.#items) item.batches = []
   }
 
-  async read(): Promise<void> {
+  async read(room: AnswerRoom): Promise<void> {
+    const reserved = room.reserve(this.#bytesMax)
+    this.#roomBytes = typeof reserved === 'number' ? reserved : await reserved
+    await this.#readAll()
+    this.isShort = this.#bytes > 0 && this.#roomBytes < this.#bytesMax
+    room.keep(this.#bytes)
+  }
+
+  async #readAll(): Promise<void> {
     this.#bytes = 0
     for (const item of this.#items) {
       item.batches = []
@@ -175,7 +192,7 @@ class Reading {
       return undefined
     }
     if (target.fetchOffset >= upTo) return undefined
-    const left = this.#bytesMax - this.#bytes
+    const left = this.#roomBytes - this.#bytes
     if (this.#bytes > 0 && left <= 0) return undefined
     const read = partition!.log.read(target.fetchOffset, {
       maxBytes: Math.max(0, Math.min(target.partitionMaxBytes, left)),

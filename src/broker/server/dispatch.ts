@@ -8,7 +8,7 @@ import { HeadwaterError } from '../../base/errors.ts'
 import { apis, type ApiName, type ResponseInput } from '../../protocol/api.ts'
 import { decodeRequest, encodeResponse, type DecodedRequest } from '../../protocol/frame.ts'
 import type { Peer } from '../peer.ts'
-import type { Answer } from './connection.ts'
+import type { Answer, RequestMemory } from './connection.ts'
 import type { BrokerParts, Handler, Handlers } from '../handlers/context.ts'
 import { adminHandlers } from '../handlers/admin.ts'
 import { commitsHandlers } from '../handlers/commits.ts'
@@ -36,20 +36,53 @@ const handlers: Handlers = {
   ...adminHandlers,
 }
 
+/**
+ * APIs whose answers grow with what the broker holds and not with what is asked: they are made when there
+ * is room. Fetch asks for as much as it may bring, by itself.
+ */
+const largeAnswers: ReadonlySet<ApiName> = new Set([
+  'Metadata',
+  'DescribeTopicPartitions',
+  'DescribeConfigs',
+  'DescribeLogDirs',
+  'DescribeProducers',
+  'DescribeGroups',
+  'ListGroups',
+  'ListTransactions',
+  'OffsetFetch',
+])
+/** What such an answer is taken to be until it is there. */
+const largeAnswerBytes = 1024 * 1024
+
 /** Begins to answer one request. Throws, or rejects with, what ends the connection. */
 export function dispatch(
   frame: Uint8Array,
   peer: Peer,
+  memory: RequestMemory,
   parts: BrokerParts,
 ): Answer | Promise<Answer> {
-  const decoded = decodeRequest(frame)
+  const decoded = decodeRequest(frame, parts.config.requestHeapBytesMax)
   if ('unsupported' in decoded) return refuse(decoded.unsupported)
   const { api, version, clientId, body } = decoded
   const handler: Handler<ApiName> | undefined = handlers[api]
   if (handler === undefined) return refuse({ ...decoded, key: apis[api].key })
-  const response = handler(body as never, { ...parts, peer, version, clientId })
+  memory.decoded(decoded.heapBytes)
+  const context = { ...parts, peer, version, clientId, room: memory }
+  const waiting = largeAnswers.has(api) ? untilRoom(memory) : undefined
+  const response =
+    waiting === undefined
+      ? handler(body as never, context)
+      : waiting.then(() => handler(body as never, context))
   if (response instanceof Promise) return response.then((late) => encode(decoded, late))
   return encode(decoded, response)
+}
+
+function untilRoom(memory: RequestMemory): Promise<unknown> | undefined {
+  const reserve = () => memory.reserve(largeAnswerBytes)
+  const first = memory.whenFirst()
+  if (first !== undefined) return first.then(reserve)
+  const reserved = reserve()
+  return typeof reserved === 'number' ? undefined : reserved
 }
 
 function encode(

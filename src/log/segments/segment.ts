@@ -8,6 +8,7 @@
  * Bytes are checked when they are read: a batch that fails its checksum here lies below the synced
  * end, where no crash can reach, and is reported, never skipped.
  */
+import { compactBytes } from '../../base/bytes.ts'
 import { isHeadwaterError } from '../../base/errors.ts'
 import type { Disk, DiskFile } from '../../io/ports.ts'
 import {
@@ -164,7 +165,8 @@ export class Segment {
         }
         at += header.sizeBytes
       }
-      return found
+      const all = found.reduce((bytes, batch) => bytes + batch.length, 0)
+      return all * 2 < window.length ? found.map(compactBytes) : found
     })
   }
 

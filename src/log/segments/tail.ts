@@ -2,11 +2,12 @@
  * The newest batches of a log, in memory: those not yet in its segment files, and before them those
  * written lately, kept so that consumers who keep up never touch the disk.
  *
- * Batches stand in the order of their offsets without holes between the first and the last. The bytes
- * are views of what came from the network and are never copied or changed once here.
+ * Batches stand in the order of their offsets without holes between the first and the last. Their bytes
+ * are never changed once here, and hold little memory beside their own (`newcomers.ts`).
  */
+import { compactBytes } from '../../base/bytes.ts'
 
-/** Forgotten batches at the front of the arrays before the arrays are moved up. */
+/** Places of forgotten batches at the front of the array before the array is moved up. */
 const slackMax = 1024
 
 export interface TailBatch {
@@ -16,6 +17,15 @@ export interface TailBatch {
   readonly maxTimestamp: number
   /** Bytes of all batches that came here so far, this one with them. */
   readonly bytesSoFar: number
+}
+
+/** What stands where a batch was forgotten: the place may stay for a while, its bytes may not. */
+const forgotten: TailBatch = {
+  bytes: new Uint8Array(0),
+  baseOffset: 0,
+  nextOffset: 0,
+  maxTimestamp: 0,
+  bytesSoFar: 0,
 }
 
 export class Tail {
@@ -52,12 +62,20 @@ export class Tail {
     this.#sizeBytes += bytes.length
   }
 
+  /** Copies the batch that begins at `baseOffset` out of the buffer it came in, unless it is most of it. */
+  compact(baseOffset: number): void {
+    const at = this.#find(baseOffset)
+    const batch = this.#batches[at]
+    if (batch?.baseOffset !== baseOffset) return
+    this.#batches[at] = { ...batch, bytes: compactBytes(batch.bytes) }
+  }
+
   /** Forgets batches that end at or before `offset`. */
   forgetBefore(offset: number): void {
     let head = this.#head
     while (head < this.#batches.length && this.#batches[head]!.nextOffset <= offset) {
       this.#sizeBytes -= this.#batches[head]!.bytes.length
-      head++
+      this.#batches[head++] = forgotten
     }
     this.#head = head
     if (head < slackMax && head < this.#batches.length) return

@@ -273,7 +273,7 @@ export class LogStore {
   }
 
   #submit(log: Log, batch: Uint8Array, header: BatchHeader, baseOffset: number): Promise<void> {
-    this.#writeBehind.accepted(batch.length)
+    this.#writeBehind.took(log, batch, baseOffset)
     const entry: JournalEntry = {
       kind: EntryKind.batch,
       logNumber: log.number,

@@ -7,6 +7,7 @@
  * segment is never removed under a write.
  */
 import type { Log } from '../log.ts'
+import { Newcomers } from './newcomers.ts'
 
 /** What a batch in memory costs beside its bytes, about: an array view and its place in the tail. */
 const heldBytesPerBatch = 256
@@ -25,6 +26,7 @@ export class WriteBehind {
   /** Bytes accepted that the journal does not hold yet. */
   readonly #queuedBytes: () => number
   readonly #onFailure: (error: unknown) => void
+  readonly #newcomers = new Newcomers()
   /** Logs with batches in the journal that are not in segment files. */
   #unwritten = new Set<Log>()
   #backlogBytes = 0
@@ -70,12 +72,19 @@ export class WriteBehind {
     this.#backlogBytes += bytes
   }
 
+  /** Counts a batch that came in a request. */
+  took(log: Log, batch: Uint8Array, baseOffset: number): void {
+    this.accepted(batch.length)
+    this.#newcomers.note(log, batch, baseOffset)
+  }
+
   journaled(log: Log): void {
     this.#unwritten.add(log)
   }
 
-  /** Starts a round of writing when there is enough for large writes, and another while there is. */
+  /** After a group: starts a round of writing when there is enough for large writes, and another while there is. */
   poke(): void {
+    this.#newcomers.compact()
     if (this.#writing || this.#unwritten.size === 0) return
     if (this.#journaledBytes < this.#enoughBytes) return
     this.#writing = true

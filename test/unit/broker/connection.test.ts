@@ -2,49 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { concatBytes } from '../../../src/base/bytes.ts'
 import { HeadwaterError } from '../../../src/base/errors.ts'
-import {
-  Connection,
-  type Answer,
-  type ConnectionOptions,
-} from '../../../src/broker/server/connection.ts'
-import { nodeClock } from '../../../src/io/node-clock.ts'
-import type { Duplex } from '../../../src/io/ports.ts'
-import { pipe, type PipeOptions } from '../../../src/io/pipe.ts'
+import type { Answer } from '../../../src/broker/server/connection.ts'
+import { connect, frameOf } from './one-connection.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** A frame with one byte in it. */
-function frame(value: number): Uint8Array {
-  return Uint8Array.of(0, 0, 0, 1, value)
-}
-
-interface Client {
-  readonly duplex: Duplex
-  readonly received: number[]
-  readonly closed: (string | undefined)[]
-  readonly connection: Connection
-}
-
-function connect(
-  dispatch: (value: number) => Answer | Promise<Answer>,
-  options: Partial<ConnectionOptions> & { pipe?: PipeOptions } = {},
-): Client {
-  const [ours, theirs] = pipe(options.pipe)
-  const received: number[] = []
-  const closed: (string | undefined)[] = []
-  theirs.onBytes((chunk) => received.push(...chunk))
-  const connection = new Connection(ours, {
-    frameBytesMax: 1000,
-    requestsInFlightMax: 4,
-    requestBytesInFlightMax: 1000,
-    stallMsMax: 60_000,
-    clock: nodeClock,
-    onClosed: (_connection, reason) => closed.push(reason),
-    ...options,
-    dispatch: (bytes) => dispatch(bytes[0]!),
-  })
-  return { duplex: theirs, received, closed, connection }
-}
+const frame = (value: number): Uint8Array => frameOf(value)
 
 test('answers leave in the order of the requests, whatever order they are ready in', async () => {
   const slow = Promise.withResolvers<Answer>()

@@ -9,7 +9,9 @@ import {
   parseAddress,
   parseAdvertise,
   parseConfig,
+  memoryMiBDefault,
   parseCount,
+  parseMemory,
   parseFrom,
   parseHost,
   parseIndex,
@@ -17,6 +19,7 @@ import {
   parsePort,
 } from '../../../src/cli/arguments.ts'
 import { queryUrl } from '../../../src/cli/get.ts'
+import { brokerDefaults } from '../../../src/broker/config.ts'
 import { formatCount, formatSeconds, formatTable } from '../../../src/cli/output.ts'
 import { Rates, drawProgress, plainProgress } from '../../../src/cli/progress.ts'
 import { recordJson, recordLine } from '../../../src/cli/record-text.ts'
@@ -28,6 +31,8 @@ describe('the command line', () => {
     assert.equal(parsePort('0'), 0)
     assert.equal(parsePort('65535'), 65_535)
     assert.equal(parseCount('3000000'), 3_000_000)
+    assert.equal(parseMemory('512'), 512)
+    assert.equal(memoryMiBDefault * 1024 * 1024, brokerDefaults.memoryBytesMax)
     assert.equal(parseIndex('0'), 0)
     assert.deepEqual(parseAddress('localhost:19092'), { host: 'localhost', port: 19_092 })
     assert.deepEqual(parseAddress('kafka'), { host: 'kafka', port: 9092 })
@@ -58,6 +63,8 @@ describe('the command line', () => {
       [parseCount, '0', /at least 1/],
       [parseCount, '3e5', /at least 1/],
       [parseCount, '1.5', /at least 1/],
+      [parseMemory, '15', /MiB, at least 16/],
+      [parseMemory, '1 GiB', /MiB, at least 16/],
       [parseIndex, '-1', /at least 0/],
       [parseAddress, 'kafka:0', /HOST:PORT/],
       [parseAddress, 'kafka:99999', /HOST:PORT/],

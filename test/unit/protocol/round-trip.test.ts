@@ -23,7 +23,17 @@ describe('every message in every version', () => {
           fc.property(requests, fc.option(fc.string()), fc.nat(), (body, clientId, id) => {
             const frame = withoutLength(encodeRequest(api, version, id, clientId, body as object))
             const decoded = decodeRequest(frame)
-            assert.deepEqual(decoded, { api, version, correlationId: id, clientId, body })
+            assert('heapBytes' in decoded)
+            const { heapBytes } = decoded
+            assert(heapBytes >= 0)
+            assert.deepEqual(decoded, {
+              api,
+              version,
+              correlationId: id,
+              clientId,
+              body,
+              heapBytes,
+            })
           }),
           runs,
         )

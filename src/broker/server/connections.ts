@@ -1,0 +1,127 @@
+/**
+ * Everyone who is connected, and who else may come.
+ *
+ * There are so many places, and so many for one address. When they are taken, one makes room for the one
+ * that comes: the one idle longest, of the same address or else of the address that has most. So whoever
+ * takes all there are loses theirs, and others get in (after KIP-402, which does it for the listener of
+ * brokers). Connections from inside the process count, and never make room.
+ */
+import { parseAddress } from '../../base/address.ts'
+import type { Duplex } from '../../io/ports.ts'
+import { Connection, type ConnectionOptions, type Ending } from './connection.ts'
+
+export interface ConnectionsOptions extends Omit<
+  ConnectionOptions,
+  'onClosed' | 'advertised' | 'connectionIdleMsMax'
+> {
+  readonly connectionsMax: number
+  readonly connectionsPerAddressMax: number
+  readonly connectionIdleMsMax: number
+  /** The broker ended a connection, or did not take it. */
+  readonly onEnded: (remote: string, ending: Ending) => void
+}
+
+export interface Origin {
+  readonly advertised?: ConnectionOptions['advertised']
+  /** It comes from this process, whose connections are trusted to go when they are not needed. */
+  readonly isOurs?: boolean
+}
+
+/** A connection that just came has had no time to ask for anything. */
+const idleMsMin = 1000
+
+export class Connections {
+  readonly #options: ConnectionsOptions
+  readonly #all = new Set<Connection>()
+  /** Those of the network, by the address they come from. */
+  readonly #byAddress = new Map<string, Set<Connection>>()
+  #isClosed = false
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** Takes a connection, or closes it and says why. */
+  accept(duplex: Duplex, { advertised, isOurs = false }: Origin = {}): void {
+    const { connectionIdleMsMax, onEnded, ...options } = this.#options
+    const address = isOurs ? undefined : (parseAddress(duplex.remote)?.host ?? duplex.remote)
+    const reason = this.#refusal(address)
+    if (reason !== undefined || this.#isClosed) {
+      duplex.destroy()
+      if (!this.#isClosed) onEnded(duplex.remote, { type: 'refused', reason: reason! })
+      return
+    }
+    const connection = new Connection(duplex, {
+      ...options,
+      ...(advertised && { advertised }),
+      ...(isOurs ? {} : { connectionIdleMsMax }),
+      onClosed: (closed, ending) => {
+        this.#remove(closed, address)
+        if (ending !== undefined && !this.#isClosed) onEnded(closed.remote, ending)
+      },
+    })
+    this.#add(connection, address)
+  }
+
+  /** Closes all, and takes no more. */
+  close(): void {
+    this.#isClosed = true
+    for (const connection of this.#all) connection.close()
+  }
+
+  /** Why there is no place, if there is none and nobody makes room. */
+  #refusal(address: string | undefined): string | undefined {
+    const { connectionsMax, connectionsPerAddressMax } = this.#options
+    const ofAddress = address === undefined ? undefined : this.#byAddress.get(address)
+    if (ofAddress !== undefined && ofAddress.size >= connectionsPerAddressMax) {
+      const { size } = ofAddress
+      if (makeRoom(ofAddress, 'connectionsPerAddressMax')) return undefined
+      return `there are ${size} connections from ${address}: raise connectionsPerAddressMax if that many are wanted`
+    }
+    if (this.#all.size < connectionsMax) return undefined
+    const largestFirst = [...this.#byAddress.values()].sort((a, b) => b.size - a.size)
+    if (largestFirst.some((each) => makeRoom(each, 'connectionsMax'))) return undefined
+    return `there are ${this.#all.size} connections: raise connectionsMax if that many are wanted`
+  }
+
+  #add(connection: Connection, address: string | undefined): void {
+    this.#all.add(connection)
+    if (address === undefined) return
+    const others = this.#byAddress.get(address)
+    if (others === undefined) this.#byAddress.set(address, new Set([connection]))
+    else others.add(connection)
+  }
+
+  #remove(connection: Connection, address: string | undefined): void {
+    this.#all.delete(connection)
+    if (address === undefined) return
+    const others = this.#byAddress.get(address)
+    others?.delete(connection)
+    if (others?.size === 0) this.#byAddress.delete(address)
+  }
+}
+
+/** Closes the connection that is idle longest, if any is. */
+function makeRoom(connections: Iterable<Connection>, bound: string): boolean {
+  const found = mostIdle(connections)
+  const idleMs = Math.floor(found?.idleMs ?? 0)
+  const reason = `it was idle for ${idleMs} ms and made room for another: raise ${bound} if so many are wanted`
+  found?.close({ type: 'refused', reason })
+  return found !== undefined
+}
+
+function mostIdle(connections: Iterable<Connection>): Connection | undefined {
+  let found: Connection | undefined
+  let longestMs = 0
+  for (const connection of connections) {
+    const { idleMs } = connection
+    if (idleMs < idleMsMin || idleMs <= longestMs) continue
+    found = connection
+    longestMs = idleMs
+  }
+  return found
+}
