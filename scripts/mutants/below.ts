@@ -77,10 +77,31 @@ export const below: readonly Mutant[] = [
   },
   {
     name: 'readBytesMax of one read from a segment',
-    file: 'src/log/segments/segment.ts',
+    file: 'src/log/segments/segments.ts',
     text: 'let left = Math.min(maxBytes, readBytesMax)',
     instead: 'let left = Math.min(maxBytes, 1000 * readBytesMax)',
     tests: logBounds,
+  },
+  {
+    name: 'pieceBytes of one call to the disk',
+    file: 'src/log/segments/segment.ts',
+    text: 'const windowBytes = Math.min(maxBytes, pieceBytes) + this.#files.indexIntervalBytes',
+    instead: 'const windowBytes = maxBytes + this.#files.indexIntervalBytes',
+    tests: ['test/unit/log/reading.test.ts'],
+  },
+  {
+    name: 'readsAtOnceMax',
+    file: 'src/log/segments/read-gate.ts',
+    text: 'if (this.#inside >= readsAtOnceMax) {',
+    instead: 'if (this.#inside >= 100 * readsAtOnceMax) {',
+    tests: ['test/unit/log/reading.test.ts'],
+  },
+  {
+    name: 'a fetch that reads twice at most',
+    file: 'src/broker/handlers/fetch.ts',
+    text: 'const satisfied = (): boolean => reading.hasEnough(request.minBytes)',
+    instead: 'const satisfied = (): boolean => reading.hasEnough(1)',
+    tests: ['test/unit/broker/waking.test.ts'],
   },
   {
     name: 'cacheBytes',

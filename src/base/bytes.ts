@@ -47,6 +47,28 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   return whole
 }
 
+/** The same bytes in fewer views: neighbours that stand side by side in one buffer become one. */
+export function adjoined(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (chunks.length < 2) return chunks
+  const joined: Uint8Array[] = []
+  let last: Uint8Array | undefined
+  for (const chunk of chunks) {
+    const isNext =
+      last?.buffer === chunk.buffer && last.byteOffset + last.byteLength === chunk.byteOffset
+    if (!isNext) joined.push(chunk)
+    else {
+      const { byteOffset, byteLength } = last!
+      joined[joined.length - 1] = new Uint8Array(
+        chunk.buffer,
+        byteOffset,
+        byteLength + chunk.byteLength,
+      )
+    }
+    last = joined.at(-1)
+  }
+  return joined
+}
+
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false

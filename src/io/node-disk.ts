@@ -74,7 +74,8 @@ class NodeFile implements DiskFile {
   read(position: number, count: number): Promise<Uint8Array> {
     assertExtent(position, count)
     return attempt('read', this.#path, async () => {
-      const bytes = new Uint8Array(count)
+      // Not zeroed: what the file does not fill is cut off.
+      const bytes = new Uint8Array(Buffer.allocUnsafeSlow(count).buffer)
       let length = 0
       while (length < count) {
         const { bytesRead } = await this.#handle.read(

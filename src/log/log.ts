@@ -186,22 +186,33 @@ export class Log {
     if (from >= this.#tail.startOffset) {
       return this.#tail.read(from, upTo, o.maxBytes, o.minOneBatch)
     }
-    return this.#readStored(from, upTo, o)
+    return this.#readOld(from, upTo, o.maxBytes, o.minOneBatch)
   }
 
-  /** A batch's leader epoch is in no checksum of its own, so it is what the log's state says. */
-  async #readStored(
+  /** From segments, and on in memory where that begins. */
+  async #readOld(
     from: number,
     upTo: number,
-    o: { maxBytes: number; minOneBatch: boolean },
+    maxBytes: number,
+    minOneBatch: boolean,
   ): Promise<Uint8Array[]> {
-    const batches = await this.#segments.read(from, upTo, o.maxBytes, o.minOneBatch)
-    for (const batch of batches) {
-      const { baseOffset, partitionLeaderEpoch } = readBatchHeader(batch)
-      const leaderEpoch = this.#state.epochs.of(baseOffset)
-      if (leaderEpoch !== partitionLeaderEpoch) stampBatch(batch, baseOffset, leaderEpoch)
-    }
-    return batches
+    const found = await this.#segments.read(from, upTo, maxBytes, minOneBatch)
+    this.#state.epochs.restamp(found)
+    const last = found.at(-1)
+    if (last === undefined) return found
+    const next = nextOffsetOf(readBatchHeader(last))
+    if (next < this.#tail.startOffset || next >= upTo) return found
+    const left = found.reduce((rest, batch) => rest - batch.length, maxBytes)
+    return left > 0 ? [...found, ...this.#tail.read(next, upTo, left, false)] : found
+  }
+
+  /**
+   * Bytes that a reader finds from `from`, where a batch begins, up to `upTo`, told without reading;
+   * Infinity when they are not all in memory.
+   */
+  bytesBetween(from: number, upTo: number): number {
+    if (from >= upTo) return 0
+    return from < this.#tail.startOffset ? Infinity : this.#tail.bytesBetween(from, upTo)
   }
 
   /** The first record, by offset, whose timestamp is at least `timestamp` (ms). */

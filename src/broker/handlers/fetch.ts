@@ -2,12 +2,16 @@
  * Reading records: bounds, long polls, and stored bytes sent as they are.
  *
  * A fetch is answered as soon as `minBytes` can be read, something is wrong with one of its partitions (its
- * topic may be deleted while it waits), or its time is over. Whole stored batches are returned, the first one even when it is larger than
- * every limit, so that a consumer always gets on. The batches are never copied here.
+ * topic may be deleted while it waits), or its time is over. Whole stored batches are returned, the first one
+ * even when it is larger than every limit, so that a consumer always gets on. The batches are never copied here.
+ *
+ * Whoever waits is woken by the bytes that came, which are counted, not read; and holds none while it waits.
+ * So a fetch reads twice at most, however many group commits it waits through.
  */
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
+import { adjoined } from '../../base/bytes.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import { readBatchHeader, splitBatches } from '../../records/batch.ts'
+import { nextOffsetOf, readBatchHeader } from '../../records/batch.ts'
 import type { Handlers, RequestContext } from './context.ts'
 import {
   keyOf,
@@ -40,15 +44,14 @@ async function fetch(
   request: FetchRequest,
   { clock, config, peer, waiting }: RequestContext,
 ): Promise<ResponseInput<'Fetch'>> {
+  const begun = clock.monotonic()
   await reading.read()
-  const deadline = clock.monotonic() + Math.min(request.maxWaitMs, config.fetchWaitMsMax)
-  const satisfied = (): boolean => reading.hasAdvanced()
-  while (!reading.failed && reading.bytes < request.minBytes) {
-    const maxWaitMs = deadline - clock.monotonic()
-    await waiting.wait({ logs: reading.logs(), maxWaitMs, peer, satisfied })
-    if (!satisfied()) break
-    await reading.read()
-  }
+  if (reading.hasEnough(request.minBytes)) return reading.response()
+  const maxWaitMs = Math.min(request.maxWaitMs, config.fetchWaitMsMax) - (clock.monotonic() - begun)
+  reading.letGo()
+  const satisfied = (): boolean => reading.hasEnough(request.minBytes)
+  await waiting.wait({ logs: reading.logs(), maxWaitMs, peer, satisfied })
+  if (reading.hasEnough(1)) await reading.read()
   return reading.response()
 }
 
@@ -56,16 +59,16 @@ interface Item {
   readonly target: FetchTarget
   readonly partition: Partition | undefined
   errorCode: number
-  /** Where this reader's view ended when it was last read. */
-  readableEnd: number
+  /** The offset behind what was last read, or the one asked for. */
+  nextOffset: number
   batches: readonly Uint8Array[]
   bytes: number
 }
 
-/** One fetch request while it is being answered; read again each time a log it waits for advances. */
+/** One fetch request while it is being answered. */
 class Reading {
-  bytes = 0
-  failed = false
+  #bytes = 0
+  #failed = false
   readonly #items: Item[]
   readonly #readCommitted: boolean
   readonly #bytesMax: number
@@ -95,7 +98,7 @@ class Reading {
       target,
       partition: partitionOf(target, context),
       errorCode: ErrorCode.NONE,
-      readableEnd: -1,
+      nextOffset: target.fetchOffset,
       batches: [],
       bytes: 0,
     }))
@@ -105,22 +108,36 @@ class Reading {
     for (const { partition } of this.#items) if (partition !== undefined) yield partition.log
   }
 
-  /** Whether a partition can be read further than when it was last read, or not at all any more. */
-  hasAdvanced(): boolean {
-    return this.#items.some(
-      ({ partition, readableEnd }) =>
-        partition !== undefined &&
-        (partition.log.isDeleted || partition.readableEnd(this.#readCommitted) > readableEnd),
-    )
+  /** Whether `minBytes` are there, read or not, or something is wrong with a partition. */
+  hasEnough(minBytes: number): boolean {
+    let bytes = 0
+    if (this.#failed || minBytes <= 0) return true
+    return this.#items.some((item) => {
+      if (item.partition?.log.isDeleted === true) return true
+      bytes += this.#bytesThere(item)
+      return bytes >= minBytes
+    })
+  }
+
+  #bytesThere({ target, partition, nextOffset, bytes }: Item): number {
+    if (partition === undefined) return 0
+    const end = partition.readableEnd(this.#readCommitted)
+    return Math.min(target.partitionMaxBytes, bytes + partition.log.bytesBetween(nextOffset, end))
+  }
+
+  /** Holds no records while it waits; what they were is remembered in bytes. */
+  letGo(): void {
+    for (const item of this.#items) item.batches = []
   }
 
   async read(): Promise<void> {
-    this.bytes = 0
+    this.#bytes = 0
     for (const item of this.#items) {
       item.batches = []
       item.bytes = 0
+      item.nextOffset = item.target.fetchOffset
       item.errorCode = this.#check(item)
-      if (item.errorCode !== ErrorCode.NONE) this.failed = true
+      if (item.errorCode !== ErrorCode.NONE) this.#failed = true
       else {
         // Recent records come without a promise; do not give the turn away for them.
         const reading = this.#readItem(item)
@@ -153,17 +170,17 @@ class Reading {
   #readItem(item: Item): Promise<void> | undefined {
     const { target, partition } = item
     const upTo = partition!.readableEnd(this.#readCommitted)
-    item.readableEnd = upTo
     if (this.#diverges(item)) {
-      this.failed = true
+      this.#failed = true
       return undefined
     }
-    const left = this.#bytesMax - this.bytes
-    if (target.fetchOffset >= upTo || (this.bytes > 0 && left <= 0)) return undefined
+    if (target.fetchOffset >= upTo) return undefined
+    const left = this.#bytesMax - this.#bytes
+    if (this.#bytes > 0 && left <= 0) return undefined
     const read = partition!.log.read(target.fetchOffset, {
       maxBytes: Math.max(0, Math.min(target.partitionMaxBytes, left)),
       upTo,
-      minOneBatch: this.bytes === 0,
+      minOneBatch: this.#bytes === 0,
     })
     if (read instanceof Promise) {
       return read.then(
@@ -173,7 +190,7 @@ class Reading {
           item.errorCode = partition!.log.isDeleted
             ? this.#unknown
             : partition!.unreadable(error, this.#report)
-          this.failed = true
+          this.#failed = true
         },
       )
     }
@@ -184,7 +201,9 @@ class Reading {
   #take(item: Item, batches: readonly Uint8Array[]): void {
     item.batches = batches
     for (const batch of batches) item.bytes += batch.length
-    this.bytes += item.bytes
+    this.#bytes += item.bytes
+    const last = batches.at(-1)
+    if (last !== undefined) item.nextOffset = nextOffsetOf(readBatchHeader(last))
   }
 
   #diverges({ target, partition }: Item): boolean {
@@ -227,7 +246,7 @@ class Reading {
         log !== undefined && this.#diverges(item)
           ? log.epochEnd(target.lastFetchedEpoch)
           : undefined,
-      records: item.batches,
+      records: adjoined(item.batches),
     }
   }
 }
@@ -241,11 +260,9 @@ function diverges(
 }
 
 /** Aborted transactions that overlap what is returned; a client drops their records. */
-function abortedIn({ target, partition, batches }: Item) {
-  const last = batches.at(-1)
-  if (partition === undefined || last === undefined) return []
-  const { baseOffset, lastOffsetDelta } = readBatchHeader(splitBatches(last).at(-1)!)
-  return partition.log.abortedBetween(target.fetchOffset, baseOffset + lastOffsetDelta + 1)
+function abortedIn({ target, partition, nextOffset }: Item) {
+  if (partition === undefined || nextOffset <= target.fetchOffset) return []
+  return partition.log.abortedBetween(target.fetchOffset, nextOffset)
 }
 
 function sessionOf(choice: SessionChoice): FetchSession | undefined {

@@ -2,6 +2,8 @@
  * Keeps the number of open segment files of a store bounded: the one used longest ago gives its
  * descriptor and index back first. Segments in use, or with bytes that wait for a sync, stay open.
  */
+import { ReadGate } from './read-gate.ts'
+
 /** What a pool needs of a segment. */
 interface PooledSegment {
   /** Bytes wait for a sync, so it must stay open. */
@@ -16,6 +18,7 @@ interface PooledSegment {
 const openSegmentsMax = 256
 
 export class SegmentPool {
+  readonly reads = new ReadGate()
   /** In the order of their last use. */
   readonly #open = new Set<PooledSegment>()
 

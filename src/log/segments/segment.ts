@@ -21,8 +21,8 @@ import { OffsetIndex, type Place } from './offset-index.ts'
 import type { SegmentPool } from './pool.ts'
 import type { TailBatch } from './tail.ts'
 
-/** Bytes that one read brings into memory, at most, unless a single batch is larger. */
-const readBytesMax = 8 * 1024 * 1024
+/** Bytes read in one piece, unless a single batch is larger: checking them is one turn of the main thread. */
+const pieceBytes = 1024 * 1024
 /** Bytes read at a time when a segment is walked to index it. */
 const walkBytes = 1024 * 1024
 
@@ -117,7 +117,7 @@ export class Segment {
     await this.#use(({ file }) => file.sync())
   }
 
-  /** Whole checked batches from the one that holds `from`, begun before `upTo`. */
+  /** Whole checked batches from the one that holds `from`, begun before `upTo`: those of one piece. */
   async read(
     from: number,
     upTo: number,
@@ -127,17 +127,18 @@ export class Segment {
     return await this.#use(async ({ file, index }) => {
       const limit = this.sizeBytes
       const found: Uint8Array[] = []
-      let left = Math.min(maxBytes, readBytesMax)
+      const windowBytes = Math.min(maxBytes, pieceBytes) + this.#files.indexIntervalBytes
+      let left = maxBytes
       const place = index.placeOf(from)
       let at = place.position
       let expected: number | undefined = place.baseOffset
-      let window = await file.read(at, Math.min(left + this.#files.indexIntervalBytes, limit - at))
+      let window = await file.read(at, Math.min(windowBytes, limit - at))
       let start = at
       while (at < limit) {
         if (window.length - (at - start) < batchHeaderBytes) {
           if (found.length > 0) break
           start = at
-          window = await file.read(at, Math.min(left + this.#files.indexIntervalBytes, limit - at))
+          window = await file.read(at, Math.min(windowBytes, limit - at))
         }
         const header = this.#headerUnless(found.length > 0, window, at - start, at, expected)
         if (header === undefined) break

@@ -6,9 +6,12 @@
  * first segment, so a log that was never written to costs nothing.
  */
 import { assert, isHeadwaterError } from '../../base/errors.ts'
+import { nextOffsetOf, readBatchHeader } from '../../records/batch.ts'
 import { Segment, type SegmentFiles } from './segment.ts'
 import type { TailBatch } from './tail.ts'
 
+/** Bytes that one read brings into memory, at most, unless a single batch is larger. */
+const readBytesMax = 8 * 1024 * 1024
 /** Bytes handed to the disk in one write. */
 const writeBytesMax = 4 * 1024 * 1024
 /** Positions in the index are 32 bits wide, and Kafka's own tools read 31. */
@@ -98,19 +101,47 @@ export class Segments {
     for (const segment of this.#list) await segment.syncContents()
   }
 
+  /** Whole checked batches from the one that holds `from`, begun before `upTo`, piece by piece. */
   async read(
     from: number,
     upTo: number,
     maxBytes: number,
     minOneBatch: boolean,
   ): Promise<Uint8Array[]> {
-    for (let at = this.#indexOf(from); at < this.#list.length; at++) {
-      const segment = this.#list[at]!
-      if (segment.baseOffset >= upTo) break
-      const found = await segment.read(from, upTo, maxBytes, minOneBatch)
-      if (found.length > 0 || segment.nextOffset > from) return found
+    const found: Uint8Array[] = []
+    let next = from
+    let left = Math.min(maxBytes, readBytesMax)
+    for (;;) {
+      const segment = this.#list[this.#indexOf(next)]
+      if (segment === undefined || segment.baseOffset >= upTo) return found
+      const piece = await this.#readPiece(segment, next, upTo, left, minOneBatch, found.length > 0)
+      if (piece.length === 0) return found
+      for (const batch of piece) {
+        found.push(batch)
+        left -= batch.length
+      }
+      next = nextOffsetOf(readBatchHeader(piece.at(-1)!))
+      if (left <= 0) return found
     }
-    return []
+  }
+
+  /** Damage behind what was found is told to the read that begins there. */
+  async #readPiece(
+    segment: Segment,
+    from: number,
+    upTo: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+    isLater: boolean,
+  ): Promise<Uint8Array[]> {
+    try {
+      return await this.#files.pool.reads.pass(() =>
+        segment.read(from, upTo, maxBytes, minOneBatch && !isLater),
+      )
+    } catch (error) {
+      if (isLater && isHeadwaterError(error)) return []
+      throw error
+    }
   }
 
   /** What `pick` first finds in a batch of `[from, upTo)` with a timestamp of at least `timestamp`. */

@@ -14,6 +14,8 @@ export interface TailBatch {
   readonly baseOffset: number
   readonly nextOffset: number
   readonly maxTimestamp: number
+  /** Bytes of all batches that came here so far, this one with them. */
+  readonly bytesSoFar: number
 }
 
 export class Tail {
@@ -21,6 +23,7 @@ export class Tail {
   #head = 0
   #endOffset: number
   #sizeBytes = 0
+  #bytesSoFar = 0
 
   constructor(endOffset: number) {
     this.#endOffset = endOffset
@@ -42,7 +45,9 @@ export class Tail {
   }
 
   push(bytes: Uint8Array, baseOffset: number, nextOffset: number, maxTimestamp: number): void {
-    this.#batches.push({ bytes, baseOffset, nextOffset, maxTimestamp })
+    this.#bytesSoFar += bytes.length
+    const bytesSoFar = this.#bytesSoFar
+    this.#batches.push({ bytes, baseOffset, nextOffset, maxTimestamp, bytesSoFar })
     this.#endOffset = nextOffset
     this.#sizeBytes += bytes.length
   }
@@ -72,6 +77,14 @@ export class Tail {
       found.push(batch.bytes)
     }
     return found
+  }
+
+  /** Bytes of the batches that end in `(from, to]`. */
+  bytesBetween(from: number, to: number): number {
+    const first = this.#batches[this.#find(from)]
+    const last = this.#batches[this.#find(to) - 1]
+    if (first === undefined || last === undefined) return 0
+    return Math.max(0, last.bytesSoFar - first.bytesSoFar + first.bytes.length)
   }
 
   /** Batches that end in `(from, to]`. */

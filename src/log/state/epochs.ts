@@ -5,6 +5,7 @@
  * nothing was written leaves no trace. A client that asks where an epoch ended learns up to where its
  * own position still agrees with the log.
  */
+import { readBatchHeader, stampBatch } from '../../records/batch.ts'
 
 export interface EpochStart {
   readonly epoch: number
@@ -30,9 +31,14 @@ export class Epochs {
     return this.#starts
   }
 
-  /** The epoch that a batch at `offset` was stored under. */
-  of(offset: number): number {
-    return this.#starts.findLast(({ startOffset }) => startOffset <= offset)?.epoch ?? 0
+  /** Puts right what stored batches say of their epoch: no checksum of theirs guards it. */
+  restamp(batches: readonly Uint8Array[]): void {
+    for (const batch of batches) {
+      const { baseOffset, partitionLeaderEpoch } = readBatchHeader(batch)
+      const start = this.#starts.findLast(({ startOffset }) => startOffset <= baseOffset)
+      const epoch = start?.epoch ?? 0
+      if (epoch !== partitionLeaderEpoch) stampBatch(batch, baseOffset, epoch)
+    }
   }
 
   /** Notes a batch stored at `offset` under `epoch`. */

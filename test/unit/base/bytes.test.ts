@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { Reader, Writer, concatBytes, equalBytes, utf8Bytes } from '../../../src/base/bytes.ts'
+import {
+  Reader,
+  Writer,
+  adjoined,
+  concatBytes,
+  equalBytes,
+  utf8Bytes,
+} from '../../../src/base/bytes.ts'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 
 const safeIntegers = fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER })
@@ -92,5 +99,17 @@ describe('bytes', () => {
     assert.ok(equalBytes(whole, utf8Bytes('headwater')))
     assert.ok(!equalBytes(whole, utf8Bytes('headwatex')))
     assert.ok(!equalBytes(whole, utf8Bytes('head')))
+  })
+})
+
+describe('adjoined', () => {
+  it('makes one view of neighbours in one buffer, and changes no byte', () => {
+    const whole = Uint8Array.from({ length: 20 }, (_, at) => at)
+    const cut = (from: number, to: number) => whole.subarray(from, to)
+    const other = Uint8Array.of(10, 11)
+    const views = [cut(0, 4), cut(4, 10), other, cut(10, 12), cut(14, 16), cut(16, 20)]
+    const joined = adjoined(views)
+    assert.deepEqual(joined, [cut(0, 10), other, cut(10, 12), cut(14, 20)])
+    assert.equal(adjoined([other])[0], other)
   })
 })

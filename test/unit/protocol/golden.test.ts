@@ -1,7 +1,5 @@
 /** Frames of clients and a broker we did not write, recorded by scripts/record-frames.ts. */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../src/base/bytes.ts'
 import type { ApiName } from '../../../src/protocol/api.ts'
@@ -11,12 +9,11 @@ import {
   encodeRequest,
   encodeResponse,
 } from '../../../src/protocol/frame.ts'
+import { goldenFiles, goldenFramesOf } from '../../golden-frames.ts'
 
-const golden = join(import.meta.dirname, '../../golden')
-
-for (const file of readdirSync(golden)) {
+for (const file of goldenFiles) {
   describe(`the frames of ${file}`, () => {
-    for (const { side, api, version, frame } of framesOf(file)) {
+    for (const { side, api, version, frame } of goldenFramesOf(file)) {
       test(`${side} ${api} ${version} is read and written again to the same bytes`, () => {
         const again = side === '>' ? requestAgain(frame) : responseAgain(api, version, frame)
         assert.equal(hex(again), hex(frame))
@@ -27,25 +24,8 @@ for (const file of readdirSync(golden)) {
 
 test('frames of four clients are there', () => {
   const files = ['java.hex', 'kafkajs.hex', 'kcat.hex', 'platformatic.hex']
-  assert.deepEqual(readdirSync(golden).toSorted(), files)
+  assert.deepEqual(goldenFiles, files)
 })
-
-interface Recorded {
-  readonly side: string
-  readonly api: ApiName
-  readonly version: number
-  readonly frame: Uint8Array
-}
-
-function framesOf(file: string): Recorded[] {
-  const sections = readFileSync(join(golden, file), 'utf8').split('\n\n').slice(1)
-  return sections.map((section) => {
-    const [head, ...lines] = section.trim().split('\n')
-    const [side, api, version] = head!.split(' ')
-    const frame = Uint8Array.from(Buffer.from(lines.join(''), 'hex'))
-    return { side: side!, api: api as ApiName, version: Number(version), frame }
-  })
-}
 
 function requestAgain(frame: Uint8Array): Uint8Array {
   const request = decodeRequest(frame)
