@@ -7,7 +7,7 @@ import type { Clock, Duplex, Timer } from '../../io/ports.ts'
 import type { MemoryPool } from '../memory.ts'
 
 /** Bytes handed to the connection at a time. */
-const pieceBytesMax = 1024 * 1024
+const pieceBytesMax = 256 * 1024
 
 export interface OutboxOptions {
   readonly duplex: Duplex

@@ -20,7 +20,7 @@ interface PooledSegment {
 /** Open segment files of a store, but for those that cannot be closed yet. */
 const openSegmentsMax = 256
 /** Pieces of segments that are read at a time. */
-const readsAtOnceMax = 2
+const readsAtOnceMax = 1
 
 export class SegmentPool {
   readonly reads = new Gate(readsAtOnceMax)

@@ -23,7 +23,7 @@ import type { SegmentPool } from './pool.ts'
 import type { TailBatch } from './tail.ts'
 
 /** Bytes read in one piece, unless a single batch is larger: checking them is one turn of the main thread. */
-const pieceBytes = 1024 * 1024
+const pieceBytes = 256 * 1024
 /** Bytes read at a time when a segment is walked to index it. */
 const walkBytes = 1024 * 1024
 

@@ -203,10 +203,12 @@ describe('answers', () => {
     assert.equal(memory.answers.usedBytes, 0)
   })
 
-  it('are let go a mebibyte at a time', async () => {
+  it('are let go a quarter of a mebibyte at a time', async () => {
     const clock = new SimClock()
     const memory = memoryOf(1e9, clock)
-    const { duplex } = connect(() => [new Uint8Array(3 * mebibyte)], { ...unread, memory, clock })
+    const piece = mebibyte / 4
+    const answer = (): Uint8Array[] => [new Uint8Array(3 * piece)]
+    const { duplex } = connect(answer, { ...unread, memory, clock })
     let chunks = 0
     duplex.onBytes(() => {
       chunks++
@@ -214,10 +216,10 @@ describe('answers', () => {
     })
     duplex.write([frameOf(1)])
     await settle()
-    assert.deepEqual([chunks, memory.answers.usedBytes], [1, 2 * mebibyte])
+    assert.deepEqual([chunks, memory.answers.usedBytes], [1, 2 * piece])
     duplex.resume()
     await settle()
-    assert.deepEqual([chunks, memory.answers.usedBytes], [2, mebibyte])
+    assert.deepEqual([chunks, memory.answers.usedBytes], [2, piece])
   })
 
   it('are given up when others have waited long enough for their readers', async () => {
