@@ -69,10 +69,10 @@ export const below: readonly Mutant[] = [
     tests: logBounds,
   },
   {
-    name: 'openSegmentsMax',
+    name: 'segmentDescriptorsMax',
     file: 'src/log/segments/pool.ts',
-    text: 'if (this.#open.size > openSegmentsMax) void this.#releaseOne(segment)',
-    instead: 'if (this.#open.size > 1000 * openSegmentsMax) void this.#releaseOne(segment)',
+    text: 'while (this.#taken >= this.#openMax) {',
+    instead: 'while (this.#taken >= 1000 * this.#openMax) {',
     tests: logBounds,
   },
   {

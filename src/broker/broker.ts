@@ -10,10 +10,11 @@ import { addressText, type Address } from '../base/address.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import { pipe } from '../io/pipe.ts'
 import type { Clock, Dial, Disk, Duplex, Listener, Network, Random } from '../io/ports.ts'
-import { LogStore, type Durability, type LogStoreOptions } from '../log/store/log-store.ts'
+import { LogStore } from '../log/store/log-store.ts'
+import type { Durability, LogStoreOptions } from '../log/store/options.ts'
 import type { BrokerEvent } from './broker-event.ts'
 import { Catalog } from './serving/catalog.ts'
-import { brokerDefaults, fixedConfigs, type BrokerConfig } from './config.ts'
+import { brokerDefaults, fixedConfigs, shareDescriptors, type BrokerConfig } from './config.ts'
 import { clientAddress, listenerConfigs, settleListeners } from './listeners.ts'
 import type { Advertised, ListenerOptions, ListeningOptions, OpenListener } from './listeners.ts'
 import { Connection } from './server/connection.ts'
@@ -32,6 +33,7 @@ export type StoreBounds = Pick<
   | 'cacheBytes'
   | 'backlogBytesMax'
   | 'writeBehindBytes'
+  | 'segmentDescriptorsMax'
 >
 
 export interface BrokerOptions extends ListeningOptions {
@@ -42,6 +44,8 @@ export interface BrokerOptions extends ListeningOptions {
   readonly network?: Network
   readonly directory: string
   readonly durability?: Durability
+  /** What the process may have open, files and connections; without it, nobody has counted. */
+  readonly descriptorsMax?: number
   /** Bounds of the store that differ from its own defaults. */
   readonly store?: StoreBounds
   /** Bounds and defaults that differ from `brokerDefaults`. */
@@ -59,6 +63,8 @@ export class Broker {
   readonly #connections = new Set<Connection>()
   readonly #listeners: { readonly open: OpenListener; readonly listener: Listener }[] = []
   #closing: Promise<void> | undefined
+  /** The system has no descriptors left. */
+  #shortage: HeadwaterError | undefined
 
   private constructor(store: LogStore, parts: BrokerParts) {
     this.#store = store
@@ -74,10 +80,14 @@ export class Broker {
    */
   static async open(options: BrokerOptions): Promise<Broker> {
     const { disk, clock, random, directory, durability } = options
-    const config = { ...brokerDefaults, ...options.config }
+    const asked = { ...brokerDefaults, ...options.config }
+    const shares = shareDescriptors(options.descriptorsMax ?? Infinity, asked)
+    const { connectionsMax, segmentDescriptorsMax } = shares
+    const config = { ...asked, connectionsMax }
     const listeners = settleListeners(options)
     let broker: Broker | undefined
     const store = await LogStore.open({
+      segmentDescriptorsMax,
       ...options.store,
       disk,
       clock,
@@ -86,6 +96,14 @@ export class Broker {
       ...(durability === undefined ? {} : { durability }),
       onFailure: (error) => {
         if (broker !== undefined) broker.#fail(error)
+      },
+      onShortage: (error) => {
+        if (broker !== undefined) broker.#shortage = error
+        options.report?.(
+          error === undefined
+            ? { type: 'descriptors-enough' }
+            : { type: 'descriptors-short', error },
+        )
       },
     })
     try {
@@ -179,9 +197,12 @@ export class Broker {
 
   #accept(duplex: Duplex, advertised?: Address): void {
     const { clock, config } = this.#parts
-    if (this.#closing !== undefined || this.#connections.size >= config.connectionsMax) {
+    const isFull = this.#connections.size >= config.connectionsMax
+    if (this.#closing !== undefined || isFull || this.#shortage !== undefined) {
       duplex.destroy()
-      const reason = `there are ${this.#connections.size} connections: raise connectionsMax if that many are wanted`
+      const reason = isFull
+        ? `there are ${this.#connections.size} connections: raise connectionsMax, or the limit of open files (ulimit -n) where that is lower, if that many are wanted`
+        : `${this.#shortage?.message}`
       if (this.#closing === undefined) {
         this.#parts.report({ type: 'connection-refused', remote: duplex.remote, reason })
       }

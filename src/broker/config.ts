@@ -69,6 +69,23 @@ export const brokerDefaults: BrokerConfig = {
   pipeBytesMax: 4 * 1024 * 1024,
 }
 
+/** Descriptors for what is neither a segment nor a connection: the journal, directories, Node's own. */
+const otherDescriptors = 64
+
+/**
+ * What of the descriptors of a process its broker's segments and connections may hold, so that neither
+ * keeps the other from working; a quarter is for segments where there are few.
+ * @param limit all that the process may have open (`ulimit -n`)
+ */
+export function shareDescriptors(
+  limit: number,
+  { connectionsMax }: Pick<BrokerConfig, 'connectionsMax'>,
+): { readonly segmentDescriptorsMax: number; readonly connectionsMax: number } {
+  const segmentDescriptorsMax = Math.max(16, Math.min(256, Math.floor(limit / 4)))
+  const left = Math.max(16, limit - segmentDescriptorsMax - otherDescriptors)
+  return { segmentDescriptorsMax, connectionsMax: Math.min(connectionsMax, left) }
+}
+
 /** The version Kafka's tools take this broker for. */
 const metadataVersion = '4.4-IV0'
 

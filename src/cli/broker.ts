@@ -5,7 +5,8 @@ import type { HeadwaterError } from '../base/errors.ts'
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import { nodeDisk } from '../io/node-disk.ts'
 import { nodeNetwork } from '../io/node-network.ts'
-import type { Durability } from '../log/store/log-store.ts'
+import { descriptorsMax } from '../io/node-process.ts'
+import type { Durability } from '../log/store/options.ts'
 import { Lifetime } from './lifetime.ts'
 import { exposureNote, listenerLines, listenersOf } from './listeners.ts'
 import type { ListenerFlags } from './listeners.ts'
@@ -66,6 +67,7 @@ export function openBroker(
     directory: o.dir,
     listeners: o.listeners,
     durability: o.durability,
+    descriptorsMax: descriptorsMax(),
     report: (event) => {
       switch (event.type) {
         case 'broker-failed':
@@ -76,6 +78,10 @@ export function openBroker(
           return o.onNote?.(
             `transaction '${event.transactionalId}' has no marker in ${event.topic}-${event.partition}: ${event.reason}`,
           )
+        case 'descriptors-short':
+          return o.onNote?.(`${event.error.message}. Until then no new connections are taken`)
+        case 'descriptors-enough':
+          return o.onNote?.('files can be opened again, and new connections are taken')
         case 'connection-refused':
           return o.onNote?.(`closed the connection from ${event.remote}: ${event.reason}`)
       }

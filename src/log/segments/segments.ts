@@ -7,7 +7,8 @@
  */
 import { assert, isHeadwaterError } from '../../base/errors.ts'
 import { nextOffsetOf, readBatchHeader } from '../../records/batch.ts'
-import { Segment, type SegmentFiles } from './segment.ts'
+import type { SegmentFiles } from './segment-file.ts'
+import { Segment } from './segment.ts'
 import type { TailBatch } from './tail.ts'
 
 /** Bytes that one read brings into memory, at most, unless a single batch is larger. */
@@ -32,7 +33,6 @@ export class Segments {
   readonly #segmentBytes: number
   #list: Segment[]
   #directoryMade: boolean
-  #namesChanged = false
 
   constructor(
     files: SegmentFiles,
@@ -90,10 +90,7 @@ export class Segments {
 
   /** Syncs what was written since the last call, names included. */
   async sync(): Promise<void> {
-    const namesChanged = this.#namesChanged
-    this.#namesChanged = false
     for (const segment of this.#list) await segment.sync()
-    if (namesChanged) await this.#files.disk.syncDirectory(this.directory)
   }
 
   /** Syncs the batches written since the last call, and neither names nor indexes. */
@@ -222,7 +219,6 @@ export class Segments {
       sizeBytes: 0,
       maxTimestamp: -1,
     })
-    this.#namesChanged = true
     this.#list.push(segment)
     return segment
   }

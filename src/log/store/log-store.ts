@@ -13,8 +13,6 @@
  */
 import { crc32c } from '../../base/checksum.ts'
 import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
-import { zeroUuid } from '../../base/units.ts'
-import type { Clock, Disk } from '../../io/ports.ts'
 import type { BatchHeader } from '../../records/batch.ts'
 import { Announcer } from './announcer.ts'
 import { encodeIdentity, writeCheckpoint } from './checkpoint.ts'
@@ -23,36 +21,11 @@ import type { LogCheckpoint, LogConfig } from '../identity.ts'
 import { EntryKind, type JournalEntry } from '../journal/format.ts'
 import { Journal } from '../journal/journal.ts'
 import type { Log, LogHost } from '../log.ts'
+import { patientDisk } from './patient-disk.ts'
+import { storeDefaults, type Durability, type LogStoreOptions, type Settings } from './options.ts'
 import { makeLog, recoverLogs, type LogFactory, type TruncatedRange } from './recovery.ts'
 import { SegmentPool } from '../segments/pool.ts'
 import { WriteBehind } from './write-behind.ts'
-
-/** An append is acknowledged when it is synced, when it is written, or when it is accepted. */
-export type Durability = 'disk' | 'os' | 'memory'
-
-export interface LogStoreOptions {
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly directory: string
-  /** `disk` by default. */
-  readonly durability?: Durability
-  /** Size of a segment file unless a log says otherwise, at most 2 GiB less one byte; 256 MiB. */
-  readonly segmentBytes?: number
-  /** Bytes of a segment between two entries of its index; 16 KiB. */
-  readonly indexIntervalBytes?: number
-  /** Journal size that sets off a checkpoint, so at most about this much is replayed; 64 MiB. */
-  readonly journalBytes?: number
-  /** Recent batches kept in memory after they are in segment files; 64 MiB. */
-  readonly cacheBytes?: number
-  /** Bytes held in memory until they are in segment files, past which `congested` is true; 64 MiB. */
-  readonly backlogBytesMax?: number
-  /** Bytes in the journal but not in segment files that are worth a round of writing; 8 MiB. */
-  readonly writeBehindBytes?: number
-  /** Written into a directory that is new; one that exists keeps its own. */
-  readonly clusterId?: string
-  /** Called once, when the store stops taking appends because a write or sync failed. */
-  readonly onFailure?: (error: HeadwaterError) => void
-}
 
 /** What opening found. */
 export interface Recovered {
@@ -66,28 +39,15 @@ export interface Recovered {
   readonly truncated: readonly TruncatedRange[]
 }
 
-const defaults = {
-  durability: 'disk',
-  segmentBytes: 256 * 1024 * 1024,
-  indexIntervalBytes: 16 * 1024,
-  journalBytes: 64 * 1024 * 1024,
-  cacheBytes: 64 * 1024 * 1024,
-  backlogBytesMax: 64 * 1024 * 1024,
-  writeBehindBytes: 8 * 1024 * 1024,
-  clusterId: zeroUuid,
-} as const
-
 /** A producer that wrote nothing for this long, and has no open transaction, is forgotten. */
 const producerIdleMsMax = 24 * 60 * 60 * 1000
-
-type Settings = Required<Omit<LogStoreOptions, 'onFailure'>> & Pick<LogStoreOptions, 'onFailure'>
 
 export class LogStore {
   readonly clusterId: string
   readonly durability: Durability
   readonly #settings: Settings
   readonly #directory: StoreDirectory
-  readonly #pool = new SegmentPool()
+  readonly #pool: SegmentPool
   readonly #factory: LogFactory
   readonly #writeBehind: WriteBehind
   #journal!: Journal<Log>
@@ -105,10 +65,16 @@ export class LogStore {
    * `data-corrupt`, `disk-full` or `disk-failed`; what was acknowledged survives every refusal.
    */
   static async open(options: LogStoreOptions): Promise<LogStore> {
-    const settings: Settings = { ...defaults, ...options }
-    const startedAt = settings.clock.monotonic()
-    const { disk, directory, clusterId } = settings
-    const store = new LogStore(settings, await openStoreDirectory(disk, directory, clusterId))
+    const given: Settings = { ...storeDefaults, ...options }
+    const { clock, directory, clusterId, segmentDescriptorsMax } = given
+    const startedAt = clock.monotonic()
+    const pool = new SegmentPool(segmentDescriptorsMax)
+    const disk = patientDisk(given.disk, clock, {
+      shed: () => pool.shed(),
+      changed: (error) => given.onShortage?.(error),
+    })
+    const held = await openStoreDirectory(disk, directory, clusterId)
+    const store = new LogStore({ ...given, disk }, held, pool)
     try {
       await store.#recover(startedAt)
       return store
@@ -120,8 +86,9 @@ export class LogStore {
     }
   }
 
-  private constructor(settings: Settings, directory: StoreDirectory) {
+  private constructor(settings: Settings, directory: StoreDirectory, pool: SegmentPool) {
     this.#settings = settings
+    this.#pool = pool
     this.#directory = directory
     this.clusterId = directory.clusterId
     this.durability = settings.durability
@@ -134,7 +101,8 @@ export class LogStore {
     this.#factory = {
       files: {
         disk: settings.disk,
-        pool: this.#pool,
+        pool,
+        onFailure: (error) => this.#fail(error),
         indexIntervalBytes: settings.indexIntervalBytes,
       },
       host: this.#host(),

@@ -17,7 +17,8 @@ import { EntryKind, journalFileName, type JournalEntry } from '../journal/format
 import { scanJournal, type JournalEnd } from '../journal/scan.ts'
 import { LogState } from '../state/log-state.ts'
 import { Log, type LogHost } from '../log.ts'
-import { indexPath, segmentFileName, type SegmentFiles } from '../segments/segment.ts'
+import { indexPath, segmentFileName } from '../segments/segment.ts'
+import type { SegmentFiles } from '../segments/segment-file.ts'
 import { Segments, type SegmentExtent } from '../segments/segments.ts'
 
 /** Longest directory name made of a log's name alone: file systems stop at 255 bytes. */
