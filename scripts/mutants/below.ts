@@ -104,6 +104,27 @@ export const below: readonly Mutant[] = [
     tests: ['test/unit/broker/waking.test.ts'],
   },
   {
+    name: 'checkpointWrites',
+    file: 'src/log/store/write-behind.ts',
+    text: 'const largest = this.#byBytes().slice(0, this.#limits.checkpointWrites)',
+    instead: 'const largest = this.#byBytes()',
+    tests: ['test/unit/log/slices.test.ts'],
+  },
+  {
+    name: 'a checkpoint waits for all that its lines know',
+    file: 'src/log/store/take-checkpoint.ts',
+    text: 'await journal.settled()',
+    instead: '',
+    tests: ['test/unit/log/slices.test.ts'],
+  },
+  {
+    name: 'a directory is not made while one of its name waits to be removed',
+    file: 'src/log/segments/segments.ts',
+    text: 'await this.#files.removed(this.directory)',
+    instead: '',
+    tests: ['test/unit/log/slices.test.ts'],
+  },
+  {
     name: 'cacheBytes',
     file: 'src/log/store/write-behind.ts',
     text: 'while (this.#cachedBytes > this.#limits.cacheBytes) {',
@@ -119,7 +140,7 @@ export const below: readonly Mutant[] = [
   },
   {
     name: 'producerIdleMsMax',
-    file: 'src/log/store/log-store.ts',
+    file: 'src/log/store/take-checkpoint.ts',
     text: 'const producerIdleMsMax = 24 * 60',
     instead: 'const producerIdleMsMax = 100 * 24 * 60',
     tests: ['test/unit/log/log-store.test.ts'],

@@ -34,6 +34,7 @@ export type StoreBounds = Pick<
   | 'backlogBytesMax'
   | 'writeBehindBytes'
   | 'segmentDescriptorsMax'
+  | 'checkpointWrites'
 >
 
 export interface BrokerOptions extends ListeningOptions {

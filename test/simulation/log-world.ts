@@ -27,6 +27,7 @@ const limits = {
   writeBehindBytes: 700,
   backlogBytesMax: 4000,
   segmentDescriptorsMax: 6,
+  checkpointWrites: 1,
   clusterId: 'simulated-cluster-id-0',
 }
 

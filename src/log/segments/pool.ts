@@ -4,12 +4,12 @@
  * bytes that wait for a sync is synced first, since what a failed write-back says is told to open files
  * only. When all are in use, it waits until one is not.
  *
- * A segment has one file open at a time, its own or its index. Only those that a checkpoint syncs have two.
+ * A segment has one file open at a time, its own or its index. Only one that a checkpoint syncs may have two.
  */
 import { ReadGate } from './read-gate.ts'
 
-/** Segments that a checkpoint syncs at a time. */
-const syncsAtOnce = 4
+/** Descriptors of a segment's index and its directory, beside those of the segments. */
+const besideSegments = 2
 
 /** What a pool needs of a segment. */
 export interface PooledSegment {
@@ -32,7 +32,7 @@ export class SegmentPool {
 
   /** @param descriptorsMax all that segments, their indexes and directories may hold */
   constructor(descriptorsMax: number) {
-    this.#openMax = descriptorsMax - syncsAtOnce
+    this.#openMax = descriptorsMax - besideSegments
   }
 
   /** Resolves when `segment` may open its file. It owes a `giveBack`. */
@@ -62,10 +62,9 @@ export class SegmentPool {
     this.#waiting.shift()?.()
   }
 
-  /** Closes the files of all that no one is inside: the process has no descriptors left. */
-  async shed(): Promise<void> {
-    const idle = [...this.#holders].filter(({ isIdle }) => isIdle)
-    await Promise.all(idle.map((segment) => this.#evict(segment)))
+  /** Begins to close the files of all that no one is inside: the process has no descriptors left. */
+  shed(): void {
+    for (const segment of this.#holders) if (segment.isIdle) void this.#evict(segment)
   }
 
   async closeAll(): Promise<void> {

@@ -13,6 +13,8 @@ import type { SegmentPool } from './pool.ts'
 export interface SegmentFiles {
   readonly disk: Disk
   readonly pool: SegmentPool
+  /** Resolves when no directory of that name waits to be removed. */
+  readonly removed: (directory: string) => Promise<void>
   /** Told that a segment could not be synced while its file was given up. */
   readonly onFailure: (error: unknown) => void
   /** Bytes of a segment between two entries of its index, at least. */
@@ -45,6 +47,7 @@ export class SegmentFile {
   readonly #options: SegmentFileOptions
   #opened: Promise<OpenedSegment> | undefined
   #closing: Promise<void> | undefined
+  #settling: Promise<void> | undefined
   #users = 0
   #removed = false
   /** Written to since the last `sync`. */
@@ -65,6 +68,11 @@ export class SegmentFile {
 
   get isIdle(): boolean {
     return this.#users === 0 && this.#closing === undefined
+  }
+
+  /** Something waits for `sync`, or can never be synced. */
+  get isUnsynced(): boolean {
+    return this.#dirty || this.#failure !== undefined
   }
 
   async use<T>(work: (opened: OpenedSegment) => Promise<T>): Promise<T> {
@@ -91,10 +99,12 @@ export class SegmentFile {
     await this.#closing
     if (this.#failure !== undefined) throw this.#failure
     if (!this.#dirty) return
-    await this.use(async ({ file, index }) => {
-      await this.#syncContents(file)
-      await this.#settle(index)
+    const { index } = await this.use(async (opened) => {
+      await this.#syncContents(opened.file)
+      return opened
     })
+    // Nobody is inside, so that whoever finds no descriptor for an index can have this one's.
+    await this.#settle(index)
   }
 
   /** Returns when what was written before is on the device. */
@@ -104,11 +114,16 @@ export class SegmentFile {
 
   /** Removes file and index once no one is inside. */
   async remove(): Promise<void> {
+    await this.retire()
+    await this.#files.disk.remove(this.#options.path)
+    await this.#files.disk.remove(this.#options.indexPath)
+  }
+
+  /** Closes once no one is inside, without a sync: what was written is not wanted any more. */
+  async retire(): Promise<void> {
     this.#removed = true
     await this.#closing
     if (this.#users === 0) await this.abandon()
-    await this.#files.disk.remove(this.#options.path)
-    await this.#files.disk.remove(this.#options.indexPath)
   }
 
   /** Syncs what waits for it and gives the descriptor back. The next use opens the file again. */
@@ -141,7 +156,7 @@ export class SegmentFile {
       } finally {
         await opened.file.close()
       }
-      if (this.#dirty) await this.#settle(opened.index)
+      await this.#settle(opened.index)
     } catch (error) {
       if (!this.#removed) this.#fail(error)
     } finally {
@@ -159,11 +174,15 @@ export class SegmentFile {
     this.#unsynced = false
   }
 
-  /**
-   * Has the device take the name and the index, after the contents. An index without news is left alone,
-   * and so small segments have none: what it misses is walked.
-   */
-  async #settle(index: OffsetIndex): Promise<void> {
+  /** Has the device take the name and the index, after the contents: once, whoever asks meanwhile. */
+  #settle(index: OffsetIndex): Promise<void> {
+    this.#settling ??= this.#settleNow(index).finally(() => (this.#settling = undefined))
+    return this.#settling
+  }
+
+  /** An index without news is left alone, and so small segments have none: what it misses is walked. */
+  async #settleNow(index: OffsetIndex): Promise<void> {
+    if (!this.#dirty) return
     const { disk } = this.#files
     if (index.entryCount !== this.#indexEntriesStored) {
       const file = await disk.open(this.#options.indexPath, 'create')

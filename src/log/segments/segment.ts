@@ -83,6 +83,10 @@ export class Segment {
     })
   }
 
+  get isUnsynced(): boolean {
+    return this.#file.isUnsynced
+  }
+
   /** Returns when what was appended before, its name, and the index over it are on the device. */
   async sync(): Promise<void> {
     await this.#file.sync()
@@ -182,6 +186,11 @@ export class Segment {
   /** Removes the files once no reader is inside. */
   async remove(): Promise<void> {
     await this.#file.remove()
+  }
+
+  /** Closes the file once no reader is inside; nothing is read or written any more. */
+  async retire(): Promise<void> {
+    await this.#file.retire()
   }
 
   #use<T>(work: (opened: OpenedSegment) => Promise<T>): Promise<T> {

@@ -88,9 +88,14 @@ export class Segments {
     await flush()
   }
 
+  /** Something waits for `sync`. */
+  get isUnsynced(): boolean {
+    return this.#list.some((segment) => segment.isUnsynced)
+  }
+
   /** Syncs what was written since the last call, names included. */
   async sync(): Promise<void> {
-    for (const segment of this.#list) await segment.sync()
+    for (const segment of this.#list.slice()) await segment.sync()
   }
 
   /** Syncs the batches written since the last call, and neither names nor indexes. */
@@ -182,10 +187,10 @@ export class Segments {
     for (const segment of this.#list.slice()) await segment.verify()
   }
 
-  /** Removes everything. */
-  async remove(): Promise<void> {
-    for (const segment of this.#list.splice(0)) await segment.remove()
-    if (this.#directoryMade) await this.#files.disk.remove(this.directory)
+  /** Closes everything; the directory that may now be removed, if there is one. */
+  async retire(): Promise<string | undefined> {
+    for (const segment of this.#list.splice(0)) await segment.retire()
+    return this.#directoryMade ? this.directory : undefined
   }
 
   /** Appends to the segment, or to a new one when it is damaged: its records wait for a backup, not ours. */
@@ -210,6 +215,7 @@ export class Segments {
 
   async #roll(baseOffset: number): Promise<Segment> {
     if (!this.#directoryMade) {
+      await this.#files.removed(this.directory)
       await this.#files.disk.makeDirectory(this.directory)
       this.#directoryMade = true
     }

@@ -15,16 +15,18 @@ import { crc32c } from '../../base/checksum.ts'
 import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { BatchHeader } from '../../records/batch.ts'
 import { Announcer } from './announcer.ts'
-import { encodeIdentity, writeCheckpoint } from './checkpoint.ts'
+import { encodeIdentity } from './checkpoint.ts'
 import { openStoreDirectory, writeCleanMarker, type StoreDirectory } from './directory.ts'
-import type { LogCheckpoint, LogConfig } from '../identity.ts'
+import type { LogConfig } from '../identity.ts'
 import { EntryKind, type JournalEntry } from '../journal/format.ts'
 import { Journal } from '../journal/journal.ts'
 import type { Log, LogHost } from '../log.ts'
 import { patientDisk } from './patient-disk.ts'
 import { storeDefaults, type Durability, type LogStoreOptions, type Settings } from './options.ts'
 import { makeLog, recoverLogs, type LogFactory, type TruncatedRange } from './recovery.ts'
+import { Removals } from './removals.ts'
 import { SegmentPool } from '../segments/pool.ts'
+import { producerIdleMsMax, takeCheckpoint } from './take-checkpoint.ts'
 import { WriteBehind } from './write-behind.ts'
 
 /** What opening found. */
@@ -39,9 +41,6 @@ export interface Recovered {
   readonly truncated: readonly TruncatedRange[]
 }
 
-/** A producer that wrote nothing for this long, and has no open transaction, is forgotten. */
-const producerIdleMsMax = 24 * 60 * 60 * 1000
-
 export class LogStore {
   readonly clusterId: string
   readonly durability: Durability
@@ -49,6 +48,7 @@ export class LogStore {
   readonly #directory: StoreDirectory
   readonly #pool: SegmentPool
   readonly #factory: LogFactory
+  readonly #removals: Removals
   readonly #writeBehind: WriteBehind
   #journal!: Journal<Log>
   #recovered!: Recovered
@@ -79,6 +79,7 @@ export class LogStore {
       await store.#recover(startedAt)
       return store
     } catch (error) {
+      await store.#removals.stop()
       await store.#pool.closeAll()
       await (store.#journal as Journal<Log> | undefined)?.close()
       await store.#directory.release()
@@ -92,6 +93,7 @@ export class LogStore {
     this.#directory = directory
     this.clusterId = directory.clusterId
     this.durability = settings.durability
+    this.#removals = new Removals(settings.disk, (error) => this.#fail(error))
     this.#announcer = new Announcer(settings.clock)
     this.#writeBehind = new WriteBehind(
       settings,
@@ -102,10 +104,12 @@ export class LogStore {
       files: {
         disk: settings.disk,
         pool,
+        removed: (path) => this.#removals.done(path),
         onFailure: (error) => this.#fail(error),
         indexIntervalBytes: settings.indexIntervalBytes,
       },
       host: this.#host(),
+      removals: this.#removals,
       segmentBytes: settings.segmentBytes,
       logsPath: directory.logsPath,
     }
@@ -157,7 +161,7 @@ export class LogStore {
     return log
   }
 
-  /** Removes a log and its files; it is gone after a restart when this resolves. */
+  /** Removes a log; it is gone after a restart when this resolves. Its files go behind everything else. */
   async delete(name: string): Promise<void> {
     this.#assertWritable()
     const log = this.#logs.get(name)
@@ -167,7 +171,12 @@ export class LogStore {
     this.#writeBehind.forget(log)
     if (log.config.volatile === true) return
     await this.#note(EntryKind.delete, log.number, 0)
-    await this.#writeBehind.inLane(() => log.removeFiles())
+    void this.#writeBehind
+      .inLane(async () => {
+        const directory = await log.segments.retire()
+        if (directory !== undefined) this.#removals.add(directory)
+      })
+      .catch((error: unknown) => this.#fail(error))
   }
 
   /** Stores everything, says so in the clean marker and gives the directory back. */
@@ -250,7 +259,7 @@ export class LogStore {
   async #submitStart(log: Log, offset: number): Promise<void> {
     await this.#note(EntryKind.start, log.number, offset)
     await this.#writeBehind.inLane(async () => {
-      if (!log.isDeleted) await log.dropSegments()
+      if (!log.isDeleted) await log.segments.dropBefore(log.startOffset)
     })
   }
 
@@ -284,42 +293,23 @@ export class LogStore {
       .finally(() => (this.#checkpointing = undefined))
   }
 
-  /**
-   * Captures what the logs know at the start of a new journal file, waits until all of that is durable,
-   * brings the segments up to there, and replaces the checkpoint. A crash before the rename replays the
-   * old files too, one after it only the new; both give the same logs.
-   */
-  async #checkpoint(): Promise<void> {
-    const captured: { log: Log; state: Uint8Array }[] = []
-    let durable = Promise.resolve()
-    let nextLogNumber = 0
-    let leaderEpoch = 0
-    const { fileNumber, nextSequence } = await this.#journal.rotate(() => {
-      for (const log of this.#logs.values()) {
-        if (log.config.volatile === true) continue
-        log.expireProducers(producerIdleMsMax)
-        captured.push({ log, state: log.captureState() })
-      }
-      durable = this.#journal.settled()
-      nextLogNumber = this.#nextLogNumber
-      leaderEpoch = this.#leaderEpoch
-    })
-    await durable
-    await this.#writeBehind.inLane(async () => {
-      await this.#writeBehind.writeAll()
-      const logs: LogCheckpoint[] = []
-      for (const { log, state } of captured) {
-        if (!log.isDeleted) logs.push(await log.syncSegments(state))
-      }
-      // Nothing the checkpoint speaks of may be taken back by a power cut.
-      await this.#journal.sync()
-      const from = { fileNumber, firstSequence: nextSequence, nextLogNumber, leaderEpoch }
-      await writeCheckpoint(this.#settings.disk, this.#directory.path, { ...from, logs })
-      await this.#journal.dropBefore(fileNumber)
+  #checkpoint(): Promise<void> {
+    return takeCheckpoint({
+      disk: this.#settings.disk,
+      path: this.#directory.path,
+      journal: this.#journal,
+      writeBehind: this.#writeBehind,
+      capture: () => ({
+        nextLogNumber: this.#nextLogNumber,
+        leaderEpoch: this.#leaderEpoch,
+        logs: [...this.#logs.values()].filter(({ config }) => config.volatile !== true),
+      }),
     })
   }
 
   async #close(): Promise<void> {
+    this.#writeBehind.end()
+    const removed = this.#removals.stop()
     try {
       await this.#checkpointing
       if (this.#failure === undefined) {
@@ -334,6 +324,7 @@ export class LogStore {
     this.#journal.fail(this.#failure)
     this.#writeBehind.release()
     await this.#writeBehind.idle()
+    await removed
     await this.#pool.closeAll()
     await this.#journal.close()
     await this.#directory.release()

@@ -24,6 +24,8 @@ export interface LogStoreOptions {
   readonly backlogBytesMax?: number
   /** Bytes in the journal but not in segment files that are worth a round of writing; 8 MiB. */
   readonly writeBehindBytes?: number
+  /** Logs that a checkpoint brings into segment files, the largest first; it carries what others have. 64. */
+  readonly checkpointWrites?: number
   /** Descriptors that segments hold at most, whatever the load; 256. */
   readonly segmentDescriptorsMax?: number
   /** Written into a directory that is new; one that exists keeps its own. */
@@ -42,6 +44,7 @@ export const storeDefaults = {
   cacheBytes: 64 * 1024 * 1024,
   backlogBytesMax: 64 * 1024 * 1024,
   writeBehindBytes: 8 * 1024 * 1024,
+  checkpointWrites: 64,
   segmentDescriptorsMax: 256,
   clusterId: zeroUuid,
 } as const

@@ -13,8 +13,8 @@ const patienceMsMax = 60_000
 const pauseMs = 20
 
 export interface Shortage {
-  /** Gives descriptors back that can be had again. */
-  shed(): Promise<void>
+  /** Begins to give descriptors back that can be had again. */
+  shed(): void
   /** Descriptors have run out, or, without an error, are there again. */
   changed(error?: HeadwaterError): void
 }
@@ -23,7 +23,7 @@ export function patientDisk(disk: Disk, clock: Clock, shortage: Shortage): Disk 
   let waiting = 0
   const wait = async (error: HeadwaterError): Promise<void> => {
     if (waiting++ === 0) shortage.changed(error)
-    await shortage.shed()
+    shortage.shed()
     await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))
     if (--waiting === 0) shortage.changed()
   }

@@ -15,6 +15,7 @@ import { decodeIdentity, readCheckpoint } from './checkpoint.ts'
 import { removeCleanMarker, type StoreDirectory } from './directory.ts'
 import { EntryKind, journalFileName, type JournalEntry } from '../journal/format.ts'
 import { scanJournal, type JournalEnd } from '../journal/scan.ts'
+import type { Removals } from './removals.ts'
 import { LogState } from '../state/log-state.ts'
 import { Log, type LogHost } from '../log.ts'
 import { indexPath, segmentFileName } from '../segments/segment.ts'
@@ -47,6 +48,7 @@ export interface RecoveredLogs {
 export interface LogFactory {
   readonly files: SegmentFiles
   readonly host: LogHost
+  readonly removals: Removals
   readonly segmentBytes: number
   readonly logsPath: string
 }
@@ -76,6 +78,7 @@ export async function recoverLogs(
   for (const line of checkpoint.logs) {
     const state = LogState.decode(line.state)
     const log = makeLog(factory, line, state, line.writtenOffset, line.extents)
+    for (const batch of line.carried) log.restore(batch)
     replay.logs.set(line.number, log)
     replay.extents.set(line.number, line.extents)
   }
@@ -209,10 +212,10 @@ async function removeStrays(factory: LogFactory, replay: Replay): Promise<void> 
       if (!isKept && extent.nextOffset > log.startOffset) throw missing(`${path}/${file}`)
     }
     for (const file of files) await disk.remove(`${path}/${file}`)
-    await log.dropSegments()
+    await log.segments.dropBefore(log.startOffset)
     await checkLastSegment(disk, path, extents.at(-1), log.startOffset)
   }
-  for (const name of present) await disk.remove(`${logsPath}/${name}`)
+  for (const name of present) factory.removals.add(`${logsPath}/${name}`)
 }
 
 /** The segment that is written to next is looked at now, so that its loss does not stop a running store. */

@@ -206,5 +206,6 @@ function drawBounds(draw: Draw): StoreBounds {
     cacheBytes: drawInteger(draw, 300, 5000),
     writeBehindBytes: drawInteger(draw, 300, 3000),
     segmentDescriptorsMax: drawInteger(draw, 5, 20),
+    checkpointWrites: drawInteger(draw, 0, 5),
   }
 }

@@ -75,7 +75,7 @@ test('only so many descriptors are open for segments, whoever reads and writes a
       },
     }
   })
-  const bounds = { disk, indexIntervalBytes: 100, writeBehindBytes: 1000 }
+  const bounds = { disk, indexIntervalBytes: 100, writeBehindBytes: 1000, checkpointWrites: 300 }
   const store = await openStore(bounds)
   const names = Array.from({ length: 300 }, (_, at) => `t-${at}`)
   const logs = await Promise.all(names.map((name) => store.create(name)))

@@ -82,6 +82,7 @@ test('idle segments give their descriptors to whoever finds none', async () => {
     clock: new HastyClock(),
     writeBehindBytes: 200,
     journalBytes: 3000,
+    cacheBytes: 1,
     onShortage: (error) => shortages.push(error !== undefined),
   })
   const names = Array.from({ length: 40 }, (_, at) => `t-${at}`)
