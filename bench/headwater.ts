@@ -31,16 +31,20 @@ export function freshDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'headwater-bench-'))
 }
 
-/** @param home the checkout whose broker it is */
+/**
+ * @param home the checkout whose broker it is
+ * @param command the file that Node starts, if it is not the one of the sources
+ */
 export async function startBroker(
   args: readonly string[] = [],
   home: string = here,
+  command: string = commandOf(home),
 ): Promise<BrokerProcess> {
   const directory = freshDirectory()
   const started = performance.now()
   const child = spawn(
     process.execPath,
-    [mainOf(home), 'broker', '--json', '--port', '0', '--dir', directory, ...args],
+    [command, 'broker', '--json', '--port', '0', '--dir', directory, ...args],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
@@ -75,12 +79,19 @@ export function airlineArguments(
   return [...exampleOf(home), ...exit, '--port', '0', '--query-port', '0']
 }
 
-function mainOf(home: string): string {
-  return join(home, 'src/cli/main.ts')
+/** The command as `npm run headwater` starts it; older checkouts start their sources. */
+function commandOf(home: string): string {
+  const command = join(home, 'bin/headwater.mjs')
+  return existsSync(command) ? command : join(home, 'src/cli/main.ts')
+}
+
+/** The command as the package has it, once `npm run build` has made it. */
+export function packagedCommand(home: string = here): string {
+  return join(home, 'dist/cli/main.js')
 }
 
 /** The example of a checkout: a program of its own, or in older ones the command's `start`. */
 function exampleOf(home: string): string[] {
   const program = join(home, 'examples/airline/main.ts')
-  return existsSync(program) ? [program] : [mainOf(home), 'start']
+  return existsSync(program) ? [program] : [commandOf(home), 'start']
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run test:tools [FILE …]`: runs the tests under test/tools, or only the files given: command-line
- * tools we did not write against our broker. Kafka's own need Java and Maven; kcat's are skipped
+ * tools we did not write against our broker, and the package as `npm run build` makes it. Kafka's own need Java and Maven; kcat's are skipped
  * where there is no kcat.
  */
 import { kafkaJars } from './kafka/jars.ts'

@@ -2,6 +2,21 @@
 import type { HeadwaterError } from '../base/errors.ts'
 
 export type BrokerEvent =
+  /** What a start brought back, before anyone could connect; `clean` after a close in good order. */
+  | {
+      readonly type: 'started'
+      readonly clean: boolean
+      readonly logs: number
+      /** Brought back from the journal. */
+      readonly records: number
+      readonly milliseconds: number
+    }
+  /** What a start found in its data directory and went on with: see `docs/operations/starts.md`. */
+  | {
+      readonly type: 'directory-finding'
+      readonly kind: 'upgraded' | 'copied' | 'healed' | 'cut' | 'damaged'
+      readonly text: string
+    }
   /** The broker ended a connection for a fault of the client's: garbage, too much, too many. */
   | { readonly type: 'connection-refused'; readonly remote: string; readonly reason: string }
   /** Stored records cannot be read; said once for a partition. The others go on. */

@@ -108,6 +108,7 @@ export class Broker {
       },
     })
     try {
+      tellOfStart(store, options.report)
       const parts = await openParts(store, options, config, listeners)
       broker = new Broker(store, parts)
       await broker.#listen(options.network, listeners)
@@ -226,6 +227,12 @@ export class Broker {
       }),
     )
   }
+}
+
+function tellOfStart({ recovered }: LogStore, report: BrokerOptions['report'] = () => {}): void {
+  const { clean, logs, records, milliseconds, findings } = recovered
+  report({ type: 'started', clean, logs, records, milliseconds })
+  for (const { kind, text } of findings) report({ type: 'directory-finding', kind, text })
 }
 
 function toldBy(advertised: Advertised | undefined, ownPort: number): Address | undefined {

@@ -12,6 +12,7 @@ import { descriptorsMax } from '../io/node-process.ts'
 import type { Dial } from '../io/ports.ts'
 import type { Durability } from '../log/store/options.ts'
 import { Broker } from './broker.ts'
+import type { BrokerEvent } from './broker-event.ts'
 import type { BrokerConfig } from './config.ts'
 import type { ListeningOptions, OpenListener } from './listeners.ts'
 
@@ -20,6 +21,8 @@ export interface EmbeddedOptions extends ListeningOptions {
   readonly durability?: Durability
   /** Bounds and defaults that differ from `brokerDefaults`. */
   readonly config?: Partial<BrokerConfig>
+  /** Told of what an operator may want to read: what a start found, damaged records, refused clients. */
+  readonly onEvent?: (event: BrokerEvent) => void
 }
 
 export interface EmbeddedBroker {
@@ -57,6 +60,7 @@ export async function embedded(
     directory,
     descriptorsMax: descriptorsMax(),
     report: (event) => {
+      options.onEvent?.(event)
       if (event.type === 'broker-failed') reject(event.error)
     },
   })

@@ -1,5 +1,6 @@
 /** `headwater broker`: the broker alone, until Ctrl-C. */
 import { Broker } from '../broker/broker.ts'
+import type { BrokerEvent } from '../broker/broker-event.ts'
 import type { ListenerOptions } from '../broker/listeners.ts'
 import type { HeadwaterError } from '../base/errors.ts'
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
@@ -10,7 +11,9 @@ import type { Durability } from '../log/store/options.ts'
 import { Lifetime } from './lifetime.ts'
 import { exposureNote, listenerLines, listenersOf } from './listeners.ts'
 import type { ListenerFlags } from './listeners.ts'
-import { print, printJson, printNote } from './output.ts'
+import { formatCount, formatSeconds, print, printJson, printNote } from './output.ts'
+
+type StartedEvent = Extract<BrokerEvent, { readonly type: 'started' }>
 
 export interface BrokerCommandOptions extends ListenerFlags {
   readonly dir: string
@@ -47,6 +50,13 @@ const acknowledged: Readonly<Record<Durability, string>> = {
   memory: 'in memory: a crash can lose records',
 }
 
+function broughtBack({ records, logs, milliseconds }: StartedEvent): string {
+  return (
+    `the broker was not closed in good order: ${formatCount(records)} records of ${formatCount(logs)} logs ` +
+    `were brought back from the journal in ${formatSeconds(milliseconds / 1000)}`
+  )
+}
+
 /**
  * A broker on this machine's disk and network.
  * @param o.onFailure called when the disk fails and the broker has stopped
@@ -55,7 +65,7 @@ export function openBroker(
   o: Pick<BrokerCommandOptions, 'dir' | 'durability'> & {
     readonly listeners: readonly ListenerOptions[]
     readonly onFailure: (error: HeadwaterError) => void
-    /** Told of connections closed for a fault of the client's, and of records that cannot be read. */
+    /** Told of what a start found, of connections closed for a fault of the client's, and of records that cannot be read. */
     readonly onNote?: (text: string) => void
   },
 ): Promise<Broker> {
@@ -70,6 +80,10 @@ export function openBroker(
     descriptorsMax: descriptorsMax(),
     report: (event) => {
       switch (event.type) {
+        case 'started':
+          return event.clean ? undefined : o.onNote?.(broughtBack(event))
+        case 'directory-finding':
+          return o.onNote?.(event.text)
         case 'broker-failed':
           return o.onFailure(event.error)
         case 'partition-damaged':

@@ -3,16 +3,14 @@
  *
  * Every failure becomes a `HeadwaterError` that names the path, the cause and the fix: no space is
  * `disk-full`, a missing name is `not-found`, no descriptor left `too-many-files`, all else `disk-failed`.
- * The lock is SQLite's exclusive lock on an empty database file: the operating system takes it back when
- * the process ends, however it ends, so there is nothing stale to clear away. A file beside it says who has
- * it, for the error text.
+ * The lock is `node-lock.ts`'s.
  */
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { HeadwaterError } from '../base/errors.ts'
 import { assertExtent } from './contract.ts'
+import { lockFile } from './node-lock.ts'
 import type { Disk, DiskFile } from './ports.ts'
 
 /** Buffers handed to one `writev`; the system takes 1024. */
@@ -32,7 +30,8 @@ export const nodeDisk: Disk = {
       try {
         return (await fs.readdir(directory)).sort()
       } catch (error) {
-        if (codeOf(error) === 'ENOENT') return []
+        // What is a file has no names in it either.
+        if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return []
         throw error
       }
     }),
@@ -46,11 +45,22 @@ export const nodeDisk: Disk = {
         throw error
       }
     }),
+  fileSize: (path) =>
+    attempt('look at', path, async () => {
+      try {
+        return (await fs.stat(path)).size
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return undefined
+        throw error
+      }
+    }),
   makeDirectory: (path) => attempt('make the directory', path, () => makeDirectory(path)),
   rename: (from, to) => attempt('rename', from, () => fs.rename(from, to)),
   remove: (path) => attempt('remove', path, () => fs.rm(path, { recursive: true, force: true })),
   syncDirectory: (path) => attempt('sync the directory', path, () => syncDirectory(path)),
-  lock: (path) => attempt('lock', path, () => lock(path)),
+  // The inode and not the device, whose number another start of the machine may change.
+  identify: (path) => attempt('look at', path, async () => String((await fs.stat(path)).ino)),
+  lock: (path) => attempt('lock', path, () => lockFile(path)),
 }
 
 class NodeFile implements DiskFile {
@@ -172,51 +182,6 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close()
   }
-}
-
-async function lock(path: string): Promise<{ release(): Promise<void> }> {
-  const holderPath = `${path}.pid`
-  const database = openDatabase(path)
-  try {
-    database.exec('PRAGMA journal_mode = MEMORY')
-    database.exec('BEGIN EXCLUSIVE')
-  } catch (error) {
-    database.close()
-    if (!isBusy(error)) throw error
-    const holder = await fs.readFile(holderPath, 'utf8').catch(() => '')
-    const who = /^\d+$/.test(holder) ? `process ${holder}` : 'another process'
-    throw new HeadwaterError(
-      'data-dir-locked',
-      `${dirname(path)} is in use by ${who}: stop it, or choose another data directory`,
-      { cause: error },
-    )
-  }
-  await fs.writeFile(holderPath, String(process.pid))
-  return {
-    release: async () => {
-      await fs.rm(holderPath, { force: true })
-      database.close()
-    },
-  }
-}
-
-function openDatabase(path: string): DatabaseSync {
-  try {
-    return new DatabaseSync(path, { timeout: 0 })
-  } catch (error) {
-    throw new HeadwaterError(
-      'disk-failed',
-      `cannot lock ${path}: the file cannot be opened for writing; give this user the right to write it, ` +
-        'or choose another data directory',
-      { cause: error },
-    )
-  }
-}
-
-/** SQLite's SQLITE_BUSY and SQLITE_LOCKED. */
-function isBusy(error: unknown): boolean {
-  const { errcode } = error as { errcode?: number }
-  return errcode !== undefined && [5, 6].includes(errcode & 0xff)
 }
 
 async function attempt<T>(verb: string, path: string, work: () => Promise<T>): Promise<T> {

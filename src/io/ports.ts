@@ -50,6 +50,8 @@ export interface Disk {
   /** Names in a directory, sorted; empty when the directory is missing. */
   list(directory: string): Promise<string[]>
   exists(path: string): Promise<boolean>
+  /** Bytes of a file, without opening it; undefined when it is missing. */
+  fileSize(path: string): Promise<number | undefined>
   /** Makes the directory and its parents; the names it made are durable when it returns. */
   makeDirectory(path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
@@ -57,9 +59,17 @@ export interface Disk {
   remove(path: string): Promise<void>
   /** Makes names created, renamed or removed in `path` durable (fsync of the directory). */
   syncDirectory(path: string): Promise<void>
+  /** What the file is, whatever it is called: the same after a rename and another for a copy. */
+  identify(path: string): Promise<string>
   /** Takes the lock file at `path` for this process; `data-dir-locked` when another process has it.
    * It is given back by `release` and by the end of the process, however it ends. */
-  lock(path: string): Promise<{ release(): Promise<void> }>
+  lock(path: string): Promise<Lock>
+}
+
+export interface Lock {
+  /** Makes sure of it; `data-dir-locked` when another process has, or had, it meanwhile. */
+  check(): Promise<void>
+  release(): Promise<void>
 }
 
 /** One end of a byte stream: a TCP connection, or a pipe inside the process. */

@@ -308,6 +308,7 @@ export class Log {
   /** What the checkpoint is to say, once everything appended so far is durable. */
   checkpointLine(): LogCheckpoint {
     const { name, number, config } = this
+    const unwritten = this.#tail.between(this.#writtenOffset, this.#journaledOffset)
     return {
       name,
       number,
@@ -315,17 +316,13 @@ export class Log {
       state: this.#state.encode(),
       writtenOffset: this.#writtenOffset,
       extents: this.#segments.extents,
-      carried: this.#tail
-        .between(this.#writtenOffset, this.#journaledOffset)
-        .map(({ bytes }) => bytes),
+      carried: unwritten.map(({ bytes }) => bytes),
     }
   }
 
   /** Takes the next batch that the checkpoint carried; its state knows it already. */
   restore(batch: Uint8Array): void {
-    const header = readBatchHeader(batch)
-    assert(header.baseOffset >= this.endOffset, `the checkpoint has a batch of ${this.name} twice`)
-    this.#hold(batch, header)
+    this.#hold(batch, readBatchHeader(batch))
     this.#advance(this.endOffset)
   }
 
@@ -335,12 +332,14 @@ export class Log {
     this.tellListeners()
   }
 
-  /** Takes a batch from the journal after a restart, unless segments or checkpoint have it already. */
-  replay(batch: Uint8Array, header: BatchHeader, appendedAt: number): void {
+  /** Takes a batch from the journal after a restart, unless segments or checkpoint have it already.
+   * @param mayLack whether batches before it may be lost */
+  replay(batch: Uint8Array, header: BatchHeader, appendedAt: number, mayLack: boolean): void {
     const { partitionLeaderEpoch: leaderEpoch } = header
     const moment: Moment = { appendedAt, monotonicMs: undefined, leaderEpoch }
     if (header.baseOffset >= this.endOffset) {
-      assert(header.baseOffset === this.endOffset, `a hole in the journal of ${this.name}`)
+      const isNext = header.baseOffset === this.endOffset
+      assert(isNext || mayLack, `a hole in the journal of ${this.name}`)
       this.#hold(batch, header)
     }
     if (header.baseOffset >= this.#state.endOffset) {

@@ -12,11 +12,12 @@
  */
 import { concatBytes } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
-import type { Clock, Disk, DiskFile } from '../io/ports.ts'
+import type { Clock, Disk, DiskFile, Lock } from '../io/ports.ts'
 import { seededDraw } from './seed.ts'
 import type { Draw } from './seed.ts'
 import { makeDurable, newContent, overwrite, survivorOf, truncate } from './sim-file.ts'
 import type { Content } from './sim-file.ts'
+import { SimLocks } from './sim-locks.ts'
 
 const quickTurns = 4
 const slowTurns = 200
@@ -57,8 +58,9 @@ export class SimDisk implements Disk {
   readonly #durableNames: Map<string, Content>
   #nameChanges: { directory: string; change: NameChange }[] = []
   readonly #directories: Set<string>
-  readonly #locks = new Set<string>()
+  readonly locks = new SimLocks()
   #freeBytes: number
+  #lastId = 0
   #calls = 0
   #crashed = false
 
@@ -101,6 +103,7 @@ export class SimDisk implements Disk {
     this.#crashed = true
     const disk = new SimDisk(options, this.#durableNames, this.#directories)
     disk.#names = new Map(this.#names)
+    disk.#lastId = this.#lastId
     disk.#nameChanges = [...this.#nameChanges]
     return disk
   }
@@ -125,7 +128,9 @@ export class SimDisk implements Disk {
     for (const path of names.keys()) {
       for (let at = parentOf(path); at !== ''; at = parentOf(at)) directories.add(at)
     }
-    return new SimDisk(options, names, directories)
+    const disk = new SimDisk(options, names, directories)
+    disk.#lastId = this.#lastId
+    return disk
   }
 
   /** Flips one bit of a file, as bad hardware does. */
@@ -157,8 +162,7 @@ export class SimDisk implements Disk {
       if (content === undefined) {
         if (mode !== 'create') throw missing(path)
         this.#assertDirectory(parentOf(path))
-        content = newContent()
-        this.#changeNames(parentOf(path), new Map([[path, content]]))
+        content = this.#make(path)
       }
       return this.#file(content)
     })
@@ -179,6 +183,10 @@ export class SimDisk implements Disk {
     return this.#call('exists', () => this.#names.has(path) || this.#directories.has(path))
   }
 
+  fileSize(path: string): Promise<number | undefined> {
+    return this.#call('fileSize', () => this.#names.get(path)?.size)
+  }
+
   makeDirectory(path: string): Promise<void> {
     return this.#call('makeDirectory', () => {
       for (let at = path; at !== ''; at = parentOf(at)) this.#directories.add(at)
@@ -187,11 +195,14 @@ export class SimDisk implements Disk {
 
   rename(from: string, to: string): Promise<void> {
     return this.#call('rename', () => {
-      const content = this.#content(from)
-      const change = new Map([
-        [from, undefined],
-        [to, content],
-      ])
+      if (!this.#directories.has(from)) this.#content(from)
+      const change = new Map<string, Content | undefined>()
+      for (const [name, content] of this.#names) {
+        if (name !== from && !name.startsWith(`${from}/`)) continue
+        change.set(name, undefined)
+        change.set(to + name.slice(from.length), content)
+      }
+      if (this.#directories.delete(from)) this.#directories.add(to)
       this.#changeNames(parentOf(to), change)
     })
   }
@@ -220,16 +231,18 @@ export class SimDisk implements Disk {
     })
   }
 
-  lock(path: string): Promise<{ release(): Promise<void> }> {
+  identify(path: string): Promise<string> {
+    return this.#call('identify', () => String(this.#content(path).id))
+  }
+
+  lock(path: string): Promise<Lock> {
     return this.#call('lock', () => {
-      if (this.#locks.has(path)) {
-        throw new HeadwaterError(
-          'data-dir-locked',
-          `${parentOf(path)} is in use: close the other store`,
-        )
+      const holder = this.locks.take(path)
+      if (!this.#names.has(path)) this.#make(path)
+      return {
+        check: () => this.#call('lock', () => this.locks.check(path, holder)),
+        release: async () => this.locks.release(path, holder),
       }
-      this.#locks.add(path)
-      return { release: async () => void this.#locks.delete(path) }
     })
   }
 
@@ -320,6 +333,12 @@ export class SimDisk implements Disk {
 
   #beginningOf(bytes: Uint8Array): Uint8Array {
     return bytes.subarray(0, Math.floor(this.#draw() * bytes.length))
+  }
+
+  #make(path: string): Content {
+    const content = newContent(++this.#lastId)
+    this.#changeNames(parentOf(path), new Map([[path, content]]))
+    return content
   }
 
   #changeNames(directory: string, change: NameChange): void {

@@ -13,6 +13,8 @@ type Change =
   | { readonly kind: 'truncate'; readonly size: number }
 
 export interface Content {
+  /** Its own for as long as it lives, over crashes, too, and no other's of its disk. */
+  readonly id: number
   /** What reads see. */
   seen: Uint8Array
   size: number
@@ -22,14 +24,14 @@ export interface Content {
   pending: Change[]
 }
 
-export function newContent(): Content {
-  return { seen: new Uint8Array(0), size: 0, durable: new Uint8Array(0), pending: [] }
+export function newContent(id: number): Content {
+  return { id, seen: new Uint8Array(0), size: 0, durable: new Uint8Array(0), pending: [] }
 }
 
 /** A sync: the changes up to `last`, which came before it began, are on the device. */
 export function makeDurable(content: Content, last: Change | undefined): void {
   const count = last === undefined ? 0 : content.pending.lastIndexOf(last) + 1
-  const device = newContent()
+  const device = newContent(content.id)
   device.seen = content.durable
   device.size = content.durable.length
   for (const change of content.pending.splice(0, count)) {
@@ -42,7 +44,7 @@ export function makeDurable(content: Content, last: Change | undefined): void {
 /** What a crash leaves of a file. */
 export function survivorOf(content: Content, draw: Draw): Content {
   const seen = content.durable.slice()
-  const left: Content = { seen, size: seen.length, durable: seen, pending: [] }
+  const left: Content = { id: content.id, seen, size: seen.length, durable: seen, pending: [] }
   const keepAll = draw() < 0.2
   const keepNone = !keepAll && draw() < 0.2
   for (const change of keepNone ? [] : content.pending) {

@@ -20,10 +20,12 @@ export function aroundFiles(
     },
     list: (directory) => disk.list(directory),
     exists: (path) => disk.exists(path),
+    fileSize: (path) => disk.fileSize(path),
     makeDirectory: (path) => disk.makeDirectory(path),
     rename: (from, to) => disk.rename(from, to),
     remove: (path) => disk.remove(path),
     syncDirectory: (path) => disk.syncDirectory(path),
+    identify: (path) => disk.identify(path),
     lock: (path) => disk.lock(path),
   }
 }

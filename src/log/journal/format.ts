@@ -7,7 +7,8 @@
  *     4     4  CRC-32C of bytes 8 to 32   4     4  CRC-32C of bytes 8 to the end of the entries
  *     8     8  file number                8     8  sequence: 1 more than the group before
  *    16     8  sequence of first group   16     8  highest sequence known to be synced by then
- *    24     8  zero                      24     8  wall clock, ms
+ *    24     4  start of checksums, or 0   24     8  wall clock, ms
+ *    28     4  zero
  *                                        32     4  payload bytes
  *   entry, 32 bytes                      36     4  entry count
  *     0     1  kind                      40        entries, then their payloads in the same order
@@ -64,26 +65,36 @@ export function journalFileNumber(name: string): number | undefined {
   return match === null ? undefined : Number(match[1])
 }
 
-export function encodeJournalHeader(fileNumber: number, firstSequence: number): Uint8Array {
+export interface JournalHeader {
+  readonly fileNumber: number
+  readonly firstSequence: number
+  /** Where the checksums of its groups start; 0 in a file of format 1, which does not say. */
+  readonly seed: number
+}
+
+export function encodeJournalHeader(
+  fileNumber: number,
+  firstSequence: number,
+  seed: number,
+): Uint8Array {
   const writer = new Writer(journalHeaderBytes)
   writer.int32(fileMagic)
   writer.int32(0)
   writer.int64(fileNumber)
   writer.int64(firstSequence)
-  writer.int64(0)
+  writer.int32(seed | 0)
+  writer.int32(0)
   const bytes = writer.finish()
   writer.setInt32(4, crc32c(bytes, checkedFrom) | 0)
   return bytes
 }
 
-export function decodeJournalHeader(
-  bytes: Uint8Array,
-): { fileNumber: number; firstSequence: number } | undefined {
+export function decodeJournalHeader(bytes: Uint8Array): JournalHeader | undefined {
   if (bytes.length < journalHeaderBytes) return undefined
   const reader = new Reader(bytes)
   if (reader.int32() !== fileMagic) return undefined
   if (reader.uint32() !== crc32c(bytes, checkedFrom, journalHeaderBytes)) return undefined
-  return { fileNumber: reader.int64(), firstSequence: reader.int64() }
+  return { fileNumber: reader.int64(), firstSequence: reader.int64(), seed: reader.uint32() }
 }
 
 /** Room for a group header, to which entries are appended and which `finishGroup` fills in. */

@@ -39,6 +39,8 @@ export interface JournalOptions<Target> {
    * is in the journal. */
   readonly onGroup: (ends: ReadonlyMap<Target, number>) => void
   readonly onFailure: (error: HeadwaterError) => void
+  /** Called when every group up to `sequence` is on the device. */
+  readonly onSynced: (fileNumber: number, sequence: number) => void
 }
 
 /** Where a journal goes on: behind the last whole group of a file. */
@@ -242,6 +244,7 @@ export class Journal<Target> {
     if (this.#options.sync || group.mustSync) {
       await this.#file.sync()
       this.#syncedSequence = sequence
+      this.#options.onSynced(this.#fileNumber, sequence)
     }
     this.#queuedBytes -= group.payloadBytes
     this.#options.onGroup(group.ends)
@@ -257,6 +260,7 @@ export class Journal<Target> {
     this.#fileNumber++
     this.#sizeBytes = journalHeaderBytes
     this.#rotation = undefined
+    this.#options.onSynced(this.#fileNumber, this.#syncedSequence)
     // Segment writing may have failed meanwhile, and then the rotation was refused already.
     if (this.#failure !== undefined) return
     rotation.capture()
@@ -281,14 +285,14 @@ function newGroup<Target>(): Group<Target> {
 }
 
 async function createFile(
-  { disk, directory }: JournalOptions<never>,
+  { disk, directory, seed }: Pick<JournalOptions<never>, 'disk' | 'directory' | 'seed'>,
   fileNumber: number,
   nextSequence: number,
 ): Promise<DiskFile> {
   const path = `${directory}/${journalFileName(fileNumber)}`
   const file = await disk.open(path, 'create')
   await file.truncate(0)
-  await file.write([encodeJournalHeader(fileNumber, nextSequence)], 0)
+  await file.write([encodeJournalHeader(fileNumber, nextSequence, seed)], 0)
   await file.sync()
   await disk.syncDirectory(directory)
   return file

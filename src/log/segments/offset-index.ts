@@ -22,6 +22,12 @@ const entryBytes = 16
 const checkedFrom = 8
 const noTimestamp = -1
 
+/** Where a batch begins. */
+export interface Place {
+  readonly position: number
+  readonly baseOffset: number
+}
+
 export class OffsetIndex {
   readonly baseOffset: number
   /** Bytes of the segment between two entries, at least. */
@@ -59,17 +65,20 @@ export class OffsetIndex {
     if (maxTimestamp > this.maxTimestamp) this.maxTimestamp = maxTimestamp
   }
 
-  /** A position at or before the batch that holds `offset`. */
-  positionOf(offset: number): number {
+  /** A batch at or before the one that holds `offset`. */
+  placeOf(offset: number): Place {
     const relative = offset - this.baseOffset
-    const at = this.#lastWhere((entry) => this.#offsets[entry]! <= relative)
-    return at === -1 ? 0 : this.#positions[at]!
+    return this.#placeAt(this.#lastWhere((entry) => this.#offsets[entry]! <= relative))
   }
 
-  /** A position at or before the first batch with a timestamp of at least `timestamp`. */
-  positionOfTime(timestamp: number): number {
-    const at = this.#lastWhere((entry) => this.#timestamps[entry]! < timestamp)
-    return at === -1 ? 0 : this.#positions[at]!
+  /** A batch at or before the first one with a timestamp of at least `timestamp`. */
+  placeOfTime(timestamp: number): Place {
+    return this.#placeAt(this.#lastWhere((entry) => this.#timestamps[entry]! < timestamp))
+  }
+
+  /** The last batch that has an entry. */
+  get lastPlace(): Place {
+    return this.#placeAt(this.#count - 1)
   }
 
   encode(): Uint8Array {
@@ -119,6 +128,12 @@ export class OffsetIndex {
       index.maxTimestamp = timestamp
     }
     return index
+  }
+
+  #placeAt(entry: number): Place {
+    if (entry === -1) return { position: 0, baseOffset: this.baseOffset }
+    const baseOffset = this.baseOffset + this.#offsets[entry]!
+    return { position: this.#positions[entry]!, baseOffset }
   }
 
   #push(relative: number, position: number, timestamp: number): void {

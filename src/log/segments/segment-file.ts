@@ -5,7 +5,9 @@
  * of bytes that nobody has synced, and the system tells only those who have a file open that writing it
  * back failed. After a sync that failed no later one may succeed in its place.
  */
+import { isHeadwaterError } from '../../base/errors.ts'
 import type { Disk, DiskFile } from '../../io/ports.ts'
+import { damagedSegment } from './chain.ts'
 import type { OffsetIndex } from './offset-index.ts'
 import type { SegmentPool } from './pool.ts'
 
@@ -217,6 +219,9 @@ export class SegmentFile {
     } catch (error) {
       // The next use tries again: the file may be out of reach for a moment only.
       this.#opened = undefined
+      if (isHeadwaterError(error, 'not-found') && !this.#removed) {
+        throw damagedSegment(this.#options.path, 0, 'the file is missing')
+      }
       throw error
     }
   }

@@ -8,16 +8,16 @@
  * Bytes are checked when they are read: a batch that fails its checksum here lies below the synced
  * end, where no crash can reach, and is reported, never skipped.
  */
-import { HeadwaterError } from '../../base/errors.ts'
+import { isHeadwaterError } from '../../base/errors.ts'
 import type { DiskFile } from '../../io/ports.ts'
 import {
   batchHeaderBytes,
   checkBatch,
   nextOffsetOf,
-  readBatchHeader,
   type BatchHeader,
 } from '../../records/batch.ts'
-import { OffsetIndex } from './offset-index.ts'
+import { badBatch, damagedSegment, headerInChain } from './chain.ts'
+import { OffsetIndex, type Place } from './offset-index.ts'
 import {
   SegmentFile,
   type LoadedIndex,
@@ -39,7 +39,7 @@ export class Segment {
   sizeBytes: number
   maxTimestamp: number
   /** What `largestSince` found out last, up to a position: for one start no byte is walked twice. */
-  #later: { readonly from: number; readonly position: number; readonly largest: number } | undefined
+  #later: { readonly from: number; readonly place: Place; readonly largest: number } | undefined
   readonly #files: SegmentFiles
   readonly #file: SegmentFile
 
@@ -69,6 +69,9 @@ export class Segment {
    */
   async append(batches: readonly TailBatch[]): Promise<void> {
     await this.#use(async ({ file, index }) => {
+      if (index.coveredBytes !== this.sizeBytes) {
+        throw damagedSegment(this.path, index.coveredBytes, 'no batch of this log begins here')
+      }
       this.#file.beginWrite()
       await file.write(
         batches.map((batch) => batch.bytes),
@@ -109,7 +112,9 @@ export class Segment {
       const found: Uint8Array[] = []
       const windowBytes = Math.min(maxBytes, pieceBytes) + this.#files.indexIntervalBytes
       let left = maxBytes
-      let at = index.positionOf(from)
+      const place = index.placeOf(from)
+      let at = place.position
+      let expected: number | undefined = place.baseOffset
       let window = await file.read(at, Math.min(windowBytes, limit - at))
       let start = at
       while (at < limit) {
@@ -118,17 +123,27 @@ export class Segment {
           start = at
           window = await file.read(at, Math.min(windowBytes, limit - at))
         }
-        const header = this.#headerAt(window, at - start, at, limit)
+        const header = this.#headerUnless(found.length > 0, window, at - start, at, expected)
+        if (header === undefined) break
+        const next = nextOffsetOf(header)
         if (header.baseOffset >= upTo) break
-        if (nextOffsetOf(header) > from) {
+        if (next > from) {
           if (header.sizeBytes > left && !(minOneBatch && found.length === 0)) break
           if (at - start + header.sizeBytes > window.length) {
             if (found.length > 0) break
             start = at
             window = await file.read(at, header.sizeBytes)
           }
-          found.push(this.#checked(window, at - start, at, header.sizeBytes))
+          const fault = checkBatch(window, at - start)
+          // Sound batches before a bad one are served; who comes for the bad one hears of it.
+          if (fault !== undefined && found.length > 0) break
+          if (fault !== undefined) throw badBatch(this.path, at, fault)
+          found.push(window.subarray(at - start, at - start + header.sizeBytes))
           left -= header.sizeBytes
+          expected = next
+        } else {
+          // Only a sound batch says where the next one begins; behind a bad one any may be it.
+          expected = checkBatch(window, at - start) === undefined ? next : undefined
         }
         at += header.sizeBytes
       }
@@ -144,7 +159,7 @@ export class Segment {
   ): Promise<T | undefined> {
     return await this.#use(async ({ file, index }) => {
       let found: T | undefined
-      await this.#walk(file, index.positionOfTime(timestamp), (header, bytes, at, position) => {
+      await this.#walk(file, index.placeOfTime(timestamp), (header, bytes, at, position) => {
         if (header.baseOffset >= upTo) return false
         if (header.maxTimestamp < timestamp) return true
         found = pick(this.#checked(bytes, at, position, header.sizeBytes))
@@ -158,9 +173,9 @@ export class Segment {
   async largestSince(from: number, largestIn: (batch: Uint8Array) => number): Promise<number> {
     return await this.#use(async ({ file, index }) => {
       const before = this.#later?.from === from ? this.#later : undefined
-      let { position: next, largest } = before ?? { position: index.positionOf(from), largest: -1 }
+      let { place: next, largest } = before ?? { place: index.placeOf(from), largest: -1 }
       await this.#walk(file, next, (header, bytes, at, position) => {
-        next = position + header.sizeBytes
+        next = { position: position + header.sizeBytes, baseOffset: nextOffsetOf(header) }
         if (nextOffsetOf(header) <= from || header.maxTimestamp <= largest) return true
         largest =
           header.baseOffset >= from
@@ -168,7 +183,7 @@ export class Segment {
             : largestIn(this.#checked(bytes, at, position, header.sizeBytes))
         return true
       })
-      this.#later = { from, position: next, largest }
+      this.#later = { from, place: next, largest }
       return largest
     })
   }
@@ -176,7 +191,8 @@ export class Segment {
   /** Reads every batch and checks it. */
   async verify(): Promise<void> {
     await this.#use(async ({ file }) => {
-      await this.#walk(file, 0, (header, bytes, at, position) => {
+      const begin = { position: 0, baseOffset: this.baseOffset }
+      await this.#walk(file, begin, (header, bytes, at, position) => {
         this.#checked(bytes, at, position, header.sizeBytes)
         return true
       })
@@ -197,77 +213,81 @@ export class Segment {
     return this.#file.use(work)
   }
 
-  /** The index as it was stored, and behind what it covers a walk over the batches themselves. */
+  /**
+   * The index as it was stored, and behind what it covers a walk over the batches themselves, as far as they
+   * are sound: reads meet the damage where it is.
+   */
   async #loadIndex(file: DiskFile, stored: Uint8Array): Promise<LoadedIndex> {
     const { indexIntervalBytes } = this.#files
-    if (this.sizeBytes === 0) {
-      return { index: new OffsetIndex(this.baseOffset, indexIntervalBytes), entriesStored: 0 }
-    }
-    const actual = await file.size()
-    if (actual < this.sizeBytes) {
-      throw corrupt(this.path, actual, `the file ends before its ${this.sizeBytes} stored bytes`)
-    }
-    const decoded = OffsetIndex.decode(stored, this.baseOffset, indexIntervalBytes, this.sizeBytes)
-    const index = decoded ?? new OffsetIndex(this.baseOffset, indexIntervalBytes)
+    const empty = new OffsetIndex(this.baseOffset, indexIntervalBytes)
+    if (this.sizeBytes === 0) return { index: empty, entriesStored: 0 }
+    const there = Math.min(this.sizeBytes, await file.size())
+    const decoded = OffsetIndex.decode(stored, this.baseOffset, indexIntervalBytes, there)
+    const index = decoded ?? empty
     const isWhole = stored.length === (decoded === undefined ? 0 : index.encodedBytes)
     const entriesStored = isWhole ? index.entryCount : -1
-    await this.#walk(file, index.coveredBytes, (header) => {
-      index.note(header.baseOffset, header.sizeBytes, header.maxTimestamp)
-      return true
-    })
+    try {
+      await this.#walk(file, index.lastPlace, (header) => {
+        index.note(header.baseOffset, header.sizeBytes, header.maxTimestamp)
+        return true
+      })
+    } catch (error) {
+      if (!isHeadwaterError(error, 'data-corrupt')) throw error
+    }
     return { index, entriesStored }
   }
 
-  /** Visits the batches from `position` to the end, until `visit` returns false. */
+  /** Visits the batches from a place to the end, until `visit` returns false. */
   async #walk(
     file: DiskFile,
-    position: number,
+    from: Place,
     visit: (header: BatchHeader, bytes: Uint8Array, at: number, position: number) => boolean,
   ): Promise<void> {
     const limit = this.sizeBytes
     let window: Uint8Array = new Uint8Array(0)
-    let start = position
-    let at = position
+    let start = from.position
+    let at = from.position
+    let expected = from.baseOffset
     while (at < limit) {
       let need = batchHeaderBytes
       if (window.length - (at - start) >= need) {
-        need = this.#headerAt(window, at - start, at, limit).sizeBytes
+        need = headerInChain(this, window, at - start, at, expected).sizeBytes
       }
       if (window.length - (at - start) < need) {
         start = at
         window = await file.read(at, Math.min(Math.max(walkBytes, need), limit - at))
         if (window.length < Math.min(need, limit - at)) {
-          throw corrupt(this.path, at, 'the file ends in the middle of a batch')
+          throw damagedSegment(this.path, at, 'the file ends in the middle of a batch')
         }
       }
-      const header = this.#headerAt(window, at - start, at, limit)
+      const header = headerInChain(this, window, at - start, at, expected)
       if (at - start + header.sizeBytes > window.length) continue
       if (!visit(header, window, at - start, at)) return
       at += header.sizeBytes
+      expected = nextOffsetOf(header)
     }
   }
 
-  #headerAt(window: Uint8Array, at: number, position: number, limit: number): BatchHeader {
-    if (window.length - at < batchHeaderBytes) {
-      throw corrupt(this.path, position, 'the file ends in the middle of a batch')
+  /** The header there; undefined when it is damaged and `isEnough` is read already. */
+  #headerUnless(
+    isEnough: boolean,
+    window: Uint8Array,
+    at: number,
+    position: number,
+    expected: number | undefined,
+  ): BatchHeader | undefined {
+    try {
+      return headerInChain(this, window, at, position, expected)
+    } catch (error) {
+      if (isEnough && isHeadwaterError(error, 'data-corrupt')) return undefined
+      throw error
     }
-    const header = readBatchHeader(window, at)
-    if (
-      header.magic !== 2 ||
-      header.sizeBytes < batchHeaderBytes ||
-      position + header.sizeBytes > limit ||
-      header.baseOffset < this.baseOffset ||
-      nextOffsetOf(header) > this.nextOffset
-    ) {
-      throw corrupt(this.path, position, 'no batch of this log begins here')
-    }
-    return header
   }
 
   #checked(window: Uint8Array, at: number, position: number, sizeBytes: number): Uint8Array {
     const batch = window.subarray(at, at + sizeBytes)
     const fault = checkBatch(batch)
-    if (fault !== undefined) throw corrupt(this.path, position, `the batch here is bad (${fault})`)
+    if (fault !== undefined) throw badBatch(this.path, position, fault)
     return batch
   }
 }
@@ -280,12 +300,4 @@ export function segmentFileName(baseOffset: number): string {
 /** The index that belongs to a segment file. */
 export function indexPath(segmentPath: string): string {
   return segmentPath.replace(/\.log$/, '.index')
-}
-
-function corrupt(path: string, position: number, fault: string): HeadwaterError {
-  return new HeadwaterError(
-    'data-corrupt',
-    `${path} is damaged at byte ${position}: ${fault}. These bytes were synced, so it was not a ` +
-      'crash: check the disk and put the file back from a backup. Other logs are not affected.',
-  )
 }

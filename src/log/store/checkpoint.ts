@@ -37,7 +37,7 @@ const sliceBytes = 64 * 1024
 const unsyncedBytesMax = 4 * 1024 * 1024
 
 /** What is stored of the store itself. */
-export interface CheckpointHead {
+interface CheckpointHead {
   readonly fileNumber: number
   readonly firstSequence: number
   readonly nextLogNumber: number
@@ -225,6 +225,7 @@ function damaged(path: string, fault: string): HeadwaterError {
   return new HeadwaterError(
     'data-corrupt',
     `${path} cannot be used: ${fault}. It says where the stored records are and is only ever ` +
-      'replaced whole, so something other than Headwater changed it: put the data directory back from a backup',
+      'replaced whole, so something other than Headwater changed it, and nothing can make it again: put the ' +
+      'whole data directory back from a backup',
   )
 }

@@ -12,7 +12,7 @@
  * is safe and readable, and a new start recovers it.
  */
 import { crc32c } from '../../base/checksum.ts'
-import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
 import type { BatchHeader } from '../../records/batch.ts'
 import { Announcer } from './announcer.ts'
 import { encodeIdentity } from './checkpoint.ts'
@@ -20,26 +20,17 @@ import { openStoreDirectory, writeCleanMarker, type StoreDirectory } from './dir
 import type { LogConfig } from '../identity.ts'
 import { EntryKind, type JournalEntry } from '../journal/format.ts'
 import { Journal } from '../journal/journal.ts'
+import type { JournalMark } from '../journal/mark.ts'
 import type { Log, LogHost } from '../log.ts'
-import { patientDisk } from './patient-disk.ts'
 import { storeDefaults, type Durability, type LogStoreOptions, type Settings } from './options.ts'
-import { makeLog, recoverLogs, type LogFactory, type TruncatedRange } from './recovery.ts'
+import { patientDisk } from './patient-disk.ts'
+import { makeLog, recoverLogs } from './recovery.ts'
+import type { LogFactory, Recovered } from './recovery.ts'
+import { closedError, unexpectedError } from './refusals.ts'
 import { Removals } from './removals.ts'
 import { SegmentPool } from '../segments/pool.ts'
 import { producerIdleMsMax, takeCheckpoint } from './take-checkpoint.ts'
 import { WriteBehind } from './write-behind.ts'
-
-/** What opening found. */
-export interface Recovered {
-  /** The store was closed in good order before, or is new. */
-  readonly clean: boolean
-  readonly logs: number
-  /** Records brought back from the journal. */
-  readonly records: number
-  readonly milliseconds: number
-  /** Batches that were written but never acknowledged, and were cut off. */
-  readonly truncated: readonly TruncatedRange[]
-}
 
 export class LogStore {
   readonly clusterId: string
@@ -51,6 +42,7 @@ export class LogStore {
   readonly #removals: Removals
   readonly #writeBehind: WriteBehind
   #journal!: Journal<Log>
+  #mark!: JournalMark
   #recovered!: Recovered
   #logs = new Map<string, Log>()
   #nextLogNumber = 0
@@ -82,6 +74,7 @@ export class LogStore {
       await store.#removals.stop()
       await store.#pool.closeAll()
       await (store.#journal as Journal<Log> | undefined)?.close()
+      await (store.#mark as JournalMark | undefined)?.close()
       await store.#directory.release()
       throw error
     }
@@ -190,8 +183,9 @@ export class LogStore {
   }
 
   async #recover(startedAt: number): Promise<void> {
-    const { disk, clock, durability, journalBytes } = this.#settings
-    const found = await recoverLogs(this.#factory, this.#directory)
+    const { disk, clock, durability, journalBytes, onDamage } = this.#settings
+    const { mark, seed } = this.#directory
+    const found = await recoverLogs(this.#factory, this.#directory, onDamage)
     this.#logs = found.logs
     this.#nextLogNumber = found.nextLogNumber
     this.#leaderEpoch = found.leaderEpoch
@@ -207,20 +201,28 @@ export class LogStore {
       clock,
       directory: this.#directory.journalPath,
       sync: durability === 'disk',
-      seed: this.#directory.seed,
+      seed,
       onGroup: (ends: ReadonlyMap<Log, number>) => this.#onGroup(ends),
       onFailure: (error: HeadwaterError) => this.#fail(error),
+      onSynced: (fileNumber: number, sequence: number) => this.#mark.synced(fileNumber, sequence),
     }
     this.#journal = await Journal.resume(options, found.end.position)
+    this.#mark = await this.#directory.settle(this.#journal.position, {
+      everyGroup: options.sync,
+      clock,
+      onFailure: (error) => this.#fail(error),
+    })
     const clean = this.#directory.cleanSequence !== undefined
-    if (!clean && (found.end.tornBytes > 0 || found.end.lagging)) {
+    const mayLack = found.end.tornBytes > 0 || found.end.lagging || mark?.mark?.everyGroup === false
+    if (onDamage !== undefined || (!clean && mayLack)) {
       // Someone may have seen bytes that are gone: clients must compare their positions anew (KIP-320).
       await this.#note(EntryKind.epoch, 0, this.#leaderEpoch + 1)
       this.#leaderEpoch++
     }
     const { logs, records, truncated } = found
     const milliseconds = Math.round(clock.monotonic() - startedAt)
-    this.#recovered = { clean, logs: logs.size, records, milliseconds, truncated }
+    const findings = [...this.#directory.findings, ...found.findings]
+    this.#recovered = { clean, logs: logs.size, records, milliseconds, truncated, findings }
     this.#writeBehind.poke()
     if (found.end.totalBytes >= journalBytes) this.#startCheckpoint()
   }
@@ -299,6 +301,8 @@ export class LogStore {
       path: this.#directory.path,
       journal: this.#journal,
       writeBehind: this.#writeBehind,
+      mark: this.#mark,
+      check: () => this.#directory.check(),
       capture: () => ({
         nextLogNumber: this.#nextLogNumber,
         leaderEpoch: this.#leaderEpoch,
@@ -327,6 +331,7 @@ export class LogStore {
     await removed
     await this.#pool.closeAll()
     await this.#journal.close()
+    await this.#mark.close()
     await this.#directory.release()
   }
 
@@ -342,17 +347,4 @@ export class LogStore {
     this.#writeBehind.release()
     this.#settings.onFailure?.(this.#failure)
   }
-}
-
-function closedError(): HeadwaterError {
-  return new HeadwaterError('broker-closed', 'the log store is closed: open it again to append')
-}
-
-function unexpectedError(cause: unknown): HeadwaterError {
-  const text = cause instanceof Error ? cause.message : String(cause)
-  return new HeadwaterError(
-    'disk-failed',
-    `storing failed (${text}), and the store takes nothing more: start it again; nothing acknowledged is lost`,
-    { cause },
-  )
 }

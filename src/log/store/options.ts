@@ -2,6 +2,7 @@
 import type { HeadwaterError } from '../../base/errors.ts'
 import { zeroUuid } from '../../base/units.ts'
 import type { Clock, Disk } from '../../io/ports.ts'
+import type { Damage } from './recovery.ts'
 
 /** An append is acknowledged when it is synced, when it is written, or when it is accepted. */
 export type Durability = 'disk' | 'os' | 'memory'
@@ -32,6 +33,9 @@ export interface LogStoreOptions {
   readonly clusterId?: string
   /** Called once, when the store stops taking appends because a write or sync failed. */
   readonly onFailure?: (error: HeadwaterError) => void
+  /** Hears of damage that a start refuses otherwise, and the store goes on with what can be read: for
+   * repairs, which close it again and so write everything anew. */
+  readonly onDamage?: (damage: Damage) => void
   /** Called when the system has no descriptors left, and without an error when it has some again. */
   readonly onShortage?: (error?: HeadwaterError) => void
 }
@@ -49,5 +53,5 @@ export const storeDefaults = {
   clusterId: zeroUuid,
 } as const
 
-type Listeners = 'onFailure' | 'onShortage'
+type Listeners = 'onFailure' | 'onDamage' | 'onShortage'
 export type Settings = Required<Omit<LogStoreOptions, Listeners>> & Pick<LogStoreOptions, Listeners>

@@ -43,6 +43,8 @@ export function patientDisk(disk: Disk, clock: Clock, shortage: Shortage): Disk 
     open: (path, mode) => patiently(() => disk.open(path, mode)),
     list: (directory) => patiently(() => disk.list(directory)),
     exists: (path) => disk.exists(path),
+    fileSize: (path) => disk.fileSize(path),
+    identify: (path) => disk.identify(path),
     makeDirectory: (path) => patiently(() => disk.makeDirectory(path)),
     rename: (from, to) => disk.rename(from, to),
     remove: (path) => patiently(() => disk.remove(path)),

@@ -11,14 +11,17 @@ import { HeadwaterError } from '../../base/errors.ts'
 import type { Disk } from '../../io/ports.ts'
 import { readBatchHeader } from '../../records/batch.ts'
 import type { LogIdentity } from '../identity.ts'
+import { backupOrRepair } from '../advice.ts'
+import { moveAside } from './aside.ts'
 import { decodeIdentity, readCheckpoint } from './checkpoint.ts'
 import { removeCleanMarker, type StoreDirectory } from './directory.ts'
+import type { Finding } from './finding.ts'
+import { beyondJournal, surveyLogs, type Beyond, type SurveyedLog } from './survey.ts'
 import { EntryKind, journalFileName, type JournalEntry } from '../journal/format.ts'
 import { scanJournal, type JournalEnd } from '../journal/scan.ts'
 import type { Removals } from './removals.ts'
 import { LogState } from '../state/log-state.ts'
 import { Log, type LogHost } from '../log.ts'
-import { indexPath, segmentFileName } from '../segments/segment.ts'
 import type { SegmentFiles } from '../segments/segment-file.ts'
 import { Segments, type SegmentExtent } from '../segments/segments.ts'
 
@@ -27,12 +30,26 @@ const directoryNameMax = 200
 /** Bytes of the journal written again at a time. */
 const rewriteBytes = 1024 * 1024
 
-export interface TruncatedRange {
+interface TruncatedRange {
   readonly log: string
   /** First offset that was written but never acknowledged. */
   readonly from: number
   /** The offset after the last one. */
   readonly to: number
+}
+
+/** What opening found. */
+export interface Recovered {
+  /** The store was closed in good order before, or is new. */
+  readonly clean: boolean
+  readonly logs: number
+  /** Records brought back from the journal. */
+  readonly records: number
+  readonly milliseconds: number
+  /** Batches that were written but never acknowledged, and were cut off. */
+  readonly truncated: readonly TruncatedRange[]
+  /** What else somebody should know of it. */
+  readonly findings: readonly Finding[]
 }
 
 export interface RecoveredLogs {
@@ -43,6 +60,13 @@ export interface RecoveredLogs {
   /** Records brought back from the journal. */
   readonly records: number
   readonly truncated: readonly TruncatedRange[]
+  readonly findings: readonly Finding[]
+}
+
+/** What a start refuses, and what of it is lost when it goes on. */
+export interface Damage {
+  readonly error: HeadwaterError
+  readonly lost: readonly TruncatedRange[]
 }
 
 export interface LogFactory {
@@ -68,11 +92,17 @@ export function makeLog(
   return new Log(host, identity, segments, state, writtenOffset)
 }
 
+/**
+ * @param onDamage hears of what would be refused, and as much is brought back as can be read; what is past
+ * repair is thrown anyway
+ */
 export async function recoverLogs(
   factory: LogFactory,
   directory: StoreDirectory,
+  onDamage?: (damage: Damage) => void,
 ): Promise<RecoveredLogs> {
   const { disk } = factory.files
+  const { mark } = directory.mark ?? {}
   const checkpoint = await readCheckpoint(disk, directory.path)
   const replay = new Replay(factory, checkpoint.nextLogNumber, checkpoint.leaderEpoch)
   for (const line of checkpoint.logs) {
@@ -88,20 +118,56 @@ export async function recoverLogs(
     seed: directory.seed,
     fileNumber: checkpoint.fileNumber,
     firstSequence: checkpoint.firstSequence,
+    mark,
     visit: (group, payloads) => {
       for (const [at, entry] of group.entries.entries()) {
-        replay.apply(entry, payloads[at]!, group.appendedAt)
+        replay.apply(entry, payloads[at]!, group.appendedAt, onDamage !== undefined)
       }
     },
+    ...(onDamage && {
+      onDamage: (error, lost) => onDamage({ error, lost: replay.rangesOf(lost) }),
+    }),
   })
-  refuseUncleanEnd(directory, end)
+  const refuse = (error: HeadwaterError): void => {
+    if (onDamage === undefined) throw error
+    onDamage({ error, lost: [] })
+  }
+  const unclean = uncleanEnd(directory, end)
+  if (unclean !== undefined) refuse(unclean)
+  // Without a sync of every group a power cut may take back what segments have, and nothing is missing.
+  const mayReachBeyond = directory.cleanSequence === undefined && (mark?.everyGroup ?? !end.lagging)
+  const survey = await surveyLogs(
+    disk,
+    directory.logsPath,
+    replay.surveyed(),
+    mayReachBeyond || onDamage !== undefined ? replay.leaderEpoch : undefined,
+  )
+  for (const beyond of survey.beyond) {
+    refuse(beyondJournal(beyond))
+    replay.adopt(beyond)
+  }
+  const findings = [...survey.damaged]
   await removeCleanMarker(disk, directory.path)
-  const truncated = replay.truncated(end.tornEntries)
-  if (directory.cleanSequence === undefined) await makeDurable(disk, directory, end)
-  await removeStrays(factory, replay)
+  const truncated = replay.rangesOf(end.tornEntries)
+  if (directory.cleanSequence === undefined && onDamage === undefined) {
+    await makeDurable(disk, directory, end)
+    if (end.tornBytes > 0) findings.push(cut(directory, end, truncated))
+  }
+  const isProven = mark !== undefined || directory.cleanSequence !== undefined
+  for (const path of survey.strays) {
+    // Without the mark nobody can say that the journal is whole, so nothing is thrown away for its sake.
+    if (survey.beyond.some(({ paths }) => paths.has(path))) continue
+    const mayGo = (isProven && onDamage === undefined) || directory.isOldFormat
+    // What lies within a log goes before the log goes on; a whole directory can wait.
+    const isWhole = !path.slice(directory.logsPath.length + 1).includes('/')
+    if (mayGo && isWhole) factory.removals.add(path)
+    else if (mayGo) await disk.remove(path)
+    else findings.push(await putAside(disk, directory.path, path))
+  }
+  for (const log of replay.logs.values()) await log.segments.dropBefore(log.startOffset)
   const logs = new Map([...replay.logs.values()].map((log) => [log.name, log]))
   const { nextLogNumber, leaderEpoch, records } = replay
-  return { logs, nextLogNumber, leaderEpoch, end, records, truncated }
+  return { logs, nextLogNumber, leaderEpoch, end, records, truncated, findings }
 }
 
 class Replay {
@@ -118,13 +184,14 @@ class Replay {
     this.leaderEpoch = leaderEpoch
   }
 
-  apply(entry: JournalEntry, payload: Uint8Array, appendedAt: number): void {
+  /** @param mayLack whether entries before this one may be lost */
+  apply(entry: JournalEntry, payload: Uint8Array, appendedAt: number, mayLack: boolean): void {
     const number = entry.logNumber
     switch (entry.kind) {
       case EntryKind.batch: {
         const header = readBatchHeader(payload)
         this.records += header.recordCount
-        this.logs.get(number)?.replay(payload, header, appendedAt)
+        this.logs.get(number)?.replay(payload, header, appendedAt, mayLack)
         return
       }
       case EntryKind.create:
@@ -144,7 +211,23 @@ class Replay {
     }
   }
 
-  truncated(entries: readonly JournalEntry[]): TruncatedRange[] {
+  *surveyed(): Iterable<SurveyedLog> {
+    for (const [number, log] of this.logs) {
+      const directory = `${this.#factory.logsPath}/${directoryName(log.name, number)}`
+      yield { log, directory, extents: this.extents.get(number) ?? [] }
+    }
+  }
+
+  /** Takes from a segment what the journal lacks. */
+  adopt({ log, batches }: Beyond): void {
+    for (const batch of batches) {
+      const header = readBatchHeader(batch)
+      this.records += header.recordCount
+      log.replay(batch, header, header.maxTimestamp, true)
+    }
+  }
+
+  rangesOf(entries: readonly JournalEntry[]): TruncatedRange[] {
     const ranges = new Map<string, TruncatedRange>()
     for (const entry of entries) {
       const log = entry.kind === EntryKind.batch ? this.logs.get(entry.logNumber) : undefined
@@ -157,17 +240,32 @@ class Replay {
 }
 
 /** After a close in good order the journal has exactly the end that close wrote down. */
-function refuseUncleanEnd(directory: StoreDirectory, end: JournalEnd): void {
+function uncleanEnd(directory: StoreDirectory, end: JournalEnd): HeadwaterError | undefined {
   const { cleanSequence } = directory
-  if (cleanSequence === undefined) return
-  if (end.tornBytes === 0 && end.position.nextSequence === cleanSequence) return
-  throw new HeadwaterError(
+  if (cleanSequence === undefined) return undefined
+  if (end.tornBytes === 0 && end.position.nextSequence === cleanSequence) return undefined
+  const path = `${directory.journalPath}/${journalFileName(end.position.fileNumber)}`
+  return new HeadwaterError(
     'data-corrupt',
-    `${directory.journalPath}/${journalFileName(end.position.fileNumber)} is damaged at byte ` +
-      `${end.position.sizeBytes}: the store was closed in good order after group ${cleanSequence - 1}, ` +
-      `and only ${end.position.nextSequence - 1} can be read. Put the file back from a backup; starting ` +
-      'again goes on without what is missing.',
+    `${path} is damaged at byte ${end.position.sizeBytes}: the store was closed in good order after group ` +
+      `${cleanSequence - 1}, and the last that can be read is ${end.position.nextSequence - 1}. Nothing was ` +
+      `changed. ${backupOrRepair(path)}`,
   )
+}
+
+function cut(
+  { journalPath }: StoreDirectory,
+  { position, tornBytes }: JournalEnd,
+  ranges: readonly TruncatedRange[],
+): Finding {
+  const what = ranges.map(({ log, from, to }) => `${log} offsets ${from} to ${to - 1}`).join(', ')
+  return {
+    kind: 'cut',
+    text:
+      `${journalPath}/${journalFileName(position.fileNumber)} ended in a write that a crash interrupted, and ` +
+      `its ${tornBytes} bytes were cut off: nobody was told that they are stored` +
+      (what === '' ? '' : ` (${what})`),
+  }
 }
 
 /**
@@ -195,55 +293,12 @@ async function makeDurable(disk: Disk, directory: StoreDirectory, end: JournalEn
   }
 }
 
-/** Removes what a crash left of deleted logs, of dropped segments and of segments never accounted for. */
-async function removeStrays(factory: LogFactory, replay: Replay): Promise<void> {
-  const { logsPath } = factory
-  const { disk } = factory.files
-  const present = new Set(await disk.list(logsPath))
-  for (const [number, log] of replay.logs) {
-    const name = directoryName(log.name, number)
-    const path = `${logsPath}/${name}`
-    const extents = replay.extents.get(number) ?? []
-    const files = new Set(present.delete(name) ? await disk.list(path) : [])
-    for (const extent of extents) {
-      const file = segmentFileName(extent.baseOffset)
-      const isKept = files.delete(file)
-      files.delete(indexPath(file))
-      if (!isKept && extent.nextOffset > log.startOffset) throw missing(`${path}/${file}`)
-    }
-    for (const file of files) await disk.remove(`${path}/${file}`)
-    await log.segments.dropBefore(log.startOffset)
-    await checkLastSegment(disk, path, extents.at(-1), log.startOffset)
-  }
-  for (const name of present) factory.removals.add(`${logsPath}/${name}`)
-}
-
-/** The segment that is written to next is looked at now, so that its loss does not stop a running store. */
-async function checkLastSegment(
-  disk: Disk,
-  directory: string,
-  last: SegmentExtent | undefined,
-  startOffset: number,
-): Promise<void> {
-  if (last === undefined || last.nextOffset <= startOffset) return
-  const path = `${directory}/${segmentFileName(last.baseOffset)}`
-  const file = await disk.open(path, 'read')
-  const sizeBytes = await file.size()
-  await file.close()
-  if (sizeBytes >= last.sizeBytes) return
-  throw new HeadwaterError(
-    'data-corrupt',
-    `${path} is damaged at byte ${sizeBytes}: it ends there, and ${last.sizeBytes} bytes of it were ` +
-      'synced. Something other than Headwater cut it: put the file back from a backup',
-  )
-}
-
-function missing(path: string): HeadwaterError {
-  return new HeadwaterError(
-    'data-corrupt',
-    `${path} is missing. Its records were synced, so it was removed by something other than Headwater: ` +
-      'put the file back from a backup',
-  )
+/** Moves a stray file or directory to where nothing reads it. */
+async function putAside(disk: Disk, directory: string, path: string): Promise<Finding> {
+  const name = path.slice(`${directory}/logs/`.length)
+  const aside = await moveAside(disk, directory, path)
+  const text = `${path} is accounted for by no log, and nothing proves that it is left over: it was moved to ${aside}`
+  return { kind: 'damaged', log: name.split('/')[0]!, text }
 }
 
 /** A log's directory: its name, or its beginning and the log's number when the name is too long. */

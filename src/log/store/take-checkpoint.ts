@@ -10,6 +10,7 @@
  */
 import type { Disk } from '../../io/ports.ts'
 import type { Journal } from '../journal/journal.ts'
+import type { JournalMark } from '../journal/mark.ts'
 import type { Log } from '../log.ts'
 import { writeCheckpoint, type CheckpointDraft } from './checkpoint.ts'
 import type { WriteBehind } from './write-behind.ts'
@@ -21,6 +22,9 @@ export interface CheckpointParts {
   readonly disk: Disk
   readonly path: string
   readonly journal: Journal<Log>
+  readonly mark: JournalMark
+  /** Refuses when the directory is not this process's any more. */
+  readonly check: () => Promise<void>
   readonly writeBehind: WriteBehind
   /** What is stored of the store itself, and its logs, at one moment. */
   readonly capture: () => {
@@ -31,8 +35,9 @@ export interface CheckpointParts {
 }
 
 export async function takeCheckpoint(parts: CheckpointParts): Promise<void> {
-  const { disk, path, journal, writeBehind, capture } = parts
+  const { disk, path, journal, mark, writeBehind, capture } = parts
   let captured = { nextLogNumber: 0, leaderEpoch: 0, logs: [] as readonly Log[] }
+  await parts.check()
   const { fileNumber, nextSequence: firstSequence } = await journal.rotate(() => {
     captured = capture()
   })
@@ -47,6 +52,8 @@ export async function takeCheckpoint(parts: CheckpointParts): Promise<void> {
     await writeCheckpoint(disk, path, draft, async () => {
       await journal.settled()
       await journal.sync()
+      await mark.flush()
+      await parts.check()
     })
     await journal.dropBefore(fileNumber)
   })

@@ -107,6 +107,8 @@ export class Committer {
     ownership: Ownership,
     now: number,
   ): Promise<void> {
+    // Who was never given anything has nothing to commit.
+    if (!this.#isStarted) return
     const done: (() => void)[] = []
     const offsets: TaskOffset[] = []
     for (const task of set.tasks) {

@@ -280,7 +280,7 @@ export class Runtime implements RunningTopology {
     try {
       await this.#known?.checkAssigned(this.#cluster, ownership.partitions)
       if (!planted.has('fence-successor')) assertWanted()
-      await this.#committer.start()
+      if (ownership.partitions.length > 0) await this.#committer.start()
       const opened = await this.#set.open(ownership, this.#member, assertWanted)
       this.#fetching.start()
       this.#mustOpen = false

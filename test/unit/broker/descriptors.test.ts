@@ -33,7 +33,9 @@ test('without a descriptor left the broker waits, says so, refuses connections, 
     if (isShort && path.includes('/logs/')) throw new HeadwaterError('too-many-files', 'none left')
     return {}
   })
-  const report = (event: BrokerEvent): void => void events.push(event)
+  const report = (event: BrokerEvent): void => {
+    if (event.type !== 'started') events.push(event)
+  }
   const store = { writeBehindBytes: 100 }
   const open = await openBroker({ disk, report, store })
   const { broker } = open

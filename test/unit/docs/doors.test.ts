@@ -38,8 +38,8 @@ describe('the example', () => {
       /examples\/|airline/i.test(readFileSync(join(root, file), 'utf8')),
     )
     assert.deepEqual(knowing.toSorted(), [
+      'src/cli/commands.ts',
       'src/cli/index.ts',
-      'src/cli/main.ts',
       'src/cli/start.ts',
     ])
   })

@@ -17,12 +17,14 @@ export function batchOf(
     baseSequence?: number
     transactional?: boolean
     valueBytes?: number
+    /** The byte that values are full of. */
+    fill?: number
   } = {},
 ): Uint8Array {
-  const { timestamp = 1_000, valueBytes = 10, ...producer } = o
+  const { timestamp = 1_000, valueBytes = 10, fill = 0, ...producer } = o
   const builder = new BatchBuilder()
   for (let at = 0; at < count; at++) {
-    builder.append(timestamp + at, utf8Bytes(`key-${at}`), new Uint8Array(valueBytes))
+    builder.append(timestamp + at, utf8Bytes(`key-${at}`), new Uint8Array(valueBytes).fill(fill))
   }
   return builder.finish(producer)
 }
@@ -57,6 +59,14 @@ export class HandClock implements Clock {
 
   soon(callback: () => void): void {
     queueMicrotask(callback)
+  }
+}
+
+/** The same, but that its timers fire, as soon as the test lets others run. */
+export class TurningClock extends HandClock {
+  override after(_delayMs = 0, callback: () => void = () => {}): { cancel(): void } {
+    const timer = setImmediate(callback)
+    return { cancel: () => clearImmediate(timer) }
   }
 }
 

@@ -42,6 +42,8 @@ class LimitedDisk {
     return {
       list: (path) => disk.list(path),
       exists: (path) => disk.exists(path),
+      fileSize: (path) => disk.fileSize(path),
+      identify: (path) => disk.identify(path),
       makeDirectory: (path) => disk.makeDirectory(path),
       rename: (from, to) => disk.rename(from, to),
       remove: (path) => disk.remove(path),
@@ -87,8 +89,8 @@ test('idle segments give their descriptors to whoever finds none', async () => {
   })
   const names = Array.from({ length: 40 }, (_, at) => `t-${at}`)
   const logs = await Promise.all(names.map((name) => store.create(name)))
-  // The journal's, one of a segment, and one that is opened beside it.
-  limited.limit = 3
+  // The journal's two, that of its mark, one of a segment.
+  limited.limit = 4
   for (const log of logs) await stored(log, batchOf(2))
   for (const log of logs) assert.equal((await log.read(0, everything)).length, 1)
   await store.close()

@@ -105,13 +105,13 @@ test('a checkpoint does not count before all that it knows is durable', async ()
   const disk = new SimDisk({ seed: 1 })
   let gate: PromiseWithResolvers<void> | undefined
   let late: Promise<number> | undefined
-  let log: Log | undefined
+  const made: { log?: Log } = {}
   const store = await openStore({
     journalBytes: 2000,
     disk: aroundFiles(disk, (file, path) => {
-      if (path.endsWith('checkpoint.next') && gate === undefined && log !== undefined) {
+      if (path.endsWith('checkpoint.next') && gate === undefined && made.log) {
         gate = Promise.withResolvers<void>()
-        late = stored(log, batchOf(1))
+        late = stored(made.log, batchOf(1))
       }
       const isJournal = path.endsWith('.journal')
       return {
@@ -122,7 +122,7 @@ test('a checkpoint does not count before all that it knows is durable', async ()
       }
     }),
   })
-  log = await store.create('late')
+  made.log = await store.create('late')
   await stored(await store.create('large'), batchOf(1, { valueBytes: 3000 }))
   while (gate === undefined) await turn()
   for (let turns = 0; turns < 1000; turns++) await turn()

@@ -9,10 +9,12 @@ import { utf8Bytes } from '../../../src/base/bytes.ts'
 import { brokerDefaults } from '../../../src/broker/config.ts'
 import { embedded } from '../../../src/broker/embedded.ts'
 import { deleteRecords, describeGroup } from '../../../src/client/admin.ts'
+import type { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { latestTimestamp, listOffsets } from '../../../src/client/consumer/list-offsets.ts'
 import { GroupMember } from '../../../src/client/group/group-member.ts'
 import { commitOffsets } from '../../../src/client/group/group-offsets.ts'
 import { nonMember } from '../../../src/client/group/ownership.ts'
+import { listTransactions } from '../../../src/client/producer/list-transactions.ts'
 import { Producer } from '../../../src/client/producer/producer.ts'
 import { service } from '../../../src/service/service.ts'
 import { Line } from '../../streams-suite/line.ts'
@@ -70,19 +72,7 @@ describe('an instance that takes over', () => {
     inPlace(openPlace, async (place) => {
       await createTopicsOf(place, copying)
       await using cluster = await connect(place)
-      const foreign = new GroupMember(cluster, {
-        groupId: 'shipping',
-        topics: ['payments'],
-        sessionTimeoutMs: 6_000,
-        assignor: {
-          name: 'headwater-tasks',
-          userData: () => utf8Bytes(JSON.stringify({ transactionalId: null, readTogether: [] })),
-          assign: () => new Map(),
-        },
-        onAssigned: async () => undefined,
-        onRevoked: async () => undefined,
-        onLost: async () => undefined,
-      })
+      const foreign = leaderWhoGivesNothing(cluster)
       await foreign.join()
       const transactionTimeoutMs = 4_000
       await using living = new Producer(cluster, {
@@ -97,6 +87,19 @@ describe('an instance that takes over', () => {
       await living.flush()
       await living.abort()
       await foreign.leave()
+    }))
+
+  it('asks for no producer, which another might fence, before it is given something', () =>
+    inPlace(openPlace, async (place) => {
+      await createTopicsOf(place, copying)
+      await using cluster = await connect(place)
+      const foreign = leaderWhoGivesNothing(cluster)
+      await foreign.join()
+      await using running = await start(place, copying, { transactionTimeoutMs: 4_000 })
+      assert.deepEqual(running.stats().assignment?.tasks, [])
+      assert.deepEqual(await listTransactions(cluster), [])
+      await foreign.leave()
+      await until('it has one', async () => (await listTransactions(cluster)).length === 1)
     }))
 
   it('fences nobody who has come since it was told who there is', () =>
@@ -248,10 +251,30 @@ function lineTo(place: Place): { line: Line; on: Place } {
   return { line, on: { ...place, broker: { ...place.broker, dial: line.dial } } }
 }
 
-async function until(what: string, isSo: () => boolean, ms = 30_000): Promise<void> {
+async function until(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  ms = 30_000,
+): Promise<void> {
   const deadline = performance.now() + ms
-  while (!isSo()) {
+  while (!(await isSo())) {
     assert.ok(performance.now() < deadline, `not in time: ${what}`)
     await delay(20)
   }
+}
+
+function leaderWhoGivesNothing(cluster: Cluster): GroupMember {
+  return new GroupMember(cluster, {
+    groupId: 'shipping',
+    topics: ['payments'],
+    sessionTimeoutMs: 6_000,
+    assignor: {
+      name: 'headwater-tasks',
+      userData: () => utf8Bytes(JSON.stringify({ transactionalId: null, readTogether: [] })),
+      assign: () => new Map(),
+    },
+    onAssigned: async () => undefined,
+    onRevoked: async () => undefined,
+    onLost: async () => undefined,
+  })
 }
