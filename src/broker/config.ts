@@ -42,7 +42,7 @@ export interface BrokerConfig {
   readonly fetchSessionPartitionsMax: number
   readonly groups: GroupsOptions
   readonly transactions: TransactionsOptions
-  /** A coordinator's log with more bytes than this is shortened at the next start. */
+  /** A coordinator's log with more bytes than this, and than twice its state, is shortened. */
   readonly coordinatorLogBytesMax: number
   /** What a connection may hold unread in process before its writer waits. */
   readonly pipeBytesMax: number

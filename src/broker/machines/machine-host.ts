@@ -7,8 +7,11 @@
  * crash may take back. Effects run right after the changes are applied: every log of a broker shares one
  * journal, so what an effect writes can never survive the change that caused it.
  *
- * The log is numbered (`coordinator.groups-1`). One grown long is shortened when it is opened: the state is dumped
- * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
+ * The log is numbered (`coordinator.groups-1`). One grown long is shortened, when it is opened and while the
+ * machine runs: the state is dumped into the next number, and deleting the old one is the switch, so a crash
+ * leaves one or the other. While the machine runs it is not its own state that is dumped but one built from
+ * the log as far as that has come; what is decided meanwhile goes into both. In one turn the last of it and the
+ * deletion go into the journal, so whatever a crash leaves of the journal, one of the two logs is whole.
  */
 import { assert, isHeadwaterError } from '../../base/errors.ts'
 import type { Instant } from '../../base/instant.ts'
@@ -25,11 +28,13 @@ import { AttentiveClock } from './attentive-clock.ts'
 const replayReadBytes = 1024 * 1024
 /** Changes of a dump in one batch. */
 const dumpBatchBytes = 256 * 1024
+/** Bytes read, or copied, in one turn while the machine runs. */
+const turnBytes = 64 * 1024
 
 export interface MachineHostOptions<Effect> {
   readonly store: LogStore
   readonly clock: Clock
-  /** A log with more bytes than this is shortened when it is opened. */
+  /** A log with more bytes than this is shortened, and again when it is twice what that left. */
   readonly logBytesMax: number
   /** Runs an effect; replies of its decision wait for the promise, if there is one. */
   readonly runEffect: (effect: Effect) => Promise<void> | void
@@ -49,7 +54,13 @@ interface Waiter {
 export class MachineHost<State, Command extends { readonly type: string }, Change, Effect> {
   readonly state: State
   readonly #machine: Machine<State, Command, Change, Effect>
-  readonly #log: Log
+  readonly #logs: LogStore
+  #log: Log
+  readonly #logBytesMaxAsked: number
+  /** A log with more bytes is shortened. */
+  #logBytesMax: number
+  /** What was stored since the shortening that is under way began, and is not in the new log. */
+  #since: Uint8Array[] | undefined
   readonly #clock: Clock
   /** What machines know as the monotonic clock. */
   readonly #attentive: AttentiveClock
@@ -69,7 +80,10 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   ) {
     this.#machine = machine
     this.state = state
+    this.#logs = options.store
     this.#log = log
+    this.#logBytesMaxAsked = options.logBytesMax
+    this.#logBytesMax = enoughFor(log, options.logBytesMax)
     this.#clock = options.clock
     this.#attentive = new AttentiveClock(options.clock)
     this.#runEffect = options.runEffect
@@ -94,6 +108,37 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   /** Decides what a replay left to do: effects to run again, timeouts to set. */
   start(): void {
     for (const command of this.#machine.afterReplay(this.state)) this.tell(command)
+  }
+
+  /** Builds the state again from the log, a slice a turn, and goes on in a new log that begins with it. */
+  async #shorten(): Promise<void> {
+    const old = this.#log
+    const since: Uint8Array[] = (this.#since = [])
+    const upTo = old.endOffset
+    await this.#lastDurable
+    const turn = (): Promise<void> => new Promise((resolve) => this.#clock.soon(resolve))
+    const state = await replayLog(this.#machine, old, { upTo, readBytes: turnBytes, turn })
+    const log = await this.#logs.create(nextLogName(this.#machine.name, old))
+    for (const batch of dumpBatches(this.#machine, state, this.#clock.now(), turnBytes)) {
+      await appendCopy(log, batch)
+      await turn()
+    }
+    while (bytesOf(since) > turnBytes) await appendCopy(log, since.shift()!)
+    // From here on in one turn.
+    if (this.#closed !== undefined) return
+    for (const batch of since) void appendCopy(log, batch)
+    this.#since = undefined
+    this.#log = log
+    this.#logBytesMax = enoughFor(log, this.#logBytesMaxAsked)
+    await this.#logs.delete(old.name)
+  }
+
+  #shortenIfLong(): void {
+    if (this.#since !== undefined || this.#log.sizeBytes <= this.#logBytesMax) return
+    this.#shorten().catch((error: unknown) => {
+      // A store that takes nothing more has told the broker, and the old log is whole.
+      if (!isHeadwaterError(error)) throw error
+    })
   }
 
   /** Asks, and waits for the durable answer. */
@@ -141,6 +186,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     const decision = this.#machine.decide(this.state, command, now)
     const durable = this.#store(decision.changes, now.wallMs)
     for (const change of decision.changes) this.#machine.apply(this.state, change)
+    this.#shortenIfLong()
     if (decision.wakeAt !== undefined) this.#wakeBy(decision.wakeAt)
     const running: Promise<void>[] = []
     for (const effect of decision.effects) {
@@ -156,6 +202,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   #store(changes: readonly Change[], wallMs: number): Promise<void> | undefined {
     const batch = encodeChanges(this.#machine, changes, wallMs)
     if (batch === undefined) return this.#lastDurable
+    this.#since?.push(batch.slice())
     const result = this.#log.append(batch)
     assert(result.kind === 'appended', 'a coordinator log refused a batch')
     const durable = result.durable
@@ -250,12 +297,14 @@ function logPrefix(machineName: string): string {
 async function replayLog<State, Command, Change, Effect>(
   machine: Machine<State, Command, Change, Effect>,
   log: Log,
+  o: { upTo?: number; readBytes?: number; turn?: () => Promise<void> } = {},
 ): Promise<State> {
   const state = machine.initial()
-  const upTo = log.highWatermark
+  const { upTo = log.highWatermark, readBytes = replayReadBytes } = o
   let at = log.startOffset
   while (at < upTo) {
-    const read = await log.read(at, { maxBytes: replayReadBytes, upTo, minOneBatch: true })
+    await o.turn?.()
+    const read = await log.read(at, { maxBytes: readBytes, upTo, minOneBatch: true })
     const records = read.flatMap(splitBatches).flatMap((batch) => decodeRecords(batch))
     const stored = records.map(({ value }) => {
       assert(value !== null, 'a stored change has no bytes')
@@ -279,28 +328,45 @@ async function shorten<State, Command, Change, Effect>(
   const batches = [...dumpBatches(machine, state, now)]
   const bytes = batches.reduce((sum, batch) => sum + batch.length, 0)
   if (bytes * 2 > old.sizeBytes) return old
-  const prefix = logPrefix(machine.name)
-  const log = await store.create(`${prefix}${Number(old.name.slice(prefix.length)) + 1}`)
-  for (const batch of batches) {
-    const result = log.append(batch)
-    assert(result.kind === 'appended', 'a coordinator log refused a dump')
-    await result.durable
-  }
+  const log = await store.create(nextLogName(machine.name, old))
+  for (const batch of batches) await appendCopy(log, batch)
   await store.delete(old.name)
   return log
+}
+
+/** The size at which it is worth the work to shorten a log that was just found, or made, short. */
+function enoughFor(log: Log, logBytesMax: number): number {
+  return Math.max(logBytesMax, 2 * log.sizeBytes)
+}
+
+function nextLogName(machineName: string, old: Log): string {
+  const prefix = logPrefix(machineName)
+  return `${prefix}${Number(old.name.slice(prefix.length)) + 1}`
+}
+
+/** Settles when it is durable; a failure is that of the store, which has told the broker. */
+function appendCopy(log: Log, batch: Uint8Array): Promise<void> {
+  const result = log.append(batch)
+  assert(result.kind === 'appended', 'a coordinator log refused a copy')
+  return result.durable
+}
+
+function bytesOf(batches: readonly Uint8Array[]): number {
+  return batches.reduce((sum, { length }) => sum + length, 0)
 }
 
 function* dumpBatches<State, Command, Change, Effect>(
   machine: Machine<State, Command, Change, Effect>,
   state: State,
   now: number,
+  batchBytes = dumpBatchBytes,
 ): Iterable<Uint8Array> {
   let builder = new BatchBuilder()
   for (const change of machine.dump(state)) {
     const bytes = machine.encode(change)
     assert(bytes !== undefined, 'a dump holds a volatile change')
     builder.append(now, null, bytes)
-    if (builder.sizeBytes < dumpBatchBytes) continue
+    if (builder.sizeBytes < batchBytes) continue
     yield builder.finish()
     builder = new BatchBuilder()
   }

@@ -158,6 +158,37 @@ test('a log grown long is shortened when it is opened, and nothing else changes'
   }
 })
 
+test('a log grown long is shortened while the machine runs, with all that is decided meanwhile', async () => {
+  const disk = new SimDisk({ seed: 1 })
+  const before = await open(disk, 20_000)
+  let largest = 0
+  for (let i = 0; i < 3000; i++) {
+    await before.add(`word ${i % 7}`)
+    const sizes = before.store.names().map((name) => before.store.get(name)!.sizeBytes)
+    largest = Math.max(largest, ...sizes)
+  }
+  assert.notEqual(before.store.names()[0], 'coordinator.words-1')
+  assert.ok(largest < 100_000, `it came to ${largest} bytes`)
+  await before.close()
+  const after = await open(disk, 1e9)
+  assert.equal(after.store.names().length, 1)
+  assert.deepEqual(after.host.state.words, before.host.state.words)
+  await after.close()
+})
+
+test('a shortening that a close cuts off is as if it had not begun', async () => {
+  for (let count = 300; count < 320; count++) {
+    const disk = new SimDisk({ seed: count })
+    const before = await open(disk, 5000)
+    for (let i = 0; i < count; i++) await before.add(`word ${i}`)
+    before.host.close(new Error('the broker was closed'))
+    await before.close()
+    const after = await open(disk, 1e9)
+    assert.equal(after.host.state.words.length, count)
+    await after.close()
+  }
+})
+
 test('what an unfinished shortening left is thrown away', async () => {
   const disk = new SimDisk({ seed: 1 })
   const before = await open(disk)
