@@ -70,10 +70,10 @@ export const below: readonly Mutant[] = [
     tests: logBounds,
   },
   {
-    name: 'openSegmentsMax',
+    name: 'segmentDescriptorsMax',
     file: 'src/log/segments/pool.ts',
-    text: 'if (this.#open.size > openSegmentsMax) void this.#releaseOne(segment)',
-    instead: 'if (this.#open.size > 1000 * openSegmentsMax) void this.#releaseOne(segment)',
+    text: 'while (this.#taken >= this.#openMax) {',
+    instead: 'while (this.#taken >= 1000 * this.#openMax) {',
     tests: logBounds,
   },
   {
@@ -154,6 +154,27 @@ export const below: readonly Mutant[] = [
     tests: ['test/unit/log/held-memory.test.ts'],
   },
   {
+    name: 'checkpointWrites',
+    file: 'src/log/store/write-behind.ts',
+    text: 'const largest = this.#byBytes().slice(0, this.#limits.checkpointWrites)',
+    instead: 'const largest = this.#byBytes()',
+    tests: ['test/unit/log/slices.test.ts'],
+  },
+  {
+    name: 'a checkpoint waits for all that its lines know',
+    file: 'src/log/store/take-checkpoint.ts',
+    text: 'await journal.settled()',
+    instead: '',
+    tests: ['test/unit/log/slices.test.ts'],
+  },
+  {
+    name: 'a log is not made before one of its name is gone from the disk',
+    file: 'src/log/store/log-store.ts',
+    text: 'await this.#removals.pending(this.#pathOf(name))',
+    instead: '',
+    tests: ['test/unit/log/slices.test.ts'],
+  },
+  {
     name: 'cacheBytes',
     file: 'src/log/store/write-behind.ts',
     text: 'while (this.#cachedBytes > this.#limits.cacheBytes) {',
@@ -169,7 +190,7 @@ export const below: readonly Mutant[] = [
   },
   {
     name: 'producerIdleMsMax',
-    file: 'src/log/store/log-store.ts',
+    file: 'src/log/store/take-checkpoint.ts',
     text: 'const producerIdleMsMax = 24 * 60',
     instead: 'const producerIdleMsMax = 100 * 24 * 60',
     tests: ['test/unit/log/log-store.test.ts'],

@@ -97,6 +97,20 @@ export const broker: readonly Mutant[] = [
     tests: connection,
   },
   {
+    name: 'what is decided while a log is shortened',
+    file: 'src/broker/machines/machine-host.ts',
+    text: 'this.#since?.push(batch.slice())',
+    instead: '',
+    tests: ['test/unit/broker/machine-host.test.ts'],
+  },
+  {
+    name: 'a log is shortened while its machine runs',
+    file: 'src/broker/machines/machine-host.ts',
+    text: 'this.#log.sizeBytes <= this.#logBytesMax) return',
+    instead: 'this.#log.sizeBytes >= 0) return',
+    tests: ['test/unit/broker/machine-host.test.ts'],
+  },
+  {
     name: 'connectionsMax',
     file: 'src/broker/server/connections.ts',
     text: 'if (this.#all.size < connectionsMax) return undefined',

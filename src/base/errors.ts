@@ -36,6 +36,7 @@ export type HeadwaterErrorCode =
   | 'stale-member'
   | 'state-mismatch'
   | 'timeout'
+  | 'too-many-files'
   | 'topic-replaced'
   | 'topology-invalid'
   | 'unsupported-version'

@@ -45,5 +45,9 @@ export type BrokerEvent =
       readonly partition: number
       readonly reason: string
     }
+  /** The system has no descriptors left for files: the broker waits for some and takes no connections. */
+  | { readonly type: 'descriptors-short'; readonly error: HeadwaterError }
+  /** It has some again, and all goes on. */
+  | { readonly type: 'descriptors-enough' }
   /** The disk failed and the broker stopped; what was acknowledged is safe. */
   | { readonly type: 'broker-failed'; readonly error: HeadwaterError }

@@ -11,10 +11,11 @@ import { HeadwaterError } from '../base/errors.ts'
 import { Gate } from '../base/gate.ts'
 import { pipe } from '../io/pipe.ts'
 import type { Clock, Dial, Disk, Duplex, Listener, Network, Random } from '../io/ports.ts'
-import { LogStore, type Durability, type LogStoreOptions } from '../log/store/log-store.ts'
+import { LogStore } from '../log/store/log-store.ts'
+import type { Durability, LogStoreOptions } from '../log/store/options.ts'
 import type { BrokerEvent } from './broker-event.ts'
 import { Catalog } from './serving/catalog.ts'
-import { brokerDefaults, fixedConfigs, type BrokerConfig } from './config.ts'
+import { brokerDefaults, fixedConfigs, shareDescriptors, type BrokerConfig } from './config.ts'
 import { clientAddress, listenerConfigs, settleListeners } from './listeners.ts'
 import type { Advertised, ListenerOptions, ListeningOptions, OpenListener } from './listeners.ts'
 import { MemoryPool } from './memory.ts'
@@ -35,6 +36,8 @@ export type StoreBounds = Pick<
   | 'cacheBytes'
   | 'backlogBytesMax'
   | 'writeBehindBytes'
+  | 'segmentDescriptorsMax'
+  | 'checkpointWrites'
 >
 
 export interface BrokerOptions extends ListeningOptions {
@@ -45,6 +48,8 @@ export interface BrokerOptions extends ListeningOptions {
   readonly network?: Network
   readonly directory: string
   readonly durability?: Durability
+  /** What the process may have open, files and connections; without it, nobody has counted. */
+  readonly descriptorsMax?: number
   /** Bounds of the store that differ from its own defaults. */
   readonly store?: StoreBounds
   /** Bounds and defaults that differ from `brokerDefaults`. */
@@ -62,11 +67,13 @@ export class Broker {
   readonly #connections: Connections
   readonly #listeners: { readonly open: OpenListener; readonly listener: Listener }[] = []
   #closing: Promise<void> | undefined
+  /** The system has no descriptors left. */
+  #shortage: HeadwaterError | undefined
 
   private constructor(store: LogStore, parts: BrokerParts) {
     this.#store = store
     this.#parts = parts
-    this.#connections = openConnections(parts)
+    this.#connections = openConnections(parts, () => this.#shortage?.message)
     this.clusterId = parts.clusterId
     this.recovered = store.recovered
     this.dial = async (host, port) => this.#dial(host, port)
@@ -78,12 +85,16 @@ export class Broker {
    */
   static async open(options: BrokerOptions): Promise<Broker> {
     const { disk, clock, random, directory, durability } = options
-    const config = { ...brokerDefaults, ...options.config }
+    const asked = { ...brokerDefaults, ...options.config }
+    const shares = shareDescriptors(options.descriptorsMax ?? Infinity, asked)
+    const { connectionsMax, segmentDescriptorsMax } = shares
+    const config = { ...asked, connectionsMax }
     const listeners = settleListeners(options)
     let broker: Broker | undefined
     const store = await LogStore.open({
       cacheBytes: config.memoryBytesMax / 6,
       backlogBytesMax: config.memoryBytesMax / 6,
+      segmentDescriptorsMax,
       ...options.store,
       disk,
       clock,
@@ -92,6 +103,14 @@ export class Broker {
       ...(durability === undefined ? {} : { durability }),
       onFailure: (error) => {
         if (broker !== undefined) broker.#fail(error)
+      },
+      onShortage: (error) => {
+        if (broker !== undefined) broker.#shortage = error
+        options.report?.(
+          error === undefined
+            ? { type: 'descriptors-enough' }
+            : { type: 'descriptors-short', error },
+        )
       },
     })
     try {
@@ -186,7 +205,7 @@ export class Broker {
   }
 }
 
-function openConnections(parts: BrokerParts): Connections {
+function openConnections(parts: BrokerParts, shortage: () => string | undefined): Connections {
   const { clock, config, report } = parts
   const { memoryBytesMax, memoryPatienceMs: patienceMs } = config
   const pool = (): MemoryPool => new MemoryPool({ bytesMax: memoryBytesMax / 3, patienceMs, clock })
@@ -194,6 +213,7 @@ function openConnections(parts: BrokerParts): Connections {
     ...config,
     memory: { requests: pool(), answers: pool() },
     clock,
+    shortage,
     dispatch: (frame, peer, memory) => dispatch(frame, peer, memory, parts),
     onEnded: (remote, { type, reason }) => report({ type: `connection-${type}`, remote, reason }),
   })

@@ -63,7 +63,7 @@ export interface BrokerConfig {
   readonly fetchSessionPartitionsMax: number
   readonly groups: GroupsOptions
   readonly transactions: TransactionsOptions
-  /** A coordinator's log with more bytes than this is shortened at the next start. */
+  /** A coordinator's log with more bytes than this, and than twice its state, is shortened. */
   readonly coordinatorLogBytesMax: number
   /** What a connection may hold unread in process before its writer waits. */
   readonly pipeBytesMax: number
@@ -97,6 +97,23 @@ export const brokerDefaults: BrokerConfig = {
   transactions: transactionsDefaults,
   coordinatorLogBytesMax: 4 * 1024 * 1024,
   pipeBytesMax: 4 * 1024 * 1024,
+}
+
+/** Descriptors for what is neither a segment nor a connection: the journal, directories, Node's own. */
+const otherDescriptors = 64
+
+/**
+ * What of the descriptors of a process its broker's segments and connections may hold, so that neither
+ * keeps the other from working; a quarter is for segments where there are few.
+ * @param limit all that the process may have open (`ulimit -n`)
+ */
+export function shareDescriptors(
+  limit: number,
+  { connectionsMax }: Pick<BrokerConfig, 'connectionsMax'>,
+): { readonly segmentDescriptorsMax: number; readonly connectionsMax: number } {
+  const segmentDescriptorsMax = Math.max(16, Math.min(256, Math.floor(limit / 4)))
+  const left = Math.max(16, limit - segmentDescriptorsMax - otherDescriptors)
+  return { segmentDescriptorsMax, connectionsMax: Math.min(connectionsMax, left) }
 }
 
 /** The version Kafka's tools take this broker for. */

@@ -8,8 +8,9 @@
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import { nodeDisk } from '../io/node-disk.ts'
 import { nodeNetwork } from '../io/node-network.ts'
+import { descriptorsMax } from '../io/node-process.ts'
 import type { Dial } from '../io/ports.ts'
-import type { Durability } from '../log/store/log-store.ts'
+import type { Durability } from '../log/store/options.ts'
 import { Broker } from './broker.ts'
 import type { BrokerEvent } from './broker-event.ts'
 import type { BrokerConfig } from './config.ts'
@@ -57,6 +58,7 @@ export async function embedded(
     random: nodeRandom,
     network: nodeNetwork,
     directory,
+    descriptorsMax: descriptorsMax(),
     report: (event) => {
       options.onEvent?.(event)
       if (event.type === 'broker-failed') reject(event.error)

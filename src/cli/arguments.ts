@@ -6,7 +6,7 @@ import {
   type Address,
 } from '../base/address.ts'
 import type { Advertised } from '../broker/listeners.ts'
-import type { Durability } from '../log/store/log-store.ts'
+import type { Durability } from '../log/store/options.ts'
 
 /** The port Kafka's own tools expect a broker on. */
 export const kafkaPortDefault = 9092

@@ -7,7 +7,8 @@ import type { HeadwaterError } from '../base/errors.ts'
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import { nodeDisk } from '../io/node-disk.ts'
 import { nodeNetwork } from '../io/node-network.ts'
-import type { Durability } from '../log/store/log-store.ts'
+import { descriptorsMax } from '../io/node-process.ts'
+import type { Durability } from '../log/store/options.ts'
 import { Lifetime } from './lifetime.ts'
 import { exposureNote, listenerLines, listenersOf } from './listeners.ts'
 import type { ListenerFlags } from './listeners.ts'
@@ -82,6 +83,7 @@ export function openBroker(
     listeners: o.listeners,
     durability: o.durability,
     ...(o.config && { config: o.config }),
+    descriptorsMax: descriptorsMax(),
     report: (event) => {
       switch (event.type) {
         case 'started':
@@ -100,6 +102,10 @@ export function openBroker(
         case 'connection-idle':
           // Every client leaves connections idle, and nobody has to do anything about it.
           return undefined
+        case 'descriptors-short':
+          return o.onNote?.(`${event.error.message}. Until then no new connections are taken`)
+        case 'descriptors-enough':
+          return o.onNote?.('files can be opened again, and new connections are taken')
         case 'connection-refused':
           return o.onNote?.(`closed the connection from ${event.remote}: ${event.reason}`)
       }

@@ -2,7 +2,8 @@
  * The real disk: `Disk` on `node:fs`, with fdatasync for contents and fsync for directories.
  *
  * Every failure becomes a `HeadwaterError` that names the path, the cause and the fix: no space is
- * `disk-full`, a missing name is `not-found`, all else is `disk-failed`. The lock is `node-lock.ts`'s.
+ * `disk-full`, a missing name is `not-found`, no descriptor left `too-many-files`, all else `disk-failed`.
+ * The lock is `node-lock.ts`'s.
  */
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
@@ -156,7 +157,13 @@ async function makeDirectory(path: string): Promise<void> {
     await makeDirectory(parent)
     return await makeDirectory(path)
   }
-  await syncDirectory(parent)
+  try {
+    await syncDirectory(parent)
+  } catch (error) {
+    // Who tries again would find it and take it for durable.
+    await fs.rmdir(path).catch(() => undefined)
+    throw error
+  }
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -201,6 +208,14 @@ function diskError(verb: string, path: string, cause: unknown): HeadwaterError {
       { cause },
     )
   }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    return new HeadwaterError(
+      'too-many-files',
+      `cannot ${verb} ${path}: this ${code === 'EMFILE' ? 'process' : 'machine'} has as many files and ` +
+        'connections open as it may; raise the limit (ulimit -n), or close some',
+      { cause, retriable: true },
+    )
+  }
   return new HeadwaterError(
     'disk-failed',
     `cannot ${verb} ${path}: ${reasonText(code, cause)}. Nothing acknowledged is lost`,
@@ -227,9 +242,6 @@ function reasonText(code: string | undefined, cause: unknown): string {
     case 'ENOTDIR':
     case 'EEXIST':
       return 'a file stands where a directory is needed; choose another directory'
-    case 'EMFILE':
-    case 'ENFILE':
-      return 'too many files are open; raise the limit (ulimit -n) and start again'
     case 'EIO':
       return 'the device reports an error (EIO); check the disk, then start again'
     case undefined:

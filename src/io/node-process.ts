@@ -1,4 +1,6 @@
-/** This process: what keeps it from ending while no socket shows its work, and how it loads its code. */
+/** This process: how much it may have open, what keeps it from ending while no socket shows its work, and how
+ * it loads its code. */
+import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 
 /** Longer than any process lives between two of its ticks; nothing happens when it fires. */
@@ -19,4 +21,17 @@ export function holdProcess(): () => void {
  */
 export function compileOnce(): void {
   enableCompileCache()
+}
+
+/**
+ * How many files and connections this process may have open (`ulimit -n`). Asked of Linux only, where that is
+ * one small file; elsewhere nobody has counted.
+ */
+export function descriptorsMax(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8')
+    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Infinity)
+  } catch {
+    return Infinity
+  }
 }

@@ -43,7 +43,7 @@ export interface DiskFile {
 }
 
 /** Paths are absolute or relative to the process, with `/` between names. Failures are `HeadwaterError`s:
- * `disk-full`, `not-found` or `disk-failed`. */
+ * `disk-full`, `not-found`, `too-many-files` (of the system's descriptors) or `disk-failed`. */
 export interface Disk {
   /** `create` makes the file when it is missing and opens it as it is when it is there. */
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile>

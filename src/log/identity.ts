@@ -21,4 +21,6 @@ export interface LogCheckpoint extends LogIdentity {
   /** Everything below is in the segments. */
   readonly writtenOffset: number
   readonly extents: readonly SegmentExtent[]
+  /** Whole batches from there on, which the journal held when the line was taken. */
+  readonly carried: readonly Uint8Array[]
 }

@@ -264,7 +264,11 @@ export class Log {
     await this.#segments.verify()
   }
 
-  // The store's side: called by `log-store.ts` and `recovery.ts` only.
+  // The store's side: called by the rooms of `store` only.
+
+  get segments(): Segments {
+    return this.#segments
+  }
 
   /** Bytes that are not in segment files yet. */
   get unwrittenBytes(): number {
@@ -296,19 +300,9 @@ export class Log {
     })
   }
 
-  /** Has the device take what was written, ahead of the checkpoint. */
-  async syncWritten(): Promise<void> {
-    if (!this.#deleted) await this.#segments.syncContents()
-  }
-
   /** Gives up the memory of written batches before `offset`. */
   forgetBefore(offset: number): void {
     this.#tail.forgetBefore(Math.min(offset, this.#writtenOffset))
-  }
-
-  /** The state now, to be stored once everything appended so far is durable. */
-  captureState(): Uint8Array {
-    return this.#state.encode()
   }
 
   /** Forgets who has written nothing for longer than `idleMsMax`. */
@@ -316,21 +310,25 @@ export class Log {
     this.#state.producers.expire(this.#host.now(), idleMsMax)
   }
 
-  /** Syncs what is in segment files; the line of the checkpoint that speaks for it. */
-  async syncSegments(state: Uint8Array): Promise<LogCheckpoint> {
+  /** What the checkpoint is to say, once everything appended so far is durable. */
+  checkpointLine(): LogCheckpoint {
     const { name, number, config } = this
-    const writtenOffset = this.#writtenOffset
-    const extents = this.#segments.extents
-    await this.#segments.sync()
-    return { name, number, config, state, writtenOffset, extents }
+    const unwritten = this.#tail.between(this.#writtenOffset, this.#journaledOffset)
+    return {
+      name,
+      number,
+      config,
+      state: this.#state.encode(),
+      writtenOffset: this.#writtenOffset,
+      extents: this.#segments.extents,
+      carried: unwritten.map(({ bytes }) => bytes),
+    }
   }
 
-  async dropSegments(): Promise<void> {
-    await this.#segments.dropBefore(this.startOffset)
-  }
-
-  async removeFiles(): Promise<void> {
-    await this.#segments.remove()
+  /** Takes the next batch that the checkpoint carried; its state knows it already. */
+  restore(batch: Uint8Array): void {
+    this.#hold(batch, readBatchHeader(batch))
+    this.#advance(this.endOffset)
   }
 
   /** From now on the log takes and writes nothing. */
@@ -345,9 +343,7 @@ export class Log {
     const moment: Moment = { appendedAt, monotonicMs: undefined, leaderEpoch }
     if (header.baseOffset >= this.endOffset) {
       assert(header.baseOffset === this.endOffset, `a hole in the journal of ${this.name}`)
-      this.#tail.push(batch, header.baseOffset, nextOffsetOf(header), header.maxTimestamp)
-      this.#unwrittenBytes += batch.length
-      this.#journaledOffset = this.endOffset
+      this.#hold(batch, header)
     }
     if (header.baseOffset >= this.#state.endOffset) {
       this.#state.apply(batch, header, header.baseOffset, moment)
@@ -357,6 +353,12 @@ export class Log {
 
   replayStart(offset: number): void {
     if (offset > this.startOffset) this.#setStart(offset)
+  }
+
+  #hold(batch: Uint8Array, header: BatchHeader): void {
+    this.#tail.push(batch, header.baseOffset, nextOffsetOf(header), header.maxTimestamp)
+    this.#unwrittenBytes += batch.length
+    this.#journaledOffset = this.endOffset
   }
 
   #take(batch: Uint8Array, header: BatchHeader, baseOffset: number, moment: Moment): void {

@@ -4,6 +4,7 @@ import { Broker } from '../../src/broker/broker.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
 import { nodeDisk } from '../../src/io/node-disk.ts'
 import { nodeNetwork } from '../../src/io/node-network.ts'
+import { descriptorsMax } from '../../src/io/node-process.ts'
 
 const [directory, port] = process.argv.slice(2)
 
@@ -14,6 +15,7 @@ try {
     random: nodeRandom,
     network: nodeNetwork,
     directory: directory!,
+    descriptorsMax: descriptorsMax(),
     port: Number(port ?? 0),
   })
   console.log(`listening ${broker.address!.port} ${JSON.stringify(broker.recovered)}`)

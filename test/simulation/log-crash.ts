@@ -9,7 +9,7 @@
  */
 import assert from 'node:assert/strict'
 import { pathToFileURL } from 'node:url'
-import type { Durability } from '../../src/log/store/log-store.ts'
+import type { Durability } from '../../src/log/store/options.ts'
 import { SimDisk } from '../../src/testing/sim-disk.ts'
 import { checkStore, Model, openStore, runScript } from './log-world.ts'
 

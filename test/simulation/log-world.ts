@@ -9,14 +9,16 @@ import assert from 'node:assert/strict'
 import { utf8Bytes, utf8String } from '../../src/base/bytes.ts'
 import type { Clock } from '../../src/io/ports.ts'
 import type { Log } from '../../src/log/log.ts'
-import { LogStore, type Durability } from '../../src/log/store/log-store.ts'
+import { LogStore } from '../../src/log/store/log-store.ts'
+import type { Durability } from '../../src/log/store/options.ts'
 import { checkBatch, nextOffsetOf, readBatchHeader } from '../../src/records/batch.ts'
 import { BatchBuilder, decodeRecords, encodeControlBatch } from '../../src/records/record.ts'
 import type { SimDisk } from '../../src/testing/sim-disk.ts'
 
 const directory = '/data'
 
-/** Small enough that a short script rolls segments, makes checkpoints and forgets cached batches. */
+/** Small enough that a short script rolls segments, closes their files while they wait for a sync, makes
+ * checkpoints and forgets cached batches. */
 const limits = {
   segmentBytes: 900,
   indexIntervalBytes: 250,
@@ -24,6 +26,8 @@ const limits = {
   cacheBytes: 500,
   writeBehindBytes: 700,
   backlogBytesMax: 4000,
+  segmentDescriptorsMax: 6,
+  checkpointWrites: 1,
   clusterId: 'simulated-cluster-id-0',
 }
 

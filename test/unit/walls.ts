@@ -244,7 +244,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
 /** By module of Node's: the rooms and files that may import it. What is not named nobody may. */
 export const nodeModules: Readonly<Record<string, readonly string[]>> = {
   'node:crypto': ['io/node-clock.ts'],
-  'node:fs': ['io/node-disk.ts', 'cli'],
+  'node:fs': ['io/node-disk.ts', 'io/node-process.ts', 'cli'],
   'node:fs/promises': ['io/node-disk.ts', 'io/node-lock.ts'],
   'node:net': ['io/node-lock.ts', 'io/node-network.ts'],
   'node:module': ['io/node-process.ts'],

@@ -60,7 +60,12 @@ export interface CoordinatorsOptions {
 /** Replays all three, and takes up what they left unfinished once every partition's log is open. */
 export async function openCoordinators(options: CoordinatorsOptions): Promise<Coordinators> {
   const { store, catalog, clock, config, fixedConfigs } = options
-  const shared = { store, clock, logBytesMax: config.coordinatorLogBytesMax }
+  const shared = {
+    store,
+    clock,
+    logBytesMax: config.coordinatorLogBytesMax,
+    onUnreadable: (error: HeadwaterError) => options.report(unreadable(error)),
+  }
   const topics = await MachineHost.open(
     topicsMachine({
       nodeId: config.nodeId,
@@ -94,6 +99,12 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
 /** What is halted costs its clients alone; topics and their records are served. */
 function halted(what: string, error: HeadwaterError): BrokerEvent {
   const text = `${error.message}. Until then this broker is not the coordinator of ${what}: clients that need it wait, all others are served`
+  return { type: 'directory-finding', kind: 'damaged', text }
+}
+
+/** What is in memory is whole, so nobody has to wait before the next start. */
+function unreadable({ message }: HeadwaterError): BrokerEvent {
+  const text = `${message}. The coordinator whose log it is goes on until this broker stops; the log is not shortened`
   return { type: 'directory-finding', kind: 'damaged', text }
 }
 

@@ -7,32 +7,45 @@
  * crash may take back. Effects run right after the changes are applied: every log of a broker shares one
  * journal, so what an effect writes can never survive the change that caused it.
  *
- * The log is numbered (`coordinator.groups-1`). One grown long is shortened when it is opened: the state is dumped
- * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
+ * The log is numbered (`coordinator.groups-1`). One grown long is shortened, when it is opened and while the
+ * machine runs: the state is dumped into the next number, and deleting the old one is the switch, so a crash
+ * leaves one or the other. While the machine runs it is not its own state that is dumped but one built from
+ * the log as far as that has come; what is decided meanwhile goes into both. In one turn the last of it and the
+ * deletion go into the journal, so whatever a crash leaves of the journal, one of the two logs is whole.
  */
 import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
 import type { Instant } from '../../base/instant.ts'
 import type { Reply } from '../../coordinator/answer.ts'
 import type { AnswerOf } from '../../coordinator/commands.ts'
-import { replay, type Decision, type Machine } from '../../coordinator/machine.ts'
+import type { Decision, Machine } from '../../coordinator/machine.ts'
 import type { Clock, Timer } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
 import type { Log } from '../../log/log.ts'
-import { nextOffsetOf, readBatchHeader, splitBatches } from '../../records/batch.ts'
-import { BatchBuilder, decodeRecords } from '../../records/record.ts'
+import { BatchBuilder } from '../../records/record.ts'
 import { AttentiveClock } from './attentive-clock.ts'
+import {
+  appendCopy,
+  dumpBatches,
+  enoughFor,
+  nextLogName,
+  openMachineLog,
+  replayLog,
+  shorten,
+  type Replayed,
+} from './machine-log.ts'
 
-const replayReadBytes = 1024 * 1024
-/** Changes of a dump in one batch. */
-const dumpBatchBytes = 256 * 1024
+/** Bytes read, or copied, in one turn while the machine runs. */
+const turnBytes = 64 * 1024
 
 export interface MachineHostOptions<Effect> {
   readonly store: LogStore
   readonly clock: Clock
-  /** A log with more bytes than this is shortened when it is opened. */
+  /** A log with more bytes than this is shortened, and again when it is twice what that left. */
   readonly logBytesMax: number
   /** Runs an effect; replies of its decision wait for the promise, if there is one. */
   readonly runEffect: (effect: Effect) => Promise<void> | void
+  /** Hears that the log of a machine that runs cannot be read: it goes on, and its log stays long. */
+  readonly onUnreadable?: (error: HeadwaterError) => void
   /** Hears that the machine's log cannot be read: then it answers nobody. Without it that is thrown. */
   readonly onDamage?: (error: HeadwaterError) => void
 }
@@ -55,11 +68,18 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   /** Why it answers nobody, when its log cannot be read. */
   readonly damage: HeadwaterError | undefined
   readonly #machine: Machine<State, Command, Change, Effect>
-  readonly #log: Log
+  readonly #logs: LogStore
+  #log: Log
+  readonly #logBytesMaxAsked: number
+  /** A log with more bytes is shortened. */
+  #logBytesMax: number
+  /** What was stored since the shortening that is under way began, and is not in the new log. */
+  #since: Uint8Array[] | undefined
   readonly #clock: Clock
   /** What machines know as the monotonic clock. */
   readonly #attentive: AttentiveClock
   readonly #runEffect: (effect: Effect) => Promise<void> | void
+  readonly #onUnreadable: ((error: HeadwaterError) => void) | undefined
   readonly #waiters = new Map<string, Waiter>()
   #nextToken = 1
   #timer: Timer | undefined
@@ -78,10 +98,14 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     this.hasLostChanges = hasLostChanges
     this.damage = damage
     this.#closed = damage
+    this.#logs = options.store
     this.#log = log
+    this.#logBytesMaxAsked = options.logBytesMax
+    this.#logBytesMax = enoughFor(log, options.logBytesMax)
     this.#clock = options.clock
     this.#attentive = new AttentiveClock(options.clock)
     this.#runEffect = options.runEffect
+    this.#onUnreadable = options.onUnreadable
   }
 
   /** Replays the machine's log. No command is decided before `start`. */
@@ -114,6 +138,42 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   start(): void {
     if (this.damage !== undefined) return
     for (const command of this.#machine.afterReplay(this.state)) this.tell(command)
+  }
+
+  /** Builds the state again from the log, a slice a turn, and goes on in a new log that begins with it. */
+  async #shorten(): Promise<void> {
+    const old = this.#log
+    const since: Uint8Array[] = (this.#since = [])
+    const upTo = old.endOffset
+    await this.#lastDurable
+    const turn = (): Promise<void> => new Promise((resolve) => this.#clock.soon(resolve))
+    const { state } = await replayLog(this.#machine, old, { upTo, readBytes: turnBytes, turn })
+    const log = await this.#logs.create(nextLogName(this.#machine.name, old))
+    for (const batch of dumpBatches(this.#machine, state, this.#clock.now(), turnBytes)) {
+      await appendCopy(log, batch)
+      await turn()
+    }
+    while (bytesOf(since) > turnBytes) await appendCopy(log, since.shift()!)
+    // From here on in one turn.
+    if (this.#closed !== undefined) return
+    for (const batch of since) void appendCopy(log, batch)
+    this.#since = undefined
+    this.#log = log
+    this.#logBytesMax = enoughFor(log, this.#logBytesMaxAsked)
+    await this.#logs.delete(old.name)
+  }
+
+  #shortenIfLong(): void {
+    // Shortened, it would not show any more that something is lost.
+    if (this.hasLostChanges || this.#since !== undefined) return
+    if (this.#log.sizeBytes <= this.#logBytesMax) return
+    this.#shorten().catch((error: unknown) => {
+      // A store that takes nothing more has told the broker, and the old log is whole.
+      if (!isHeadwaterError(error)) throw error
+      this.#since = undefined
+      this.#logBytesMax = Infinity
+      if (error.code === 'data-corrupt') this.#onUnreadable?.(error)
+    })
   }
 
   /** Asks, and waits for the durable answer. */
@@ -162,6 +222,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     const decision = this.#machine.decide(this.state, command, now)
     const durable = this.#store(decision.changes, now.wallMs)
     for (const change of decision.changes) this.#machine.apply(this.state, change)
+    this.#shortenIfLong()
     if (decision.wakeAt !== undefined) this.#wakeBy(decision.wakeAt)
     const running: Promise<void>[] = []
     for (const effect of decision.effects) {
@@ -177,6 +238,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   #store(changes: readonly Change[], wallMs: number): Promise<void> | undefined {
     const batch = encodeChanges(this.#machine, changes, wallMs)
     if (batch === undefined) return this.#lastDurable
+    this.#since?.push(batch.slice())
     const result = this.#log.append(batch)
     assert(result.kind === 'appended', 'a coordinator log refused a batch')
     const durable = result.durable
@@ -246,95 +308,6 @@ function encodeChanges<State, Command, Change, Effect>(
   return builder?.finish()
 }
 
-/** Opens the machine's log, the lowest number there is, and removes what an unfinished switch left. */
-async function openMachineLog(store: LogStore, machineName: string): Promise<Log> {
-  const prefix = logPrefix(machineName)
-  const numbers = store
-    .names()
-    .filter((name) => isMachineLog(name) && name.startsWith(prefix))
-    .map((name) => Number(name.slice(prefix.length)))
-    .toSorted((a, b) => a - b)
-  for (const unfinished of numbers.slice(1)) await store.delete(`${prefix}${unfinished}`)
-  const name = `${prefix}${numbers[0] ?? 1}`
-  return store.get(name) ?? store.create(name)
-}
-
-/** Whether a log of the store belongs to a machine. A topic's log ends with a dot and the topic's id. */
-export function isMachineLog(name: string): boolean {
-  return /^coordinator\.[a-z]+-\d+$/.test(name)
-}
-
-function logPrefix(machineName: string): string {
-  return `coordinator.${machineName}-`
-}
-
-interface Replayed<State> {
-  readonly damage?: HeadwaterError
-  readonly state: State
-  /** A repair has put batches without records in the place of some that it could not read. */
-  readonly hasLostChanges: boolean
-}
-
-async function replayLog<State, Command, Change, Effect>(
-  machine: Machine<State, Command, Change, Effect>,
-  log: Log,
-): Promise<Replayed<State>> {
-  const state = machine.initial()
-  const upTo = log.highWatermark
-  let hasLostChanges = false
-  let at = log.startOffset
-  while (at < upTo) {
-    const read = await log.read(at, { maxBytes: replayReadBytes, upTo, minOneBatch: true })
-    const batches = read.flatMap(splitBatches)
-    assert(batches.length > 0, `the log of ${machine.name} ends before its high watermark`)
-    for (const batch of batches) {
-      const stored = decodeRecords(batch).map(({ value }) => {
-        assert(value !== null, 'a stored change has no bytes')
-        return value
-      })
-      replay(machine, stored, state)
-      hasLostChanges ||= stored.length === 0
-      at = nextOffsetOf(readBatchHeader(batch))
-    }
-  }
-  return { state, hasLostChanges }
-}
-
-/** Writes the state into the next log; the old one stays when that would not halve it. */
-async function shorten<State, Command, Change, Effect>(
-  store: LogStore,
-  machine: Machine<State, Command, Change, Effect>,
-  state: State,
-  old: Log,
-  now: number,
-): Promise<Log> {
-  const batches = [...dumpBatches(machine, state, now)]
-  const bytes = batches.reduce((sum, batch) => sum + batch.length, 0)
-  if (bytes * 2 > old.sizeBytes) return old
-  const prefix = logPrefix(machine.name)
-  const log = await store.create(`${prefix}${Number(old.name.slice(prefix.length)) + 1}`)
-  for (const batch of batches) {
-    const result = log.append(batch)
-    assert(result.kind === 'appended', 'a coordinator log refused a dump')
-    await result.durable
-  }
-  await store.delete(old.name)
-  return log
-}
-
-function* dumpBatches<State, Command, Change, Effect>(
-  machine: Machine<State, Command, Change, Effect>,
-  state: State,
-  now: number,
-): Iterable<Uint8Array> {
-  let builder = new BatchBuilder()
-  for (const change of machine.dump(state)) {
-    const bytes = machine.encode(change)
-    assert(bytes !== undefined, 'a dump holds a volatile change')
-    builder.append(now, null, bytes)
-    if (builder.sizeBytes < dumpBatchBytes) continue
-    yield builder.finish()
-    builder = new BatchBuilder()
-  }
-  if (builder.count > 0) yield builder.finish()
+function bytesOf(batches: readonly Uint8Array[]): number {
+  return batches.reduce((sum, { length }) => sum + length, 0)
 }

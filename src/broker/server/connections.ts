@@ -17,6 +17,8 @@ export interface ConnectionsOptions extends Omit<
   readonly connectionsMax: number
   readonly connectionsPerAddressMax: number
   readonly connectionIdleMsMax: number
+  /** Why the system has no descriptors for more, while it has none. */
+  readonly shortage: () => string | undefined
   /** The broker ended a connection, or did not take it. */
   readonly onEnded: (remote: string, ending: Ending) => void
 }
@@ -47,7 +49,7 @@ export class Connections {
 
   /** Takes a connection, or closes it and says why. */
   accept(duplex: Duplex, { advertised, isOurs = false }: Origin = {}): void {
-    const { connectionIdleMsMax, onEnded, ...options } = this.#options
+    const { connectionIdleMsMax, onEnded, shortage: _, ...options } = this.#options
     const address = isOurs ? undefined : (parseAddress(duplex.remote)?.host ?? duplex.remote)
     const reason = this.#refusal(address)
     if (reason !== undefined || this.#isClosed) {
@@ -75,7 +77,8 @@ export class Connections {
 
   /** Why there is no place, if there is none and nobody makes room. */
   #refusal(address: string | undefined): string | undefined {
-    const { connectionsMax, connectionsPerAddressMax } = this.#options
+    const { connectionsMax, connectionsPerAddressMax, shortage } = this.#options
+    if (address !== undefined && shortage() !== undefined) return shortage()
     const ofAddress = address === undefined ? undefined : this.#byAddress.get(address)
     if (ofAddress !== undefined && ofAddress.size >= connectionsPerAddressMax) {
       const { size } = ofAddress
@@ -85,7 +88,7 @@ export class Connections {
     if (this.#all.size < connectionsMax) return undefined
     const largestFirst = [...this.#byAddress.values()].sort((a, b) => b.size - a.size)
     if (largestFirst.some((each) => makeRoom(each, 'connectionsMax'))) return undefined
-    return `there are ${this.#all.size} connections: raise connectionsMax if that many are wanted`
+    return `there are ${this.#all.size} connections: raise connectionsMax, or the limit of open files (ulimit -n) where that is lower, if that many are wanted`
   }
 
   #add(connection: Connection, address: string | undefined): void {

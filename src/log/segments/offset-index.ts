@@ -46,6 +46,15 @@ export class OffsetIndex {
     this.#intervalBytes = intervalBytes
   }
 
+  get entryCount(): number {
+    return this.#count
+  }
+
+  /** Bytes of the file that `encode` makes. */
+  get encodedBytes(): number {
+    return headerBytes + this.#count * entryBytes
+  }
+
   /** Notes the batch that begins where the covered bytes end. */
   note(baseOffset: number, sizeBytes: number, maxTimestamp: number): void {
     const last = this.#count === 0 ? 0 : this.#positions[this.#count - 1]!
@@ -73,7 +82,7 @@ export class OffsetIndex {
   }
 
   encode(): Uint8Array {
-    const writer = new Writer(headerBytes + this.#count * entryBytes)
+    const writer = new Writer(this.encodedBytes)
     writer.int32(magic)
     writer.int32(0)
     writer.int64(this.baseOffset)

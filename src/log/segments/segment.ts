@@ -2,15 +2,15 @@
  * One segment of a log: a file of batches, one after the other, and the sparse index beside it.
  *
  * Only the bytes below `sizeBytes` count: behind them a crash may have left anything. The size is what
- * the store's checkpoint remembers, so opening a segment reads nothing; file and index are opened on
- * first use and given back to the pool when others need the descriptors.
+ * the store's checkpoint remembers, so opening a segment reads nothing; the file is opened on first use
+ * (`segment-file.ts`).
  *
  * Bytes are checked when they are read: a batch that fails its checksum here lies below the synced
  * end, where no crash can reach, and is reported, never skipped.
  */
 import { compactBytes } from '../../base/bytes.ts'
 import { isHeadwaterError } from '../../base/errors.ts'
-import type { Disk, DiskFile } from '../../io/ports.ts'
+import type { DiskFile } from '../../io/ports.ts'
 import {
   batchHeaderBytes,
   checkBatch,
@@ -19,26 +19,18 @@ import {
 } from '../../records/batch.ts'
 import { badBatch, damagedSegment, headerInChain } from './chain.ts'
 import { OffsetIndex, type Place } from './offset-index.ts'
-import type { SegmentPool } from './pool.ts'
+import {
+  SegmentFile,
+  type LoadedIndex,
+  type OpenedSegment,
+  type SegmentFiles,
+} from './segment-file.ts'
 import type { TailBatch } from './tail.ts'
 
 /** Bytes read in one piece, unless a single batch is larger: checking them is one turn of the main thread. */
 const pieceBytes = 256 * 1024
 /** Bytes read at a time when a segment is walked to index it. */
 const walkBytes = 1024 * 1024
-
-/** Where the segments of a store live, and what they share. */
-export interface SegmentFiles {
-  readonly disk: Disk
-  readonly pool: SegmentPool
-  /** Bytes of a segment between two entries of its index, at least. */
-  readonly indexIntervalBytes: number
-}
-
-interface Opened {
-  readonly file: DiskFile
-  readonly index: OffsetIndex
-}
 
 export class Segment {
   readonly baseOffset: number
@@ -47,16 +39,10 @@ export class Segment {
   nextOffset: number
   sizeBytes: number
   maxTimestamp: number
-  /** Written to since the last `sync`. */
-  dirty = false
-  /** Written to since the last `syncContents`. */
-  #unsynced = false
   /** What `largestSince` found out last, up to a position: for one start no byte is walked twice. */
   #later: { readonly from: number; readonly place: Place; readonly largest: number } | undefined
   readonly #files: SegmentFiles
-  #opened: Promise<Opened> | undefined
-  #users = 0
-  #removed = false
+  readonly #file: SegmentFile
 
   constructor(
     files: SegmentFiles,
@@ -69,6 +55,13 @@ export class Segment {
     this.sizeBytes = at.sizeBytes
     this.maxTimestamp = at.maxTimestamp
     this.path = `${directory}/${segmentFileName(at.baseOffset)}`
+    this.#file = new SegmentFile(files, {
+      directory,
+      path: this.path,
+      indexPath: indexPath(this.path),
+      isNew: () => this.sizeBytes === 0,
+      loadIndex: (file, stored) => this.#loadIndex(file, stored),
+    })
   }
 
   /**
@@ -80,8 +73,7 @@ export class Segment {
       if (index.coveredBytes !== this.sizeBytes) {
         throw damagedSegment(this.path, index.coveredBytes, 'no batch of this log begins here')
       }
-      this.dirty = true
-      this.#unsynced = true
+      this.#file.beginWrite()
       await file.write(
         batches.map((batch) => batch.bytes),
         this.sizeBytes,
@@ -95,27 +87,18 @@ export class Segment {
     })
   }
 
-  /** Returns when what was appended before, and the index over it, are on the device. */
-  async sync(): Promise<void> {
-    if (!this.dirty) return
-    await this.syncContents()
-    this.dirty = false
-    await this.#use(async ({ index }) => {
-      const indexFile = await this.#files.disk.open(indexPath(this.path), 'create')
-      try {
-        await indexFile.write([index.encode()], 0)
-        await indexFile.sync()
-      } finally {
-        await indexFile.close()
-      }
-    })
+  get isUnsynced(): boolean {
+    return this.#file.isUnsynced
   }
 
-  /** Returns when the batches appended before are on the device. The index waits for `sync`. */
+  /** Returns when what was appended before, its name, and the index over it are on the device. */
+  async sync(): Promise<void> {
+    await this.#file.sync()
+  }
+
+  /** Returns when the batches appended before are on the device. Name and index wait for `sync`. */
   async syncContents(): Promise<void> {
-    if (!this.#unsynced) return
-    this.#unsynced = false
-    await this.#use(({ file }) => file.sync())
+    await this.#file.syncContents()
   }
 
   /** Whole checked batches from the one that holds `from`, begun before `upTo`: those of one piece. */
@@ -229,75 +212,31 @@ export class Segment {
 
   /** Removes the files once no reader is inside. */
   async remove(): Promise<void> {
-    this.#removed = true
-    this.#files.pool.forget(this)
-    if (this.#users === 0) await this.#close()
-    await this.#files.disk.remove(this.path)
-    await this.#files.disk.remove(indexPath(this.path))
+    await this.#file.remove()
   }
 
-  /** Gives the descriptor back; false when someone is inside or bytes still wait for `sync`. */
-  async release(): Promise<boolean> {
-    if (this.#users > 0 || this.dirty) return false
-    await this.#close()
-    return true
+  /** Closes the file once no reader is inside; nothing is read or written any more. */
+  async retire(): Promise<void> {
+    await this.#file.retire()
   }
 
-  /** Closes at the end of the store's life, whoever is inside. */
-  async abandon(): Promise<void> {
-    this.#removed = true
-    if (this.#users === 0) await this.#close()
-  }
-
-  async #close(): Promise<void> {
-    const opened = this.#opened
-    this.#opened = undefined
-    const settled = await opened?.catch(() => undefined)
-    await settled?.file.close()
-  }
-
-  async #use<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
-    this.#users++
-    try {
-      this.#opened ??= this.#open()
-      this.#files.pool.touch(this)
-      return await work(await this.#opened)
-    } finally {
-      this.#users--
-      if (this.#users === 0 && this.#removed) await this.#close()
-    }
-  }
-
-  async #open(): Promise<Opened> {
-    try {
-      const file = await this.#files.disk.open(this.path, this.sizeBytes === 0 ? 'create' : 'write')
-      try {
-        return { file, index: await this.#loadIndex(file) }
-      } catch (error) {
-        await file.close()
-        throw error
-      }
-    } catch (error) {
-      // The next use tries again: the file may be out of reach for a moment only.
-      this.#opened = undefined
-      if (isHeadwaterError(error, 'not-found') && !this.#removed) {
-        throw damagedSegment(this.path, 0, 'the file is missing')
-      }
-      throw error
-    }
+  #use<T>(work: (opened: OpenedSegment) => Promise<T>): Promise<T> {
+    return this.#file.use(work)
   }
 
   /**
-   * The stored index, and behind what it covers a walk over the batches themselves, as far as they are
-   * sound: reads meet the damage where it is.
+   * The index as it was stored, and behind what it covers a walk over the batches themselves, as far as they
+   * are sound: reads meet the damage where it is.
    */
-  async #loadIndex(file: DiskFile): Promise<OffsetIndex> {
+  async #loadIndex(file: DiskFile, stored: Uint8Array): Promise<LoadedIndex> {
     const { indexIntervalBytes } = this.#files
     const empty = new OffsetIndex(this.baseOffset, indexIntervalBytes)
-    if (this.sizeBytes === 0) return empty
+    if (this.sizeBytes === 0) return { index: empty, entriesStored: 0 }
     const there = Math.min(this.sizeBytes, await file.size())
-    const stored = await this.#readIndexFile()
-    const index = OffsetIndex.decode(stored, this.baseOffset, indexIntervalBytes, there) ?? empty
+    const decoded = OffsetIndex.decode(stored, this.baseOffset, indexIntervalBytes, there)
+    const index = decoded ?? empty
+    const isWhole = stored.length === (decoded === undefined ? 0 : index.encodedBytes)
+    const entriesStored = isWhole ? index.entryCount : -1
     try {
       await this.#walk(file, index.lastPlace, (header) => {
         index.note(header.baseOffset, header.sizeBytes, header.maxTimestamp)
@@ -306,18 +245,7 @@ export class Segment {
     } catch (error) {
       if (!isHeadwaterError(error, 'data-corrupt')) throw error
     }
-    return index
-  }
-
-  async #readIndexFile(): Promise<Uint8Array> {
-    const path = indexPath(this.path)
-    if (!(await this.#files.disk.exists(path))) return new Uint8Array(0)
-    const file = await this.#files.disk.open(path, 'read')
-    try {
-      return await file.read(0, await file.size())
-    } finally {
-      await file.close()
-    }
+    return { index, entriesStored }
   }
 
   /** Visits the batches from a place to the end, until `visit` returns false. */

@@ -7,7 +7,8 @@
  */
 import { assert, isHeadwaterError } from '../../base/errors.ts'
 import { nextOffsetOf, readBatchHeader } from '../../records/batch.ts'
-import { Segment, type SegmentFiles } from './segment.ts'
+import type { SegmentFiles } from './segment-file.ts'
+import { Segment } from './segment.ts'
 import type { TailBatch } from './tail.ts'
 
 /** Bytes that one read brings into memory, at most, unless a single batch is larger. */
@@ -32,7 +33,6 @@ export class Segments {
   readonly #segmentBytes: number
   #list: Segment[]
   #directoryMade: boolean
-  #namesChanged = false
 
   constructor(
     files: SegmentFiles,
@@ -88,12 +88,14 @@ export class Segments {
     await flush()
   }
 
+  /** Something waits for `sync`. */
+  get isUnsynced(): boolean {
+    return this.#list.some((segment) => segment.isUnsynced)
+  }
+
   /** Syncs what was written since the last call, names included. */
   async sync(): Promise<void> {
-    const namesChanged = this.#namesChanged
-    this.#namesChanged = false
-    for (const segment of this.#list) await segment.sync()
-    if (namesChanged) await this.#files.disk.syncDirectory(this.directory)
+    for (const segment of this.#list.slice()) await segment.sync()
   }
 
   /** Syncs the batches written since the last call, and neither names nor indexes. */
@@ -188,10 +190,10 @@ export class Segments {
     for (const segment of this.#list.slice()) await segment.verify()
   }
 
-  /** Removes everything. */
-  async remove(): Promise<void> {
-    for (const segment of this.#list.splice(0)) await segment.remove()
-    if (this.#directoryMade) await this.#files.disk.remove(this.directory)
+  /** Closes everything; whether there is a directory, which may now be removed. */
+  async retire(): Promise<boolean> {
+    for (const segment of this.#list.splice(0)) await segment.retire()
+    return this.#directoryMade
   }
 
   /** Appends to the segment, or to a new one when it is damaged: its records wait for a backup, not ours. */
@@ -225,7 +227,6 @@ export class Segments {
       sizeBytes: 0,
       maxTimestamp: -1,
     })
-    this.#namesChanged = true
     this.#list.push(segment)
     return segment
   }

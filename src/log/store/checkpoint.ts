@@ -3,7 +3,7 @@
  * go and a start reads no segment.
  *
  *   at  size  field
- *    0     4  'HWC1'
+ *    0     4  'HWC2'
  *    4     4  CRC-32C of bytes 8 to end
  *    8     8  journal file number to replay from
  *   16     8  sequence of its first group
@@ -12,37 +12,74 @@
  *   36     4  log count
  *   40        logs: number (4), name and config as JSON (4 + n), state (4 + n; see `log-state.ts`),
  *             written offset (8), segment count (4), segments: base offset, next offset, bytes,
- *             largest timestamp (8 each)
+ *             largest timestamp (8 each), batches from the written offset on (4 + n)
  *
  * It is replaced whole: written beside the old one, synced, renamed over it, directory synced. A crash
- * leaves the old one or the new one.
+ * leaves the old one or the new one. 'HWC1' is the same without the batches.
  */
 import { Reader, utf8Bytes, utf8String, Writer } from '../../base/bytes.ts'
 import { crc32c } from '../../base/checksum.ts'
 import { HeadwaterError } from '../../base/errors.ts'
-import type { Disk } from '../../io/ports.ts'
+import type { Disk, DiskFile } from '../../io/ports.ts'
+import { splitBatches } from '../../records/batch.ts'
 import type { LogCheckpoint, LogConfig } from '../identity.ts'
 import type { SegmentExtent } from '../segments/segments.ts'
 
 const checkpointName = 'checkpoint'
 
-const magic = 0x48574331
+const magicWithoutBatches = 0x48574331
+const magic = 0x48574332
 const checkedFrom = 8
+const headerBytes = 40
+/** Bytes of lines that are made and written in one turn. */
+const sliceBytes = 64 * 1024
+/** Bytes that wait for a sync at most, so that the journal does not wait for many while it syncs its own. */
+const unsyncedBytesMax = 4 * 1024 * 1024
 
-export interface Checkpoint {
+/** What is stored of the store itself. */
+interface CheckpointHead {
   readonly fileNumber: number
   readonly firstSequence: number
   readonly nextLogNumber: number
   readonly leaderEpoch: number
+}
+
+export interface Checkpoint extends CheckpointHead {
   readonly logs: readonly LogCheckpoint[]
 }
 
+/** A checkpoint to be written: its lines are drawn as the file is, a slice a turn. */
+export interface CheckpointDraft extends CheckpointHead {
+  readonly logs: Iterable<LogCheckpoint> & { readonly length: number }
+}
+
+/**
+ * Puts a checkpoint in the place of the last one.
+ * @param beforeItCounts waited for when all lines were drawn
+ */
 export async function writeCheckpoint(
   disk: Disk,
   directory: string,
-  checkpoint: Checkpoint,
+  draft: CheckpointDraft,
+  beforeItCounts = async (): Promise<void> => {},
 ): Promise<void> {
-  await replaceFile(disk, directory, checkpointName, encode(checkpoint))
+  await replaceFileBy(disk, directory, checkpointName, async (file) => {
+    const header = encodeHead(draft)
+    let checksum = crc32c(header.finish(), checkedFrom)
+    let at = headerBytes
+    let syncedTo = 0
+    for (const slice of slicesOf(draft.logs)) {
+      for (const chunk of slice) checksum = crc32c(chunk, 0, chunk.length, checksum)
+      await file.write(slice, at)
+      at += slice.reduce((sum, { length }) => sum + length, 0)
+      if (at - syncedTo < unsyncedBytesMax) continue
+      await file.sync()
+      syncedTo = at
+    }
+    header.setInt32(4, checksum | 0)
+    await file.write([header.finish()], 0)
+    await beforeItCounts()
+  })
 }
 
 export async function readCheckpoint(disk: Disk, directory: string): Promise<Checkpoint> {
@@ -70,12 +107,21 @@ export async function replaceFile(
   name: string,
   bytes: Uint8Array,
 ): Promise<void> {
+  await replaceFileBy(disk, directory, name, (file) => file.write([bytes], 0))
+}
+
+async function replaceFileBy(
+  disk: Disk,
+  directory: string,
+  name: string,
+  write: (file: DiskFile) => Promise<void>,
+): Promise<void> {
   const path = `${directory}/${name}`
   const next = `${path}.next`
   const file = await disk.open(next, 'create')
   try {
     await file.truncate(0)
-    await file.write([bytes], 0)
+    await write(file)
     await file.sync()
   } finally {
     await file.close()
@@ -94,40 +140,60 @@ export function decodeIdentity(bytes: Uint8Array): { name: string; config: LogCo
   return { name, config }
 }
 
-function encode(checkpoint: Checkpoint): Uint8Array {
-  const writer = new Writer(4096)
+function encodeHead(head: CheckpointDraft): Writer {
+  const writer = new Writer(headerBytes)
   writer.int32(magic)
   writer.int32(0)
-  writer.int64(checkpoint.fileNumber)
-  writer.int64(checkpoint.firstSequence)
-  writer.int64(checkpoint.nextLogNumber)
-  writer.int32(checkpoint.leaderEpoch)
-  writer.int32(checkpoint.logs.length)
-  for (const log of checkpoint.logs) {
-    writer.int32(log.number)
-    const identity = encodeIdentity(log.name, log.config)
-    writer.int32(identity.length)
-    writer.append(identity)
-    writer.int32(log.state.length)
-    writer.append(log.state)
-    writer.int64(log.writtenOffset)
-    writer.int32(log.extents.length)
-    for (const extent of log.extents) {
-      writer.int64(extent.baseOffset)
-      writer.int64(extent.nextOffset)
-      writer.int64(extent.sizeBytes)
-      writer.int64(extent.maxTimestamp)
+  writer.int64(head.fileNumber)
+  writer.int64(head.firstSequence)
+  writer.int64(head.nextLogNumber)
+  writer.int32(head.leaderEpoch)
+  writer.int32(head.logs.length)
+  return writer
+}
+
+function* slicesOf(lines: Iterable<LogCheckpoint>): Iterable<Uint8Array[]> {
+  let slice: Uint8Array[] = []
+  let bytes = 0
+  for (const line of lines) {
+    for (const chunk of [encodeLine(line), ...line.carried]) {
+      slice.push(chunk)
+      bytes += chunk.length
     }
+    if (bytes < sliceBytes) continue
+    yield slice
+    slice = []
+    bytes = 0
   }
-  const bytes = writer.finish()
-  writer.setInt32(4, crc32c(bytes, checkedFrom) | 0)
-  return bytes
+  if (bytes > 0) yield slice
+}
+
+/** A line up to its batches. */
+function encodeLine(log: LogCheckpoint): Uint8Array {
+  const writer = new Writer(256)
+  writer.int32(log.number)
+  const identity = encodeIdentity(log.name, log.config)
+  writer.int32(identity.length)
+  writer.append(identity)
+  writer.int32(log.state.length)
+  writer.append(log.state)
+  writer.int64(log.writtenOffset)
+  writer.int32(log.extents.length)
+  for (const extent of log.extents) {
+    writer.int64(extent.baseOffset)
+    writer.int64(extent.nextOffset)
+    writer.int64(extent.sizeBytes)
+    writer.int64(extent.maxTimestamp)
+  }
+  writer.int32(log.carried.reduce((sum, { length }) => sum + length, 0))
+  return writer.finish()
 }
 
 function decode(bytes: Uint8Array): Checkpoint | undefined {
-  if (bytes.length < 40) return undefined
+  if (bytes.length < headerBytes) return undefined
   const reader = new Reader(bytes)
-  if (reader.int32() !== magic) return undefined
+  const format = reader.int32()
+  if (format !== magic && format !== magicWithoutBatches) return undefined
   if (reader.uint32() !== crc32c(bytes, checkedFrom)) return undefined
   const fileNumber = reader.int64()
   const firstSequence = reader.int64()
@@ -139,7 +205,9 @@ function decode(bytes: Uint8Array): Checkpoint | undefined {
     const identity = decodeIdentity(reader.slice(reader.int32()))
     const state = reader.slice(reader.int32())
     const writtenOffset = reader.int64()
-    logs.push({ number, ...identity, state, writtenOffset, extents: decodeExtents(reader) })
+    const extents = decodeExtents(reader)
+    const carried = format === magic ? splitBatches(reader.slice(reader.int32())) : []
+    logs.push({ number, ...identity, state, writtenOffset, extents, carried })
   }
   return { fileNumber, firstSequence, nextLogNumber, leaderEpoch, logs }
 }

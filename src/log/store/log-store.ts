@@ -13,77 +13,33 @@
  */
 import { crc32c } from '../../base/checksum.ts'
 import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
-import { zeroUuid } from '../../base/units.ts'
-import type { Clock, Disk } from '../../io/ports.ts'
 import type { BatchHeader } from '../../records/batch.ts'
 import { Announcer } from './announcer.ts'
-import { encodeIdentity, writeCheckpoint } from './checkpoint.ts'
+import { encodeIdentity } from './checkpoint.ts'
 import { openStoreDirectory, writeCleanMarker, type StoreDirectory } from './directory.ts'
-import type { LogCheckpoint, LogConfig } from '../identity.ts'
+import type { LogConfig } from '../identity.ts'
 import { EntryKind, type JournalEntry } from '../journal/format.ts'
 import { Journal } from '../journal/journal.ts'
 import type { JournalMark } from '../journal/mark.ts'
 import type { Log, LogHost } from '../log.ts'
-import { recoverLogs, type Damage, type Recovered } from './recovery.ts'
+import { storeDefaults, type Durability, type LogStoreOptions, type Settings } from './options.ts'
+import { patientDisk } from './patient-disk.ts'
+import { recoverLogs, type Recovered } from './recovery.ts'
 import { makeLog, type LogFactory } from './replay.ts'
 import { closedError, unexpectedError } from './refusals.ts'
+import { Removals } from './removals.ts'
 import { SegmentPool } from '../segments/pool.ts'
+import { producerIdleMsMax, takeCheckpoint } from './take-checkpoint.ts'
 import { WriteBehind } from './write-behind.ts'
-
-/** An append is acknowledged when it is synced, when it is written, or when it is accepted. */
-export type Durability = 'disk' | 'os' | 'memory'
-
-export interface LogStoreOptions {
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly directory: string
-  /** `disk` by default. */
-  readonly durability?: Durability
-  /** Size of a segment file unless a log says otherwise, at most 2 GiB less one byte; 256 MiB. */
-  readonly segmentBytes?: number
-  /** Bytes of a segment between two entries of its index; 16 KiB. */
-  readonly indexIntervalBytes?: number
-  /** Journal size that sets off a checkpoint, so at most about this much is replayed; 64 MiB. */
-  readonly journalBytes?: number
-  /** Recent batches kept in memory after they are in segment files; 64 MiB. */
-  readonly cacheBytes?: number
-  /** Bytes held in memory until they are in segment files, past which `congested` is true; 64 MiB. */
-  readonly backlogBytesMax?: number
-  /** Bytes in the journal but not in segment files that are worth a round of writing; 8 MiB. */
-  readonly writeBehindBytes?: number
-  /** Written into a directory that is new; one that exists keeps its own. */
-  readonly clusterId?: string
-  /** Called once, when the store stops taking appends because a write or sync failed. */
-  readonly onFailure?: (error: HeadwaterError) => void
-  /** Hears of damage that a start refuses otherwise, and the store goes on with what can be read: for
-   * repairs, which close it again and so write everything anew. */
-  readonly onDamage?: (damage: Damage) => void
-}
-
-const defaults = {
-  durability: 'disk',
-  segmentBytes: 256 * 1024 * 1024,
-  indexIntervalBytes: 16 * 1024,
-  journalBytes: 64 * 1024 * 1024,
-  cacheBytes: 64 * 1024 * 1024,
-  backlogBytesMax: 64 * 1024 * 1024,
-  writeBehindBytes: 8 * 1024 * 1024,
-  clusterId: zeroUuid,
-} as const
-
-/** A producer that wrote nothing for this long, and has no open transaction, is forgotten. */
-const producerIdleMsMax = 24 * 60 * 60 * 1000
-
-type Listening = 'onFailure' | 'onDamage'
-type Settings = Required<Omit<LogStoreOptions, Listening>> & Pick<LogStoreOptions, Listening>
 
 export class LogStore {
   readonly clusterId: string
   readonly durability: Durability
   readonly #settings: Settings
   readonly #directory: StoreDirectory
-  readonly #pool = new SegmentPool()
+  readonly #pool: SegmentPool
   readonly #factory: LogFactory
+  readonly #removals: Removals
   readonly #writeBehind: WriteBehind
   #journal!: Journal<Log>
   #mark!: JournalMark
@@ -101,14 +57,21 @@ export class LogStore {
    * `data-corrupt`, `disk-full` or `disk-failed`; what was acknowledged survives every refusal.
    */
   static async open(options: LogStoreOptions): Promise<LogStore> {
-    const settings: Settings = { ...defaults, ...options }
-    const startedAt = settings.clock.monotonic()
-    const { disk, directory, clusterId } = settings
-    const store = new LogStore(settings, await openStoreDirectory(disk, directory, clusterId))
+    const given: Settings = { ...storeDefaults, ...options }
+    const { clock, directory, clusterId, segmentDescriptorsMax } = given
+    const startedAt = clock.monotonic()
+    const pool = new SegmentPool(segmentDescriptorsMax)
+    const disk = patientDisk(given.disk, clock, {
+      shed: () => pool.shed(),
+      changed: (error) => given.onShortage?.(error),
+    })
+    const held = await openStoreDirectory(disk, directory, clusterId)
+    const store = new LogStore({ ...given, disk }, held, pool)
     try {
       await store.#recover(startedAt)
       return store
     } catch (error) {
+      await store.#removals.stop()
       await store.#pool.closeAll()
       await (store.#journal as Journal<Log> | undefined)?.close()
       await (store.#mark as JournalMark | undefined)?.close()
@@ -117,11 +80,13 @@ export class LogStore {
     }
   }
 
-  private constructor(settings: Settings, directory: StoreDirectory) {
+  private constructor(settings: Settings, directory: StoreDirectory, pool: SegmentPool) {
     this.#settings = settings
+    this.#pool = pool
     this.#directory = directory
     this.clusterId = directory.clusterId
     this.durability = settings.durability
+    this.#removals = new Removals(settings.disk, (error) => this.#fail(error))
     this.#announcer = new Announcer(settings.clock)
     this.#writeBehind = new WriteBehind(
       settings,
@@ -131,7 +96,8 @@ export class LogStore {
     this.#factory = {
       files: {
         disk: settings.disk,
-        pool: this.#pool,
+        pool,
+        onFailure: (error) => this.#fail(error),
         indexIntervalBytes: settings.indexIntervalBytes,
       },
       host: this.#host(),
@@ -177,6 +143,7 @@ export class LogStore {
     this.#assertWritable()
     assert(!this.#logs.has(name), `the log ${name} exists`)
     assert(/^[A-Za-z0-9._-]+$/.test(name) && !/^\.+$/.test(name), `${name} cannot name a log`)
+    if (this.#removals.pending(this.#pathOf(name)) !== undefined) await this.#vacated(name)
     const number = this.#nextLogNumber++
     const log = makeLog(this.#factory, { name, number, config })
     this.#logs.set(name, log)
@@ -186,7 +153,7 @@ export class LogStore {
     return log
   }
 
-  /** Removes a log and its files; it is gone after a restart when this resolves. */
+  /** Removes a log; it is gone after a restart when this resolves. Its files go behind everything else. */
   async delete(name: string): Promise<void> {
     this.#assertWritable()
     const log = this.#logs.get(name)
@@ -195,8 +162,15 @@ export class LogStore {
     log.markDeleted()
     this.#writeBehind.forget(log)
     if (log.config.volatile === true) return
+    const { directory } = log.segments
+    this.#removals.expect(directory)
     await this.#note(EntryKind.delete, log.number, 0)
-    await this.#writeBehind.inLane(() => log.removeFiles())
+    void this.#writeBehind
+      .inLane(async () => {
+        if (await log.segments.retire()) this.#removals.add(directory)
+        else this.#removals.forget(directory)
+      })
+      .catch((error: unknown) => this.#fail(error))
   }
 
   /** Stores everything, says so in the clean marker and gives the directory back. */
@@ -212,7 +186,7 @@ export class LogStore {
   async #recover(startedAt: number): Promise<void> {
     const { disk, clock, durability, journalBytes, onDamage } = this.#settings
     const { mark, seed } = this.#directory
-    const found = await recoverLogs(this.#factory, this.#directory, onDamage)
+    const found = await recoverLogs(this.#factory, this.#removals, this.#directory, onDamage)
     this.#logs = found.logs
     this.#nextLogNumber = found.nextLogNumber
     this.#leaderEpoch = found.leaderEpoch
@@ -289,7 +263,7 @@ export class LogStore {
   async #submitStart(log: Log, offset: number): Promise<void> {
     await this.#note(EntryKind.start, log.number, offset)
     await this.#writeBehind.inLane(async () => {
-      if (!log.isDeleted) await log.dropSegments()
+      if (!log.isDeleted) await log.segments.dropBefore(log.startOffset)
     })
   }
 
@@ -323,45 +297,25 @@ export class LogStore {
       .finally(() => (this.#checkpointing = undefined))
   }
 
-  /**
-   * Captures what the logs know at the start of a new journal file, waits until all of that is durable,
-   * brings the segments up to there, and replaces the checkpoint. A crash before the rename replays the
-   * old files too, one after it only the new; both give the same logs.
-   */
-  async #checkpoint(): Promise<void> {
-    const captured: { log: Log; state: Uint8Array }[] = []
-    let durable = Promise.resolve()
-    let nextLogNumber = 0
-    let leaderEpoch = 0
-    await this.#directory.check()
-    const { fileNumber, nextSequence } = await this.#journal.rotate(() => {
-      for (const log of this.#logs.values()) {
-        if (log.config.volatile === true) continue
-        log.expireProducers(producerIdleMsMax)
-        captured.push({ log, state: log.captureState() })
-      }
-      durable = this.#journal.settled()
-      nextLogNumber = this.#nextLogNumber
-      leaderEpoch = this.#leaderEpoch
-    })
-    await durable
-    await this.#writeBehind.inLane(async () => {
-      await this.#writeBehind.writeAll()
-      const logs: LogCheckpoint[] = []
-      for (const { log, state } of captured) {
-        if (!log.isDeleted) logs.push(await log.syncSegments(state))
-      }
-      // Nothing the checkpoint speaks of may be taken back by a power cut.
-      await this.#journal.sync()
-      await this.#mark.flush()
-      await this.#directory.check()
-      const from = { fileNumber, firstSequence: nextSequence, nextLogNumber, leaderEpoch }
-      await writeCheckpoint(this.#settings.disk, this.#directory.path, { ...from, logs })
-      await this.#journal.dropBefore(fileNumber)
+  #checkpoint(): Promise<void> {
+    return takeCheckpoint({
+      disk: this.#settings.disk,
+      path: this.#directory.path,
+      journal: this.#journal,
+      writeBehind: this.#writeBehind,
+      mark: this.#mark,
+      check: () => this.#directory.check(),
+      capture: () => ({
+        nextLogNumber: this.#nextLogNumber,
+        leaderEpoch: this.#leaderEpoch,
+        logs: [...this.#logs.values()].filter(({ config }) => config.volatile !== true),
+      }),
     })
   }
 
   async #close(): Promise<void> {
+    this.#writeBehind.end()
+    const removed = this.#removals.stop()
     try {
       await this.#checkpointing
       if (this.#failure === undefined) {
@@ -376,10 +330,25 @@ export class LogStore {
     this.#journal.fail(this.#failure)
     this.#writeBehind.release()
     await this.#writeBehind.idle()
+    await removed
     await this.#pool.closeAll()
     await this.#journal.close()
     await this.#mark.close()
     await this.#directory.release()
+  }
+
+  /** Where the files of a log with a name that is not too long are. */
+  #pathOf(name: string): string {
+    return `${this.#directory.logsPath}/${name}`
+  }
+
+  /** Waits until the files of the last log of that name are gone for good. */
+  async #vacated(name: string): Promise<void> {
+    await this.#removals.pending(this.#pathOf(name))
+    this.#assertWritable()
+    await this.#settings.disk.syncDirectory(this.#directory.logsPath)
+    this.#assertWritable()
+    assert(!this.#logs.has(name), `the log ${name} exists`)
   }
 
   #assertWritable(): void {
@@ -392,6 +361,7 @@ export class LogStore {
     this.#failure = isHeadwaterError(error) ? error : unexpectedError(error)
     this.#journal.fail(this.#failure)
     this.#writeBehind.release()
+    void this.#removals.stop()
     this.#settings.onFailure?.(this.#failure)
   }
 }

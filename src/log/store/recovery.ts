@@ -14,11 +14,11 @@ import { moveAside } from './aside.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { removeCleanMarker, type StoreDirectory } from './directory.ts'
 import type { Finding } from './finding.ts'
-import { makeLog, Replay, type LogFactory, type TruncatedRange } from './replay.ts'
+import { Replay, type LogFactory, type TruncatedRange } from './replay.ts'
 import { beyondJournal, surveyLogs, type Survey } from './survey.ts'
 import { journalFileName } from '../journal/format.ts'
 import { scanJournal, type JournalEnd } from '../journal/scan.ts'
-import { LogState } from '../state/log-state.ts'
+import type { Removals } from './removals.ts'
 import type { Log } from '../log.ts'
 
 /** Bytes of the journal written again at a time. */
@@ -61,6 +61,7 @@ export interface Damage {
  */
 export async function recoverLogs(
   factory: LogFactory,
+  removals: Removals,
   directory: StoreDirectory,
   onDamage?: (damage: Damage) => void,
 ): Promise<RecoveredLogs> {
@@ -94,10 +95,13 @@ export async function recoverLogs(
     // Without the mark nobody can say that the journal is whole, so nothing is thrown away for its sake.
     if (survey.beyond.some(({ paths }) => paths.has(path))) continue
     const mayGo = (isProven && onDamage === undefined) || directory.isOldFormat
-    if (mayGo) await disk.remove(path)
+    // What lies within a log goes before the log goes on; a whole directory can wait.
+    const isWhole = !path.slice(directory.logsPath.length + 1).includes('/')
+    if (mayGo && isWhole) removals.add(path)
+    else if (mayGo) await disk.remove(path)
     else findings.push(await putAside(disk, directory.path, path))
   }
-  for (const log of replay.logs.values()) await log.dropSegments()
+  for (const log of replay.logs.values()) await log.segments.dropBefore(log.startOffset)
   const logs = new Map([...replay.logs.values()].map((log) => [log.name, log]))
   const { nextLogNumber, leaderEpoch, records } = replay
   return { logs, nextLogNumber, leaderEpoch, end, records, truncated, findings }
@@ -113,12 +117,7 @@ export async function readLogs(
   const { mark } = directory.mark ?? {}
   const checkpoint = await readCheckpoint(disk, directory.path)
   const replay = new Replay(factory, checkpoint.nextLogNumber, checkpoint.leaderEpoch)
-  for (const line of checkpoint.logs) {
-    const state = LogState.decode(line.state)
-    const log = makeLog(factory, line, state, line.writtenOffset, line.extents)
-    replay.logs.set(line.number, log)
-    replay.extents.set(line.number, line.extents)
-  }
+  for (const line of checkpoint.logs) replay.restore(line)
   const end = await scanJournal({
     disk,
     directory: directory.journalPath,
@@ -135,9 +134,9 @@ export async function readLogs(
       onDamage: (error, lost) => onDamage({ error, lost: replay.rangesOf(lost) }),
     }),
   })
-  const refuse = (error: HeadwaterError): void => {
+  const refuse = (error: HeadwaterError, lost: readonly TruncatedRange[] = []): void => {
     if (onDamage === undefined) throw error
-    onDamage({ error, lost: [] })
+    onDamage({ error, lost })
   }
   const unclean = uncleanEnd(directory, end)
   if (unclean !== undefined) refuse(unclean)
@@ -152,6 +151,10 @@ export async function readLogs(
   for (const beyond of survey.beyond) {
     refuse(beyondJournal(beyond))
     replay.adopt(beyond)
+  }
+  for (const { log, knownEnd } of replay.short()) {
+    const range = { log: log.name, from: log.endOffset, to: knownEnd }
+    refuse(beforeCheckpoint(directory, range), [range])
   }
   return { replay, end, survey }
 }
@@ -178,6 +181,18 @@ function uncleanEnd(directory: StoreDirectory, end: JournalEnd): HeadwaterError 
     `${path} is damaged at byte ${end.position.sizeBytes}: the store was closed in good order after group ` +
       `${cleanSequence - 1}, and the last that can be read is ${end.position.nextSequence - 1}. Nothing was ` +
       `changed. ${backupOrRepair(path, 2)}`,
+  )
+}
+
+/** A checkpoint counts when the journal has all that it knows, so what is not there was taken away. */
+function beforeCheckpoint(
+  directory: StoreDirectory,
+  { log, from, to }: TruncatedRange,
+): HeadwaterError {
+  return new HeadwaterError(
+    'data-corrupt',
+    `${directory.journalPath} lacks records of ${log} with offsets ${from} to ${to - 1}: the checkpoint beside it ` +
+      `was written when they were stored. Nothing was changed. ${backupOrRepair(directory.journalPath, 2)}`,
   )
 }
 

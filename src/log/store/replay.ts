@@ -1,19 +1,22 @@
 /** Building the logs of a directory in memory: first as the checkpoint has them, then the journal's entries. */
 import type { Disk } from '../../io/ports.ts'
 import { readBatchHeader } from '../../records/batch.ts'
-import type { LogIdentity } from '../identity.ts'
+import type { LogCheckpoint, LogIdentity } from '../identity.ts'
 import { decodeIdentity } from './checkpoint.ts'
 import { emptyBatches } from './salvage.ts'
 import type { Beyond, SurveyedLog } from './survey.ts'
 import { EntryKind, type JournalEntry } from '../journal/format.ts'
 import { LogState } from '../state/log-state.ts'
 import { Log, type LogHost } from '../log.ts'
-import type { SegmentFiles } from '../segments/segment.ts'
+import type { SegmentFiles } from '../segments/segment-file.ts'
 import { SegmentPool } from '../segments/pool.ts'
 import { Segments, type SegmentExtent } from '../segments/segments.ts'
 
 /** Longest directory name made of a log's name alone: file systems stop at 255 bytes. */
 const directoryNameMax = 200
+/** Open files of logs that are only read. */
+const readingDescriptorsMax = 16
+
 export interface TruncatedRange {
   readonly log: string
   /** First offset that was written but never acknowledged. */
@@ -47,9 +50,13 @@ export function makeLog(
 export class Replay {
   readonly logs = new Map<number, Log>()
   readonly extents = new Map<number, readonly SegmentExtent[]>()
+  /** The end of each log that the checkpoint knows; it waited until the journal had all of that. */
+  readonly knownEnds = new Map<number, number>()
   nextLogNumber: number
   leaderEpoch: number
   records = 0
+  /** Those that the checkpoint carried. */
+  carriedRecords = 0
   /** Filled with nothing, because what stood there cannot be read. */
   readonly lost: TruncatedRange[] = []
   readonly #factory: LogFactory
@@ -58,6 +65,18 @@ export class Replay {
     this.#factory = factory
     this.nextLogNumber = nextLogNumber
     this.leaderEpoch = leaderEpoch
+  }
+
+  /** Puts a log back as the checkpoint has it. */
+  restore(line: LogCheckpoint): void {
+    const state = LogState.decode(line.state)
+    const log = makeLog(this.#factory, line, state, line.writtenOffset, line.extents)
+    // Of their own, so that they do not keep the whole checkpoint in memory.
+    for (const batch of line.carried) log.restore(batch.slice())
+    for (const batch of line.carried) this.carriedRecords += readBatchHeader(batch).recordCount
+    this.logs.set(line.number, log)
+    this.extents.set(line.number, line.extents)
+    this.knownEnds.set(line.number, state.endOffset)
   }
 
   /** @param mayLack whether entries before this one may be lost */
@@ -95,6 +114,14 @@ export class Replay {
     for (const [number, log] of this.logs) {
       const directory = `${this.#factory.logsPath}/${directoryName(log.name, number)}`
       yield { log, directory, extents: this.extents.get(number) ?? [] }
+    }
+  }
+
+  /** Logs that end before what the checkpoint knows of them, and up to where. */
+  *short(): Iterable<{ log: Log; knownEnd: number }> {
+    for (const [number, log] of this.logs) {
+      const knownEnd = this.knownEnds.get(number) ?? 0
+      if (knownEnd > log.endOffset) yield { log, knownEnd }
     }
   }
 
@@ -146,7 +173,8 @@ export class Replay {
 
 /** For logs that are only read. */
 export function readingFactory(disk: Disk, { logsPath }: { logsPath: string }): LogFactory {
-  const files = { disk, pool: new SegmentPool(), indexIntervalBytes: 1 }
+  const pool = new SegmentPool(readingDescriptorsMax)
+  const files = { disk, pool, onFailure: () => {}, indexIntervalBytes: 1 }
   // Logs that are built from a checkpoint and a journal ask nothing of their host.
   return { files, host: {} as LogHost, segmentBytes: 1, logsPath }
 }

@@ -24,7 +24,7 @@ export interface Verification {
   readonly clusterId: string | undefined
   readonly logs: number
   readonly segments: number
-  /** In segments, and in the journal. */
+  /** In segments, in the checkpoint and in the journal. */
   readonly records: number
   readonly problems: readonly Problem[]
 }
@@ -57,7 +57,8 @@ export async function verifyStore(disk: Disk, path: string): Promise<Verificatio
     const { replay } = found
     const { segments, records } = await verifySegments(disk, directory, replay, problems)
     const logs = replay.logs.size
-    return { clusterId, logs, segments, records: records + replay.records, problems }
+    const inMemory = replay.carriedRecords + replay.records
+    return { clusterId, logs, segments, records: records + inMemory, problems }
   } finally {
     await directory.release()
   }

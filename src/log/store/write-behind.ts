@@ -15,10 +15,14 @@ const heldBytesPerBatch = 256
 /** The part of a round (256 KiB of 8 MiB) below which a stretch is not worth a sync of its own. */
 const syncedShareMin = 1 / 32
 
+/** Logs that share a round; with more of them rounds are larger, so that each has enough for a write (8 KiB). */
+const logsInRound = 1024
+
 export interface WriteBehindLimits {
   readonly cacheBytes: number
   readonly backlogBytesMax: number
   readonly writeBehindBytes: number
+  readonly checkpointWrites: number
 }
 
 export class WriteBehind {
@@ -35,6 +39,9 @@ export class WriteBehind {
   readonly #cached: { log: Log; nextOffset: number; heldBytes: number }[] = []
   #cachedBytes = 0
   #lane: Promise<void> = Promise.resolve()
+  /** Pieces of work that are in the lane. */
+  #inLane = 0
+  #isOver = false
   #writing = false
   /** What made a write or sync of segments fail. */
   #failure: unknown
@@ -63,6 +70,11 @@ export class WriteBehind {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
+  /** Begins no more rounds: what the last checkpoint is to find in segment files, it brings there. */
+  end(): void {
+    this.#isOver = true
+  }
+
   /** Lets all who wait go on. */
   release(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
@@ -85,7 +97,7 @@ export class WriteBehind {
   /** After a group: starts a round of writing when there is enough for large writes, and another while there is. */
   poke(): void {
     this.#newcomers.compact()
-    if (this.#writing || this.#unwritten.size === 0) return
+    if (this.#writing || this.#isOver || this.#unwritten.size === 0) return
     if (this.#journaledBytes < this.#enoughBytes) return
     this.#writing = true
     void this.inLane(() => this.#unlessFailed(() => this.#writeLargest())).then(
@@ -98,30 +110,42 @@ export class WriteBehind {
   }
 
   /**
-   * Writes out what the journal holds now. Only within the lane. Rejects for good once a write or sync
-   * failed: a checkpoint behind it would call written what is not, and give up the journal that has it.
+   * Brings the `checkpointWrites` logs with the most bytes into segment files. The checkpoint carries what
+   * the others have, so it takes about as long whether a hundred logs have something or a hundred thousand.
+   * Only within the lane. Rejects for good once a write or sync failed: a checkpoint behind it would call
+   * written what is not, and give up the journal that has it.
    */
-  writeAll(): Promise<void> {
+  writeForCheckpoint(): Promise<void> {
     return this.#unlessFailed(async () => {
-      const logs = this.#unwritten
-      this.#unwritten = new Set()
-      for (const log of logs) await log.writeOut()
+      const largest = this.#byBytes().slice(0, this.#limits.checkpointWrites)
+      for (const log of largest) await this.#write(log)
     })
   }
 
   /**
-   * Writes out the logs with the most bytes until half is left, and syncs large stretches right away: a
-   * checkpoint that found all of them unsynced would hold the journal up while the disk takes them.
+   * Writes out the logs with the most bytes until half is left or something else waits for the lane, and
+   * syncs large stretches right away: a checkpoint that found all of them unsynced would hold the journal up
+   * while the disk takes them.
    */
   async #writeLargest(): Promise<void> {
-    const logs = [...this.#unwritten].sort((a, b) => b.unwrittenBytes - a.unwrittenBytes)
-    for (const log of logs) {
-      if (this.#journaledBytes < this.#enoughBytes / 2) return
+    const half = this.#enoughBytes / 2
+    for (const log of this.#byBytes()) {
+      if (this.#journaledBytes < half) return
       const bytes = log.unwrittenBytes
-      this.#unwritten.delete(log)
-      await log.writeOut()
-      if (bytes >= this.#limits.writeBehindBytes * syncedShareMin) await log.syncWritten()
+      await this.#write(log)
+      if (bytes >= this.#limits.writeBehindBytes * syncedShareMin) await log.segments.syncContents()
+      if (this.#inLane > 1 || this.#isOver) return
     }
+  }
+
+  /** Those with something to write, the largest first. */
+  #byBytes(): Log[] {
+    return [...this.#unwritten].sort((a, b) => b.unwrittenBytes - a.unwrittenBytes)
+  }
+
+  async #write(log: Log): Promise<void> {
+    this.#unwritten.delete(log)
+    await log.writeOut()
   }
 
   async #unlessFailed(write: () => Promise<void>): Promise<void> {
@@ -140,7 +164,9 @@ export class WriteBehind {
   }
 
   get #enoughBytes(): number {
-    return Math.min(this.#limits.writeBehindBytes, this.#limits.backlogBytesMax / 2)
+    const { writeBehindBytes, backlogBytesMax } = this.#limits
+    const rounds = Math.max(1, this.#unwritten.size / logsInRound)
+    return Math.min(rounds * writeBehindBytes, backlogBytesMax / 2)
   }
 
   /** A stretch of a log is in its segment file. */
@@ -166,7 +192,8 @@ export class WriteBehind {
 
   /** Runs `work` after all that was put in the lane before; its failure is the caller's. */
   inLane(work: () => Promise<void>): Promise<void> {
-    const done = this.#lane.then(work)
+    this.#inLane++
+    const done = this.#lane.then(work).finally(() => this.#inLane--)
     this.#lane = done.catch(() => undefined)
     return done
   }

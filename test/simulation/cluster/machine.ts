@@ -11,7 +11,7 @@ import type { HeadwaterError } from '../../../src/base/errors.ts'
 import { Broker } from '../../../src/broker/broker.ts'
 import type { StoreBounds } from '../../../src/broker/broker.ts'
 import { sleep } from '../../../src/client/cluster/backoff.ts'
-import type { Durability } from '../../../src/log/store/log-store.ts'
+import type { Durability } from '../../../src/log/store/options.ts'
 import type { Draw } from '../../../src/testing/seed.ts'
 import { drawInteger } from '../../../src/testing/seed.ts'
 import type { SimDiskCall, SimFault } from '../../../src/testing/sim-disk.ts'
@@ -205,5 +205,7 @@ function drawBounds(draw: Draw): StoreBounds {
     journalBytes: drawInteger(draw, 2000, 20_000),
     cacheBytes: drawInteger(draw, 300, 5000),
     writeBehindBytes: drawInteger(draw, 300, 3000),
+    segmentDescriptorsMax: drawInteger(draw, 5, 20),
+    checkpointWrites: drawInteger(draw, 0, 5),
   }
 }

@@ -8,6 +8,7 @@ import { SimClock } from '../../../src/testing/sim-clock.ts'
 import { frameOf, memoryOf, pass, settle } from './one-connection.ts'
 
 function setting(bounds: { connectionsMax?: number; connectionsPerAddressMax?: number } = {}) {
+  const short: { reason?: string } = {}
   const clock = new SimClock()
   const ended: string[] = []
   const connections = new Connections({
@@ -22,6 +23,7 @@ function setting(bounds: { connectionsMax?: number; connectionsPerAddressMax?: n
     memory: memoryOf(1e9, clock),
     clock,
     dispatch: () => new Promise(() => {}),
+    shortage: () => short.reason,
     onEnded: (remote, { type, reason }) => ended.push(`${remote} ${type}: ${reason}`),
     ...bounds,
   })
@@ -31,7 +33,7 @@ function setting(bounds: { connectionsMax?: number; connectionsPerAddressMax?: n
     connections.accept(ours, { isOurs })
     return theirs
   }
-  return { clock, connections, ended, open }
+  return { clock, connections, ended, open, short }
 }
 
 test('an address has its number of connections, and others have theirs', async () => {
@@ -42,6 +44,18 @@ test('an address has its number of connections, and others have theirs', async (
   assert.equal(connections.size, 4)
   assert.equal(ended.length, 2)
   assert.match(ended[0]!, /^10\.0\.0\.1:4 refused: there are 3 .* connectionsPerAddressMax/)
+})
+
+test('without descriptors nobody from the network gets in, and who comes from inside does', () => {
+  const { connections, ended, open, short } = setting()
+  short.reason = 'no descriptors left'
+  open('10.0.0.1')
+  open('inside', true)
+  assert.equal(connections.size, 1)
+  assert.deepEqual(ended, ['10.0.0.1:1 refused: no descriptors left'])
+  delete short.reason
+  open('10.0.0.1')
+  assert.equal(connections.size, 2)
 })
 
 test('within its number, the idlest of an address makes room for another of it', async () => {

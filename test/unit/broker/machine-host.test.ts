@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { utf8Bytes, utf8String } from '../../../src/base/bytes.ts'
-import { isMachineLog, MachineHost } from '../../../src/broker/machines/machine-host.ts'
+import { MachineHost } from '../../../src/broker/machines/machine-host.ts'
+import { isMachineLog } from '../../../src/broker/machines/machine-log.ts'
 import type { Reply } from '../../../src/coordinator/answer.ts'
 import type { Machine } from '../../../src/coordinator/machine.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
 import { LogStore } from '../../../src/log/store/log-store.ts'
+import { emptyBatches } from '../../../src/log/store/salvage.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
+import { stored } from '../log/batches.ts'
 
 type Command =
   | { readonly type: 'add'; readonly token: string; readonly word: string }
@@ -156,6 +159,73 @@ test('a log grown long is shortened when it is opened, and nothing else changes'
     assert.equal(after.host.state.words[49], 'word 49')
     await after.close()
   }
+})
+
+test('a log grown long is shortened while the machine runs, with all that is decided meanwhile', async () => {
+  const disk = new SimDisk({ seed: 1 })
+  const before = await open(disk, 20_000)
+  let largest = 0
+  for (let i = 0; i < 3000; i++) {
+    await before.add(`word ${i % 7}`)
+    const sizes = before.store.names().map((name) => before.store.get(name)!.sizeBytes)
+    largest = Math.max(largest, ...sizes)
+  }
+  assert.notEqual(before.store.names()[0], 'coordinator.words-1')
+  assert.ok(largest < 100_000, `it came to ${largest} bytes`)
+  await before.close()
+  const after = await open(disk, 1e9)
+  assert.equal(after.store.names().length, 1)
+  assert.deepEqual(after.host.state.words, before.host.state.words)
+  await after.close()
+})
+
+test('a shortening that a close cuts off is as if it had not begun', async () => {
+  for (let count = 300; count < 320; count++) {
+    const disk = new SimDisk({ seed: count })
+    const before = await open(disk, 5000)
+    for (let i = 0; i < count; i++) await before.add(`word ${i}`)
+    before.host.close(new Error('the broker was closed'))
+    await before.close()
+    const after = await open(disk, 1e9)
+    assert.equal(after.host.state.words.length, count)
+    await after.close()
+  }
+})
+
+test('a log that lacks changes stays long while the machine runs, and shows it', async () => {
+  const disk = new SimDisk({ seed: 1 })
+  const store = await LogStore.open({ disk, clock: nodeClock, directory: 'data' })
+  const log = await store.create('coordinator.words-1')
+  await stored(log, emptyBatches(0, 5, 0)[0]!)
+  await store.close()
+  const { host, add, ...opened } = await open(disk, 2000)
+  for (let i = 0; i < 300; i++) await add(`word ${i % 7}`)
+  assert.equal(host.hasLostChanges, true)
+  assert.deepEqual(opened.store.names(), ['coordinator.words-1'])
+  await opened.close()
+})
+
+test('a log that cannot be read back while the machine runs is named once, and the machine goes on', async () => {
+  const disk = new SimDisk({ seed: 1 })
+  const bounds = { cacheBytes: 0, writeBehindBytes: 100 }
+  const store = await LogStore.open({ disk, clock: nodeClock, directory: 'data', ...bounds })
+  const unreadable: string[] = []
+  const host = await MachineHost.open(words, {
+    store,
+    clock: nodeClock,
+    logBytesMax: 5000,
+    runEffect: () => {},
+    onUnreadable: ({ code }) => unreadable.push(code),
+  })
+  const add = (): Promise<unknown> => host.call((token) => ({ type: 'add', token, word: 'w' }))
+  const segment = (): string | undefined => disk.paths().find((path) => path.endsWith('.log'))
+  while (segment() === undefined) await add()
+  disk.flipBit(segment()!, 70)
+  for (let i = 0; i < 300; i++) await add()
+  assert.deepEqual(unreadable, ['data-corrupt'])
+  assert.deepEqual(store.names(), ['coordinator.words-1'])
+  host.close(new Error('over'))
+  await store.close()
 })
 
 test('what an unfinished shortening left is thrown away', async () => {

@@ -1,7 +1,8 @@
 /** Batches and stores for the tests of this room. */
 import { utf8Bytes } from '../../../src/base/bytes.ts'
 import type { Clock } from '../../../src/io/ports.ts'
-import { LogStore, type LogStoreOptions } from '../../../src/log/store/log-store.ts'
+import { LogStore } from '../../../src/log/store/log-store.ts'
+import type { LogStoreOptions } from '../../../src/log/store/options.ts'
 import type { AppendResult, Log } from '../../../src/log/log.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'

@@ -7,9 +7,12 @@ import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { encodeJournalHeader } from '../../../src/log/journal/format.ts'
 import type { Log } from '../../../src/log/log.ts'
 import type { LogStore } from '../../../src/log/store/log-store.ts'
+import { readCheckpoint, writeCheckpoint } from '../../../src/log/store/checkpoint.ts'
+import { repairStore } from '../../../src/log/store/repair.ts'
+import { verifyStore } from '../../../src/log/store/verify.ts'
 import { readBatchHeader, splitBatches } from '../../../src/records/batch.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
-import { batchOf, openStore, stored, TurningClock } from './batches.ts'
+import { batchOf, HandClock, openStore, stored, TurningClock } from './batches.ts'
 
 const clusterId = 'AbcdefghijklmnopqrstuQ'
 const journal = '/data/journal/000000000001.journal'
@@ -401,4 +404,33 @@ describe('a segment', () => {
       return []
     }
   }
+})
+
+describe('a checkpoint that carries batches', () => {
+  async function carrying(): Promise<SimDisk> {
+    const disk = new SimDisk({ seed: 1 })
+    const store = await openStore({ disk, clusterId, checkpointWrites: 0 })
+    const log = await store.create('flights-0')
+    for (let at = 0; at < 5; at++) await stored(log, batchOf(10))
+    await store.close()
+    return disk
+  }
+
+  test('is counted by who verifies', async () => {
+    const { problems, records, segments } = await verifyStore(await carrying(), '/data')
+    assert.deepEqual([problems, records, segments], [[], 50, 0])
+  })
+
+  test('and that knows more than the journal has is refused, and repaired without giving offsets again', async () => {
+    const disk = await carrying()
+    const checkpoint = await readCheckpoint(disk, '/data')
+    const logs = checkpoint.logs.map((log) => ({ ...log, carried: log.carried.slice(0, 4) }))
+    await writeCheckpoint(disk, '/data', { ...checkpoint, logs })
+    for (const name of ['clean', 'synced']) await disk.remove(`/data/${name}`)
+    await refused(disk, ['lacks records of flights-0 with offsets 40 to 49'])
+    await repairStore(disk, new HandClock(), '/data')
+    assert.deepEqual((await verifyStore(disk, '/data')).problems, [])
+    await using store = await openStore({ disk })
+    assert.ok((await stored(store.get('flights-0')!, batchOf(1))) >= 50)
+  })
 })

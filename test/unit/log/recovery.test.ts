@@ -62,6 +62,7 @@ const small = {
   journalBytes: 1200,
   cacheBytes: 500,
   writeBehindBytes: 400,
+  segmentDescriptorsMax: 5,
 }
 
 /** Appends to three logs side by side until the store fails; how many records of each were acknowledged. */
@@ -109,7 +110,8 @@ test('a segment that could not be opened once is read the next time', async () =
   const failAt = new Map<number, 'disk-failed'>()
   let mustFail = false
   const onCall = (call: number, kind: SimDiskCall): void => {
-    if (mustFail && kind === 'open') failAt.set(call, 'disk-failed')
+    if (!mustFail || kind !== 'open') return
+    failAt.set(call, 'disk-failed')
     mustFail = false
   }
   const disk = new SimDisk({ seed: 1, failAt, onCall })

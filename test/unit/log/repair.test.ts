@@ -104,10 +104,11 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'a changed byte in the last batch of the journal': {
     damage: async (disk) => {
-      const [journal, at] = await payloadInJournal(disk, 10)
+      const [journal, at] = await payloadInJournal(disk, 11)
       disk.flipBit(journal, at + 100)
     },
-    left: without(110, 120),
+    left: all,
+    leftOfOther: without(110, 120),
   },
   'a changed byte in the header of a group': {
     damage: async (disk) => {
@@ -122,15 +123,18 @@ const cases: Readonly<Record<string, Case>> = {
       disk.cut(journal, at - 72)
     },
     // What had gone to segments is taken from there.
-    left: range(0, 110),
+    left: all,
+    leftOfOther: range(0, 110),
   },
   'an emptied journal': {
     damage: (disk) => disk.cut(path(disk, /\.journal$/), 0),
-    left: range(0, 110),
+    left: all,
+    leftOfOther: range(0, 110),
   },
   'no journal': {
     damage: (disk) => disk.remove(path(disk, /\.journal$/)),
-    left: range(0, 110),
+    left: all,
+    leftOfOther: range(0, 110),
   },
   'a clean marker ahead of the journal': {
     damage: (disk) => write(disk, '/data/clean', seal({ nextSequence: 9999 }), 0),
