@@ -23,6 +23,7 @@ import { dispatch } from './server/dispatch.ts'
 import { FetchSessions } from './serving/fetch-sessions.ts'
 import { isMachineLog } from './machines/machine-host.ts'
 import { WaitingRoom } from './serving/waiting.ts'
+import { Turns } from './turns.ts'
 
 export type StoreBounds = Pick<
   LogStoreOptions,
@@ -223,11 +224,13 @@ async function openParts(
   config: BrokerConfig,
   listeners: readonly ListenerOptions[],
 ): Promise<BrokerParts> {
-  const catalog = new Catalog(store)
+  const turns = new Turns(clock, config.turnItems)
+  const catalog = new Catalog(store, turns)
   const coordinators = await openCoordinators({
     store,
     catalog,
     clock,
+    turns,
     config,
     report,
     fixedConfigs: new Map([
@@ -248,6 +251,7 @@ async function openParts(
     catalog,
     waiting: new WaitingRoom(clock),
     sessions: new FetchSessions(random, config.fetchSessionsMax, config.fetchSessionPartitionsMax),
+    turns,
   }
 }
 

@@ -32,6 +32,10 @@ export interface BrokerConfig {
   readonly requestBytesInFlightMax: number
   /** How long a client may leave its answers unread before it is given up. */
   readonly stallMsMax: number
+  /** What one request may filter a list by: states, types, producers. */
+  readonly filtersMax: number
+  /** Items of requests worked on before everybody else has a turn (`turns.ts`). */
+  readonly turnItems: number
   /** Bytes of records in one fetch response, whatever the client asks for. */
   readonly fetchBytesMax: number
   /** How long a fetch waits at most, whatever the client asks for. */
@@ -59,6 +63,8 @@ export const brokerDefaults: BrokerConfig = {
   requestsInFlightMax: 32,
   requestBytesInFlightMax: 32 * 1024 * 1024,
   stallMsMax: 600_000,
+  filtersMax: 20_000,
+  turnItems: 500,
   fetchBytesMax: 55 * 1024 * 1024,
   fetchWaitMsMax: 60_000,
   fetchSessionsMax: 1000,

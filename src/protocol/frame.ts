@@ -19,6 +19,7 @@
  */
 import { Reader } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
+import type { Steps } from '../base/steps.ts'
 import {
   apiByKey,
   apis,
@@ -31,10 +32,13 @@ import {
   type ResponseOf,
 } from './api.ts'
 import { compile, type Codec, type Type } from './schema.ts'
-import { Outgoing, readLength, writeLength, writeString } from './wire.ts'
+import { Outgoing, readLength, readTagCount, writeLength, writeString } from './wire.ts'
 
 /** The largest frame accepted unless configured otherwise; Kafka's `socket.request.max.bytes`. */
 export const frameBytesMaxDefault = 100 * 1024 * 1024
+
+/** Bytes of one string of a request, as in Kafka: work on text is done in one turn. */
+const requestTextBytesMax = 0x7fff
 
 /** A request as it came; `body` is the `RequestOf` of `api`. */
 export interface DecodedRequest {
@@ -77,6 +81,25 @@ export function encodeRequest<N extends ApiName>(
 /** Throws `frame-invalid` when the bytes do not begin with a request. */
 export function decodeRequest(frame: Uint8Array): DecodedRequest | UnsupportedRequest {
   const from = new Reader(frame)
+  const head = readHead(from)
+  if ('unsupported' in head) return head
+  const body = codecOf(head.api, head.version, 'request').read(from)
+  return { ...head, body }
+}
+
+/** The same in steps. */
+export function* decodeRequestInSteps(
+  frame: Uint8Array,
+): Steps<DecodedRequest | UnsupportedRequest> {
+  const from = new Reader(frame)
+  const head = readHead(from)
+  if ('unsupported' in head) return head
+  const codec = codecOf(head.api, head.version, 'request')
+  const body = codec.steps === undefined ? codec.read(from) : yield* codec.steps.read(from)
+  return { ...head, body }
+}
+
+function readHead(from: Reader): Omit<DecodedRequest, 'body'> | UnsupportedRequest {
   const key = from.int16()
   const version = from.int16()
   const correlationId = from.int32()
@@ -87,8 +110,7 @@ export function decodeRequest(frame: Uint8Array): DecodedRequest | UnsupportedRe
   const length = readLength(from, 'int16')
   const clientId = length < 0 ? null : from.string(length)
   if (requestHeaderVersion(api, version) === 2) skipTags(from)
-  const body = codecOf(api, version, 'request').read(from)
-  return { api, version, correlationId, clientId, body }
+  return { api, version, correlationId, clientId }
 }
 
 export function encodeResponse<N extends ApiName>(
@@ -97,13 +119,45 @@ export function encodeResponse<N extends ApiName>(
   correlationId: number,
   body: ResponseInput<N>,
 ): Uint8Array[] {
+  const out = beginResponse(api, version, correlationId)
+  codecOf(api, version, 'response').write(out, body)
+  return finishFrame(out)
+}
+
+/** The same in steps. */
+export function* encodeResponseInSteps<N extends ApiName>(
+  api: N,
+  version: number,
+  correlationId: number,
+  body: ResponseInput<N>,
+): Steps<Uint8Array[]> {
   const codec = codecOf(api, version, 'response')
+  const out = beginResponse(api, version, correlationId)
+  if (codec.steps === undefined) codec.write(out, body)
+  else {
+    for (const items of codec.steps.write(out, body)) {
+      yield items
+      out.seal()
+    }
+  }
+  return finishFrame(out)
+}
+
+/** Items in the lists of a response: what it takes to encode. */
+export function itemsOfResponse<N extends ApiName>(
+  api: N,
+  version: number,
+  body: ResponseInput<N>,
+): number {
+  return codecOf(api, version, 'response').steps?.count(body) ?? 0
+}
+
+function beginResponse(api: ApiName, version: number, correlationId: number): Outgoing {
   const out = new Outgoing()
   out.writer.int32(0)
   out.writer.int32(correlationId)
   if (responseHeaderVersion(api, version) === 1) out.writer.uint8(0)
-  codec.write(out, body)
-  return finishFrame(out)
+  return out
 }
 
 /** Throws `frame-invalid` when the bytes are no such response. */
@@ -200,7 +254,7 @@ function joinBytes(chunks: readonly Uint8Array[], length: number): Uint8Array {
 }
 
 function finishFrame(out: Outgoing): Uint8Array[] {
-  out.writer.setInt32(0, out.sizeBytes - 4)
+  out.setStart(out.sizeBytes - 4)
   return out.chunks()
 }
 
@@ -210,7 +264,7 @@ function isSpoken(api: ApiName, version: number): boolean {
 }
 
 function skipTags(from: Reader): void {
-  for (let left = from.uvarint(); left > 0; left--) {
+  for (let left = readTagCount(from); left > 0; left--) {
     from.uvarint()
     from.skip(from.uvarint())
   }
@@ -237,7 +291,8 @@ function codecOf(api: ApiName, version: number, side: 'request' | 'response'): C
     )
   }
   const type: Type<unknown> = apis[api][side]
-  const codec = compile(type, version, isFlexible(api, version), `${api} ${side}`)
+  const textBytesMax = side === 'request' ? requestTextBytesMax : Infinity
+  const codec = compile(type, version, isFlexible(api, version), `${api} ${side}`, textBytesMax)
   codecs.set(id, codec)
   return codec
 }

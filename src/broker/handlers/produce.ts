@@ -1,8 +1,8 @@
 /**
  * Writing records, and what is close to it.
  *
- * A produce request is handled in one go: every batch is checked and appended before anything is waited
- * for, so requests of a connection are appended in the order they came. Then it waits, once, for the
+ * Every batch of a produce request is checked and appended before anything is waited for and before the
+ * next request of the connection begins, so they are appended in the order they came. Then it waits, once, for the
  * group commit that makes all of them durable; acks 1 and all mean the same on one replica, and both mean
  * "on disk". With acks=0 nothing is answered at all.
  */
@@ -10,42 +10,50 @@ import { assert, HeadwaterError } from '../../base/errors.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode, errorName, errorText } from '../../protocol/errors.ts'
 import { batchHeaderBytes, isTransactional, readAttributes } from '../../records/batch.ts'
-import { forward, type Handlers, type RequestContext } from './context.ts'
+import { forward, once, type Handlers, type RequestContext } from './context.ts'
+import { Gathering } from './gathering.ts'
 import { implicitAddVersion, refuse, type Partition, type Produced } from '../serving/partition.ts'
 
 type ProduceRequest = RequestOf<'Produce'>
 type TopicResponse = NonNullable<ResponseInput<'Produce'>['responses']>[number]
 type PartitionResponse = NonNullable<TopicResponse['partitionResponses']>[number]
 
+type DescribedTopic = NonNullable<ResponseInput<'DescribeProducers'>['topics']>[number]
+type DescribedPartition = NonNullable<DescribedTopic['partitions']>[number]
+
 /** From this version on clients know TRANSACTION_ABORTABLE. */
 const abortableVersion = 11
+/** What a batch costs beside items that are only looked up, and how many bytes of it cost one more. */
+const batchItems = 4
+const itemBytes = 8 * 1024
 
 export const produceHandlers: Handlers = {
-  Produce: (request, context) => {
+  *Produce(request, context) {
     if (request.transactionalId === null && isAnyTransactional(request)) {
       return refuseAll(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     }
+    const { catalog, version } = context
     const durable: Promise<void>[] = []
-    const responses = request.topicData.map((data) => {
-      const topic =
-        context.version >= 13
-          ? context.catalog.byId(data.topicId)
-          : context.catalog.byName(data.name)
-      const unknown =
-        context.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-      return {
-        name: data.name,
-        topicId: data.topicId,
-        partitionResponses: data.partitionData.map(({ index, records }) => {
-          const partition = topic?.partitions[index]
-          if (partition === undefined) return { index, errorCode: unknown, baseOffset: -1 }
+    const responses: TopicResponse[] = []
+    const unknown =
+      version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    for (const { name, topicId, partitionData } of request.topicData) {
+      const topic = version >= 13 ? catalog.byId(topicId) : catalog.byName(name)
+      const partitionResponses: PartitionResponse[] = []
+      responses.push({ name, topicId, partitionResponses })
+      for (const { index, records } of partitionData) {
+        const partition = topic?.partitions[index]
+        if (partition === undefined) {
+          partitionResponses.push({ index, errorCode: unknown, baseOffset: -1 })
+        } else {
           const produced = produce(partition, records, request, context)
           if (produced.kind === 'stored') addOnce(durable, produced.durable)
-          return present(partition, produced)
-        }),
+          partitionResponses.push(present(partition, produced))
+        }
+        yield batchItems + (records?.length ?? 0) / itemBytes
       }
-    })
-    if (request.acks === 0) return answerNothing(responses, durable, context)
+    }
+    if (request.acks === 0) return answerNothing(responses, context)
     const settled = durable.length === 1 ? durable[0]! : Promise.all(durable)
     return settled.then(
       () => whenDrained({ responses }, context),
@@ -56,40 +64,53 @@ export const produceHandlers: Handlers = {
   InitProducerId: (request, context) =>
     forward(context.transactions, 'InitProducerId', request, context),
 
-  DeleteRecords: async (request, { catalog }) => ({
-    topics: await Promise.all(
-      request.topics.map(async ({ name, partitions }) => ({
-        name,
-        partitions: await Promise.all(
-          partitions.map(({ partitionIndex, offset }) =>
-            deleteRecords(catalog.partition(name, partitionIndex), partitionIndex, offset),
-          ),
-        ),
-      })),
-    ),
-  }),
+  *DeleteRecords({ topics }, { catalog }) {
+    const gathering = new Gathering()
+    const answered: { readonly name: string; readonly partitions: DeletedRecords[] }[] = []
+    for (const { name, partitions: asked } of topics) {
+      const partitions: DeletedRecords[] = []
+      answered.push({ name, partitions })
+      for (const { partitionIndex, offset } of asked) {
+        const partition = catalog.partition(name, partitionIndex)
+        gathering.add(partitions, deleteRecords(partition, partitionIndex, offset))
+        yield batchItems
+      }
+    }
+    return once(gathering.whole(), { topics: answered })
+  },
 
-  DescribeProducers: (request, { catalog }) => ({
-    topics: request.topics.map(({ name, partitionIndexes }) => ({
-      name,
-      partitions: partitionIndexes.map((partitionIndex) => {
-        const log = catalog.partition(name, partitionIndex)?.log
-        if (log === undefined) {
-          const errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-          return { partitionIndex, errorCode, errorMessage: errorText(errorCode) }
-        }
-        const activeProducers = log.producerStates().map((producer) => ({
-          producerId: producer.producerId,
-          producerEpoch: producer.epoch,
-          lastSequence: producer.batches.at(-1)?.lastSequence ?? -1,
-          lastTimestamp: producer.usedAt,
-          coordinatorEpoch: 0,
-          currentTxnStartOffset: producer.transactionStart,
-        }))
-        return { partitionIndex, activeProducers }
-      }),
-    })),
-  }),
+  *DescribeProducers(request, { catalog }) {
+    const topics: DescribedTopic[] = []
+    for (const { name, partitionIndexes } of request.topics) {
+      const partitions: DescribedPartition[] = []
+      topics.push({ name, partitions })
+      for (const index of partitionIndexes) {
+        const described = describeProducers(catalog.partition(name, index), index)
+        partitions.push(described)
+        yield 1 + (described.activeProducers?.length ?? 0)
+      }
+    }
+    return { topics }
+  },
+}
+
+function describeProducers(
+  partition: Partition | undefined,
+  partitionIndex: number,
+): DescribedPartition {
+  if (partition === undefined) {
+    const errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return { partitionIndex, errorCode, errorMessage: errorText(errorCode) }
+  }
+  const activeProducers = partition.log.producerStates().map((producer) => ({
+    producerId: producer.producerId,
+    producerEpoch: producer.epoch,
+    lastSequence: producer.batches.at(-1)?.lastSequence ?? -1,
+    lastTimestamp: producer.usedAt,
+    coordinatorEpoch: 0,
+    currentTxnStartOffset: producer.transactionStart,
+  }))
+  return { partitionIndex, activeProducers }
 }
 
 function produce(
@@ -198,10 +219,8 @@ function refuseAll(
 /** With acks=0 nobody reads an error, but a client whose connection ends asks for new metadata. */
 function answerNothing(
   responses: readonly TopicResponse[],
-  durable: readonly Promise<void>[],
   context: RequestContext,
 ): undefined | Promise<undefined> {
-  for (const promise of durable) promise.catch(() => {})
   for (const { partitionResponses } of responses) {
     const failed = partitionResponses?.find(({ errorCode }) => errorCode !== ErrorCode.NONE)
     if (failed === undefined) continue
@@ -220,19 +239,32 @@ function whenDrained<T>(response: T, { store }: RequestContext): T | Promise<T> 
 
 /** Appends of one turn mostly share one group commit, and so one promise. */
 function addOnce(promises: Promise<void>[], promise: Promise<void>): void {
-  if (!promises.includes(promise)) promises.push(promise)
+  if (promises.includes(promise)) return
+  promises.push(promise)
+  // It may fail while the batches after it still wait for their turn; who waits for all hears of it.
+  promise.catch(() => {})
 }
 
-async function deleteRecords(
+interface DeletedRecords {
+  readonly partitionIndex: number
+  readonly lowWatermark: number
+  readonly errorCode: number
+}
+
+function deleteRecords(
   partition: Partition | undefined,
   partitionIndex: number,
   offset: number,
-): Promise<{ partitionIndex: number; lowWatermark: number; errorCode: number }> {
+): DeletedRecords | Promise<DeletedRecords> {
   const refuse = (errorCode: number) => ({ partitionIndex, lowWatermark: -1, errorCode })
   if (partition === undefined) return refuse(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
   const { log } = partition
   const before = offset === -1 ? log.highWatermark : offset
   if (before < 0 || before > log.highWatermark) return refuse(ErrorCode.OFFSET_OUT_OF_RANGE)
-  if (before > log.startOffset) await log.deleteBefore(before)
-  return { partitionIndex, lowWatermark: log.startOffset, errorCode: ErrorCode.NONE }
+  const deleted = () => ({
+    partitionIndex,
+    lowWatermark: log.startOffset,
+    errorCode: ErrorCode.NONE,
+  })
+  return before > log.startOffset ? log.deleteBefore(before).then(deleted) : deleted()
 }

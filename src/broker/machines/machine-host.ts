@@ -7,11 +7,14 @@
  * crash may take back. Effects run right after the changes are applied: every log of a broker shares one
  * journal, so what an effect writes can never survive the change that caused it.
  *
+ * A machine that decides in steps may take several turns for a command; what comes meanwhile waits for it.
+ *
  * The log is numbered (`coordinator.groups-1`). One grown long is shortened when it is opened: the state is dumped
  * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
  */
 import { assert, isHeadwaterError } from '../../base/errors.ts'
 import type { Instant } from '../../base/instant.ts'
+import { finish, type Steps } from '../../base/steps.ts'
 import type { Reply } from '../../coordinator/answer.ts'
 import type { AnswerOf } from '../../coordinator/commands.ts'
 import { replay, type Decision, type Machine } from '../../coordinator/machine.ts'
@@ -20,15 +23,23 @@ import type { LogStore } from '../../log/store/log-store.ts'
 import type { Log } from '../../log/log.ts'
 import { splitBatches } from '../../records/batch.ts'
 import { BatchBuilder, decodeRecords } from '../../records/record.ts'
+import type { Turns } from '../turns.ts'
 import { AttentiveClock } from './attentive-clock.ts'
 
 const replayReadBytes = 1024 * 1024
 /** Changes of a dump in one batch. */
 const dumpBatchBytes = 256 * 1024
 
+/** Changes encoded between two looks at whose turn it is. */
+const encodeStride = 16
+/** What a reply costs whoever waits for it, beside items that are only looked up. */
+const replyItems = 4
+
 export interface MachineHostOptions<Effect> {
   readonly store: LogStore
   readonly clock: Clock
+  /** What runs a machine that decides in steps. */
+  readonly turns: Turns
   /** A log with more bytes than this is shortened when it is opened. */
   readonly logBytesMax: number
   /** Runs an effect; replies of its decision wait for the promise, if there is one. */
@@ -38,6 +49,11 @@ export interface MachineHostOptions<Effect> {
 /** The answer before it is durable, and what to wait for before telling anyone. */
 export interface Provisional<R> {
   readonly response: R
+  readonly durable: Promise<void> | undefined
+}
+
+interface Executed<Change, Effect> {
+  readonly decision: Decision<Change, Effect>
   readonly durable: Promise<void> | undefined
 }
 
@@ -51,10 +67,14 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   readonly #machine: Machine<State, Command, Change, Effect>
   readonly #log: Log
   readonly #clock: Clock
+  readonly #turns: Turns
   /** What machines know as the monotonic clock. */
   readonly #attentive: AttentiveClock
   readonly #runEffect: (effect: Effect) => Promise<void> | void
   readonly #waiters = new Map<string, Waiter>()
+  /** Commands that came while a long one is decided. */
+  readonly #queue: Command[] = []
+  #isDeciding = false
   #nextToken = 1
   #timer: Timer | undefined
   #wakeAt = Infinity
@@ -71,6 +91,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     this.state = state
     this.#log = log
     this.#clock = options.clock
+    this.#turns = options.turns
     this.#attentive = new AttentiveClock(options.clock)
     this.#runEffect = options.runEffect
   }
@@ -93,7 +114,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   /** Decides what a replay left to do: effects to run again, timeouts to set. */
   start(): void {
-    for (const command of this.#machine.afterReplay(this.state)) this.tell(command)
+    for (const command of this.#machine.afterReplay(this.state)) this.#execute(command)
   }
 
   /** Asks, and waits for the durable answer. */
@@ -108,6 +129,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   /** Asks a command that is always answered by its own decision, and gives the answer at once. */
   ask<C extends Command>(make: (token: string) => C): Provisional<AnswerOf<C['type']>> {
+    assert(!this.#isInTurns, `${this.#machine.name} may take its time to answer`)
     const token = this.#token()
     const { decision, durable } = this.#execute(make(token))
     const own = decision.replies.find((reply) => reply.to === token)
@@ -117,7 +139,38 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   /** Gives a command whose answer, if any, goes to whoever waits for its token. */
   tell(command: Command): void {
-    this.#execute(command)
+    if (!this.#isInTurns) return void this.#execute(command)
+    if (this.#isDeciding) return void this.#queue.push(command)
+    const decided = this.#turns.run(this.#executeInSteps(command))
+    if (!(decided instanceof Promise)) return
+    this.#isDeciding = true
+    void decided
+      .catch((error: unknown) => this.#refuseCommand(command, error))
+      .then(() => this.#resume())
+  }
+
+  get #isInTurns(): boolean {
+    return this.#machine.decideInSteps !== undefined
+  }
+
+  #refuseCommand(command: Command, error: unknown): void {
+    if (this.#closed !== undefined) return
+    const waiter = 'token' in command ? this.#waiters.get(command.token as string) : undefined
+    if (waiter === undefined) throw error
+    waiter.reject(error)
+  }
+
+  #resume(): void {
+    this.#isDeciding = false
+    while (!this.#isDeciding && this.#closed === undefined) {
+      const command = this.#queue.shift()
+      if (command === undefined) return
+      try {
+        this.tell(command)
+      } catch (error) {
+        this.#refuseCommand(command, error)
+      }
+    }
   }
 
   /** Fails what still waits, and every later command. */
@@ -132,15 +185,37 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     return `${this.#nextToken++}`
   }
 
-  #execute(command: Command): {
-    decision: Decision<Change, Effect>
-    durable: Promise<void> | undefined
-  } {
+  #execute(command: Command): Executed<Change, Effect> {
+    const now = this.#now()
+    const decision = this.#machine.decide(this.state, command, now)
+    const durable = this.#store(finish(encodeChanges(this.#machine, decision.changes, now.wallMs)))
+    for (const change of decision.changes) this.#machine.apply(this.state, change)
+    return this.#conclude(decision, durable)
+  }
+
+  *#executeInSteps(command: Command): Steps<Executed<Change, Effect>> {
+    const now = this.#now()
+    const decision = yield* this.#machine.decideInSteps!(this.state, command, now)
+    const batch = yield* encodeChanges(this.#machine, decision.changes, now.wallMs)
+    if (this.#closed !== undefined) throw this.#closed
+    const durable = this.#store(batch)
+    for (const change of decision.changes) {
+      this.#machine.apply(this.state, change)
+      yield 1
+    }
+    return this.#conclude(decision, durable)
+  }
+
+  #now(): Instant {
     const now: Instant = { monotonicMs: this.#attentive.now(), wallMs: this.#clock.now() }
     if (this.#closed !== undefined) throw this.#closed
-    const decision = this.#machine.decide(this.state, command, now)
-    const durable = this.#store(decision.changes, now.wallMs)
-    for (const change of decision.changes) this.#machine.apply(this.state, change)
+    return now
+  }
+
+  #conclude(
+    decision: Decision<Change, Effect>,
+    durable: Promise<void> | undefined,
+  ): Executed<Change, Effect> {
     if (decision.wakeAt !== undefined) this.#wakeBy(decision.wakeAt)
     const running: Promise<void>[] = []
     for (const effect of decision.effects) {
@@ -153,8 +228,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   }
 
   /** Appends what is to be stored. The promise is that of the last batch that is not durable yet. */
-  #store(changes: readonly Change[], wallMs: number): Promise<void> | undefined {
-    const batch = encodeChanges(this.#machine, changes, wallMs)
+  #store(batch: Uint8Array | undefined): Promise<void> | undefined {
     if (batch === undefined) return this.#lastDurable
     const result = this.#log.append(batch)
     assert(result.kind === 'appended', 'a coordinator log refused a batch')
@@ -180,10 +254,16 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     )
   }
 
+  /** A reply may be all that a client waited for; many of them, as after a rebalance, take turns. */
   #deliver(replies: readonly Reply[]): void {
+    void this.#turns.run(this.#resolve(replies))
+  }
+
+  *#resolve(replies: readonly Reply[]): Steps<void> {
     for (const reply of replies) {
       this.#waiters.get(reply.to)?.resolve(reply.response)
       this.#waiters.delete(reply.to)
+      yield replyItems
     }
   }
 
@@ -210,13 +290,15 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   }
 }
 
-function encodeChanges<State, Command, Change, Effect>(
+function* encodeChanges<State, Command, Change, Effect>(
   machine: Machine<State, Command, Change, Effect>,
   changes: readonly Change[],
   now: number,
-): Uint8Array | undefined {
+): Steps<Uint8Array | undefined> {
   let builder: BatchBuilder | undefined
+  let count = 0
   for (const change of changes) {
+    if (++count % encodeStride === 0) yield encodeStride
     const bytes = machine.encode(change)
     if (bytes === undefined) continue
     builder ??= new BatchBuilder(256)

@@ -17,6 +17,16 @@ import type { Peer } from '../peer.ts'
 /** The chunks of one response, or undefined when the request gets none (a produce with acks=0). */
 export type Answer = Uint8Array[] | undefined
 
+/** A request that has begun: nothing that comes after it can overtake it any more. */
+export interface Begun {
+  readonly answer: Answer | Promise<Answer>
+}
+
+/** A request so long that it takes turns to begin it; until then nothing that comes after it begins. */
+export interface Beginning {
+  readonly begun: Promise<Begun>
+}
+
 export interface ConnectionOptions {
   readonly frameBytesMax: number
   readonly requestsInFlightMax: number
@@ -27,7 +37,7 @@ export interface ConnectionOptions {
   /** What the listener advertises; the address the client dialled when left out. */
   readonly advertised?: Address
   /** Begins one request. What it throws, at once or later, closes the connection. */
-  readonly dispatch: (frame: Uint8Array, peer: Peer) => Answer | Promise<Answer>
+  readonly dispatch: (frame: Uint8Array, peer: Peer) => Answer | Promise<Answer> | Beginning
   /** Called once; `reason` when the broker closed it for a fault. */
   readonly onClosed: (connection: Connection, reason?: string) => void
 }
@@ -52,6 +62,7 @@ export class Connection implements Peer {
   #waiting: Uint8Array[] = []
   #nextWaiting = 0
   #inFlightBytes = 0
+  #isBeginning = false
   #draining = false
   #paused = false
   #pumpScheduled = false
@@ -120,6 +131,7 @@ export class Connection implements Peer {
     return (
       !this.#closed &&
       !this.#draining &&
+      !this.#isBeginning &&
       this.#inFlight.length < this.#options.requestsInFlightMax &&
       this.#inFlightBytes < this.#options.requestBytesInFlightMax
     )
@@ -131,12 +143,9 @@ export class Connection implements Peer {
     this.#inFlightBytes += frame.length
     try {
       const answer = this.#options.dispatch(frame, this)
-      if (answer instanceof Promise) {
-        answer.then(
-          (late) => this.#finish(slot, late),
-          (error: unknown) => this.#fail(error),
-        )
-      } else {
+      if (answer instanceof Promise) this.#await(slot, answer)
+      else if (answer !== undefined && 'begun' in answer) this.#awaitBeginning(slot, answer)
+      else {
         slot.answer = answer
         slot.done = true
       }
@@ -145,11 +154,35 @@ export class Connection implements Peer {
     }
   }
 
+  #await(slot: Slot, answer: Promise<Answer>): void {
+    answer.then(
+      (late) => this.#finish(slot, late),
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #awaitBeginning(slot: Slot, { begun }: Beginning): void {
+    this.#isBeginning = true
+    begun.then(
+      ({ answer }) => {
+        this.#isBeginning = false
+        if (answer instanceof Promise) this.#await(slot, answer)
+        else this.#finish(slot, answer)
+        this.#schedulePump()
+      },
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
   /** Answers that become ready in one turn (a group commit wakes many) leave in one write. */
   #finish(slot: Slot, answer: Answer): void {
     slot.answer = answer
     slot.done = true
-    if (this.#pumpScheduled || this.#inFlight[0]?.done !== true) return
+    if (this.#inFlight[0]?.done === true) this.#schedulePump()
+  }
+
+  #schedulePump(): void {
+    if (this.#pumpScheduled) return
     this.#pumpScheduled = true
     queueMicrotask(() => this.#pump())
   }

@@ -5,6 +5,8 @@ import { HeadwaterError } from '../../../src/base/errors.ts'
 import {
   Connection,
   type Answer,
+  type Beginning,
+  type Begun,
   type ConnectionOptions,
 } from '../../../src/broker/server/connection.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
@@ -26,7 +28,7 @@ interface Client {
 }
 
 function connect(
-  dispatch: (value: number) => Answer | Promise<Answer>,
+  dispatch: (value: number) => Answer | Promise<Answer> | Beginning,
   options: Partial<ConnectionOptions> & { pipe?: PipeOptions } = {},
 ): Client {
   const [ours, theirs] = pipe(options.pipe)
@@ -57,6 +59,49 @@ test('answers leave in the order of the requests, whatever order they are ready 
   slow.resolve([Uint8Array.of(1)])
   await turn()
   assert.deepEqual(received, [1, 2, 3])
+})
+
+test('nothing begins behind a request that takes turns to begin', async () => {
+  const long = Promise.withResolvers<Begun>()
+  const slow = Promise.withResolvers<Answer>()
+  const begun: number[] = []
+  const { duplex, received } = connect((value) => {
+    begun.push(value)
+    return value === 1 ? { begun: long.promise } : [Uint8Array.of(value)]
+  })
+  duplex.write([frame(1), frame(2)])
+  await turn()
+  duplex.write([frame(3)])
+  await turn()
+  assert.deepEqual(begun, [1])
+  long.resolve({ answer: slow.promise })
+  await turn()
+  assert.deepEqual(begun, [1, 2, 3])
+  assert.deepEqual(received, [])
+  slow.resolve([Uint8Array.of(1)])
+  await turn()
+  assert.deepEqual(received, [1, 2, 3])
+})
+
+test('a request that took turns to begin may be answered at once, and the next begins', async () => {
+  const { duplex, received } = connect((value) => ({
+    begun: turn().then(() => ({ answer: [Uint8Array.of(value)] })),
+  }))
+  duplex.write([frame(1), frame(2), frame(3)])
+  for (let i = 0; i < 8; i++) await turn()
+  assert.deepEqual(received, [1, 2, 3])
+})
+
+test('a request that fails while it begins closes the connection, and nothing after it begins', async () => {
+  const begun: number[] = []
+  const { duplex, closed } = connect((value) => {
+    begun.push(value)
+    return { begun: Promise.reject(new HeadwaterError('frame-invalid', 'no message')) }
+  })
+  duplex.write([frame(1), frame(2)])
+  await turn()
+  assert.deepEqual(begun, [1])
+  assert.deepEqual(closed, ['no message'])
 })
 
 test('a request that wants no answer gets none and holds nobody up', async () => {

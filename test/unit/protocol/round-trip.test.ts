@@ -3,12 +3,15 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { concatBytes } from '../../../src/base/bytes.ts'
 import { HeadwaterError } from '../../../src/base/errors.ts'
+import { finish } from '../../../src/base/steps.ts'
 import { apiNames, apis, type ApiName } from '../../../src/protocol/api.ts'
 import {
   decodeRequest,
+  decodeRequestInSteps,
   decodeResponse,
   encodeRequest,
   encodeResponse,
+  encodeResponseInSteps,
 } from '../../../src/protocol/frame.ts'
 import { valueOf } from './arbitrary.ts'
 
@@ -24,6 +27,7 @@ describe('every message in every version', () => {
             const frame = withoutLength(encodeRequest(api, version, id, clientId, body as object))
             const decoded = decodeRequest(frame)
             assert.deepEqual(decoded, { api, version, correlationId: id, clientId, body })
+            assert.deepEqual(finish(decodeRequestInSteps(frame)), decoded)
           }),
           runs,
         )
@@ -32,6 +36,8 @@ describe('every message in every version', () => {
           fc.property(responses, fc.nat(), (body, correlationId) => {
             const frame = withoutLength(encodeResponse(api, version, correlationId, body as object))
             assert.deepEqual(decodeResponse(api, version, frame), { correlationId, body })
+            const steps = encodeResponseInSteps(api, version, correlationId, body as object)
+            assert.deepEqual(withoutLength(finish(steps)), frame)
           }),
           runs,
         )
@@ -46,7 +52,9 @@ describe('every message in every version', () => {
             const frame = withoutLength(encodeRequest(api, version, 1, 'c', body as object))
             // Also by the last byte alone, so none that we send is more than is read.
             for (const length of [cut % frame.length, frame.length - 1]) {
-              assert.throws(() => decodeRequest(frame.subarray(0, length)), isInvalid)
+              const short = frame.subarray(0, length)
+              assert.throws(() => decodeRequest(short), isInvalid)
+              assert.throws(() => finish(decodeRequestInSteps(short)), isInvalid)
             }
           }),
           runs,
