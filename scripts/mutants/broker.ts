@@ -196,4 +196,32 @@ export const broker: readonly Mutant[] = [
     instead: '',
     tests: ['test/unit/broker/coordinators.test.ts'],
   },
+  {
+    name: 'turnItems',
+    file: 'src/broker/turns.ts',
+    text: 'if (items > counted && items >= this.#left) break',
+    instead: 'if (items > counted && items < 0) break',
+    tests: ['test/unit/broker/turns.test.ts'],
+  },
+  {
+    name: 'nothing begins behind a request that takes turns to begin',
+    file: 'src/broker/server/connection.ts',
+    text: '      !this.#isBeginning &&\n',
+    instead: '',
+    tests: connection,
+  },
+  {
+    name: 'work for a client that is gone ends',
+    file: 'src/broker/turns.ts',
+    text: 'if (isGone) throw gone()',
+    instead: 'if (isGone && steps === undefined) throw gone()',
+    tests: ['test/unit/broker/turns.test.ts'],
+  },
+  {
+    name: 'filtersMax',
+    file: 'src/broker/handlers/group-admin.ts',
+    text: 'filters > context.config.filtersMax',
+    instead: 'filters < 0',
+    tests: ['test/unit/broker/long-requests.test.ts'],
+  },
 ]
