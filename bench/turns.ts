@@ -40,9 +40,9 @@ for (const { api, what, send } of requestsOfManyItems) {
   byApi.set(api, [...(byApi.get(api) ?? []), text])
   console.log(`${api}: ${text}`)
 }
-const closed = once(child, 'close')
+const ended = once(child, 'exit')
 child.disconnect()
-await closed
+await ended
 rmSync(directory, { recursive: true, force: true })
 
 async function longestMs(): Promise<number> {
