@@ -244,4 +244,18 @@ export const below: readonly Mutant[] = [
     instead: 'const timer = setTimeout(() => socket.destroy(), 20 * closeTimeoutMs).unref()',
     tests: ['test/unit/io/node-network.test.ts'],
   },
+  {
+    name: 'tagsMax',
+    file: 'src/protocol/wire.ts',
+    text: 'if (count <= tagsMax) return count',
+    instead: 'if (count >= 0) return count',
+    tests: ['test/unit/protocol/frame.test.ts'],
+  },
+  {
+    name: 'requestTextBytesMax',
+    file: 'src/protocol/schema.ts',
+    text: 'if (length > target.textBytesMax)',
+    instead: 'if (length > target.textBytesMax && target === undefined)',
+    tests: ['test/unit/protocol/frame.test.ts'],
+  },
 ]

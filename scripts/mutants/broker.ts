@@ -7,8 +7,6 @@ const deadlines = ['test/unit/broker/connection-deadlines.test.ts']
 const memory = ['test/unit/broker/connection-memory.test.ts']
 const clocks = ['test/unit/broker/attentive-clock.test.ts']
 const bounds = ['test/unit/broker/bounds.test.ts']
-const records = ['test/unit/broker/records.test.ts']
-const recordCheck = ['test/unit/broker/record-check.test.ts']
 const listeners = ['test/unit/broker/listeners.test.ts']
 
 export const broker: readonly Mutant[] = [
@@ -286,90 +284,6 @@ export const broker: readonly Mutant[] = [
     tests: bounds,
   },
   {
-    name: 'max.message.bytes',
-    file: 'src/broker/serving/partition.ts',
-    text: 'header.sizeBytes > limits.messageBytesMax',
-    instead: 'header.sizeBytes < 0',
-    tests: ['test/unit/broker/produce.test.ts'],
-  },
-  {
-    name: 'message.timestamp.after.max.ms',
-    file: 'src/broker/serving/partition.ts',
-    text: 'const newest = logAppendTime ? Infinity : now + timestampAfterMsMax',
-    instead: 'const newest = timestampAfterMsMax < 0 ? now : Infinity',
-    tests: ['test/unit/broker/produce.test.ts'],
-  },
-  {
-    name: 'records are looked into',
-    file: 'src/broker/serving/record-check.ts',
-    text: "if (planted.has('trust-batch-headers')) return",
-    instead: "if (!planted.has('trust-batch-headers')) return",
-    tests: records,
-  },
-  {
-    name: 'unfoldedBytesMax',
-    file: 'src/broker/serving/record-check.ts',
-    text: 'bytesMax: this.#bounds.unfoldedBytesMax,',
-    instead: 'bytesMax: 1000 * this.#bounds.unfoldedBytesMax,',
-    tests: records,
-  },
-  {
-    name: 'recordErrorsMax',
-    file: 'src/records/walk.ts',
-    text: 'if (this.#unfit.length < this.#unfitMax) ',
-    instead: '',
-    tests: records,
-  },
-  {
-    name: 'lookUpsMax',
-    file: 'src/broker/broker.ts',
-    text: 'new Gate(config.lookUpsMax)',
-    instead: 'new Gate(100 * config.lookUpsMax)',
-    tests: records,
-  },
-  {
-    name: 'unfoldedBytesMax of a batch that is looked up',
-    file: 'src/log/segments/times.ts',
-    text: 'const bounds = { bytesMax: unfoldedBytesMax, ',
-    instead: 'const bounds = { bytesMax: Infinity + 0 * unfoldedBytesMax, ',
-    tests: ['test/unit/log/times.test.ts'],
-  },
-  {
-    name: 'max.decompressed.message.bytes',
-    file: 'src/broker/serving/partition.ts',
-    text: "number('max.decompressed.message.bytes', Infinity)",
-    instead: 'number === undefined ? 0 : Infinity',
-    tests: records,
-  },
-  {
-    name: 'a producer’s batches wait for the one that is looked at',
-    file: 'src/broker/serving/record-check.ts',
-    text: 'const before = this.#behind.get(peer)',
-    instead: 'const before = this.#behind.get(this)',
-    tests: records,
-  },
-  {
-    name: 'work of a turn',
-    file: 'src/broker/serving/record-check.ts',
-    text: "if (this.#spent >= turnWorkMax) return 'in another turn'",
-    instead: '',
-    tests: recordCheck,
-  },
-  {
-    name: 'slices of a large batch',
-    file: 'src/broker/serving/record-check.ts',
-    text: 'return this.#spent >= turnWorkMax ? this.#room() : undefined',
-    instead: 'return this.#spent < 0 ? this.#room() : undefined',
-    tests: recordCheck,
-  },
-  {
-    name: 'one large batch at a time',
-    file: 'src/broker/serving/record-check.ts',
-    text: 'this.#large = looked.catch(() => undefined)',
-    instead: '',
-    tests: recordCheck,
-  },
-  {
     name: 'coordinatorLogBytesMax',
     file: 'src/broker/machines/machine-host.ts',
     text: 'if (log.sizeBytes > options.logBytesMax && !replayed.hasLostChanges) {',
@@ -382,5 +296,33 @@ export const broker: readonly Mutant[] = [
     text: '  forgetGoneTopics(coordinators)\n',
     instead: '',
     tests: ['test/unit/broker/coordinators.test.ts'],
+  },
+  {
+    name: 'turnItems',
+    file: 'src/broker/turns.ts',
+    text: 'if (items > counted && items >= this.#left) break',
+    instead: 'if (items > counted && items < 0) break',
+    tests: ['test/unit/broker/turns.test.ts'],
+  },
+  {
+    name: 'nothing begins behind a request that takes turns to begin',
+    file: 'src/broker/server/connection.ts',
+    text: '      !this.#isBeginning &&\n',
+    instead: '',
+    tests: connection,
+  },
+  {
+    name: 'work for a client that is gone ends',
+    file: 'src/broker/turns.ts',
+    text: 'if (isGone) throw gone()',
+    instead: 'if (isGone && steps === undefined) throw gone()',
+    tests: ['test/unit/broker/turns.test.ts'],
+  },
+  {
+    name: 'filtersMax',
+    file: 'src/broker/handlers/group-admin.ts',
+    text: 'filters > context.config.filtersMax',
+    instead: 'filters < 0',
+    tests: ['test/unit/broker/long-requests.test.ts'],
   },
 ]

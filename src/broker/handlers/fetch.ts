@@ -11,6 +11,7 @@
  */
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { adjoined } from '../../base/bytes.ts'
+import type { Steps } from '../../base/steps.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { nextOffsetOf, readBatchHeader } from '../../records/batch.ts'
 import type { Handlers, RequestContext } from './context.ts'
@@ -30,33 +31,67 @@ type PartitionResponse = NonNullable<TopicResponse['partitions']>[number]
 /** Topics are named by id from this version on (KIP-516). */
 const topicIdVersion = 13
 
+/** Partitions that are seen to between two looks at whose turn it is. */
+const stride = 32
+
 export const fetchHandlers: Handlers = {
-  Fetch: (request, context) => {
-    const asked = eachOnce(request.topics.flatMap((topic) => targetsOf(topic)))
+  *Fetch(request, context) {
+    const asked = yield* eachOnce(request.topics)
     const { sessionId, sessionEpoch } = request
     const usesIds = context.version >= topicIdVersion
-    const choice = context.sessions.choose(sessionId, sessionEpoch, asked.length, usesIds)
+    const choice = context.sessions.choose(sessionId, sessionEpoch, asked.size, usesIds)
     if (choice.kind === 'refused') return { errorCode: choice.errorCode }
-    return fetch(new Reading(choice, asked, request, context), request, context)
+    const session = sessionOf(choice)
+    if (session !== undefined) yield* update(session, asked.values(), request)
+    const reading = new Reading(choice, request, context)
+    const targets = session === undefined ? asked.values() : targetsIn(session)
+    let count = 0
+    for (const target of targets) {
+      reading.add(target)
+      if (++count % stride === 0) yield stride
+    }
+    return fetch(reading, request, context)
   },
 }
 
 async function fetch(
   reading: Reading,
   request: FetchRequest,
-  { clock, config, peer, room, waiting }: RequestContext,
+  { clock, config, peer, room, turns, waiting }: RequestContext,
 ): Promise<ResponseInput<'Fetch'>> {
   const isFirst = room.whenFirst()
   if (isFirst !== undefined) await isFirst
   const begun = clock.monotonic()
   await reading.read(room)
-  if (reading.isShort || reading.hasEnough(request.minBytes)) return reading.response()
+  if (reading.isShort || reading.hasEnough(request.minBytes))
+    return turns.run(reading.response(), peer)
   const maxWaitMs = Math.min(request.maxWaitMs, config.fetchWaitMsMax) - (clock.monotonic() - begun)
   reading.letGo(room)
   const satisfied = (): boolean => reading.hasEnough(request.minBytes)
   await waiting.wait({ logs: reading.logs(), maxWaitMs, peer, satisfied })
   if (reading.hasEnough(1)) await reading.read(room)
-  return reading.response()
+  return turns.run(reading.response(), peer)
+}
+
+/** Tells a session what a request adds, changes and forgets. */
+function* update(
+  session: FetchSession,
+  asked: Iterable<FetchTarget>,
+  request: FetchRequest,
+): Steps<void> {
+  for (const target of forgottenTargets(request.forgottenTopicsData)) {
+    session.update([], [target])
+    yield 1
+  }
+  for (const target of asked) {
+    session.update([target], [])
+    yield 1
+  }
+}
+
+/** As they are now: a request of the same session that comes meanwhile changes others. */
+function targetsIn({ targets }: FetchSession): readonly FetchTarget[] {
+  return Array.from(targets.values(), ({ target }) => target)
 }
 
 interface Item {
@@ -75,41 +110,30 @@ class Reading {
   isShort = false
   #bytes = 0
   #failed = false
-  readonly #items: Item[]
+  readonly #items: Item[] = []
   readonly #readCommitted: boolean
   readonly #bytesMax: number
   /** What there is room for this time. */
   #roomBytes = 0
   readonly #choice: SessionChoice
-  readonly #version: number
-  readonly #report: RequestContext['report']
+  readonly #context: RequestContext
 
-  constructor(
-    choice: SessionChoice,
-    asked: readonly FetchTarget[],
-    request: FetchRequest,
-    context: RequestContext,
-  ) {
+  constructor(choice: SessionChoice, request: FetchRequest, context: RequestContext) {
     this.#choice = choice
     this.#readCommitted = request.isolationLevel === 1
     this.#bytesMax = Math.min(request.maxBytes, context.config.fetchBytesMax)
-    this.#version = context.version
-    this.#report = context.report
-    const session = sessionOf(choice)
-    session?.update(
-      asked,
-      request.forgottenTopicsData.flatMap((topic) => forgottenTargets(topic)),
-    )
-    const targets =
-      session === undefined ? asked : Array.from(session.targets.values(), ({ target }) => target)
-    this.#items = targets.map((target) => ({
+    this.#context = context
+  }
+
+  add(target: FetchTarget): void {
+    this.#items.push({
       target,
-      partition: partitionOf(target, context),
+      partition: partitionOf(target, this.#context),
       errorCode: ErrorCode.NONE,
       nextOffset: target.fetchOffset,
       batches: [],
       bytes: 0,
-    }))
+    })
   }
 
   *logs(): Iterable<Partition['log']> {
@@ -148,8 +172,14 @@ class Reading {
   }
 
   async #readAll(): Promise<void> {
+    const { turns, peer } = this.#context
     this.#bytes = 0
+    let count = 0
     for (const item of this.#items) {
+      if (++count % stride === 0) {
+        const turn = turns.spend(stride, peer)
+        if (turn !== undefined) await turn
+      }
       item.batches = []
       item.bytes = 0
       item.nextOffset = item.target.fetchOffset
@@ -179,7 +209,7 @@ class Reading {
   }
 
   get #unknown(): number {
-    return this.#version >= topicIdVersion
+    return this.#context.version >= topicIdVersion
       ? ErrorCode.UNKNOWN_TOPIC_ID
       : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
   }
@@ -206,7 +236,7 @@ class Reading {
           // Files that went while they were read are no damage.
           item.errorCode = partition!.log.isDeleted
             ? this.#unknown
-            : partition!.unreadable(error, this.#report)
+            : partition!.unreadable(error, this.#context.report)
           this.#failed = true
         },
       )
@@ -228,13 +258,15 @@ class Reading {
     return diverges(target, partition!.log.epochEnd(target.lastFetchedEpoch))
   }
 
-  response(): ResponseInput<'Fetch'> {
+  *response(): Steps<ResponseInput<'Fetch'>> {
     const session = sessionOf(this.#choice)
     const topics = new Map<
       string,
       { topic: string; topicId: string; partitions: PartitionResponse[] }
     >()
+    let count = 0
     for (const item of this.#items) {
+      if (++count % stride === 0) yield stride
       const partition = this.#present(item)
       const news = session?.hasNews(item.target, partition, item.bytes) ?? true
       if (this.#choice.kind === 'incremental' && !news && partition.divergingEpoch === undefined)
@@ -295,26 +327,31 @@ function partitionOf(
 }
 
 /** As in Kafka a partition is read once a request, as it was named last, however often it is named. */
-function eachOnce(targets: readonly FetchTarget[]): FetchTarget[] {
-  return [...new Map(targets.map((target) => [keyOf(target), target])).values()]
+function* eachOnce(topics: FetchRequest['topics']): Steps<ReadonlyMap<string, FetchTarget>> {
+  const last = new Map<string, FetchTarget>()
+  let count = 0
+  for (const { topic, topicId, partitions } of topics) {
+    for (const each of partitions) {
+      const target = { ...each, topic, topicId }
+      last.set(keyOf(target), target)
+      if (++count % stride === 0) yield stride
+    }
+  }
+  return last
 }
 
-function targetsOf({ topic, topicId, partitions }: FetchRequest['topics'][number]): FetchTarget[] {
-  return partitions.map((each) => ({ ...each, topic, topicId }))
-}
-
-function forgottenTargets({
-  topic,
-  topicId,
-  partitions,
-}: FetchRequest['forgottenTopicsData'][number]): FetchTarget[] {
-  return partitions.map((partition) => ({
-    topic,
-    topicId,
-    partition,
-    fetchOffset: 0,
-    partitionMaxBytes: 0,
-    currentLeaderEpoch: -1,
-    lastFetchedEpoch: -1,
-  }))
+function* forgottenTargets(topics: FetchRequest['forgottenTopicsData']): Iterable<FetchTarget> {
+  for (const { topic, topicId, partitions } of topics) {
+    for (const partition of partitions) {
+      yield {
+        topic,
+        topicId,
+        partition,
+        fetchOffset: 0,
+        partitionMaxBytes: 0,
+        currentLeaderEpoch: -1,
+        lastFetchedEpoch: -1,
+      }
+    }
+  }
 }

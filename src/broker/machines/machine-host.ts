@@ -7,28 +7,34 @@
  * crash may take back. Effects run right after the changes are applied: every log of a broker shares one
  * journal, so what an effect writes can never survive the change that caused it.
  *
- * The log is numbered (`coordinator.groups-1`). One grown long is shortened when it is opened: the state is dumped
- * into the next number, and deleting the old one is the switch, so a crash leaves one or the other.
+ * A machine that decides in steps may take several turns for a command; what comes meanwhile waits for it.
  */
 import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
 import type { Instant } from '../../base/instant.ts'
+import type { Steps } from '../../base/steps.ts'
 import type { Reply } from '../../coordinator/answer.ts'
 import type { AnswerOf } from '../../coordinator/commands.ts'
-import { replay, type Decision, type Machine } from '../../coordinator/machine.ts'
+import type { Decision, Machine } from '../../coordinator/machine.ts'
 import type { Clock, Timer } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
 import type { Log } from '../../log/log.ts'
-import { nextOffsetOf, readBatchHeader, splitBatches } from '../../records/batch.ts'
-import { BatchBuilder, decodeRecords } from '../../records/record.ts'
+import { BatchBuilder } from '../../records/record.ts'
+import type { Turns } from '../turns.ts'
 import { AttentiveClock } from './attentive-clock.ts'
+import { openMachineLog, replayLog, shorten, type Replayed } from './machine-log.ts'
 
-const replayReadBytes = 1024 * 1024
-/** Changes of a dump in one batch. */
-const dumpBatchBytes = 256 * 1024
+/** Changes encoded between two looks at whose turn it is. */
+const encodeStride = 16
+/** What a reply costs whoever waits for it, beside items that are only looked up. */
+const replyItems = 4
+/** So many replies are given at once. */
+const fewReplies = 4
 
 export interface MachineHostOptions<Effect> {
   readonly store: LogStore
   readonly clock: Clock
+  /** What runs a machine that decides in steps. */
+  readonly turns: Turns
   /** A log with more bytes than this is shortened when it is opened. */
   readonly logBytesMax: number
   /** Runs an effect; replies of its decision wait for the promise, if there is one. */
@@ -40,6 +46,11 @@ export interface MachineHostOptions<Effect> {
 /** The answer before it is durable, and what to wait for before telling anyone. */
 export interface Provisional<R> {
   readonly response: R
+  readonly durable: Promise<void> | undefined
+}
+
+interface Executed<Change, Effect> {
+  readonly decision: Decision<Change, Effect>
   readonly durable: Promise<void> | undefined
 }
 
@@ -57,10 +68,14 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   readonly #machine: Machine<State, Command, Change, Effect>
   readonly #log: Log
   readonly #clock: Clock
+  readonly #turns: Turns
   /** What machines know as the monotonic clock. */
   readonly #attentive: AttentiveClock
   readonly #runEffect: (effect: Effect) => Promise<void> | void
   readonly #waiters = new Map<string, Waiter>()
+  /** Commands that came while a long one is decided. */
+  readonly #queue: Command[] = []
+  #isDeciding = false
   #nextToken = 1
   #timer: Timer | undefined
   #wakeAt = Infinity
@@ -80,6 +95,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     this.#closed = damage
     this.#log = log
     this.#clock = options.clock
+    this.#turns = options.turns
     this.#attentive = new AttentiveClock(options.clock)
     this.#runEffect = options.runEffect
   }
@@ -113,7 +129,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   /** Decides what a replay left to do: effects to run again, timeouts to set. */
   start(): void {
     if (this.damage !== undefined) return
-    for (const command of this.#machine.afterReplay(this.state)) this.tell(command)
+    for (const command of this.#machine.afterReplay(this.state)) this.#execute(command)
   }
 
   /** Asks, and waits for the durable answer. */
@@ -129,6 +145,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   /** Asks a command that is always answered by its own decision, and gives the answer at once. */
   ask<C extends Command>(make: (token: string) => C): Provisional<AnswerOf<C['type']>> {
+    assert(!this.#isInTurns, `${this.#machine.name} may take its time to answer`)
     const token = this.#token()
     const { decision, durable } = this.#execute(make(token))
     const own = decision.replies.find((reply) => reply.to === token)
@@ -138,7 +155,38 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   /** Gives a command whose answer, if any, goes to whoever waits for its token. */
   tell(command: Command): void {
-    this.#execute(command)
+    if (!this.#isInTurns) return void this.#execute(command)
+    if (this.#isDeciding) return void this.#queue.push(command)
+    const decided = this.#turns.run(this.#executeInSteps(command))
+    if (!(decided instanceof Promise)) return
+    this.#isDeciding = true
+    void decided
+      .catch((error: unknown) => this.#refuseCommand(command, error))
+      .then(() => this.#resume())
+  }
+
+  get #isInTurns(): boolean {
+    return this.#machine.decideInSteps !== undefined
+  }
+
+  #refuseCommand(command: Command, error: unknown): void {
+    if (this.#closed !== undefined) return
+    const waiter = 'token' in command ? this.#waiters.get(command.token as string) : undefined
+    if (waiter === undefined) throw error
+    waiter.reject(error)
+  }
+
+  #resume(): void {
+    this.#isDeciding = false
+    while (!this.#isDeciding && this.#closed === undefined) {
+      const command = this.#queue.shift()
+      if (command === undefined) return
+      try {
+        this.tell(command)
+      } catch (error) {
+        this.#refuseCommand(command, error)
+      }
+    }
   }
 
   /** Fails what still waits, and every later command. */
@@ -153,15 +201,56 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     return `${this.#nextToken++}`
   }
 
-  #execute(command: Command): {
-    decision: Decision<Change, Effect>
-    durable: Promise<void> | undefined
-  } {
+  #execute(command: Command): Executed<Change, Effect> {
+    const now = this.#now()
+    const decision = this.#machine.decide(this.state, command, now)
+    let builder: BatchBuilder | undefined
+    for (const change of decision.changes) builder = this.#encode(change, now, builder)
+    const durable = this.#store(builder?.finish())
+    for (const change of decision.changes) this.#machine.apply(this.state, change)
+    return this.#conclude(decision, durable)
+  }
+
+  *#executeInSteps(command: Command): Steps<Executed<Change, Effect>> {
+    const now = this.#now()
+    const decision = yield* this.#machine.decideInSteps!(this.state, command, now)
+    let builder: BatchBuilder | undefined
+    let count = 0
+    for (const change of decision.changes) {
+      builder = this.#encode(change, now, builder)
+      if (++count % encodeStride === 0) yield encodeStride
+    }
+    if (this.#closed !== undefined) throw this.#closed
+    const durable = this.#store(builder?.finish())
+    for (const change of decision.changes) {
+      this.#machine.apply(this.state, change)
+      yield 1
+    }
+    return this.#conclude(decision, durable)
+  }
+
+  #encode(
+    change: Change,
+    { wallMs }: Instant,
+    builder: BatchBuilder | undefined,
+  ): BatchBuilder | undefined {
+    const bytes = this.#machine.encode(change)
+    if (bytes === undefined) return builder
+    const begun = builder ?? new BatchBuilder(256)
+    begun.append(wallMs, null, bytes)
+    return begun
+  }
+
+  #now(): Instant {
     const now: Instant = { monotonicMs: this.#attentive.now(), wallMs: this.#clock.now() }
     if (this.#closed !== undefined) throw this.#closed
-    const decision = this.#machine.decide(this.state, command, now)
-    const durable = this.#store(decision.changes, now.wallMs)
-    for (const change of decision.changes) this.#machine.apply(this.state, change)
+    return now
+  }
+
+  #conclude(
+    decision: Decision<Change, Effect>,
+    durable: Promise<void> | undefined,
+  ): Executed<Change, Effect> {
     if (decision.wakeAt !== undefined) this.#wakeBy(decision.wakeAt)
     const running: Promise<void>[] = []
     for (const effect of decision.effects) {
@@ -174,8 +263,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   }
 
   /** Appends what is to be stored. The promise is that of the last batch that is not durable yet. */
-  #store(changes: readonly Change[], wallMs: number): Promise<void> | undefined {
-    const batch = encodeChanges(this.#machine, changes, wallMs)
+  #store(batch: Uint8Array | undefined): Promise<void> | undefined {
     if (batch === undefined) return this.#lastDurable
     const result = this.#log.append(batch)
     assert(result.kind === 'appended', 'a coordinator log refused a batch')
@@ -201,11 +289,22 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     )
   }
 
+  /** A reply may be all that a client waited for; many of them, as after a rebalance, take turns. */
   #deliver(replies: readonly Reply[]): void {
+    if (replies.length <= fewReplies) for (const reply of replies) this.#resolve(reply)
+    else void this.#turns.run(this.#resolveAll(replies))
+  }
+
+  *#resolveAll(replies: readonly Reply[]): Steps<void> {
     for (const reply of replies) {
-      this.#waiters.get(reply.to)?.resolve(reply.response)
-      this.#waiters.delete(reply.to)
+      this.#resolve(reply)
+      yield replyItems
     }
+  }
+
+  #resolve({ to, response }: Reply): void {
+    this.#waiters.get(to)?.resolve(response)
+    this.#waiters.delete(to)
   }
 
   #refuse(replies: readonly Reply[], error: unknown): void {
@@ -229,112 +328,4 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
       }
     })
   }
-}
-
-function encodeChanges<State, Command, Change, Effect>(
-  machine: Machine<State, Command, Change, Effect>,
-  changes: readonly Change[],
-  now: number,
-): Uint8Array | undefined {
-  let builder: BatchBuilder | undefined
-  for (const change of changes) {
-    const bytes = machine.encode(change)
-    if (bytes === undefined) continue
-    builder ??= new BatchBuilder(256)
-    builder.append(now, null, bytes)
-  }
-  return builder?.finish()
-}
-
-/** Opens the machine's log, the lowest number there is, and removes what an unfinished switch left. */
-async function openMachineLog(store: LogStore, machineName: string): Promise<Log> {
-  const prefix = logPrefix(machineName)
-  const numbers = store
-    .names()
-    .filter((name) => isMachineLog(name) && name.startsWith(prefix))
-    .map((name) => Number(name.slice(prefix.length)))
-    .toSorted((a, b) => a - b)
-  for (const unfinished of numbers.slice(1)) await store.delete(`${prefix}${unfinished}`)
-  const name = `${prefix}${numbers[0] ?? 1}`
-  return store.get(name) ?? store.create(name)
-}
-
-/** Whether a log of the store belongs to a machine. A topic's log ends with a dot and the topic's id. */
-export function isMachineLog(name: string): boolean {
-  return /^coordinator\.[a-z]+-\d+$/.test(name)
-}
-
-function logPrefix(machineName: string): string {
-  return `coordinator.${machineName}-`
-}
-
-interface Replayed<State> {
-  readonly damage?: HeadwaterError
-  readonly state: State
-  /** A repair has put batches without records in the place of some that it could not read. */
-  readonly hasLostChanges: boolean
-}
-
-async function replayLog<State, Command, Change, Effect>(
-  machine: Machine<State, Command, Change, Effect>,
-  log: Log,
-): Promise<Replayed<State>> {
-  const state = machine.initial()
-  const upTo = log.highWatermark
-  let hasLostChanges = false
-  let at = log.startOffset
-  while (at < upTo) {
-    const read = await log.read(at, { maxBytes: replayReadBytes, upTo, minOneBatch: true })
-    const batches = read.flatMap(splitBatches)
-    assert(batches.length > 0, `the log of ${machine.name} ends before its high watermark`)
-    for (const batch of batches) {
-      const stored = decodeRecords(batch).map(({ value }) => {
-        assert(value !== null, 'a stored change has no bytes')
-        return value
-      })
-      replay(machine, stored, state)
-      hasLostChanges ||= stored.length === 0
-      at = nextOffsetOf(readBatchHeader(batch))
-    }
-  }
-  return { state, hasLostChanges }
-}
-
-/** Writes the state into the next log; the old one stays when that would not halve it. */
-async function shorten<State, Command, Change, Effect>(
-  store: LogStore,
-  machine: Machine<State, Command, Change, Effect>,
-  state: State,
-  old: Log,
-  now: number,
-): Promise<Log> {
-  const batches = [...dumpBatches(machine, state, now)]
-  const bytes = batches.reduce((sum, batch) => sum + batch.length, 0)
-  if (bytes * 2 > old.sizeBytes) return old
-  const prefix = logPrefix(machine.name)
-  const log = await store.create(`${prefix}${Number(old.name.slice(prefix.length)) + 1}`)
-  for (const batch of batches) {
-    const result = log.append(batch)
-    assert(result.kind === 'appended', 'a coordinator log refused a dump')
-    await result.durable
-  }
-  await store.delete(old.name)
-  return log
-}
-
-function* dumpBatches<State, Command, Change, Effect>(
-  machine: Machine<State, Command, Change, Effect>,
-  state: State,
-  now: number,
-): Iterable<Uint8Array> {
-  let builder = new BatchBuilder()
-  for (const change of machine.dump(state)) {
-    const bytes = machine.encode(change)
-    assert(bytes !== undefined, 'a dump holds a volatile change')
-    builder.append(now, null, bytes)
-    if (builder.sizeBytes < dumpBatchBytes) continue
-    yield builder.finish()
-    builder = new BatchBuilder()
-  }
-  if (builder.count > 0) yield builder.finish()
 }

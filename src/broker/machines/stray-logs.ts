@@ -8,7 +8,7 @@ import type { LogStore } from '../../log/store/log-store.ts'
 import type { BrokerEvent } from '../broker-event.ts'
 import type { Catalog } from '../serving/catalog.ts'
 import type { Coordinators } from './coordinators.ts'
-import { isMachineLog } from './machine-host.ts'
+import { isMachineLog } from './machine-log.ts'
 
 /** The version of CreateTopics that is asked: any does. */
 const createTopicsVersion = 7

@@ -1,7 +1,7 @@
 /** What connections hold together has a bound, whoever holds it, and everybody gets on. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Answer } from '../../../src/broker/server/connection.ts'
+import type { Answer, RequestMemory } from '../../../src/broker/server/connection.ts'
 import { SimClock } from '../../../src/testing/sim-clock.ts'
 import { collectGarbage } from '../garbage.ts'
 import {
@@ -180,7 +180,7 @@ describe('requests being gathered', () => {
 })
 
 describe('answers', () => {
-  const large: Dispatch = async (_value, memory) => {
+  const large = async (_value: number, memory: RequestMemory): Promise<Answer> => {
     await memory.whenFirst()
     const bytes = await memory.reserve(size)
     memory.keep(bytes)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { BrokerEvent } from '../../../src/broker/broker-event.ts'
-import { isMachineLog } from '../../../src/broker/machines/machine-host.ts'
+import { isMachineLog } from '../../../src/broker/machines/machine-log.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
 import { LogStore } from '../../../src/log/store/log-store.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
