@@ -258,4 +258,25 @@ export const below: readonly Mutant[] = [
     instead: 'if (length > target.textBytesMax && target === undefined)',
     tests: ['test/unit/protocol/frame.test.ts'],
   },
+  {
+    name: 'markDelayMs: how far the journal is synced is written soon',
+    file: 'src/log/journal/mark.ts',
+    text: 'if (!this.#closed) this.#inTurn(() => this.#write()).catch(this.#onFailure)',
+    instead: '',
+    tests: ['test/unit/log/damage.test.ts'],
+  },
+  {
+    name: 'a group of which no sector is missing is no interrupted write',
+    file: 'src/log/journal/tear.ts',
+    text: 'if (bytes.subarray(at, next).every((byte) => byte === 0)) return undefined',
+    instead: 'return undefined',
+    tests: ['test/unit/log/damage.test.ts'],
+  },
+  {
+    name: 'the lock of a directory is checked before it is changed',
+    file: 'src/log/store/directory.ts',
+    text: "if (!planted.has('lock-not-checked')) await lock.check()",
+    instead: '',
+    tests: ['test/unit/log/damage.test.ts'],
+  },
 ]

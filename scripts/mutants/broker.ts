@@ -293,8 +293,8 @@ export const broker: readonly Mutant[] = [
   {
     name: 'positions in topics that are gone are forgotten at the start',
     file: 'src/broker/machines/coordinators.ts',
-    text: '  forgetGoneTopics(coordinators)\n',
-    instead: '',
+    text: 'groups.damage === undefined) forgetGoneTopics(coordinators)',
+    instead: 'groups.damage === undefined) void 0',
     tests: ['test/unit/broker/coordinators.test.ts'],
   },
   {

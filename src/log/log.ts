@@ -198,7 +198,7 @@ export class Log {
     minOneBatch: boolean,
   ): Promise<Uint8Array[]> {
     const found = await this.#segments.read(from, upTo, maxBytes, minOneBatch)
-    for (const batch of found) this.#state.epochs.restore(batch)
+    this.#state.epochs.restamp(found)
     const last = found.at(-1)
     if (last === undefined) return found
     const next = nextOffsetOf(readBatchHeader(last))

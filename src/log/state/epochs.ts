@@ -31,16 +31,14 @@ export class Epochs {
     return this.#starts
   }
 
-  /** The epoch that a batch at `offset` was stored under. */
-  of(offset: number): number {
-    return this.#starts.findLast(({ startOffset }) => startOffset <= offset)?.epoch ?? 0
-  }
-
-  /** Stamps a stored batch with the epoch it was stored under, which is in no checksum of its own. */
-  restore(batch: Uint8Array): void {
-    const { baseOffset, partitionLeaderEpoch } = readBatchHeader(batch)
-    const epoch = this.of(baseOffset)
-    if (epoch !== partitionLeaderEpoch) stampBatch(batch, baseOffset, epoch)
+  /** Puts right what stored batches say of their epoch: no checksum of theirs guards it. */
+  restamp(batches: readonly Uint8Array[]): void {
+    for (const batch of batches) {
+      const { baseOffset, partitionLeaderEpoch } = readBatchHeader(batch)
+      const start = this.#starts.findLast(({ startOffset }) => startOffset <= baseOffset)
+      const epoch = start?.epoch ?? 0
+      if (epoch !== partitionLeaderEpoch) stampBatch(batch, baseOffset, epoch)
+    }
   }
 
   /** Notes a batch stored at `offset` under `epoch`. */

@@ -311,7 +311,7 @@ describe('a store that lost its lock to another', () => {
     const second = await openStore({ disk })
     const before = await contentsOf(disk)
     await assert.rejects(async () => {
-      for (;;) await stored(log, batchOf(10))
+      for (let at = 0; at < 50; at++) await stored(log, batchOf(10))
     })
     assert.deepEqual(failures, ['data-dir-locked'])
     await first.close()
