@@ -201,7 +201,7 @@ export const broker: readonly Mutant[] = [
   },
   {
     name: 'a fetch asks for room',
-    file: 'src/broker/handlers/fetch.ts',
+    file: 'src/broker/handlers/reading.ts',
     text: "this.#roomBytes = typeof reserved === 'number' ? reserved : await reserved",
     instead: 'this.#roomBytes = this.#bytesMax + 0 * Number(reserved)',
     tests: ['test/unit/broker/request-memory.test.ts'],
@@ -209,9 +209,30 @@ export const broker: readonly Mutant[] = [
   {
     name: 'requestHeapBytesMax',
     file: 'src/broker/server/dispatch.ts',
-    text: 'decodeRequest(frame, parts.config.requestHeapBytesMax)',
-    instead: 'decodeRequest(frame)',
+    text: 'const { requestHeapBytesMax } = parts.config',
+    instead: 'const requestHeapBytesMax = Infinity',
     tests: ['test/unit/broker/request-memory.test.ts'],
+  },
+  {
+    name: 'what is decoded in steps is counted in each',
+    file: 'src/broker/server/decoding.ts',
+    text: 'memory.decoded(heap.usedBytes - counted)',
+    instead: 'if (step.done === true) memory.decoded(heap.usedBytes - counted)',
+    tests: ['test/unit/broker/decoding.test.ts'],
+  },
+  {
+    name: 'a request whose client has left takes no memory',
+    file: 'src/broker/server/pending.ts',
+    text: '    if (this.#isOver) return\n    this.#heapBytes',
+    instead: '    this.#heapBytes',
+    tests: memory,
+  },
+  {
+    name: 'batches of a long request are appended in turns',
+    file: 'src/broker/handlers/produce.ts',
+    text: 'waiting === undefined && items >= itemsMax',
+    instead: 'waiting === undefined && items >= Infinity + itemsMax',
+    tests: ['test/unit/broker/long-requests.test.ts'],
   },
   {
     name: 'frameBytesMax',
@@ -222,21 +243,21 @@ export const broker: readonly Mutant[] = [
   },
   {
     name: 'fetchBytesMax',
-    file: 'src/broker/handlers/fetch.ts',
+    file: 'src/broker/handlers/reading.ts',
     text: 'Math.min(request.maxBytes, context.config.fetchBytesMax)',
     instead: 'request.maxBytes + 0 * context.version',
     tests: bounds,
   },
   {
     name: 'maxBytes of a fetch',
-    file: 'src/broker/handlers/fetch.ts',
+    file: 'src/broker/handlers/reading.ts',
     text: 'Math.min(request.maxBytes, context.config.fetchBytesMax)',
     instead: 'context.config.fetchBytesMax + 0 * request.maxBytes',
     tests: bounds,
   },
   {
     name: 'partitionMaxBytes of a fetch',
-    file: 'src/broker/handlers/fetch.ts',
+    file: 'src/broker/handlers/reading.ts',
     text: 'Math.min(target.partitionMaxBytes, left)',
     instead: 'left',
     tests: bounds,
@@ -300,8 +321,8 @@ export const broker: readonly Mutant[] = [
   {
     name: 'turnItems',
     file: 'src/broker/turns.ts',
-    text: 'if (items > counted && items >= this.#left) break',
-    instead: 'if (items > counted && items < 0) break',
+    text: 'if (!this.isShort(items) && items >= this.#left) break',
+    instead: 'if (!this.isShort(items) && items < 0) break',
     tests: ['test/unit/broker/turns.test.ts'],
   },
   {

@@ -42,6 +42,11 @@ export class Turns {
     this.#left = itemsMax
   }
 
+  /** Whether so many items are done at once, whatever else is: then nothing is written in steps for them. */
+  isShort(items: number): boolean {
+    return items <= this.itemsMax * countedShare
+  }
+
   /** Runs `steps` to the end, or until `party` is gone: then it rejects with `connection-lost`. */
   run<T>(steps: Steps<T>, party?: Party): T | Promise<T> {
     const begun = this.begin(steps, party)
@@ -50,16 +55,15 @@ export class Turns {
 
   /** The same for steps whose value may be a promise: their end is told from its. */
   begin<T>(steps: Steps<T>, party?: Party): T | Unfinished<T> {
-    const counted = this.itemsMax * countedShare
     let items = 0
     for (;;) {
       const step = steps.next()
       if (step.done === true) {
-        if (items > counted) this.#count(items)
+        if (!this.isShort(items)) this.#count(items)
         return step.value
       }
       items += step.value
-      if (items > counted && items >= this.#left) break
+      if (!this.isShort(items) && items >= this.#left) break
     }
     this.#count(items)
     return new Unfinished(this.#takeTurns(steps, party))

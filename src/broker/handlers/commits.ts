@@ -8,7 +8,7 @@ import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { askNow, once, type Handlers, type RequestContext } from './context.ts'
 import { inPlace, knownOnly } from './known.ts'
-import { join, piecesOf, type Piece } from './pieces.ts'
+import { areFew, join, piecesOf, type Piece } from './pieces.ts'
 
 /** Topics are named by id from this version on, in both APIs. */
 const topicIdVersion = 10
@@ -20,31 +20,73 @@ type FetchedTopic = NonNullable<ResponseInput<'OffsetFetch'>['topics']>[number]
 type AskedGroup = RequestOf<'OffsetFetch'>['groups'][number]
 
 export const commitsHandlers: Handlers = {
-  *OffsetCommit(request, context) {
-    const topics: CommittedTopic[] = []
-    let durable: Promise<void> | undefined
-    for (const piece of piecesOf(request.topics, 'partitions', context.turns.itemsMax)) {
-      const committed = commit({ ...request, topics: piece.topics }, context)
-      durable = committed.durable
-      join(topics, committed.topics, 'partitions', piece)
-      yield piece.items
-    }
+  OffsetCommit: (request, context) => {
+    const isShort = areFew(request.topics, 'partitions', context.turns)
+    if (!isShort) return commitInPieces(request, context)
+    const { topics, durable } = commit(request, context)
     return once(durable, { topics })
   },
 
-  *OffsetFetch(request, context) {
+  OffsetFetch: (request, context) => {
     const hasGroups = context.version >= manyGroupsVersion
     const asked = hasGroups ? request.groups : [onlyGroup(request)]
-    const groups: { readonly groupId: string; readonly topics: readonly FetchedTopic[] }[] = []
-    let durable: Promise<void> | undefined
-    for (const group of asked) {
-      const { groupId } = group
-      const fetched = yield* fetchGroup(request, group, context)
-      durable = fetched.durable
-      groups.push({ groupId, topics: fetched.topics })
+    const [group] = asked
+    const topics = asked.length === 1 ? group!.topics : null
+    if (topics === null || !areFew(topics, 'partitionIndexes', context.turns)) {
+      return fetchInPieces(request, asked, context)
     }
-    return once(durable, hasGroups ? { groups } : { topics: groups[0]?.topics })
+    const { fetched, strangers } = fetchNamed(request, group!, topics, context)
+    return once(
+      fetched.durable,
+      answerOf(
+        [{ groupId: group!.groupId, topics: withUnknown(fetched.topics, strangers) }],
+        context,
+      ),
+    )
   },
+}
+
+function* commitInPieces(
+  request: RequestOf<'OffsetCommit'>,
+  context: RequestContext,
+): Steps<ResponseInput<'OffsetCommit'> | Promise<ResponseInput<'OffsetCommit'>>> {
+  const topics: CommittedTopic[] = []
+  let durable: Promise<void> | undefined
+  for (const piece of piecesOf(request.topics, 'partitions', context.turns.itemsMax)) {
+    const committed = commit({ ...request, topics: piece.topics }, context)
+    durable = committed.durable
+    join(topics, committed.topics, 'partitions', piece)
+    yield piece.items
+  }
+  return once(durable, { topics })
+}
+
+function* fetchInPieces(
+  request: RequestOf<'OffsetFetch'>,
+  asked: readonly AskedGroup[],
+  context: RequestContext,
+): Steps<ResponseInput<'OffsetFetch'> | Promise<ResponseInput<'OffsetFetch'>>> {
+  const groups: AnsweredGroup[] = []
+  let durable: Promise<void> | undefined
+  for (const group of asked) {
+    const { groupId } = group
+    const fetched = yield* fetchGroup(request, group, context)
+    durable = fetched.durable
+    groups.push({ groupId, topics: fetched.topics })
+  }
+  return once(durable, answerOf(groups, context))
+}
+
+interface AnsweredGroup {
+  readonly groupId: string
+  readonly topics: readonly FetchedTopic[]
+}
+
+function answerOf(
+  groups: readonly AnsweredGroup[],
+  { version }: RequestContext,
+): ResponseInput<'OffsetFetch'> {
+  return version >= manyGroupsVersion ? { groups } : { topics: groups[0]?.topics }
 }
 
 function commit(
@@ -90,16 +132,33 @@ function* fetchGroup(
   const unknown: FetchedTopic[] = []
   let durable: Promise<void> | undefined
   for (const piece of piecesOf(group.topics, 'partitionIndexes', context.turns.itemsMax)) {
-    const named = piece.topics.map((topic) => withName(topic, context))
-    const known = context.version < topicIdVersion ? named : named.filter(hasName)
-    const strangers = named.length === known.length ? [] : named.filter((each) => !hasName(each))
-    const fetched = fetchPiece(request, group, known, context)
+    const { named, known, strangers, fetched } = fetchNamed(request, group, piece.topics, context)
     durable = fetched.durable
     join(topics, fetched.topics, 'partitions', endsOf(piece, named, known))
     join(unknown, unknownTopics(strangers), 'partitions', endsOf(piece, named, strangers))
     yield piece.items
   }
   return { topics: unknown.length === 0 ? topics : [...topics, ...unknown], durable }
+}
+
+/** Asks for the topics that have a name; the others are `strangers`. */
+function fetchNamed(
+  request: RequestOf<'OffsetFetch'>,
+  group: AskedGroup,
+  topics: NonNullable<AskedGroup['topics']>,
+  context: RequestContext,
+) {
+  const named = topics.map((topic) => withName(topic, context))
+  const known = context.version < topicIdVersion ? named : named.filter(hasName)
+  const strangers = named.length === known.length ? [] : named.filter((each) => !hasName(each))
+  return { named, known, strangers, fetched: fetchPiece(request, group, known, context) }
+}
+
+function withUnknown(
+  topics: readonly FetchedTopic[],
+  strangers: Parameters<typeof unknownTopics>[0],
+): readonly FetchedTopic[] {
+  return strangers.length === 0 ? topics : [...topics, ...unknownTopics(strangers)]
 }
 
 function hasName({ name }: { readonly name: string }): boolean {

@@ -6,7 +6,7 @@
 import { sorted, type Steps } from '../../base/steps.ts'
 import { zeroUuid } from '../../base/units.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import type { ResponseInput } from '../../protocol/api.ts'
+import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { operationsUnknown } from '../../protocol/messages/metadata.ts'
 import type { Topic } from '../serving/catalog.ts'
 import { randomUuid, type Handlers, type RequestContext } from './context.ts'
@@ -25,36 +25,15 @@ const brokerEndpoint = 1
 const controllerEndpoint = 2
 
 export const metadataHandlers: Handlers = {
-  *Metadata(request, context) {
-    const { topics, includeTopicAuthorizedOperations } = request
-    const operations = includeTopicAuthorizedOperations ? topicOperations : operationsUnknown
-    const present = (wanted: readonly MetadataTopic[]) => ({
-      brokers: [brokerOf(context)],
-      clusterId: context.clusterId,
-      controllerId: context.config.nodeId,
-      topics: wanted,
-      clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
-        ? clusterOperations
-        : operationsUnknown,
-    })
-    if (topics === null || (context.version === 0 && topics.length === 0)) {
-      return present(yield* allTopics(operations, context))
+  Metadata: (request, context) => {
+    const few = fewTopics(request.topics, context)
+    if (few === undefined) return describeInSteps(request, context)
+    const topicAuthorizedOperations = operationsOf(request)
+    const found: MetadataTopic[] = []
+    for (const topic of few) {
+      found.push({ ...presentTopic(topic, context), topicAuthorizedOperations })
     }
-    const { ids, names, missing } = yield* wantedOf(topics, context)
-    if (ids.size > 0) return present(yield* topicsOfIds(ids, operations, context))
-    const mayCreate = request.allowAutoTopicCreation && context.config.autoCreateTopics
-    if (missing.length === 0 || !mayCreate) {
-      return present(yield* topicsOfNames(names, new Map(), operations, context))
-    }
-    const topicIds: string[] = []
-    for (const _ of missing) {
-      topicIds.push(randomUuid(context.random))
-      yield 2
-    }
-    return createMissing(missing, topicIds, context).then(async (refused) => {
-      const found = topicsOfNames(names, refused, operations, context)
-      return present(await context.turns.run(found, context.peer))
-    })
+    return present(found, request, context)
   },
 
   *FindCoordinator(request, context) {
@@ -125,6 +104,74 @@ export const metadataHandlers: Handlers = {
     }
     return { topics, nextCursor: null }
   },
+}
+
+type MetadataRequest = RequestOf<'Metadata'>
+type MetadataResponse = ResponseInput<'Metadata'>
+
+function operationsOf({ includeTopicAuthorizedOperations }: MetadataRequest): number {
+  return includeTopicAuthorizedOperations ? topicOperations : operationsUnknown
+}
+
+function present(
+  topics: readonly MetadataTopic[],
+  request: MetadataRequest,
+  context: RequestContext,
+): MetadataResponse {
+  return {
+    brokers: [brokerOf(context)],
+    clusterId: context.clusterId,
+    controllerId: context.config.nodeId,
+    topics,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+      ? clusterOperations
+      : operationsUnknown,
+  }
+}
+
+/** The topics that are named, if all are there, each by its name, and they are few. */
+function fewTopics(
+  asked: MetadataRequest['topics'],
+  { catalog, turns, version }: RequestContext,
+): readonly Topic[] | undefined {
+  if (asked === null || (version === 0 && asked.length === 0)) return undefined
+  const topics: Topic[] = []
+  let items = 0
+  for (const { topicId, name } of asked) {
+    const topic = topicId === zeroUuid ? catalog.byName(name ?? '') : undefined
+    if (topic === undefined) return undefined
+    if (!topics.includes(topic)) topics.push(topic)
+    items += 1 + topic.partitions.length
+    if (!turns.isShort(items)) return undefined
+  }
+  return topics
+}
+
+function* describeInSteps(
+  request: MetadataRequest,
+  context: RequestContext,
+): Steps<MetadataResponse | Promise<MetadataResponse>> {
+  const { topics } = request
+  const operations = operationsOf(request)
+  if (topics === null || (context.version === 0 && topics.length === 0)) {
+    return present(yield* allTopics(operations, context), request, context)
+  }
+  const { ids, names, missing } = yield* wantedOf(topics, context)
+  if (ids.size > 0) return present(yield* topicsOfIds(ids, operations, context), request, context)
+  const mayCreate = request.allowAutoTopicCreation && context.config.autoCreateTopics
+  if (missing.length === 0 || !mayCreate) {
+    const found = yield* topicsOfNames(names, new Map(), operations, context)
+    return present(found, request, context)
+  }
+  const topicIds: string[] = []
+  for (const _ of missing) {
+    topicIds.push(randomUuid(context.random))
+    yield 2
+  }
+  return createMissing(missing, topicIds, context).then(async (refused) => {
+    const found = topicsOfNames(names, refused, operations, context)
+    return present(await context.turns.run(found, context.peer), request, context)
+  })
 }
 
 /** Partitions in one answer of DescribeTopicPartitions; Kafka's `max.request.partition.size.limit`. */

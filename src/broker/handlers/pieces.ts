@@ -6,6 +6,8 @@
  * between two pieces; then the later ones are answered as things are by then, as Kafka does when a second
  * request takes the place of the second half of a first.
  */
+import type { Turns } from '../turns.ts'
+
 export interface Piece<T> {
   /** With a part of its partitions where a topic has more than fit. */
   readonly topics: readonly T[]
@@ -47,6 +49,15 @@ export function* piecesOf<K extends string, T extends { readonly [P in K]: reado
     } while (from < length)
   }
   yield { topics: piece, continues, goesOn: false, items }
+}
+
+/** Whether a list is one piece, and so short that it is not counted. */
+export function areFew<K extends string, T extends { readonly [P in K]: readonly unknown[] }>(
+  topics: readonly T[],
+  list: K,
+  turns: Turns,
+): boolean {
+  return turns.isShort(itemsUpTo(topics, list, turns.itemsMax))
 }
 
 /** How many items there are; no more are counted than are too many. */

@@ -7,7 +7,7 @@ import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { askNow, forward, once, type Handlers, type RequestContext } from './context.ts'
 import { inPlace, knownOnly } from './known.ts'
-import { join, piecesOf } from './pieces.ts'
+import { areFew, join, piecesOf } from './pieces.ts'
 
 /** From this version on TxnOffsetCommit adds its group to the transaction (KIP-890). */
 const implicitAddVersion = 5
@@ -51,15 +51,10 @@ export const transactionsHandlers: Handlers = {
 
   EndTxn: (request, context) => forward(context.transactions, 'EndTxn', request, context),
 
-  *TxnOffsetCommit(request, context) {
-    const topics: CommittedTopics[number][] = []
-    let durable: Promise<void> | undefined
-    for (const piece of piecesOf(request.topics, 'partitions', context.turns.itemsMax)) {
-      const committed = commitOffsets({ ...request, topics: piece.topics }, context)
-      durable = committed.durable ?? durable
-      join(topics, committed.topics, 'partitions', piece)
-      yield piece.items
-    }
+  TxnOffsetCommit: (request, context) => {
+    const isShort = areFew(request.topics, 'partitions', context.turns)
+    if (!isShort) return commitInPieces(request, context)
+    const { topics, durable } = commitOffsets(request, context)
     return once(durable, { topics })
   },
 
@@ -83,6 +78,21 @@ export const transactionsHandlers: Handlers = {
     if (filters > context.config.filtersMax) return { errorCode: ErrorCode.INVALID_REQUEST }
     return forward(context.transactions, 'ListTransactions', request, context)
   },
+}
+
+function* commitInPieces(
+  request: RequestOf<'TxnOffsetCommit'>,
+  context: RequestContext,
+): Steps<ResponseInput<'TxnOffsetCommit'> | Promise<ResponseInput<'TxnOffsetCommit'>>> {
+  const topics: CommittedTopics[number][] = []
+  let durable: Promise<void> | undefined
+  for (const piece of piecesOf(request.topics, 'partitions', context.turns.itemsMax)) {
+    const committed = commitOffsets({ ...request, topics: piece.topics }, context)
+    durable = committed.durable ?? durable
+    join(topics, committed.topics, 'partitions', piece)
+    yield piece.items
+  }
+  return once(durable, { topics })
 }
 
 /** Version 4 and up: the transactions are added to one after the other. */

@@ -7,11 +7,9 @@
  * ApiVersions has an answer that every client can read.
  */
 import { HeadwaterError } from '../../base/errors.ts'
-import { isSteps, type Steps } from '../../base/steps.ts'
+import { isSteps } from '../../base/steps.ts'
 import { apis, type ApiName, type ResponseInput } from '../../protocol/api.ts'
 import {
-  decodeRequest,
-  decodeRequestInSteps,
   encodeResponse,
   encodeResponseUpTo,
   type DecodedRequest,
@@ -20,6 +18,7 @@ import {
 import type { Peer } from '../peer.ts'
 import { Unfinished } from '../turns.ts'
 import type { Answer, Beginning, Begun, RequestMemory } from './connection.ts'
+import { decode, decodeInSteps } from './decoding.ts'
 import type { BrokerParts, Handler, Handlers } from '../handlers/context.ts'
 import { adminHandlers } from '../handlers/admin.ts'
 import { commitsHandlers } from '../handlers/commits.ts'
@@ -77,32 +76,13 @@ export function dispatch(
   memory: RequestMemory,
   parts: BrokerParts,
 ): Answer | Promise<Answer> | Beginning {
+  const { requestHeapBytesMax } = parts.config
   if (frame.length < longFrameBytes) {
-    const heap = { bytesMax: parts.config.requestHeapBytesMax, usedBytes: 0 }
-    const decoded = decodeRequest(frame, heap)
-    memory.decoded(heap.usedBytes)
-    return begin(decoded, peer, memory, parts)
+    return begin(decode(frame, memory, requestHeapBytesMax), peer, memory, parts)
   }
-  const decoded = parts.turns.begin(decodeCounted(frame, memory, parts), peer)
+  const decoded = parts.turns.begin(decodeInSteps(frame, memory, requestHeapBytesMax), peer)
   if (!(decoded instanceof Unfinished)) return begin(decoded, peer, memory, parts)
   return { begun: decoded.end.then(({ value }) => afterwards(begin(value, peer, memory, parts))) }
-}
-
-/** What has been decoded is counted step by step: many requests may be in the middle of it at once. */
-function* decodeCounted(
-  frame: Uint8Array,
-  memory: RequestMemory,
-  { config }: BrokerParts,
-): Steps<DecodedRequest | UnsupportedRequest> {
-  const heap = { bytesMax: config.requestHeapBytesMax, usedBytes: 0 }
-  const steps = decodeRequestInSteps(frame, heap)
-  for (let counted = 0; ;) {
-    const step = steps.next()
-    memory.decoded(heap.usedBytes - counted)
-    counted = heap.usedBytes
-    if (step.done === true) return step.value
-    yield step.value
-  }
 }
 
 function begin(

@@ -52,6 +52,23 @@ describe('requests being gathered', () => {
     assert.equal(memory.answers.usedBytes, 0)
   })
 
+  it('take nothing once their client has left', async () => {
+    let late: RequestMemory | undefined
+    const { memory, client } = setting((_value, room) => {
+      late = room
+      return new Promise(() => {})
+    })
+    const { duplex } = client()
+    duplex.write([frameOf(1)])
+    await settle()
+    late!.decoded(1000)
+    assert.equal(memory.requests.usedBytes, 1001)
+    duplex.destroy()
+    await settle()
+    late!.decoded(1000)
+    assert.equal(memory.requests.usedBytes, 0)
+  })
+
   it('are counted until their answers leave', async () => {
     const late = Promise.withResolvers<Answer>()
     const { memory, clients } = setting(() => late.promise)

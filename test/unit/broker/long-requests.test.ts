@@ -8,9 +8,11 @@ import { nodeClock } from '../../../src/io/node-clock.ts'
 import type { Clock } from '../../../src/io/ports.ts'
 import type { ApiName } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
+import { decodeResponse } from '../../../src/protocol/frame.ts'
 import { seededDraw, simRandom } from '../../../src/testing/seed.ts'
 import { requestsOfManyItems } from './many/requests.ts'
 import { smallWorld, type SmallWorld } from './many/small-world.ts'
+import { batchOf, createTopic } from '../../conformance/raw-client.ts'
 import { openBroker } from './open-broker.ts'
 
 const things = 200
@@ -52,6 +54,26 @@ describe('a request of many items', () => {
       const least = (inTurns.items * countedShareMin) / turnItems
       assert(turns >= least, `${turns} turns for ${inTurns.items} items in requests and answers`)
     })
+  }
+})
+
+it('two long produce requests of one connection are appended one after the other', async () => {
+  const opened = await openBroker({ durability: 'memory', config: { turnItems } })
+  const client = await opened.client()
+  await createTopic(client, 't')
+  const partitionData = Array.from({ length: things }, () => ({
+    index: 0,
+    records: batchOf(['a']),
+  }))
+  const request = { acks: -1, timeoutMs: 1000, topicData: [{ name: 't', partitionData }] }
+  for (let at = 0; at < 2; at++) client.send('Produce', 9, request)
+  for (const first of [0, things]) {
+    const frame = await client.receive()
+    const { body } = decodeResponse('Produce', 9, frame!)
+    assert.deepEqual(
+      body.responses[0]!.partitionResponses.map(({ baseOffset }) => baseOffset),
+      Array.from({ length: things }, (_, at) => first + at),
+    )
   }
 })
 
