@@ -228,6 +228,13 @@ export const broker: readonly Mutant[] = [
     tests: memory,
   },
   {
+    name: 'a long produce request goes on without its client',
+    file: 'src/broker/handlers/produce.ts',
+    text: 'waiting = turns.spend(items)',
+    instead: 'waiting = turns.spend(items, context.peer)',
+    tests: ['test/unit/broker/long-requests.test.ts'],
+  },
+  {
     name: 'batches of a long request are appended in turns',
     file: 'src/broker/handlers/produce.ts',
     text: 'waiting === undefined && items >= itemsMax',

@@ -191,7 +191,7 @@ function eachInTurns(
   itemsOf: (seat: Seat) => number,
   context: RequestContext,
 ): Promise<void> | undefined {
-  const { turns, peer } = context
+  const { turns } = context
   const itemsMax = turns.itemsMax * spentShare
   let items = 0
   for (;;) {
@@ -200,7 +200,8 @@ function eachInTurns(
     let waiting = work(next.value)
     items += itemsOf(next.value)
     if (waiting === undefined && items >= itemsMax) {
-      waiting = turns.spend(items, peer)
+      // Whether or not its client stays: what comes behind it must not be stored in its place.
+      waiting = turns.spend(items)
       items = 0
     }
     if (waiting !== undefined) return waiting.then(() => eachInTurns(seats, work, itemsOf, context))

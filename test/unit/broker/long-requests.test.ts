@@ -12,7 +12,7 @@ import { decodeResponse } from '../../../src/protocol/frame.ts'
 import { seededDraw, simRandom } from '../../../src/testing/seed.ts'
 import { requestsOfManyItems } from './many/requests.ts'
 import { smallWorld, type SmallWorld } from './many/small-world.ts'
-import { batchOf, createTopic } from '../../conformance/raw-client.ts'
+import { batchOf, createTopic, type RawClient } from '../../conformance/raw-client.ts'
 import { openBroker } from './open-broker.ts'
 
 const things = 200
@@ -61,11 +61,7 @@ it('two long produce requests of one connection are appended one after the other
   const opened = await openBroker({ durability: 'memory', config: { turnItems } })
   const client = await opened.client()
   await createTopic(client, 't')
-  const partitionData = Array.from({ length: things }, () => ({
-    index: 0,
-    records: batchOf(['a']),
-  }))
-  const request = { acks: -1, timeoutMs: 1000, topicData: [{ name: 't', partitionData }] }
+  const request = manyBatches()
   for (let at = 0; at < 2; at++) client.send('Produce', 9, request)
   for (const first of [0, things]) {
     const frame = await client.receive()
@@ -76,6 +72,33 @@ it('two long produce requests of one connection are appended one after the other
     )
   }
 })
+
+it('a long produce request is appended to its end, also when its client has left', async () => {
+  const opened = await openBroker({ durability: 'memory', config: { turnItems } })
+  const [leaving, other] = [await opened.client(), await opened.client()]
+  await createTopic(other, 't')
+  leaving.send('Produce', 9, manyBatches())
+  await other.ask('ApiVersions', 0, {})
+  assert((await endOf(other)) < things)
+  leaving.close()
+  for (let i = 0; i < 1000; i++) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(await endOf(other), things)
+})
+
+async function endOf(client: RawClient): Promise<number> {
+  const { topics } = await client.ask('ListOffsets', 4, {
+    topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp: -1 }] }],
+  })
+  return topics[0]!.partitions[0]!.offset
+}
+
+function manyBatches() {
+  const partitionData = Array.from({ length: things }, () => ({
+    index: 0,
+    records: batchOf(['a']),
+  }))
+  return { acks: -1, timeoutMs: 1000, topicData: [{ name: 't', partitionData }] }
+}
 
 describe('while a long request is worked on', () => {
   const items = 20_000
