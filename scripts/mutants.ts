@@ -15,6 +15,7 @@ import { below } from './mutants/below.ts'
 import { broker } from './mutants/broker.ts'
 import { coordinator } from './mutants/coordinator.ts'
 import type { Mutant } from './mutants/mutant.ts'
+import { recordMutants } from './mutants/records.ts'
 
 const root = join(import.meta.dirname, '..')
 const copied = ['src', 'test', 'scripts', 'docs', 'proto', 'package.json', 'tsconfig.json']
@@ -24,7 +25,7 @@ const runMsMax = 120_000
 type Fate = 'dies' | 'LIVES' | 'NOT FOUND' | 'DOES NOT RUN'
 
 const wanted = process.argv[2] ?? ''
-const mutants = [...broker, ...coordinator, ...below]
+const mutants = [...broker, ...recordMutants, ...coordinator, ...below]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const tree = mkdtempSync(join(tmpdir(), 'headwater-mutants-'))
 try {

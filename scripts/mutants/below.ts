@@ -266,6 +266,20 @@ export const below: readonly Mutant[] = [
     tests: ['test/unit/io/node-network.test.ts'],
   },
   {
+    name: 'tagsMax',
+    file: 'src/protocol/wire.ts',
+    text: 'if (count <= tagsMax) return count',
+    instead: 'if (count >= 0) return count',
+    tests: ['test/unit/protocol/frame.test.ts'],
+  },
+  {
+    name: 'requestTextBytesMax',
+    file: 'src/protocol/schema.ts',
+    text: 'if (length > target.textBytesMax)',
+    instead: 'if (length > target.textBytesMax && target === undefined)',
+    tests: ['test/unit/protocol/frame.test.ts'],
+  },
+  {
     name: 'markDelayMs: how far the journal is synced is written soon',
     file: 'src/log/journal/mark.ts',
     text: 'if (!this.#closed) this.#inTurn(() => this.#write()).catch(this.#onFailure)',

@@ -7,8 +7,6 @@ const deadlines = ['test/unit/broker/connection-deadlines.test.ts']
 const memory = ['test/unit/broker/connection-memory.test.ts']
 const clocks = ['test/unit/broker/attentive-clock.test.ts']
 const bounds = ['test/unit/broker/bounds.test.ts']
-const records = ['test/unit/broker/records.test.ts']
-const recordCheck = ['test/unit/broker/record-check.test.ts']
 const listeners = ['test/unit/broker/listeners.test.ts']
 
 export const broker: readonly Mutant[] = [
@@ -217,7 +215,7 @@ export const broker: readonly Mutant[] = [
   },
   {
     name: 'a fetch asks for room',
-    file: 'src/broker/handlers/fetch.ts',
+    file: 'src/broker/handlers/reading.ts',
     text: "this.#roomBytes = typeof reserved === 'number' ? reserved : await reserved",
     instead: 'this.#roomBytes = this.#bytesMax + 0 * Number(reserved)',
     tests: ['test/unit/broker/request-memory.test.ts'],
@@ -225,9 +223,37 @@ export const broker: readonly Mutant[] = [
   {
     name: 'requestHeapBytesMax',
     file: 'src/broker/server/dispatch.ts',
-    text: 'decodeRequest(frame, parts.config.requestHeapBytesMax)',
-    instead: 'decodeRequest(frame)',
+    text: 'const { requestHeapBytesMax } = parts.config',
+    instead: 'const requestHeapBytesMax = Infinity',
     tests: ['test/unit/broker/request-memory.test.ts'],
+  },
+  {
+    name: 'what is decoded in steps is counted in each',
+    file: 'src/broker/server/decoding.ts',
+    text: 'memory.decoded(heap.usedBytes - counted)',
+    instead: 'if (step.done === true) memory.decoded(heap.usedBytes - counted)',
+    tests: ['test/unit/broker/decoding.test.ts'],
+  },
+  {
+    name: 'a request whose client has left takes no memory',
+    file: 'src/broker/server/pending.ts',
+    text: '    if (this.#isOver) return\n    this.#heapBytes',
+    instead: '    this.#heapBytes',
+    tests: memory,
+  },
+  {
+    name: 'a long produce request goes on without its client',
+    file: 'src/broker/handlers/produce.ts',
+    text: 'waiting = turns.spend(items)',
+    instead: 'waiting = turns.spend(items, context.peer)',
+    tests: ['test/unit/broker/long-requests.test.ts'],
+  },
+  {
+    name: 'batches of a long request are appended in turns',
+    file: 'src/broker/handlers/produce.ts',
+    text: 'waiting === undefined && items >= itemsMax',
+    instead: 'waiting === undefined && items >= Infinity + itemsMax',
+    tests: ['test/unit/broker/long-requests.test.ts'],
   },
   {
     name: 'frameBytesMax',
@@ -238,21 +264,21 @@ export const broker: readonly Mutant[] = [
   },
   {
     name: 'fetchBytesMax',
-    file: 'src/broker/handlers/fetch.ts',
+    file: 'src/broker/handlers/reading.ts',
     text: 'Math.min(request.maxBytes, context.config.fetchBytesMax)',
     instead: 'request.maxBytes + 0 * context.version',
     tests: bounds,
   },
   {
     name: 'maxBytes of a fetch',
-    file: 'src/broker/handlers/fetch.ts',
+    file: 'src/broker/handlers/reading.ts',
     text: 'Math.min(request.maxBytes, context.config.fetchBytesMax)',
     instead: 'context.config.fetchBytesMax + 0 * request.maxBytes',
     tests: bounds,
   },
   {
     name: 'partitionMaxBytes of a fetch',
-    file: 'src/broker/handlers/fetch.ts',
+    file: 'src/broker/handlers/reading.ts',
     text: 'Math.min(target.partitionMaxBytes, left)',
     instead: 'left',
     tests: bounds,
@@ -300,90 +326,6 @@ export const broker: readonly Mutant[] = [
     tests: bounds,
   },
   {
-    name: 'max.message.bytes',
-    file: 'src/broker/serving/partition.ts',
-    text: 'header.sizeBytes > limits.messageBytesMax',
-    instead: 'header.sizeBytes < 0',
-    tests: ['test/unit/broker/produce.test.ts'],
-  },
-  {
-    name: 'message.timestamp.after.max.ms',
-    file: 'src/broker/serving/partition.ts',
-    text: 'const newest = logAppendTime ? Infinity : now + timestampAfterMsMax',
-    instead: 'const newest = timestampAfterMsMax < 0 ? now : Infinity',
-    tests: ['test/unit/broker/produce.test.ts'],
-  },
-  {
-    name: 'records are looked into',
-    file: 'src/broker/serving/record-check.ts',
-    text: "if (planted.has('trust-batch-headers')) return",
-    instead: "if (!planted.has('trust-batch-headers')) return",
-    tests: records,
-  },
-  {
-    name: 'unfoldedBytesMax',
-    file: 'src/broker/serving/record-check.ts',
-    text: 'bytesMax: this.#bounds.unfoldedBytesMax,',
-    instead: 'bytesMax: 1000 * this.#bounds.unfoldedBytesMax,',
-    tests: records,
-  },
-  {
-    name: 'recordErrorsMax',
-    file: 'src/records/walk.ts',
-    text: 'if (this.#unfit.length < this.#unfitMax) ',
-    instead: '',
-    tests: records,
-  },
-  {
-    name: 'lookUpsMax',
-    file: 'src/broker/broker.ts',
-    text: 'new Gate(config.lookUpsMax)',
-    instead: 'new Gate(100 * config.lookUpsMax)',
-    tests: records,
-  },
-  {
-    name: 'unfoldedBytesMax of a batch that is looked up',
-    file: 'src/log/segments/times.ts',
-    text: 'const bounds = { bytesMax: unfoldedBytesMax, ',
-    instead: 'const bounds = { bytesMax: Infinity + 0 * unfoldedBytesMax, ',
-    tests: ['test/unit/log/times.test.ts'],
-  },
-  {
-    name: 'max.decompressed.message.bytes',
-    file: 'src/broker/serving/partition.ts',
-    text: "number('max.decompressed.message.bytes', Infinity)",
-    instead: 'number === undefined ? 0 : Infinity',
-    tests: records,
-  },
-  {
-    name: 'a producer’s batches wait for the one that is looked at',
-    file: 'src/broker/serving/record-check.ts',
-    text: 'const before = this.#behind.get(peer)',
-    instead: 'const before = this.#behind.get(this)',
-    tests: records,
-  },
-  {
-    name: 'work of a turn',
-    file: 'src/broker/serving/record-check.ts',
-    text: "if (this.#spent >= turnWorkMax) return 'in another turn'",
-    instead: '',
-    tests: recordCheck,
-  },
-  {
-    name: 'slices of a large batch',
-    file: 'src/broker/serving/record-check.ts',
-    text: 'return this.#spent >= turnWorkMax ? this.#room() : undefined',
-    instead: 'return this.#spent < 0 ? this.#room() : undefined',
-    tests: recordCheck,
-  },
-  {
-    name: 'one large batch at a time',
-    file: 'src/broker/serving/record-check.ts',
-    text: 'this.#large = looked.catch(() => undefined)',
-    instead: '',
-    tests: recordCheck,
-  },
-  {
     name: 'coordinatorLogBytesMax',
     file: 'src/broker/machines/machine-host.ts',
     text: 'if (log.sizeBytes > options.logBytesMax && !replayed.hasLostChanges) {',
@@ -396,5 +338,33 @@ export const broker: readonly Mutant[] = [
     text: 'groups.damage === undefined) forgetGoneTopics(coordinators)',
     instead: 'groups.damage === undefined) void 0',
     tests: ['test/unit/broker/coordinators.test.ts'],
+  },
+  {
+    name: 'turnItems',
+    file: 'src/broker/turns.ts',
+    text: 'if (!this.isShort(items) && items >= this.#left) break',
+    instead: 'if (!this.isShort(items) && items < 0) break',
+    tests: ['test/unit/broker/turns.test.ts'],
+  },
+  {
+    name: 'nothing begins behind a request that takes turns to begin',
+    file: 'src/broker/server/connection.ts',
+    text: '      !this.#isBeginning &&\n',
+    instead: '',
+    tests: connection,
+  },
+  {
+    name: 'work for a client that is gone ends',
+    file: 'src/broker/turns.ts',
+    text: 'if (isGone) throw gone()',
+    instead: 'if (isGone && steps === undefined) throw gone()',
+    tests: ['test/unit/broker/turns.test.ts'],
+  },
+  {
+    name: 'filtersMax',
+    file: 'src/broker/handlers/group-admin.ts',
+    text: 'filters > context.config.filtersMax',
+    instead: 'filters < 0',
+    tests: ['test/unit/broker/long-requests.test.ts'],
   },
 ]

@@ -244,4 +244,18 @@ export const coordinator: readonly Mutant[] = [
     instead: '',
     tests: scenes,
   },
+  {
+    name: 'protocolsMax',
+    file: 'src/coordinator/groups/join.ts',
+    text: 'protocols.length > options.protocolsMax',
+    instead: 'protocols.length < 0',
+    tests: groupBounds,
+  },
+  {
+    name: 'membersMax, assignments',
+    file: 'src/coordinator/groups/sync.ts',
+    text: 'request.assignments.length > membersMax',
+    instead: 'membersMax < 0',
+    tests: groupBounds,
+  },
 ]

@@ -27,6 +27,7 @@ import { FetchSessions } from './serving/fetch-sessions.ts'
 import { RecordCheck } from './serving/record-check.ts'
 import { settleStrayLogs } from './machines/stray-logs.ts'
 import { WaitingRoom } from './serving/waiting.ts'
+import { Turns } from './turns.ts'
 
 export type StoreBounds = Pick<
   LogStoreOptions,
@@ -235,11 +236,13 @@ async function openParts(
   config: BrokerConfig,
   listeners: readonly ListenerOptions[],
 ): Promise<BrokerParts> {
-  const catalog = new Catalog(store)
+  const turns = new Turns(clock, config.turnItems)
+  const catalog = new Catalog(store, turns)
   const coordinators = await openCoordinators({
     store,
     catalog,
     clock,
+    turns,
     config,
     report,
     fixedConfigs: new Map([
@@ -262,5 +265,6 @@ async function openParts(
     lookUps: new Gate(config.lookUpsMax),
     waiting: new WaitingRoom(clock),
     sessions: new FetchSessions(random, config.fetchSessionsMax, config.fetchSessionPartitionsMax),
+    turns,
   }
 }

@@ -53,6 +53,10 @@ export interface BrokerConfig {
   readonly lookUpsMax: number
   /** Records of a refused batch that are named as being at fault. */
   readonly recordErrorsMax: number
+  /** What one request may filter a list by: states, types, producers. */
+  readonly filtersMax: number
+  /** Items of requests worked on before everybody else has a turn (`turns.ts`). */
+  readonly turnItems: number
   /** Bytes of records in one fetch response, whatever the client asks for. */
   readonly fetchBytesMax: number
   /** How long a fetch waits at most, whatever the client asks for. */
@@ -89,6 +93,8 @@ export const brokerDefaults: BrokerConfig = {
   unfoldedBytesMax: 128 * 1024 * 1024,
   lookUpsMax: 2,
   recordErrorsMax: 1000,
+  filtersMax: 20_000,
+  turnItems: 500,
   fetchBytesMax: 55 * 1024 * 1024,
   fetchWaitMsMax: 60_000,
   fetchSessionsMax: 1000,

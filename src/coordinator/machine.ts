@@ -16,7 +16,8 @@
  * begins another monotonic clock, sessions and timeouts count anew; only what idles for days goes by what
  * the wall clock says has passed.
  *
- * What a host owes a machine: one command at a time; all changes of a decision in one atomic append,
+ * What a host owes a machine: one command at a time, though a long one may take several turns of the
+ * process (`decideInSteps`) while the others wait; all changes of a decision in one atomic append,
  * applied in order at once; effects right after them and behind them in the journal, so that nothing an
  * effect wrote outlives the change that asked for it; replies once the changes are durable. Effects run
  * again after a replay, so they are idempotent. It keeps the earliest `wakeAt` asked for until it has sent
@@ -24,6 +25,7 @@
  * waits fails, and the next start builds the state from the log.
  */
 import type { Instant } from '../base/instant.ts'
+import type { Steps } from '../base/steps.ts'
 import type { Reply } from './answer.ts'
 
 export interface Decision<Change, Effect> {
@@ -38,6 +40,8 @@ export interface Machine<State, Command, Change, Effect> {
   readonly name: string
   initial(): State
   decide(state: State, command: Command, now: Instant): Decision<Change, Effect>
+  /** The same in steps, for a machine whose commands are decided as a whole however long they are. */
+  decideInSteps?(state: State, command: Command, now: Instant): Steps<Decision<Change, Effect>>
   apply(state: State, change: Change): void
   /** The bytes to store; nothing for a volatile change. */
   encode(change: Change): Uint8Array | undefined

@@ -17,8 +17,9 @@
  * of all topics with three bytes too many. Bytes after the end of a response are refused: the broker then
  * means another message than we do, and what was read of it may be wrong, too.
  */
-import { Reader } from '../base/bytes.ts'
+import { Reader, type HeapAllowance } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
+import type { Steps } from '../base/steps.ts'
 import {
   apiByKey,
   apis,
@@ -30,11 +31,15 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from './api.ts'
+import type { CodecSteps } from './codec-steps.ts'
 import { compile, type Codec, type Type } from './schema.ts'
-import { Outgoing, readLength, writeLength, writeString } from './wire.ts'
+import { Outgoing, readLength, readTagCount, writeLength, writeString } from './wire.ts'
 
 /** The largest frame accepted unless configured otherwise; Kafka's `socket.request.max.bytes`. */
 export const frameBytesMaxDefault = 100 * 1024 * 1024
+
+/** Bytes of one string of a request, as in Kafka: work on text is done in one turn. */
+const requestTextBytesMax = 0x7fff
 
 /** A request as it came; `body` is the `RequestOf` of `api`. */
 export interface DecodedRequest {
@@ -43,8 +48,6 @@ export interface DecodedRequest {
   readonly correlationId: number
   readonly clientId: string | null
   readonly body: unknown
-  /** About what `body` takes in memory, beside the frame of which its bytes are views. */
-  readonly heapBytes: number
 }
 
 /** A request of an API or version not spoken here: nothing after its first eight bytes can be read. */
@@ -78,14 +81,44 @@ export function encodeRequest<N extends ApiName>(
 
 /**
  * Throws `frame-invalid` when the bytes do not begin with a request, and `frame-too-large`, before memory
- * is taken, when the request would take more than `heapBytesMax`.
+ * is taken, when the request would take more than `heap` allows: it counts about what `body` takes, beside
+ * the frame of which its bytes are views.
  */
 export function decodeRequest(
   frame: Uint8Array,
-  heapBytesMax: number = Infinity,
+  heap: HeapAllowance = unbounded(),
 ): DecodedRequest | UnsupportedRequest {
-  const allowance = { bytesMax: heapBytesMax, usedBytes: 0 }
-  const from = new Reader(frame, 0, frame.length, allowance)
+  const from = new Reader(frame, 0, frame.length, heap)
+  const head = readHead(from)
+  if ('unsupported' in head) return head
+  const { api, version, correlationId, clientId } = head
+  return {
+    api,
+    version,
+    correlationId,
+    clientId,
+    body: codecOf(api, version, 'request').read(from),
+  }
+}
+
+/** The same in steps. */
+export function* decodeRequestInSteps(
+  frame: Uint8Array,
+  heap: HeapAllowance = unbounded(),
+): Steps<DecodedRequest | UnsupportedRequest> {
+  const from = new Reader(frame, 0, frame.length, heap)
+  const head = readHead(from)
+  if ('unsupported' in head) return head
+  const codec = codecOf(head.api, head.version, 'request')
+  const body = codec.steps === undefined ? codec.read(from) : yield* codec.steps.read(from)
+  return { ...head, body }
+}
+
+function unbounded(): HeapAllowance {
+  return { bytesMax: Infinity, usedBytes: 0 }
+}
+
+function readHead(from: Reader): Omit<DecodedRequest, 'body'> | UnsupportedRequest {
   const key = from.int16()
   const version = from.int16()
   const correlationId = from.int32()
@@ -96,8 +129,7 @@ export function decodeRequest(
   const length = readLength(from, 'int16')
   const clientId = length < 0 ? null : from.string(length)
   if (requestHeaderVersion(api, version) === 2) skipTags(from)
-  const body = codecOf(api, version, 'request').read(from)
-  return { api, version, correlationId, clientId, body, heapBytes: allowance.usedBytes }
+  return { api, version, correlationId, clientId }
 }
 
 export function encodeResponse<N extends ApiName>(
@@ -106,13 +138,41 @@ export function encodeResponse<N extends ApiName>(
   correlationId: number,
   body: ResponseInput<N>,
 ): Uint8Array[] {
+  const out = beginResponse(api, version, correlationId)
+  codecOf(api, version, 'response').write(out, body)
+  return finishFrame(out)
+}
+
+/** The same, in steps when the lists of the response have `itemsMax` items together, or more. */
+export function encodeResponseUpTo<N extends ApiName>(
+  itemsMax: number,
+  api: N,
+  version: number,
+  correlationId: number,
+  body: ResponseInput<N>,
+): Uint8Array[] | Steps<Uint8Array[]> {
   const codec = codecOf(api, version, 'response')
+  const out = beginResponse(api, version, correlationId)
+  if (codec.steps !== undefined && codec.steps.count(body) >= itemsMax)
+    return encodeInSteps(codec.steps, out, body)
+  codec.write(out, body)
+  return finishFrame(out)
+}
+
+function* encodeInSteps(steps: CodecSteps, out: Outgoing, body: unknown): Steps<Uint8Array[]> {
+  for (const items of steps.write(out, body)) {
+    yield items
+    out.seal()
+  }
+  return finishFrame(out)
+}
+
+function beginResponse(api: ApiName, version: number, correlationId: number): Outgoing {
   const out = new Outgoing()
   out.writer.int32(0)
   out.writer.int32(correlationId)
   if (responseHeaderVersion(api, version) === 1) out.writer.uint8(0)
-  codec.write(out, body)
-  return finishFrame(out)
+  return out
 }
 
 /** Throws `frame-invalid` when the bytes are no such response. */
@@ -253,7 +313,7 @@ export class FrameSplitter {
 }
 
 function finishFrame(out: Outgoing): Uint8Array[] {
-  out.writer.setInt32(0, out.sizeBytes - 4)
+  out.setStart(out.sizeBytes - 4)
   return out.chunks()
 }
 
@@ -263,7 +323,7 @@ function isSpoken(api: ApiName, version: number): boolean {
 }
 
 function skipTags(from: Reader): void {
-  for (let left = from.uvarint(); left > 0; left--) {
+  for (let left = readTagCount(from); left > 0; left--) {
     from.uvarint()
     from.skip(from.uvarint())
   }
@@ -290,7 +350,8 @@ function codecOf(api: ApiName, version: number, side: 'request' | 'response'): C
     )
   }
   const type: Type<unknown> = apis[api][side]
-  const codec = compile(type, version, isFlexible(api, version), `${api} ${side}`)
+  const textBytesMax = side === 'request' ? requestTextBytesMax : Infinity
+  const codec = compile(type, version, isFlexible(api, version), `${api} ${side}`, textBytesMax)
   codecs.set(id, codec)
   return codec
 }

@@ -12,10 +12,12 @@
  */
 import { concatBytes, Reader } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
-import { uuidBytes, uuidText } from '../base/units.ts'
+import { arraySteps, structSteps, type CodecSteps } from './codec-steps.ts'
 import { heapBytesOf, itemsHeapBytes, textHeapBytes } from './heap-cost.ts'
-import { defaultOf, isDefault, type Member, type ScalarKind, type Shape } from './shape.ts'
-import { checkCount, Outgoing, readLength, writeBytes, writeLength, writeString } from './wire.ts'
+import { scalars } from './scalars.ts'
+import { defaultOf, isDefault, type Member, type Shape } from './shape.ts'
+import { checkCount, Outgoing, readLength, readTagCount } from './wire.ts'
+import { textTooLong, writeBytes, writeLength, writeString } from './wire.ts'
 
 /** A type of the protocol whose decoded values are `T`s. */
 export interface Type<T> {
@@ -123,6 +125,8 @@ export interface Codec<T> {
   readonly minBytes: number
   read(from: Reader): T
   write(out: Outgoing, value: Input<T>): void
+  /** The same in steps, for what holds a list. */
+  readonly steps?: CodecSteps | undefined
 }
 
 /** A codec of one version, with what a caller needs who stores single values. */
@@ -138,8 +142,10 @@ export function compile<T>(
   version: number,
   flexible: boolean,
   name = 'message',
+  textBytesMax = Infinity,
 ): ValueCodec<T> {
-  const codec = compileShape(type.shape, { version, flexible }, name, false) as Codec<T>
+  const target = { version, flexible, textBytesMax }
+  const codec = compileShape(type.shape, target, name, false) as Codec<T>
   return {
     ...codec,
     decode: (encoded) => codec.read(new Reader(encoded)),
@@ -154,6 +160,8 @@ export function compile<T>(
 interface Target {
   readonly version: number
   readonly flexible: boolean
+  /** A string with more bytes is refused. */
+  readonly textBytesMax: number
 }
 
 /** Codecs inside this file: what a value is was checked where the declaration met `Input`. */
@@ -186,41 +194,13 @@ function compileShape(shape: Shape, target: Target, path: string, canBeNull: boo
   }
 }
 
-const scalars: Readonly<Record<ScalarKind, AnyCodec>> = {
-  int8: { minBytes: 1, read: (from) => from.int8(), write: (out, v: number) => out.writer.int8(v) },
-  int16: {
-    minBytes: 2,
-    read: (from) => from.int16(),
-    write: (out, v: number) => out.writer.int16(v),
-  },
-  int32: {
-    minBytes: 4,
-    read: (from) => from.int32(),
-    write: (out, v: number) => out.writer.int32(v),
-  },
-  int64: {
-    minBytes: 8,
-    read: (from) => from.int64(),
-    write: (out, v: number) => out.writer.int64(v),
-  },
-  bool: {
-    minBytes: 1,
-    read: (from) => from.int8() !== 0,
-    write: (out, v: boolean) => out.writer.int8(v ? 1 : 0),
-  },
-  uuid: {
-    minBytes: 16,
-    read: (from) => uuidText(from.slice(16)),
-    write: (out, v: string) => out.writer.append(uuidBytes(v)),
-  },
-}
-
 function stringCodec(target: Target, path: string, canBeNull: boolean): AnyCodec {
   const width = target.flexible ? 'compact' : 'int16'
   return {
     minBytes: target.flexible ? 1 : 2,
     read: (from) => {
       const length = readLength(from, width)
+      if (length > target.textBytesMax) throw textTooLong(path, length, target.textBytesMax)
       if (length >= 0) {
         from.charge(textHeapBytes(length))
         return from.string(length)
@@ -258,28 +238,39 @@ function arrayCodec(shape: Shape, target: Target, path: string, canBeNull: boole
   const width = target.flexible ? 'compact' : 'int32'
   const item = compileShape(shape, target, `${path}[]`, false)
   const itemBytes = heapBytesOf(shape)
+  const readCount = (from: Reader): number => {
+    const count = readLength(from, width)
+    if (count < 0 && !canBeNull) throw nullRead(path)
+    if (count > 0) {
+      checkCount(from, count, item.minBytes, path)
+      from.charge(itemsHeapBytes(count, itemBytes))
+    }
+    return count
+  }
+  const writeCount = (out: Outgoing, value: readonly unknown[] | null): void => {
+    if (value === null && !canBeNull) throw nullWritten(path)
+    writeLength(out.writer, width, value === null ? -1 : value.length)
+  }
   return {
     minBytes: target.flexible ? 1 : 4,
     read: (from) => {
-      const count = readLength(from, width)
-      if (count < 0 && canBeNull) return null
-      if (count < 0) throw nullRead(path)
-      checkCount(from, count, item.minBytes, path)
-      from.charge(itemsHeapBytes(count, itemBytes))
+      const count = readCount(from)
+      if (count < 0) return null
       const items: unknown[] = []
       for (let i = 0; i < count; i++) items.push(item.read(from))
       return items
     },
     write: (out, value: readonly unknown[] | null) => {
-      if (value === null && !canBeNull) throw nullWritten(path)
-      writeLength(out.writer, width, value === null ? -1 : value.length)
+      writeCount(out, value)
       if (value !== null) for (const each of value) item.write(out, each)
     },
+    steps: arraySteps(item, readCount, writeCount),
   }
 }
 
 /** A struct that may be null begins with a byte: −1 for null, 1 for a value. */
 function nullableStructCodec(codec: AnyCodec): AnyCodec {
+  // Without steps: none of them holds many items.
   return {
     minBytes: 1,
     read: (from) => (from.int8() < 0 ? null : codec.read(from)),
@@ -344,11 +335,24 @@ function structCodec(
       }
       if (flexible) writeTags(out, tags, value)
     },
+    steps: structSteps(plain, {
+      begin: () => ({ ...blank }),
+      readEnd: (from, value) => {
+        if (flexible) readTags(from, tags, value)
+      },
+      writeBegin: (value) => {
+        if (value === null) throw nullWritten(path)
+        for (const slot of guarded) refuseMeaning(slot, version, value[slot.name])
+      },
+      writeEnd: (out, value) => {
+        if (flexible) writeTags(out, tags, value)
+      },
+    }),
   }
 }
 
 function readTags(from: Reader, tags: readonly Slot[], value: Record<string, unknown>): void {
-  for (let left = from.uvarint(); left > 0; left--) {
+  for (let left = readTagCount(from); left > 0; left--) {
     const tag = from.uvarint()
     const size = from.uvarint()
     const start = from.skip(size)

@@ -21,14 +21,20 @@ interface Splice {
   readonly chunk: Uint8Array
 }
 
+/** A buffer as full as this is not enlarged when a long message may begin another. */
+const sealBytesMin = 64 * 1024
+
 /** A message being written: small values in one buffer, large slices between its parts. */
 export class Outgoing {
-  readonly writer = new Writer()
-  readonly #splices: Splice[] = []
+  writer = new Writer()
+  #splices: Splice[] = []
   #splicedBytes = 0
+  /** What was written into buffers before this one. */
+  readonly #sealed: Uint8Array[] = []
+  #sealedBytes = 0
 
   get sizeBytes(): number {
-    return this.writer.at + this.#splicedBytes
+    return this.#sealedBytes + this.writer.at + this.#splicedBytes
   }
 
   append(chunk: Uint8Array): void {
@@ -37,8 +43,29 @@ export class Outgoing {
     this.#splicedBytes += chunk.length
   }
 
+  /** Begins another buffer, if this one has become long: one that grows is copied whole. */
+  seal(): void {
+    if (this.writer.at < sealBytesMin) return
+    this.#sealedBytes = this.sizeBytes
+    for (const chunk of this.#written()) this.#sealed.push(chunk)
+    this.writer = new Writer(2 * sealBytesMin)
+    this.#splices = []
+    this.#splicedBytes = 0
+  }
+
+  /** Overwrites the first four bytes of all: a length known only now. */
+  setStart(value: number): void {
+    const [first] = this.#sealed
+    if (first === undefined) return this.writer.setInt32(0, value)
+    new DataView(first.buffer, first.byteOffset).setInt32(0, value)
+  }
+
   /** Everything written, in order. Nothing may be written afterwards. */
   chunks(): Uint8Array[] {
+    return this.#sealed.length === 0 ? this.#written() : [...this.#sealed, ...this.#written()]
+  }
+
+  #written(): Uint8Array[] {
     const written = this.writer.finish()
     if (this.#splices.length === 0) return [written]
     const chunks: Uint8Array[] = []
@@ -69,6 +96,26 @@ export function checkCount(from: Reader, count: number, bytesMin: number, path: 
   throw new HeadwaterError(
     'frame-invalid',
     `${path} claims ${count} items, more than the ${from.remaining} bytes left can hold`,
+  )
+}
+
+export function textTooLong(path: string, bytes: number, bytesMax: number): HeadwaterError {
+  return new HeadwaterError(
+    'frame-invalid',
+    `${path} is a string of ${bytes} bytes; ${bytesMax} is the longest`,
+  )
+}
+
+/** Tagged fields of one struct or header; nobody has a tenth of them. */
+const tagsMax = 1_000
+
+/** How many tagged fields follow (KIP-482). */
+export function readTagCount(from: Reader): number {
+  const count = from.uvarint()
+  if (count <= tagsMax) return count
+  throw new HeadwaterError(
+    'frame-invalid',
+    `${count} tagged fields where ${tagsMax} are allowed: the other side does not speak the Kafka protocol`,
   )
 }
 

@@ -34,7 +34,7 @@ export function openBroker(disk: SimDisk): Promise<Broker> {
     clock: turnClock,
     random: countingRandom(),
     directory: '/data',
-    config: { coordinatorLogBytesMax: 3000 },
+    config: { coordinatorLogBytesMax: 3000, turnItems: 2 },
   })
 }
 

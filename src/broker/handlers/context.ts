@@ -3,11 +3,13 @@
  *
  * A handler is a function from a request body to a response body. It does everything that must keep the
  * order of requests before it first waits: two produce requests of one connection are appended in the
- * order they came although both wait for the disk. It returns codes and throws only what should end the
- * connection.
+ * order they came although both wait for the disk. What grows with the items of a request it does in
+ * steps, and steps are no waiting: no other request of the connection begins before they have ended. It
+ * returns codes and throws only what should end the connection.
  */
 import { parseAddress } from '../../base/address.ts'
 import type { Gate } from '../../base/gate.ts'
+import type { Steps } from '../../base/steps.ts'
 import type { Call } from '../../coordinator/commands.ts'
 import type { Clock, Random } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
@@ -19,9 +21,11 @@ import type { BrokerConfig } from '../config.ts'
 import type { AnswerRoom } from '../memory.ts'
 import type { Peer } from '../peer.ts'
 import type { Coordinators } from '../machines/coordinators.ts'
+import type { Provisional } from '../machines/machine-host.ts'
 import type { FetchSessions } from '../serving/fetch-sessions.ts'
 import type { RecordCheck } from '../serving/record-check.ts'
 import type { WaitingRoom } from '../serving/waiting.ts'
+import type { Turns } from '../turns.ts'
 
 export interface BrokerParts extends Coordinators {
   readonly clusterId: string
@@ -38,6 +42,7 @@ export interface BrokerParts extends Coordinators {
   readonly lookUps: Gate
   readonly waiting: WaitingRoom
   readonly sessions: FetchSessions
+  readonly turns: Turns
 }
 
 export interface RequestContext extends BrokerParts {
@@ -54,7 +59,9 @@ type Response<N extends ApiName> = ResponseInput<N> | undefined
 export type Handler<N extends ApiName> = (
   request: RequestOf<N>,
   context: RequestContext,
-) => Response<N> | Promise<Response<N>>
+) => Handled<N> | Steps<Handled<N>>
+
+type Handled<N extends ApiName> = Response<N> | Promise<Response<N>>
 
 export type Handlers = { readonly [N in ApiName]?: Handler<N> }
 
@@ -84,6 +91,23 @@ export function forward<N extends ApiName>(
   context: RequestContext,
 ): Promise<ResponseInput<N>> {
   return host.call((token) => callOf(type, token, request, context))
+}
+
+/** Has the machine answer at once that owns the API and never lets it wait; what to wait for comes along. */
+export function askNow<N extends ApiName>(
+  host: {
+    ask(make: (token: string) => Call<NoInfer<N>>): Provisional<ResponseInput<NoInfer<N>>>
+  },
+  type: N,
+  request: RequestOf<NoInfer<N>>,
+  context: RequestContext,
+): Provisional<ResponseInput<N>> {
+  return host.ask((token) => callOf(type, token, request, context))
+}
+
+/** A response that may leave once `durable` has resolved. */
+export function once<T>(durable: Promise<void> | undefined, response: T): T | Promise<T> {
+  return durable === undefined ? response : durable.then(() => response)
 }
 
 /** A random id as Kafka makes them: never one that a command line takes for an option. */

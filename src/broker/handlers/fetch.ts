@@ -10,42 +10,110 @@
  * is room for it, and then no more than that; a fetch that gets less than it may bring is answered with it.
  */
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
-import { adjoined } from '../../base/bytes.ts'
-import { ErrorCode } from '../../protocol/errors.ts'
-import { nextOffsetOf, readBatchHeader } from '../../records/batch.ts'
+import { isSteps, type Steps } from '../../base/steps.ts'
 import type { Handlers, RequestContext } from './context.ts'
+import { areFew } from './pieces.ts'
+import { Reading, sessionOf, stride, topicIdVersion } from './reading.ts'
 import {
   keyOf,
   type FetchSession,
   type FetchTarget,
   type SessionChoice,
 } from '../serving/fetch-sessions.ts'
-import type { AnswerRoom } from '../memory.ts'
-import type { Partition } from '../serving/partition.ts'
 
 type FetchRequest = RequestOf<'Fetch'>
-type TopicResponse = NonNullable<ResponseInput<'Fetch'>['responses']>[number]
-type PartitionResponse = NonNullable<TopicResponse['partitions']>[number]
-
-/** Topics are named by id from this version on (KIP-516). */
-const topicIdVersion = 13
 
 export const fetchHandlers: Handlers = {
   Fetch: (request, context) => {
-    const asked = eachOnce(request.topics.flatMap((topic) => targetsOf(topic)))
-    const { sessionId, sessionEpoch } = request
-    const usesIds = context.version >= topicIdVersion
-    const choice = context.sessions.choose(sessionId, sessionEpoch, asked.length, usesIds)
+    const { topics, forgottenTopicsData } = request
+    const { turns } = context
+    if (!areFew(topics, 'partitions', turns)) return beginInSteps(request, context)
+    if (!areFew(forgottenTopicsData, 'partitions', turns)) return beginInSteps(request, context)
+    const asked: Asked = new Map()
+    for (const topic of topics) for (const each of topic.partitions) ask(asked, topic, each)
+    const choice = choose(asked, request, context)
     if (choice.kind === 'refused') return { errorCode: choice.errorCode }
-    return fetch(new Reading(choice, asked, request, context), request, context)
+    const forgotten = forgottenTopicsData.length === 0 ? [] : forgottenTargets(forgottenTopicsData)
+    sessionOf(choice)?.update([...asked.values()], [...forgotten])
+    return begin(choice, asked, request, context)
   },
+}
+
+/** As in Kafka a partition is read once a request, as it was named last, however often it is named. */
+type Asked = Map<string, FetchTarget>
+type AskedTopic = FetchRequest['topics'][number]
+
+function ask(asked: Asked, { topic, topicId }: AskedTopic, each: AskedTopic['partitions'][number]) {
+  const target = { ...each, topic, topicId }
+  asked.set(keyOf(target), target)
+}
+
+function choose(asked: Asked, request: FetchRequest, context: RequestContext): SessionChoice {
+  const { sessionId, sessionEpoch } = request
+  const usesIds = context.version >= topicIdVersion
+  return context.sessions.choose(sessionId, sessionEpoch, asked.size, usesIds)
+}
+
+type Response = ResponseInput<'Fetch'>
+
+function* beginInSteps(
+  request: FetchRequest,
+  context: RequestContext,
+): Steps<Response | Promise<Response>> {
+  const asked: Asked = new Map()
+  let count = 0
+  for (const topic of request.topics) {
+    for (const each of topic.partitions) {
+      ask(asked, topic, each)
+      if (++count % stride === 0) yield stride
+    }
+  }
+  const choice = choose(asked, request, context)
+  if (choice.kind === 'refused') return { errorCode: choice.errorCode }
+  const session = sessionOf(choice)
+  if (session !== undefined) yield* update(session, asked.values(), request)
+  const begun = begin(choice, asked, request, context)
+  return isSteps(begun) ? yield* begun : begun
+}
+
+/** Reads what is asked for, or what the session remembers. */
+function begin(
+  choice: Exclude<SessionChoice, { kind: 'refused' }>,
+  asked: Asked,
+  request: FetchRequest,
+  context: RequestContext,
+): Promise<Response> | Steps<Promise<Response>> {
+  const session = sessionOf(choice)
+  const reading = new Reading(choice, request, context)
+  const isShort = context.turns.isShort(session?.targets.size ?? asked.size)
+  if (!isShort) {
+    const targets = session === undefined ? asked.values() : targetsIn(session)
+    return addInSteps(reading, targets, request, context)
+  }
+  if (session === undefined) for (const target of asked.values()) reading.add(target)
+  else for (const { target } of session.targets.values()) reading.add(target)
+  return fetch(reading, request, context)
+}
+
+function* addInSteps(
+  reading: Reading,
+  targets: Iterable<FetchTarget>,
+  request: FetchRequest,
+  context: RequestContext,
+): Steps<Promise<Response>> {
+  let count = 0
+  for (const target of targets) {
+    reading.add(target)
+    if (++count % stride === 0) yield stride
+  }
+  return fetch(reading, request, context)
 }
 
 async function fetch(
   reading: Reading,
   request: FetchRequest,
   { clock, config, peer, room, waiting }: RequestContext,
-): Promise<ResponseInput<'Fetch'>> {
+): Promise<Response> {
   const isFirst = room.whenFirst()
   if (isFirst !== undefined) await isFirst
   const begun = clock.monotonic()
@@ -59,262 +127,39 @@ async function fetch(
   return reading.response()
 }
 
-interface Item {
-  readonly target: FetchTarget
-  readonly partition: Partition | undefined
-  errorCode: number
-  /** The offset behind what was last read, or the one asked for. */
-  nextOffset: number
-  batches: readonly Uint8Array[]
-  bytes: number
+/** Tells a session what a request adds, changes and forgets. */
+function* update(
+  session: FetchSession,
+  asked: Iterable<FetchTarget>,
+  request: FetchRequest,
+): Steps<void> {
+  for (const target of forgottenTargets(request.forgottenTopicsData)) {
+    session.update([], [target])
+    yield 1
+  }
+  for (const target of asked) {
+    session.update([target], [])
+    yield 1
+  }
 }
 
-/** One fetch request while it is being answered. */
-class Reading {
-  /** Memory was short, and not all was read that might have been. */
-  isShort = false
-  #bytes = 0
-  #failed = false
-  readonly #items: Item[]
-  readonly #readCommitted: boolean
-  readonly #bytesMax: number
-  /** What there is room for this time. */
-  #roomBytes = 0
-  readonly #choice: SessionChoice
-  readonly #version: number
-  readonly #report: RequestContext['report']
+/** As they are now: a request of the same session that comes meanwhile changes others. */
+function targetsIn({ targets }: FetchSession): readonly FetchTarget[] {
+  return Array.from(targets.values(), ({ target }) => target)
+}
 
-  constructor(
-    choice: SessionChoice,
-    asked: readonly FetchTarget[],
-    request: FetchRequest,
-    context: RequestContext,
-  ) {
-    this.#choice = choice
-    this.#readCommitted = request.isolationLevel === 1
-    this.#bytesMax = Math.min(request.maxBytes, context.config.fetchBytesMax)
-    this.#version = context.version
-    this.#report = context.report
-    const session = sessionOf(choice)
-    session?.update(
-      asked,
-      request.forgottenTopicsData.flatMap((topic) => forgottenTargets(topic)),
-    )
-    const targets =
-      session === undefined ? asked : Array.from(session.targets.values(), ({ target }) => target)
-    this.#items = targets.map((target) => ({
-      target,
-      partition: partitionOf(target, context),
-      errorCode: ErrorCode.NONE,
-      nextOffset: target.fetchOffset,
-      batches: [],
-      bytes: 0,
-    }))
-  }
-
-  *logs(): Iterable<Partition['log']> {
-    for (const { partition } of this.#items) if (partition !== undefined) yield partition.log
-  }
-
-  /** Whether `minBytes` are there, read or not, or something is wrong with a partition. */
-  hasEnough(minBytes: number): boolean {
-    let bytes = 0
-    if (this.#failed || minBytes <= 0) return true
-    return this.#items.some((item) => {
-      if (item.partition?.log.isDeleted === true) return true
-      bytes += this.#bytesThere(item)
-      return bytes >= minBytes
-    })
-  }
-
-  #bytesThere({ target, partition, nextOffset, bytes }: Item): number {
-    if (partition === undefined) return 0
-    const end = partition.readableEnd(this.#readCommitted)
-    return Math.min(target.partitionMaxBytes, bytes + partition.log.bytesBetween(nextOffset, end))
-  }
-
-  /** Holds no records while it waits; what they were is remembered in bytes. */
-  letGo(room: AnswerRoom): void {
-    room.keep(0)
-    for (const item of this.#items) item.batches = []
-  }
-
-  async read(room: AnswerRoom): Promise<void> {
-    const reserved = room.reserve(this.#bytesMax)
-    this.#roomBytes = typeof reserved === 'number' ? reserved : await reserved
-    await this.#readAll()
-    this.isShort = this.#bytes > 0 && this.#roomBytes < this.#bytesMax
-    room.keep(this.#bytes)
-  }
-
-  async #readAll(): Promise<void> {
-    this.#bytes = 0
-    for (const item of this.#items) {
-      item.batches = []
-      item.bytes = 0
-      item.nextOffset = item.target.fetchOffset
-      item.errorCode = this.#check(item)
-      if (item.errorCode !== ErrorCode.NONE) this.#failed = true
-      else {
-        // Recent records come without a promise; do not give the turn away for them.
-        const reading = this.#readItem(item)
-        if (reading !== undefined) await reading
+function* forgottenTargets(topics: FetchRequest['forgottenTopicsData']): Iterable<FetchTarget> {
+  for (const { topic, topicId, partitions } of topics) {
+    for (const partition of partitions) {
+      yield {
+        topic,
+        topicId,
+        partition,
+        fetchOffset: 0,
+        partitionMaxBytes: 0,
+        currentLeaderEpoch: -1,
+        lastFetchedEpoch: -1,
       }
     }
   }
-
-  #check({ target, partition }: Item): number {
-    if (partition === undefined || partition.log.isDeleted) return this.#unknown
-    const { fetchOffset, currentLeaderEpoch } = target
-    const epochError = partition.checkLeaderEpoch(currentLeaderEpoch)
-    if (epochError !== ErrorCode.NONE) return epochError
-    const { startOffset, endOffset } = partition.log
-    if (target.lastFetchedEpoch >= 0) {
-      const end = partition.log.epochEnd(target.lastFetchedEpoch)
-      if (end.epoch < 0) return ErrorCode.OFFSET_OUT_OF_RANGE
-      if (diverges(target, end)) return ErrorCode.NONE
-    }
-    const inRange = fetchOffset >= startOffset && fetchOffset <= endOffset
-    return inRange ? ErrorCode.NONE : ErrorCode.OFFSET_OUT_OF_RANGE
-  }
-
-  get #unknown(): number {
-    return this.#version >= topicIdVersion
-      ? ErrorCode.UNKNOWN_TOPIC_ID
-      : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-  }
-
-  #readItem(item: Item): Promise<void> | undefined {
-    const { target, partition } = item
-    const upTo = partition!.readableEnd(this.#readCommitted)
-    if (this.#diverges(item)) {
-      this.#failed = true
-      return undefined
-    }
-    if (target.fetchOffset >= upTo) return undefined
-    const left = this.#roomBytes - this.#bytes
-    if (this.#bytes > 0 && left <= 0) return undefined
-    const read = partition!.log.read(target.fetchOffset, {
-      maxBytes: Math.max(0, Math.min(target.partitionMaxBytes, left)),
-      upTo,
-      minOneBatch: this.#bytes === 0,
-    })
-    if (read instanceof Promise) {
-      return read.then(
-        (batches) => this.#take(item, batches),
-        (error: unknown) => {
-          // Files that went while they were read are no damage.
-          item.errorCode = partition!.log.isDeleted
-            ? this.#unknown
-            : partition!.unreadable(error, this.#report)
-          this.#failed = true
-        },
-      )
-    }
-    this.#take(item, read)
-    return undefined
-  }
-
-  #take(item: Item, batches: readonly Uint8Array[]): void {
-    item.batches = batches
-    for (const batch of batches) item.bytes += batch.length
-    this.#bytes += item.bytes
-    const last = batches.at(-1)
-    if (last !== undefined) item.nextOffset = nextOffsetOf(readBatchHeader(last))
-  }
-
-  #diverges({ target, partition }: Item): boolean {
-    if (target.lastFetchedEpoch < 0) return false
-    return diverges(target, partition!.log.epochEnd(target.lastFetchedEpoch))
-  }
-
-  response(): ResponseInput<'Fetch'> {
-    const session = sessionOf(this.#choice)
-    const topics = new Map<
-      string,
-      { topic: string; topicId: string; partitions: PartitionResponse[] }
-    >()
-    for (const item of this.#items) {
-      const partition = this.#present(item)
-      const news = session?.hasNews(item.target, partition, item.bytes) ?? true
-      if (this.#choice.kind === 'incremental' && !news && partition.divergingEpoch === undefined)
-        continue
-      const { topic, topicId } = item.target
-      const key = `${topicId}/${topic}`
-      const group = topics.get(key)
-      if (group === undefined) topics.set(key, { topic, topicId, partitions: [partition] })
-      else group.partitions.push(partition)
-    }
-    return { sessionId: session?.id ?? 0, responses: [...topics.values()] }
-  }
-
-  #present(item: Item) {
-    const { target, partition, errorCode } = item
-    // As in Kafka, an error says nothing about the log.
-    const log = errorCode === ErrorCode.NONE ? partition?.log : undefined
-    return {
-      partitionIndex: target.partition,
-      errorCode,
-      highWatermark: log?.highWatermark ?? -1,
-      lastStableOffset: log?.lastStableOffset ?? -1,
-      logStartOffset: log?.startOffset ?? -1,
-      abortedTransactions: this.#readCommitted || partition === undefined ? abortedIn(item) : null,
-      divergingEpoch:
-        log !== undefined && this.#diverges(item)
-          ? log.epochEnd(target.lastFetchedEpoch)
-          : undefined,
-      records: adjoined(item.batches),
-    }
-  }
-}
-
-/** KIP-595: whether the client's last epoch ended before the offset it asks for. */
-function diverges(
-  { lastFetchedEpoch, fetchOffset }: FetchTarget,
-  { epoch, endOffset }: { readonly epoch: number; readonly endOffset: number },
-): boolean {
-  return epoch < lastFetchedEpoch || endOffset < fetchOffset
-}
-
-/** Aborted transactions that overlap what is returned; a client drops their records. */
-function abortedIn({ target, partition, nextOffset }: Item) {
-  if (partition === undefined || nextOffset <= target.fetchOffset) return []
-  return partition.log.abortedBetween(target.fetchOffset, nextOffset)
-}
-
-function sessionOf(choice: SessionChoice): FetchSession | undefined {
-  return 'session' in choice ? choice.session : undefined
-}
-
-function partitionOf(
-  { topic, topicId, partition }: FetchTarget,
-  { catalog, version }: RequestContext,
-): Partition | undefined {
-  const found = version >= topicIdVersion ? catalog.byId(topicId) : catalog.byName(topic)
-  return found?.partitions[partition]
-}
-
-/** As in Kafka a partition is read once a request, as it was named last, however often it is named. */
-function eachOnce(targets: readonly FetchTarget[]): FetchTarget[] {
-  return [...new Map(targets.map((target) => [keyOf(target), target])).values()]
-}
-
-function targetsOf({ topic, topicId, partitions }: FetchRequest['topics'][number]): FetchTarget[] {
-  return partitions.map((each) => ({ ...each, topic, topicId }))
-}
-
-function forgottenTargets({
-  topic,
-  topicId,
-  partitions,
-}: FetchRequest['forgottenTopicsData'][number]): FetchTarget[] {
-  return partitions.map((partition) => ({
-    topic,
-    topicId,
-    partition,
-    fetchOffset: 0,
-    partitionMaxBytes: 0,
-    currentLeaderEpoch: -1,
-    lastFetchedEpoch: -1,
-  }))
 }

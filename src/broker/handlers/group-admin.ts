@@ -1,35 +1,73 @@
 /** Looking at groups and clearing them away. Partitions that do not exist are refused here. */
 import { ErrorCode } from '../../protocol/errors.ts'
-import { forward, type Handlers } from './context.ts'
+import type { ResponseInput } from '../../protocol/api.ts'
+import { askNow, forward, once, type Handlers } from './context.ts'
 import { inPlace, knownOnly } from './known.ts'
 import { groupOperations } from './operations.ts'
+import { join, piecesOf, slicesOf } from './pieces.ts'
+
+type DescribedGroup = NonNullable<ResponseInput<'DescribeGroups'>['groups']>[number]
+type DeletedGroup = NonNullable<ResponseInput<'DeleteGroups'>['results']>[number]
+type DeletedTopic = NonNullable<ResponseInput<'OffsetDelete'>['topics']>[number]
 
 export const groupAdminHandlers: Handlers = {
-  ListGroups: (request, context) => forward(context.groups, 'ListGroups', request, context),
-
-  DescribeGroups: async (request, context) => {
-    const described = await forward(context.groups, 'DescribeGroups', request, context)
-    if (!request.includeAuthorizedOperations) return described
-    const groups = described.groups?.map((group) => ({
-      ...group,
-      authorizedOperations: groupOperations,
-    }))
-    return { ...described, groups }
+  ListGroups: (request, context) => {
+    const filters = request.statesFilter.length + request.typesFilter.length
+    if (filters > context.config.filtersMax) return { errorCode: ErrorCode.INVALID_REQUEST }
+    return forward(context.groups, 'ListGroups', request, context)
   },
 
-  DeleteGroups: (request, context) => forward(context.groups, 'DeleteGroups', request, context),
-
-  OffsetDelete: async (request, context) => {
-    const topics = knownOnly(request.topics, context.catalog)
-    const answer = await forward(context.groups, 'OffsetDelete', { ...request, topics }, context)
-    if (answer.errorCode !== ErrorCode.NONE) return answer
-    return {
-      ...answer,
-      topics: request.topics.map(({ name, partitions }, at) => {
-        const answered = answer.topics?.[at]?.partitions
-        const unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        return { name, partitions: inPlace(partitions, answered, unknown) }
-      }),
+  *DescribeGroups(request, context) {
+    const operations = request.includeAuthorizedOperations
+      ? { authorizedOperations: groupOperations }
+      : {}
+    const groups: DescribedGroup[] = []
+    let durable: Promise<void> | undefined
+    for (const groupId of request.groups) {
+      const asked = { ...request, groups: [groupId] }
+      const described = askNow(context.groups, 'DescribeGroups', asked, context)
+      durable = described.durable
+      for (const group of described.response.groups ?? []) {
+        groups.push({ ...group, ...operations })
+        yield 1 + (group.members?.length ?? 0)
+      }
     }
+    return once(durable, { groups })
+  },
+
+  *DeleteGroups(request, context) {
+    const results: DeletedGroup[] = []
+    let durable: Promise<void> | undefined
+    const different = new Set<string>()
+    for (const name of request.groupsNames) {
+      different.add(name)
+      yield 1 / 2
+    }
+    for (const groupsNames of slicesOf([...different], context.turns.itemsMax)) {
+      const deleted = askNow(context.groups, 'DeleteGroups', { groupsNames }, context)
+      durable = deleted.durable
+      results.push(...(deleted.response.results ?? []))
+      yield groupsNames.length
+    }
+    return once(durable, { results })
+  },
+
+  *OffsetDelete(request, context) {
+    const topics: DeletedTopic[] = []
+    let durable: Promise<void> | undefined
+    for (const piece of piecesOf(request.topics, 'partitions', context.turns.itemsMax)) {
+      const asked = { ...request, topics: knownOnly(piece.topics, context.catalog) }
+      const deleted = askNow(context.groups, 'OffsetDelete', asked, context)
+      const { errorCode, topics: answers } = deleted.response
+      durable = deleted.durable
+      if (errorCode !== ErrorCode.NONE) return once(durable, { errorCode })
+      const answered = piece.topics.map(({ name, partitions }, at) => {
+        const unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return { name, partitions: inPlace(partitions, answers?.[at]?.partitions, unknown) }
+      })
+      join(topics, answered, 'partitions', piece)
+      yield piece.items
+    }
+    return once(durable, { errorCode: ErrorCode.NONE, topics })
   },
 }

@@ -1,5 +1,10 @@
 /** Classic groups: every rule is the groups machine's; here requests become its commands. */
-import { callOf, forward, randomUuid, type Handlers } from './context.ts'
+import type { ResponseInput } from '../../protocol/api.ts'
+import type { Provisional } from '../machines/machine-host.ts'
+import { askNow, callOf, forward, once, randomUuid, type Handlers } from './context.ts'
+import { slicesOf } from './pieces.ts'
+
+type LeftMember = NonNullable<ResponseInput<'LeaveGroup'>['members']>[number]
 
 export const groupsHandlers: Handlers = {
   JoinGroup: (request, context) => {
@@ -14,5 +19,14 @@ export const groupsHandlers: Handlers = {
 
   Heartbeat: (request, context) => forward(context.groups, 'Heartbeat', request, context),
 
-  LeaveGroup: (request, context) => forward(context.groups, 'LeaveGroup', request, context),
+  *LeaveGroup(request, context) {
+    const members: LeftMember[] = []
+    let last: Provisional<ResponseInput<'LeaveGroup'>> | undefined
+    for (const leaving of slicesOf(request.members, context.turns.itemsMax)) {
+      last = askNow(context.groups, 'LeaveGroup', { ...request, members: leaving }, context)
+      members.push(...(last.response.members ?? []))
+      yield 1 + leaving.length
+    }
+    return once(last?.durable, { ...last?.response, members })
+  },
 }

@@ -1,7 +1,9 @@
 /** Where a log begins and ends, and what lies at a time or an epoch. */
-import type { RequestOf } from '../../protocol/api.ts'
+import type { Steps } from '../../base/steps.ts'
+import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import type { Handlers, RequestContext } from './context.ts'
+import { once, type Handlers, type RequestContext } from './context.ts'
+import { Gathering } from './gathering.ts'
 import type { Partition } from '../serving/partition.ts'
 
 type AskedPartition = RequestOf<'ListOffsets'>['topics'][number]['partitions'][number]
@@ -26,93 +28,118 @@ const specialSince: ReadonlyMap<number, number> = new Map([
 /** ListOffsets tells the leader epoch from this version on (KIP-320). */
 const leaderEpochVersion = 4
 
+type EpochTopic = NonNullable<ResponseInput<'OffsetForLeaderEpoch'>['topics']>[number]
+type EpochEnd = NonNullable<EpochTopic['partitions']>[number]
+
 export const offsetsHandlers: Handlers = {
-  ListOffsets: async (request, context) => {
+  *ListOffsets(request, context) {
     const readCommitted = request.isolationLevel === 1
-    const topics = Array.from(byTopic(request.topics), async ([name, partitions]) => {
-      const listed = Array.from(partitions, async ([partitionIndex, asked]) =>
-        asked === 'twice'
-          ? { partitionIndex, errorCode: ErrorCode.INVALID_REQUEST }
-          : await listPartition(name, asked, readCommitted, context),
-      )
-      return { name, partitions: await Promise.all(listed) }
-    })
-    return { topics: await Promise.all(topics) }
+    const gathering = new Gathering()
+    const topics: { readonly name: string; readonly partitions: ListedPartition[] }[] = []
+    for (const [name, asked] of yield* byTopic(request.topics)) {
+      const partitions: ListedPartition[] = []
+      topics.push({ name, partitions })
+      for (const [partitionIndex, each] of asked) {
+        const listed =
+          each === 'twice'
+            ? { partitionIndex, errorCode: ErrorCode.INVALID_REQUEST }
+            : listPartition(name, each, readCommitted, context)
+        gathering.add(partitions, listed)
+        yield 1
+      }
+    }
+    return once(gathering.whole(), { topics })
   },
 
-  OffsetForLeaderEpoch: (request, { catalog }) => ({
-    topics: request.topics.map(({ topic, partitions }) => ({
-      topic,
-      partitions: partitions.map(({ partition: index, currentLeaderEpoch, leaderEpoch }) => {
-        const partition = catalog.partition(topic, index)
-        const errorCode =
-          partition === undefined
-            ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            : partition.checkLeaderEpoch(currentLeaderEpoch)
-        if (partition === undefined || errorCode !== ErrorCode.NONE) {
-          return { partition: index, errorCode }
-        }
-        const { epoch, endOffset } = partition.log.epochEnd(leaderEpoch)
-        return { partition: index, errorCode, leaderEpoch: epoch, endOffset }
-      }),
-    })),
-  }),
+  *OffsetForLeaderEpoch(request, { catalog }) {
+    const topics: EpochTopic[] = []
+    for (const { topic, partitions: asked } of request.topics) {
+      const partitions: EpochEnd[] = []
+      topics.push({ topic, partitions })
+      for (const each of asked) {
+        partitions.push(epochEnd(catalog.partition(topic, each.partition), each))
+        yield 1
+      }
+    }
+    return { topics }
+  },
+}
+
+function epochEnd(
+  partition: Partition | undefined,
+  asked: RequestOf<'OffsetForLeaderEpoch'>['topics'][number]['partitions'][number],
+): EpochEnd {
+  const errorCode =
+    partition === undefined
+      ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      : partition.checkLeaderEpoch(asked.currentLeaderEpoch)
+  if (partition === undefined || errorCode !== ErrorCode.NONE) {
+    return { partition: asked.partition, errorCode }
+  }
+  const { epoch, endOffset } = partition.log.epochEnd(asked.leaderEpoch)
+  return { partition: asked.partition, errorCode, leaderEpoch: epoch, endOffset }
 }
 
 /** What is asked of each partition. As in Kafka it is answered once, and one named twice is refused. */
-function byTopic(
+function* byTopic(
   topics: RequestOf<'ListOffsets'>['topics'],
-): Map<string, Map<number, AskedPartition | 'twice'>> {
+): Steps<Map<string, Map<number, AskedPartition | 'twice'>>> {
   const asked = new Map<string, Map<number, AskedPartition | 'twice'>>()
   for (const { name, partitions } of topics) {
     const ofTopic = asked.get(name) ?? new Map<number, AskedPartition | 'twice'>()
     asked.set(name, ofTopic)
     for (const each of partitions) {
       ofTopic.set(each.partitionIndex, ofTopic.has(each.partitionIndex) ? 'twice' : each)
+      yield 1
     }
   }
   return asked
 }
 
+type ListedPartition = { readonly partitionIndex: number } & ListedOffset
+
 interface ListedOffset {
   readonly errorCode: number
   readonly timestamp?: number
   readonly offset?: number
-  readonly leaderEpoch?: number
+  readonly leaderEpoch?: number | undefined
 }
 
-async function listPartition(
+function listPartition(
   topic: string,
   asked: AskedPartition,
   readCommitted: boolean,
   context: RequestContext,
-) {
+): ListedPartition | Promise<ListedPartition> {
   const { catalog, version, report } = context
   const { partitionIndex, timestamp } = asked
   if (timestamp < 0 && version < (specialSince.get(timestamp) ?? Infinity)) {
     return { partitionIndex, errorCode: ErrorCode.UNSUPPORTED_VERSION }
   }
   const partition = catalog.partition(topic, partitionIndex)
-  const looked = await listOffset(partition, asked, readCommitted, context).catch(
-    (error: unknown) =>
-      partition!.log.isDeleted ? undefined : { errorCode: partition!.unreadable(error, report) },
-  )
+  const present = (listed: ListedOffset): ListedPartition =>
+    version >= leaderEpochVersion
+      ? { partitionIndex, ...listed }
+      : { partitionIndex, ...listed, leaderEpoch: undefined }
+  const looked = listOffset(partition, asked, readCommitted, context)
+  if (!(looked instanceof Promise)) return present(looked)
   // Its files may go while they are looked through: that is no damage, and what was found is of no topic.
-  const listed =
-    looked === undefined || partition?.log.isDeleted === true
-      ? { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }
-      : looked
-  return version >= leaderEpochVersion
-    ? { partitionIndex, ...listed }
-    : { partitionIndex, ...listed, leaderEpoch: undefined }
+  const gone = { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }
+  return looked.then(
+    (listed) => present(partition!.log.isDeleted ? gone : listed),
+    (error: unknown) =>
+      present(
+        partition!.log.isDeleted ? gone : { errorCode: partition!.unreadable(error, report) },
+      ),
+  )
 }
 
-async function listOffset(
+function listOffset(
   partition: Partition | undefined,
   { currentLeaderEpoch, timestamp }: AskedPartition,
   readCommitted: boolean,
-  { lookUps, config, report }: RequestContext,
-): Promise<ListedOffset> {
+  context: RequestContext,
+): ListedOffset | Promise<ListedOffset> {
   if (partition === undefined) return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }
   const errorCode = partition.checkLeaderEpoch(currentLeaderEpoch)
   if (errorCode !== ErrorCode.NONE) return { errorCode }
@@ -127,16 +154,26 @@ async function listOffset(
     case latestTiered:
     case earliestPendingUpload:
       return { errorCode }
-    default: {
-      const found = await lookUps.pass(() =>
-        timestamp === largestTimestamp
-          ? log.maxTimestamp(config.unfoldedBytesMax)
-          : log.offsetForTimestamp(timestamp, config.unfoldedBytesMax),
-      )
-      if (found === undefined || found.offset >= end) return { errorCode }
-      const { unsound, ...position } = found
-      if (unsound !== undefined) partition.tellUnsound(unsound, report)
-      return { errorCode, ...position }
-    }
+    default:
+      return lookUp(partition, timestamp, end, context)
   }
+}
+
+async function lookUp(
+  partition: Partition,
+  timestamp: number,
+  end: number,
+  { lookUps, config, report }: RequestContext,
+): Promise<ListedOffset> {
+  const errorCode = ErrorCode.NONE
+  const { log } = partition
+  const found = await lookUps.pass(() =>
+    timestamp === largestTimestamp
+      ? log.maxTimestamp(config.unfoldedBytesMax)
+      : log.offsetForTimestamp(timestamp, config.unfoldedBytesMax),
+  )
+  if (found === undefined || found.offset >= end) return { errorCode }
+  const { unsound, ...position } = found
+  if (unsound !== undefined) partition.tellUnsound(unsound, report)
+  return { errorCode, ...position }
 }

@@ -2,16 +2,17 @@
  * Writing records, and what is close to it.
  *
  * A produce request is mostly handled in one go: every batch is looked at and appended before anything is
- * waited for. Where records take long to look at, all that the connection produces after them waits its
- * turn, so that requests of a connection are appended in the order they came. Then a request waits, once,
- * for the group commit that makes all of it durable; acks 1 and all mean the same on one replica, and both mean
+ * waited for. Where records take long to look at, or batches are many, all that the connection produces after
+ * them waits its turn, so that requests of a connection are appended in the order they came. Then a request waits,
+ * once, for the group commit that makes all of it durable; acks 1 and all mean the same on one replica, and both mean
  * "on disk". With acks=0 nothing is answered at all.
  */
 import { assert, HeadwaterError } from '../../base/errors.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode, errorName, errorText } from '../../protocol/errors.ts'
 import { batchHeaderBytes, isTransactional, readAttributes } from '../../records/batch.ts'
-import { forward, type Handlers, type RequestContext } from './context.ts'
+import { forward, once, type Handlers, type RequestContext } from './context.ts'
+import { Gathering } from './gathering.ts'
 import {
   implicitAddVersion,
   refuse,
@@ -25,19 +26,30 @@ type ProduceRequest = RequestOf<'Produce'>
 type TopicResponse = NonNullable<ResponseInput<'Produce'>['responses']>[number]
 type PartitionResponse = NonNullable<TopicResponse['partitionResponses']>[number]
 
+type DescribedTopic = NonNullable<ResponseInput<'DescribeProducers'>['topics']>[number]
+type DescribedPartition = NonNullable<DescribedTopic['partitions']>[number]
+
 /** From this version on clients know TRANSACTION_ABORTABLE. */
 const abortableVersion = 11
+/** What a batch costs beside items that are only looked up, and how many bytes of it cost one more. */
+const batchItems = 4
+const itemBytes = 8 * 1024
+/** The part of a turn that is done between two looks at whose turn it is. */
+const spentShare = 1 / 4
 
 export const produceHandlers: Handlers = {
   Produce: (request, context) => {
     if (request.transactionalId === null && isAnyTransactional(request)) {
       return refuseAll(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     }
-    const seats = seatsOf(request, context)
+    const writing: Writing = { request, context, seats: [], responses: [], durable: [] }
     return context.recordCheck.inOrder(
       context.peer,
-      () => lookAtAll(seats, request, context),
-      () => appendAll(seats, request, context),
+      () => {
+        const looking = lookAtAll(writing)
+        return looking === undefined ? appendAll(writing) : looking.then(() => appendAll(writing))
+      },
+      () => answer(writing),
     )
   },
 
@@ -46,78 +58,97 @@ export const produceHandlers: Handlers = {
       ? forward(context.transactions, 'InitProducerId', request, context)
       : { errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE, producerId: -1, producerEpoch: -1 },
 
-  DeleteRecords: async (request, { catalog }) => ({
-    topics: await Promise.all(
-      request.topics.map(async ({ name, partitions }) => ({
-        name,
-        partitions: await Promise.all(
-          partitions.map(({ partitionIndex, offset }) =>
-            deleteRecords(catalog.partition(name, partitionIndex), partitionIndex, offset),
-          ),
-        ),
-      })),
-    ),
-  }),
+  *DeleteRecords({ topics }, { catalog }) {
+    const gathering = new Gathering()
+    const answered: { readonly name: string; readonly partitions: DeletedRecords[] }[] = []
+    for (const { name, partitions: asked } of topics) {
+      const partitions: DeletedRecords[] = []
+      answered.push({ name, partitions })
+      for (const { partitionIndex, offset } of asked) {
+        const partition = catalog.partition(name, partitionIndex)
+        gathering.add(partitions, deleteRecords(partition, partitionIndex, offset))
+        yield batchItems
+      }
+    }
+    return once(gathering.whole(), { topics: answered })
+  },
 
-  DescribeProducers: (request, { catalog }) => ({
-    topics: request.topics.map(({ name, partitionIndexes }) => ({
-      name,
-      partitions: partitionIndexes.map((partitionIndex) => {
-        const log = catalog.partition(name, partitionIndex)?.log
-        if (log === undefined) {
-          const errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-          return { partitionIndex, errorCode, errorMessage: errorText(errorCode) }
-        }
-        const activeProducers = log.producerStates().map((producer) => ({
-          producerId: producer.producerId,
-          producerEpoch: producer.epoch,
-          lastSequence: producer.batches.at(-1)?.lastSequence ?? -1,
-          lastTimestamp: producer.usedAt,
-          coordinatorEpoch: 0,
-          currentTxnStartOffset: producer.transactionStart,
-        }))
-        return { partitionIndex, activeProducers }
-      }),
-    })),
-  }),
+  *DescribeProducers(request, { catalog }) {
+    const topics: DescribedTopic[] = []
+    for (const { name, partitionIndexes } of request.topics) {
+      const partitions: DescribedPartition[] = []
+      topics.push({ name, partitions })
+      for (const index of partitionIndexes) {
+        const described = describeProducers(catalog.partition(name, index), index)
+        partitions.push(described)
+        yield 1 + (described.activeProducers?.length ?? 0)
+      }
+    }
+    return { topics }
+  },
+}
+
+function describeProducers(
+  partition: Partition | undefined,
+  partitionIndex: number,
+): DescribedPartition {
+  if (partition === undefined) {
+    const errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return { partitionIndex, errorCode, errorMessage: errorText(errorCode) }
+  }
+  const activeProducers = partition.log.producerStates().map((producer) => ({
+    producerId: producer.producerId,
+    producerEpoch: producer.epoch,
+    lastSequence: producer.batches.at(-1)?.lastSequence ?? -1,
+    lastTimestamp: producer.usedAt,
+    coordinatorEpoch: 0,
+    currentTxnStartOffset: producer.transactionStart,
+  }))
+  return { partitionIndex, activeProducers }
 }
 
 /** A batch of a request on its way into its partition. */
 interface Seat {
-  readonly topic: ProduceRequest['topicData'][number]
   readonly index: number
   readonly records: Uint8Array
   readonly partition: Partition | undefined
+  /** The answers of its topic, to which its own is added. */
+  readonly answers: PartitionResponse[]
   verdict?: Checked | Refused
 }
 
-function seatsOf(request: ProduceRequest, { catalog, version }: RequestContext): Seat[] {
-  return request.topicData.flatMap((topic) => {
-    const found = version >= 13 ? catalog.byId(topic.topicId) : catalog.byName(topic.name)
-    return topic.partitionData.map(({ index, records }) => {
-      const partition = found?.partitions[index]
-      return { topic, index, records: records ?? noRecords, partition }
-    })
-  })
+/** A produce request while it is worked on. */
+interface Writing {
+  readonly request: ProduceRequest
+  readonly context: RequestContext
+  readonly seats: Seat[]
+  readonly responses: TopicResponse[]
+  readonly durable: Promise<void>[]
+}
+
+function* seatsOf({ request, context, responses }: Writing): Iterable<Seat> {
+  const { catalog, version } = context
+  for (const { name, topicId, partitionData } of request.topicData) {
+    const found = version >= 13 ? catalog.byId(topicId) : catalog.byName(name)
+    const answers: PartitionResponse[] = []
+    responses.push({ name, topicId, partitionResponses: answers })
+    for (const { index, records } of partitionData) {
+      yield { index, records: records ?? noRecords, partition: found?.partitions[index], answers }
+    }
+  }
 }
 
 const noRecords = new Uint8Array(0)
 
 /** Checks all that comes before a partition's log; undefined when that is done. */
-function lookAtAll(
-  seats: readonly Seat[],
-  request: ProduceRequest,
-  context: RequestContext,
-): Promise<void> | undefined {
-  if (![-1, 0, 1].includes(request.acks)) return undefined
-  for (const [at, seat] of seats.entries()) {
-    const looking = lookAt(seat, context)
-    if (looking === undefined) continue
-    return looking.then(async () => {
-      for (const next of seats.slice(at + 1)) await lookAt(next, context)
-    })
+function lookAtAll(writing: Writing): Promise<void> | undefined {
+  const { request, context, seats } = writing
+  const isPossible = [-1, 0, 1].includes(request.acks)
+  const work = (seat: Seat): Promise<void> | undefined => {
+    seats.push(seat)
+    return isPossible ? lookAt(seat, context) : undefined
   }
-  return undefined
+  return eachInTurns(seatsOf(writing)[Symbol.iterator](), work, () => batchItems, context)
 }
 
 function lookAt(seat: Seat, context: RequestContext): Promise<void> | undefined {
@@ -132,35 +163,59 @@ function lookAt(seat: Seat, context: RequestContext): Promise<void> | undefined 
   return undefined
 }
 
-/** Appends all batches that may go in, in one go; answers when they are durable. */
-function appendAll(
-  seats: readonly Seat[],
-  request: ProduceRequest,
-  context: RequestContext,
-): Promise<ResponseInput<'Produce'> | undefined> | undefined {
-  const durable: Promise<void>[] = []
-  const unknown =
-    context.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-  const partitionResponses = new Map(
-    request.topicData.map((topic) => [topic, [] as PartitionResponse[]]),
-  )
-  for (const seat of seats) {
-    const { index, partition } = seat
-    // The topic may have gone while its batch was looked at.
-    if (partition === undefined || partition.log.isDeleted) {
-      partitionResponses.get(seat.topic)!.push({ index, errorCode: unknown, baseOffset: -1 })
-      continue
-    }
-    const produced = produce(partition, seat.verdict, request, context)
-    if (produced.kind === 'stored') addOnce(durable, produced.durable)
-    partitionResponses.get(seat.topic)!.push(present(partition, produced))
+/** Appends all batches that may go in; undefined when that is done. */
+function appendAll(writing: Writing): Promise<void> | undefined {
+  const itemsOf = ({ records }: Seat): number => batchItems + records.length / itemBytes
+  const work = (seat: Seat): undefined => append(seat, writing)
+  return eachInTurns(writing.seats.values(), work, itemsOf, writing.context)
+}
+
+function append({ index, partition, answers, verdict }: Seat, writing: Writing): undefined {
+  const { request, context, durable } = writing
+  // The topic may have gone while its batch was looked at.
+  if (partition === undefined || partition.log.isDeleted) {
+    const unknown =
+      context.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    answers.push({ index, errorCode: unknown, baseOffset: -1 })
+    return
   }
-  const responses = request.topicData.map((topic) => ({
-    name: topic.name,
-    topicId: topic.topicId,
-    partitionResponses: partitionResponses.get(topic)!,
-  }))
-  if (request.acks === 0) return answerNothing(responses, durable, context)
+  const produced = produce(partition, verdict, request, context)
+  if (produced.kind === 'stored') addOnce(durable, produced.durable)
+  answers.push(present(partition, produced))
+}
+
+/** Does `work` for each, in one go as far as a turn goes; what to wait for when that is not all. */
+function eachInTurns(
+  seats: Iterator<Seat>,
+  work: (seat: Seat) => Promise<void> | undefined,
+  itemsOf: (seat: Seat) => number,
+  context: RequestContext,
+): Promise<void> | undefined {
+  const { turns } = context
+  const itemsMax = turns.itemsMax * spentShare
+  let items = 0
+  for (;;) {
+    const next = seats.next()
+    if (next.done === true) return undefined
+    let waiting = work(next.value)
+    items += itemsOf(next.value)
+    if (waiting === undefined && items >= itemsMax) {
+      // Whether or not its client stays: what comes behind it must not be stored in its place.
+      waiting = turns.spend(items)
+      items = 0
+    }
+    if (waiting !== undefined) return waiting.then(() => eachInTurns(seats, work, itemsOf, context))
+  }
+}
+
+/** Answers when all that was appended is durable. */
+function answer({
+  request,
+  context,
+  responses,
+  durable,
+}: Writing): Promise<ResponseInput<'Produce'> | undefined> | undefined {
+  if (request.acks === 0) return answerNothing(responses, context)
   const settled = durable.length === 1 ? durable[0]! : Promise.all(durable)
   return settled.then(
     () => whenDrained({ responses }, context),
@@ -275,10 +330,8 @@ function refuseAll(
 /** With acks=0 nobody reads an error, but a client whose connection ends asks for new metadata. */
 function answerNothing(
   responses: readonly TopicResponse[],
-  durable: readonly Promise<void>[],
   context: RequestContext,
 ): undefined | Promise<undefined> {
-  for (const promise of durable) promise.catch(() => {})
   for (const { partitionResponses } of responses) {
     const failed = partitionResponses?.find(({ errorCode }) => errorCode !== ErrorCode.NONE)
     if (failed === undefined) continue
@@ -297,19 +350,32 @@ function whenDrained<T>(response: T, { store }: RequestContext): T | Promise<T> 
 
 /** Appends of one turn mostly share one group commit, and so one promise. */
 function addOnce(promises: Promise<void>[], promise: Promise<void>): void {
-  if (!promises.includes(promise)) promises.push(promise)
+  if (promises.includes(promise)) return
+  promises.push(promise)
+  // It may fail while the batches after it still wait for their turn; who waits for all hears of it.
+  promise.catch(() => {})
 }
 
-async function deleteRecords(
+interface DeletedRecords {
+  readonly partitionIndex: number
+  readonly lowWatermark: number
+  readonly errorCode: number
+}
+
+function deleteRecords(
   partition: Partition | undefined,
   partitionIndex: number,
   offset: number,
-): Promise<{ partitionIndex: number; lowWatermark: number; errorCode: number }> {
+): DeletedRecords | Promise<DeletedRecords> {
   const refuse = (errorCode: number) => ({ partitionIndex, lowWatermark: -1, errorCode })
   if (partition === undefined) return refuse(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
   const { log } = partition
   const before = offset === -1 ? log.highWatermark : offset
   if (before < 0 || before > log.highWatermark) return refuse(ErrorCode.OFFSET_OUT_OF_RANGE)
-  if (before > log.startOffset) await log.deleteBefore(before)
-  return { partitionIndex, lowWatermark: log.startOffset, errorCode: ErrorCode.NONE }
+  const deleted = () => ({
+    partitionIndex,
+    lowWatermark: log.startOffset,
+    errorCode: ErrorCode.NONE,
+  })
+  return before > log.startOffset ? log.deleteBefore(before).then(deleted) : deleted()
 }

@@ -2,8 +2,12 @@
 import { callOf, forward, randomUuid, type Handlers } from './context.ts'
 
 export const topicsHandlers: Handlers = {
-  CreateTopics: (request, context) => {
-    const topicIds = request.topics.map(() => randomUuid(context.random))
+  *CreateTopics(request, context) {
+    const topicIds: string[] = []
+    for (const _ of request.topics) {
+      topicIds.push(randomUuid(context.random))
+      yield 2
+    }
     return context.topics.call((token) => ({
       ...callOf('CreateTopics', token, request, context),
       topicIds,

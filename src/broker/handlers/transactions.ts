@@ -2,10 +2,12 @@
  * Transactions: the rules are the transactions machine's. Here partitions that do not exist are refused,
  * and offsets committed in a transaction pass the transactions machine before the groups machine.
  */
+import type { Steps } from '../../base/steps.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-import { callOf, forward, type Handlers, type RequestContext } from './context.ts'
+import { askNow, forward, once, type Handlers, type RequestContext } from './context.ts'
 import { inPlace, knownOnly } from './known.ts'
+import { areFew, join, piecesOf } from './pieces.ts'
 
 /** From this version on TxnOffsetCommit adds its group to the transaction (KIP-890). */
 const implicitAddVersion = 5
@@ -15,27 +17,33 @@ const abortableVersion = 4
 const topicIdVersion = 6
 
 type TransactionTopics = RequestOf<'AddPartitionsToTxn'>['v3AndBelowTopics']
+type AddedTopics = NonNullable<
+  ResponseInput<'AddPartitionsToTxn'>['resultsByTopicV3AndBelow']
+>[number][]
+type AddedTransaction = NonNullable<
+  ResponseInput<'AddPartitionsToTxn'>['resultsByTransaction']
+>[number]
+type CommittedTopics = NonNullable<ResponseInput<'TxnOffsetCommit'>['topics']>
+type DescribedTransaction = NonNullable<
+  ResponseInput<'DescribeTransactions'>['transactionStates']
+>[number]
 
 export const transactionsHandlers: Handlers = {
-  AddPartitionsToTxn: async (request, context) => {
-    if (context.version < 4) {
-      const refused = refuseUnknown(request.v3AndBelowTopics, context)
-      if (refused !== undefined) return { resultsByTopicV3AndBelow: refused }
-      return forward(context.transactions, 'AddPartitionsToTxn', request, context)
+  *AddPartitionsToTxn(request, context) {
+    if (context.version >= 4) return yield* addToMany(request, context)
+    const topics = request.v3AndBelowTopics
+    const refused = yield* refuseUnknown(topics, context)
+    if (refused !== undefined) return { resultsByTopicV3AndBelow: refused }
+    const results: AddedTopics = []
+    let durable: Promise<void> | undefined
+    for (const piece of piecesOf(topics, 'partitions', context.turns.itemsMax)) {
+      const asked = { ...request, v3AndBelowTopics: piece.topics }
+      const added = askNow(context.transactions, 'AddPartitionsToTxn', asked, context)
+      durable = added.durable
+      join(results, added.response.resultsByTopicV3AndBelow ?? [], 'resultsByPartition', piece)
+      yield piece.items
     }
-    const refusals = request.transactions.map(({ topics }) => refuseUnknown(topics, context))
-    const transactions = request.transactions.filter((_, i) => refusals[i] === undefined)
-    const added = await forward(
-      context.transactions,
-      'AddPartitionsToTxn',
-      { ...request, transactions },
-      context,
-    )
-    const refused = request.transactions.flatMap(({ transactionalId }, i) => {
-      const topicResults = refusals[i]
-      return topicResults === undefined ? [] : [{ transactionalId, topicResults }]
-    })
-    return { ...added, resultsByTransaction: [...(added.resultsByTransaction ?? []), ...refused] }
+    return once(durable, { resultsByTopicV3AndBelow: results })
   },
 
   AddOffsetsToTxn: (request, context) =>
@@ -44,86 +52,155 @@ export const transactionsHandlers: Handlers = {
   EndTxn: (request, context) => forward(context.transactions, 'EndTxn', request, context),
 
   TxnOffsetCommit: (request, context) => {
-    const { transactionalId, producerId, producerEpoch, groupId } = request
-    if (groupId === '') return refuseOffsets(request, ErrorCode.INVALID_GROUP_ID)
-    const entered = context.transactions.ask((token) => ({
-      type: 'enter-transaction',
-      token,
-      transactionalId,
-      producerId,
-      producerEpoch,
-      partitions: [],
-      groupId,
-      add: context.version >= implicitAddVersion,
-    }))
-    const { errorCode } = entered.response
-    if (errorCode === ErrorCode.INVALID_TXN_STATE && context.version >= abortableVersion) {
-      return refuseOffsets(request, ErrorCode.TRANSACTION_ABORTABLE)
-    }
-    if (errorCode !== ErrorCode.NONE) return refuseOffsets(request, errorCode)
-    return commitOffsets(request, context)
+    const isShort = areFew(request.topics, 'partitions', context.turns)
+    if (!isShort) return commitInPieces(request, context)
+    const { topics, durable } = commitOffsets(request, context)
+    return once(durable, { topics })
   },
 
-  DescribeTransactions: (request, context) =>
-    forward(context.transactions, 'DescribeTransactions', request, context),
+  *DescribeTransactions(request, context) {
+    const transactionStates: DescribedTransaction[] = []
+    let durable: Promise<void> | undefined
+    for (const transactionalId of request.transactionalIds) {
+      const asked = { transactionalIds: [transactionalId] }
+      const described = askNow(context.transactions, 'DescribeTransactions', asked, context)
+      durable = described.durable
+      for (const each of described.response.transactionStates ?? []) {
+        transactionStates.push(each)
+        yield 1 + (each.topics ?? []).reduce((sum, { partitions }) => sum + partitions!.length, 0)
+      }
+    }
+    return once(durable, { transactionStates })
+  },
 
-  ListTransactions: (request, context) =>
-    forward(context.transactions, 'ListTransactions', request, context),
+  ListTransactions: (request, context) => {
+    const filters = request.stateFilters.length + request.producerIdFilters.length
+    if (filters > context.config.filtersMax) return { errorCode: ErrorCode.INVALID_REQUEST }
+    return forward(context.transactions, 'ListTransactions', request, context)
+  },
+}
+
+function* commitInPieces(
+  request: RequestOf<'TxnOffsetCommit'>,
+  context: RequestContext,
+): Steps<ResponseInput<'TxnOffsetCommit'> | Promise<ResponseInput<'TxnOffsetCommit'>>> {
+  const topics: CommittedTopics[number][] = []
+  let durable: Promise<void> | undefined
+  for (const piece of piecesOf(request.topics, 'partitions', context.turns.itemsMax)) {
+    const committed = commitOffsets({ ...request, topics: piece.topics }, context)
+    durable = committed.durable ?? durable
+    join(topics, committed.topics, 'partitions', piece)
+    yield piece.items
+  }
+  return once(durable, { topics })
+}
+
+/** Version 4 and up: the transactions are added to one after the other. */
+function* addToMany(
+  request: RequestOf<'AddPartitionsToTxn'>,
+  context: RequestContext,
+): Steps<ResponseInput<'AddPartitionsToTxn'> | Promise<ResponseInput<'AddPartitionsToTxn'>>> {
+  const added: AddedTransaction[] = []
+  const refused: AddedTransaction[] = []
+  let durable: Promise<void> | undefined
+  for (const transaction of request.transactions) {
+    const { transactionalId, topics } = transaction
+    const refusal = yield* refuseUnknown(topics, context)
+    if (refusal !== undefined) {
+      refused.push({ transactionalId, topicResults: refusal })
+      continue
+    }
+    const topicResults: AddedTopics = []
+    for (const piece of piecesOf(topics, 'partitions', context.turns.itemsMax)) {
+      const transactions = [{ ...transaction, topics: piece.topics }]
+      const asked = { ...request, transactions }
+      const result = askNow(context.transactions, 'AddPartitionsToTxn', asked, context)
+      durable = result.durable
+      const results = result.response.resultsByTransaction?.[0]?.topicResults
+      join(topicResults, results ?? [], 'resultsByPartition', piece)
+      yield 1 + piece.items
+    }
+    added.push({ transactionalId, topicResults })
+  }
+  return once(durable, { errorCode: ErrorCode.NONE, resultsByTransaction: [...added, ...refused] })
 }
 
 /** One unknown partition refuses all: an addition is whole or not at all. */
-function refuseUnknown(
+function* refuseUnknown(
   topics: TransactionTopics,
   { catalog }: RequestContext,
-): ResponseInput<'AddPartitionsToTxn'>['resultsByTopicV3AndBelow'] {
-  const known = (topic: string, partition: number): boolean =>
-    catalog.partition(topic, partition) !== undefined
-  if (topics.every(({ name, partitions }) => partitions.every((each) => known(name, each)))) {
-    return undefined
+): Steps<AddedTopics | undefined> {
+  let isKnown = true
+  for (const { name, partitions } of topics) {
+    const known = catalog.byName(name)?.partitions
+    for (const index of partitions) isKnown &&= known?.[index] !== undefined
+    yield partitions.length / 8
   }
-  return topics.map(({ name, partitions }) => ({
-    name,
-    resultsByPartition: partitions.map((partitionIndex) => ({
+  if (isKnown) return undefined
+  const results: AddedTopics = []
+  for (const { name, partitions } of topics) {
+    const known = catalog.byName(name)?.partitions
+    const resultsByPartition = partitions.map((partitionIndex) => ({
       partitionIndex,
-      partitionErrorCode: known(name, partitionIndex)
-        ? ErrorCode.OPERATION_NOT_ATTEMPTED
-        : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-    })),
-  }))
+      partitionErrorCode:
+        known?.[partitionIndex] === undefined
+          ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+          : ErrorCode.OPERATION_NOT_ATTEMPTED,
+    }))
+    results.push({ name, resultsByPartition })
+    yield partitions.length
+  }
+  return results
 }
 
-async function commitOffsets(
-  request: RequestOf<'TxnOffsetCommit'>,
-  context: RequestContext,
-): Promise<ResponseInput<'TxnOffsetCommit'>> {
-  const { catalog, groups, version } = context
+interface Committed {
+  readonly topics: CommittedTopics
+  readonly durable?: Promise<void> | undefined
+}
+
+/** The group enters the transaction with each piece anew: it may have ended between two. */
+function commitOffsets(request: RequestOf<'TxnOffsetCommit'>, context: RequestContext): Committed {
+  const { catalog, groups, transactions, version } = context
+  const { transactionalId, producerId, producerEpoch, groupId } = request
+  if (groupId === '') return { topics: refuseOffsets(request, ErrorCode.INVALID_GROUP_ID) }
+  const entered = transactions.ask((token) => ({
+    type: 'enter-transaction',
+    token,
+    transactionalId,
+    producerId,
+    producerEpoch,
+    partitions: [],
+    groupId,
+    add: version >= implicitAddVersion,
+  }))
+  const { errorCode } = entered.response
+  if (errorCode === ErrorCode.INVALID_TXN_STATE && version >= abortableVersion) {
+    return { topics: refuseOffsets(request, ErrorCode.TRANSACTION_ABORTABLE) }
+  }
+  if (errorCode !== ErrorCode.NONE) return { topics: refuseOffsets(request, errorCode) }
   const byId = version >= topicIdVersion
   // A topic whose id is unknown gets the empty name, which no topic has.
   const named = request.topics.map((topic) =>
     byId ? { ...topic, name: catalog.byId(topic.topicId)?.name ?? '' } : topic,
   )
-  const topics = knownOnly(named, catalog)
-  const { topics: answers } = await groups.call((token) =>
-    callOf('TxnOffsetCommit', token, { ...request, topics }, context),
-  )
-  return {
-    topics: named.map(({ name, topicId, partitions }, at) => {
-      const unknown =
-        byId && name === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-      return { name, topicId, partitions: inPlace(partitions, answers?.[at]?.partitions, unknown) }
-    }),
-  }
+  const known = { ...request, topics: knownOnly(named, catalog) }
+  const { response, durable } = askNow(groups, 'TxnOffsetCommit', known, context)
+  const topics = named.map(({ name, topicId, partitions }, at) => {
+    const unknown =
+      byId && name === '' ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    const answered = response.topics?.[at]?.partitions
+    return { name, topicId, partitions: inPlace(partitions, answered, unknown) }
+  })
+  return { topics, durable }
 }
 
 function refuseOffsets(
   { topics }: RequestOf<'TxnOffsetCommit'>,
   errorCode: number,
-): ResponseInput<'TxnOffsetCommit'> {
-  return {
-    topics: topics.map(({ name, topicId, partitions }) => ({
-      name,
-      topicId,
-      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
-    })),
-  }
+): CommittedTopics {
+  return topics.map(({ name, topicId, partitions }) => ({
+    name,
+    topicId,
+    partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+  }))
 }

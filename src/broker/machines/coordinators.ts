@@ -9,6 +9,7 @@
  * to follow a topic's deletion is found at the start: positions in topics that are gone are forgotten then.
  */
 import { assert, type HeadwaterError } from '../../base/errors.ts'
+import type { Steps } from '../../base/steps.ts'
 import type {
   GroupsCommand,
   GroupsEffect,
@@ -34,6 +35,7 @@ import { encodeControlBatch } from '../../records/record.ts'
 import type { BrokerEvent } from '../broker-event.ts'
 import type { Catalog } from '../serving/catalog.ts'
 import type { BrokerConfig } from '../config.ts'
+import type { Turns } from '../turns.ts'
 import { MachineHost } from './machine-host.ts'
 
 export interface Coordinators {
@@ -52,6 +54,7 @@ export interface CoordinatorsOptions {
   readonly catalog: Catalog
   readonly clock: Clock
   readonly config: BrokerConfig
+  readonly turns: Turns
   readonly report: (event: BrokerEvent) => void
   /** Broker settings fixed while it runs, for DescribeConfigs. */
   readonly fixedConfigs: ReadonlyMap<string, string>
@@ -59,10 +62,11 @@ export interface CoordinatorsOptions {
 
 /** Replays all three, and takes up what they left unfinished once every partition's log is open. */
 export async function openCoordinators(options: CoordinatorsOptions): Promise<Coordinators> {
-  const { store, catalog, clock, config, fixedConfigs } = options
+  const { store, catalog, clock, config, turns, fixedConfigs } = options
   const shared = {
     store,
     clock,
+    turns,
     logBytesMax: config.coordinatorLogBytesMax,
     onUnreadable: (error: HeadwaterError) => options.report(unreadable(error)),
   }
@@ -83,7 +87,7 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
   })
   const transactions = await MachineHost.open(transactionsMachine(config.transactions), {
     ...shared,
-    runEffect: (effect) => runTransactionsEffect(effect, options, coordinators),
+    runEffect: (effect) => turns.run(runTransactionsEffect(effect, options, coordinators)),
     onDamage: (error) => options.report(halted('transactions and of producer ids', error)),
   })
   const coordinators: Coordinators = { topics, groups, transactions }
@@ -128,32 +132,39 @@ async function runTopicsEffect(
   await groups.call((token) => ({ type: 'topics-deleted', token, topics: effect.topics }))
 }
 
-function runTransactionsEffect(
+/** What a marker costs, and a group that is told, beside items that are only looked up. */
+const markerItems = 4
+const groupItems = 16
+
+/** The markers of a wide transaction take turns; clients find it prepared meanwhile, and ask again. */
+function* runTransactionsEffect(
   effect: TransactionsEffect,
   { catalog, clock, report }: CoordinatorsOptions,
   { groups, transactions }: Coordinators,
-): void {
+): Steps<void> {
   const { transactionalId, producerId, producerEpoch, commit } = effect
   const kind = commit ? 'commit' : 'abort'
   const timestamp = clock.now()
   for (const { topic, partition } of effect.partitions) {
     const marker = { kind, producerId, producerEpoch, coordinatorEpoch: 0, timestamp } as const
     const reason = appendMarker(catalog.partition(topic, partition)?.log, marker)
-    if (reason === undefined) continue
-    report({ type: 'marker-skipped', transactionalId, topic, partition, reason })
+    if (reason !== undefined) {
+      report({ type: 'marker-skipped', transactionalId, topic, partition, reason })
+    }
+    yield markerItems
   }
   // It stays as it is, and the first start that has groups again ends it.
   if (effect.groups.length > 0 && groups.damage !== undefined) return
-  if (effect.groups.length > 0) {
-    const { groups: groupIds } = effect
+  for (const groupId of effect.groups) {
     groups.ask((token) => ({
       type: 'complete-transaction',
       token,
       producerId,
       producerEpoch,
       commit,
-      groups: groupIds,
+      groups: [groupId],
     }))
+    yield groupItems
   }
   transactions.tell({ type: 'markers-written', transactionalId, producerId, producerEpoch })
 }

@@ -7,6 +7,8 @@
  * crash may take back. Effects run right after the changes are applied: every log of a broker shares one
  * journal, so what an effect writes can never survive the change that caused it.
  *
+ * A machine that decides in steps may take several turns for a command; what comes meanwhile waits for it.
+ *
  * The log is numbered (`coordinator.groups-1`). One grown long is shortened, when it is opened and while the
  * machine runs: the state is dumped into the next number, and deleting the old one is the switch, so a crash
  * leaves one or the other. While the machine runs it is not its own state that is dumped but one built from
@@ -15,6 +17,7 @@
  */
 import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
 import type { Instant } from '../../base/instant.ts'
+import type { Steps } from '../../base/steps.ts'
 import type { Reply } from '../../coordinator/answer.ts'
 import type { AnswerOf } from '../../coordinator/commands.ts'
 import type { Decision, Machine } from '../../coordinator/machine.ts'
@@ -22,9 +25,11 @@ import type { Clock, Timer } from '../../io/ports.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
 import type { Log } from '../../log/log.ts'
 import { BatchBuilder } from '../../records/record.ts'
+import type { Turns } from '../turns.ts'
 import { AttentiveClock } from './attentive-clock.ts'
 import {
   appendCopy,
+  bytesOf,
   dumpBatches,
   enoughFor,
   nextLogName,
@@ -36,10 +41,18 @@ import {
 
 /** Bytes read, or copied, in one turn while the machine runs. */
 const turnBytes = 64 * 1024
+/** Changes encoded between two looks at whose turn it is. */
+const encodeStride = 16
+/** What a reply costs whoever waits for it, beside items that are only looked up. */
+const replyItems = 4
+/** So many replies are given at once. */
+const fewReplies = 4
 
 export interface MachineHostOptions<Effect> {
   readonly store: LogStore
   readonly clock: Clock
+  /** What runs a machine that decides in steps. */
+  readonly turns: Turns
   /** A log with more bytes than this is shortened, and again when it is twice what that left. */
   readonly logBytesMax: number
   /** Runs an effect; replies of its decision wait for the promise, if there is one. */
@@ -53,6 +66,11 @@ export interface MachineHostOptions<Effect> {
 /** The answer before it is durable, and what to wait for before telling anyone. */
 export interface Provisional<R> {
   readonly response: R
+  readonly durable: Promise<void> | undefined
+}
+
+interface Executed<Change, Effect> {
+  readonly decision: Decision<Change, Effect>
   readonly durable: Promise<void> | undefined
 }
 
@@ -76,11 +94,15 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   /** What was stored since the shortening that is under way began, and is not in the new log. */
   #since: Uint8Array[] | undefined
   readonly #clock: Clock
+  readonly #turns: Turns
   /** What machines know as the monotonic clock. */
   readonly #attentive: AttentiveClock
   readonly #runEffect: (effect: Effect) => Promise<void> | void
   readonly #onUnreadable: ((error: HeadwaterError) => void) | undefined
   readonly #waiters = new Map<string, Waiter>()
+  /** Commands that came while a long one is decided. */
+  readonly #queue: Command[] = []
+  #isDeciding = false
   #nextToken = 1
   #timer: Timer | undefined
   #wakeAt = Infinity
@@ -103,6 +125,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     this.#logBytesMaxAsked = options.logBytesMax
     this.#logBytesMax = enoughFor(log, options.logBytesMax)
     this.#clock = options.clock
+    this.#turns = options.turns
     this.#attentive = new AttentiveClock(options.clock)
     this.#runEffect = options.runEffect
     this.#onUnreadable = options.onUnreadable
@@ -137,7 +160,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   /** Decides what a replay left to do: effects to run again, timeouts to set. */
   start(): void {
     if (this.damage !== undefined) return
-    for (const command of this.#machine.afterReplay(this.state)) this.tell(command)
+    for (const command of this.#machine.afterReplay(this.state)) this.#execute(command)
   }
 
   /** Builds the state again from the log, a slice a turn, and goes on in a new log that begins with it. */
@@ -189,6 +212,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   /** Asks a command that is always answered by its own decision, and gives the answer at once. */
   ask<C extends Command>(make: (token: string) => C): Provisional<AnswerOf<C['type']>> {
+    assert(!this.#isInTurns, `${this.#machine.name} may take its time to answer`)
     const token = this.#token()
     const { decision, durable } = this.#execute(make(token))
     const own = decision.replies.find((reply) => reply.to === token)
@@ -198,7 +222,38 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
 
   /** Gives a command whose answer, if any, goes to whoever waits for its token. */
   tell(command: Command): void {
-    this.#execute(command)
+    if (!this.#isInTurns) return void this.#execute(command)
+    if (this.#isDeciding) return void this.#queue.push(command)
+    const decided = this.#turns.run(this.#executeInSteps(command))
+    if (!(decided instanceof Promise)) return
+    this.#isDeciding = true
+    void decided
+      .catch((error: unknown) => this.#refuseCommand(command, error))
+      .then(() => this.#resume())
+  }
+
+  get #isInTurns(): boolean {
+    return this.#machine.decideInSteps !== undefined
+  }
+
+  #refuseCommand(command: Command, error: unknown): void {
+    if (this.#closed !== undefined) return
+    const waiter = 'token' in command ? this.#waiters.get(command.token as string) : undefined
+    if (waiter === undefined) throw error
+    waiter.reject(error)
+  }
+
+  #resume(): void {
+    this.#isDeciding = false
+    while (!this.#isDeciding && this.#closed === undefined) {
+      const command = this.#queue.shift()
+      if (command === undefined) return
+      try {
+        this.tell(command)
+      } catch (error) {
+        this.#refuseCommand(command, error)
+      }
+    }
   }
 
   /** Fails what still waits, and every later command. */
@@ -213,15 +268,56 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     return `${this.#nextToken++}`
   }
 
-  #execute(command: Command): {
-    decision: Decision<Change, Effect>
-    durable: Promise<void> | undefined
-  } {
+  #execute(command: Command): Executed<Change, Effect> {
+    const now = this.#now()
+    const decision = this.#machine.decide(this.state, command, now)
+    let builder: BatchBuilder | undefined
+    for (const change of decision.changes) builder = this.#encode(change, now, builder)
+    const durable = this.#store(builder?.finish())
+    for (const change of decision.changes) this.#machine.apply(this.state, change)
+    return this.#conclude(decision, durable)
+  }
+
+  *#executeInSteps(command: Command): Steps<Executed<Change, Effect>> {
+    const now = this.#now()
+    const decision = yield* this.#machine.decideInSteps!(this.state, command, now)
+    let builder: BatchBuilder | undefined
+    let count = 0
+    for (const change of decision.changes) {
+      builder = this.#encode(change, now, builder)
+      if (++count % encodeStride === 0) yield encodeStride
+    }
+    if (this.#closed !== undefined) throw this.#closed
+    const durable = this.#store(builder?.finish())
+    for (const change of decision.changes) {
+      this.#machine.apply(this.state, change)
+      yield 1
+    }
+    return this.#conclude(decision, durable)
+  }
+
+  #encode(
+    change: Change,
+    { wallMs }: Instant,
+    builder: BatchBuilder | undefined,
+  ): BatchBuilder | undefined {
+    const bytes = this.#machine.encode(change)
+    if (bytes === undefined) return builder
+    const begun = builder ?? new BatchBuilder(256)
+    begun.append(wallMs, null, bytes)
+    return begun
+  }
+
+  #now(): Instant {
     const now: Instant = { monotonicMs: this.#attentive.now(), wallMs: this.#clock.now() }
     if (this.#closed !== undefined) throw this.#closed
-    const decision = this.#machine.decide(this.state, command, now)
-    const durable = this.#store(decision.changes, now.wallMs)
-    for (const change of decision.changes) this.#machine.apply(this.state, change)
+    return now
+  }
+
+  #conclude(
+    decision: Decision<Change, Effect>,
+    durable: Promise<void> | undefined,
+  ): Executed<Change, Effect> {
     this.#shortenIfLong()
     if (decision.wakeAt !== undefined) this.#wakeBy(decision.wakeAt)
     const running: Promise<void>[] = []
@@ -235,8 +331,7 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
   }
 
   /** Appends what is to be stored. The promise is that of the last batch that is not durable yet. */
-  #store(changes: readonly Change[], wallMs: number): Promise<void> | undefined {
-    const batch = encodeChanges(this.#machine, changes, wallMs)
+  #store(batch: Uint8Array | undefined): Promise<void> | undefined {
     if (batch === undefined) return this.#lastDurable
     this.#since?.push(batch.slice())
     const result = this.#log.append(batch)
@@ -263,11 +358,22 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
     )
   }
 
+  /** A reply may be all that a client waited for; many of them, as after a rebalance, take turns. */
   #deliver(replies: readonly Reply[]): void {
+    if (replies.length <= fewReplies) for (const reply of replies) this.#resolve(reply)
+    else void this.#turns.run(this.#resolveAll(replies))
+  }
+
+  *#resolveAll(replies: readonly Reply[]): Steps<void> {
     for (const reply of replies) {
-      this.#waiters.get(reply.to)?.resolve(reply.response)
-      this.#waiters.delete(reply.to)
+      this.#resolve(reply)
+      yield replyItems
     }
+  }
+
+  #resolve({ to, response }: Reply): void {
+    this.#waiters.get(to)?.resolve(response)
+    this.#waiters.delete(to)
   }
 
   #refuse(replies: readonly Reply[], error: unknown): void {
@@ -291,23 +397,4 @@ export class MachineHost<State, Command extends { readonly type: string }, Chang
       }
     })
   }
-}
-
-function encodeChanges<State, Command, Change, Effect>(
-  machine: Machine<State, Command, Change, Effect>,
-  changes: readonly Change[],
-  now: number,
-): Uint8Array | undefined {
-  let builder: BatchBuilder | undefined
-  for (const change of changes) {
-    const bytes = machine.encode(change)
-    if (bytes === undefined) continue
-    builder ??= new BatchBuilder(256)
-    builder.append(now, null, bytes)
-  }
-  return builder?.finish()
-}
-
-function bytesOf(batches: readonly Uint8Array[]): number {
-  return batches.reduce((sum, { length }) => sum + length, 0)
 }

@@ -1,6 +1,9 @@
 /**
- * The log of a coordinator machine: which one it is, what state it gives, and how a state is written as one.
- * When it is shortened is decided in `machine-host.ts`.
+ * The log of a machine: found, replayed, and written anew when it has grown long, which `machine-host.ts`
+ * decides.
+ *
+ * It is numbered (`coordinator.groups-1`). The state is dumped into the next number, and deleting the old one
+ * is the switch, so a crash leaves one or the other.
  */
 import { assert, type HeadwaterError } from '../../base/errors.ts'
 import { replay, type Machine } from '../../coordinator/machine.ts'
@@ -119,4 +122,8 @@ export function* dumpBatches<State, Command, Change, Effect>(
     builder = new BatchBuilder()
   }
   if (builder.count > 0) yield builder.finish()
+}
+
+export function bytesOf(batches: readonly Uint8Array[]): number {
+  return batches.reduce((sum, { length }) => sum + length, 0)
 }

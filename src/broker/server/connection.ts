@@ -23,6 +23,16 @@ import { Watch } from './watch.ts'
 /** The chunks of one response, or undefined when the request gets none (a produce with acks=0). */
 export type Answer = Uint8Array[] | undefined
 
+/** A request that has begun: nothing that comes after it can overtake it any more. */
+export interface Begun {
+  readonly answer: Answer | Promise<Answer>
+}
+
+/** A request so long that it takes turns to begin it; until then nothing that comes after it begins. */
+export interface Beginning {
+  readonly begun: Promise<Begun>
+}
+
 /** The request's own end of the memory: what it becomes, and room for its answer. */
 export interface RequestMemory extends AnswerRoom {
   decoded(heapBytes: number): void
@@ -54,7 +64,7 @@ export interface ConnectionOptions {
     frame: Uint8Array,
     peer: Peer,
     memory: RequestMemory,
-  ) => Answer | Promise<Answer>
+  ) => Answer | Promise<Answer> | Beginning
   /** Called once; `ending` when it was the broker that ended it, and still is there. */
   readonly onClosed: (connection: Connection, ending?: Ending) => void
 }
@@ -83,6 +93,7 @@ export class Connection implements Peer {
   /** What had come of the request being gathered when it was last seen to move on. */
   #keptAtBytes = 0
   #heldBytes = 0
+  #isBeginning = false
   #paused = false
   #pumpScheduled = false
   #closed = false
@@ -202,6 +213,7 @@ export class Connection implements Peer {
     return (
       !this.#closed &&
       !this.#outbox.isDraining &&
+      !this.#isBeginning &&
       this.#takeBack === undefined &&
       this.#inFlight.length < this.#options.requestsInFlightMax &&
       this.#heldBytes < this.#options.requestBytesInFlightMax
@@ -262,17 +274,32 @@ export class Connection implements Peer {
     this.#heldBytes += frame.length
     try {
       const answer = dispatch(frame, this, pending)
-      if (answer instanceof Promise) {
-        answer.then(
-          (late) => this.#finish(pending, late),
-          (error: unknown) => this.#fail(error),
-        )
-      } else {
-        this.#take(pending, answer)
-      }
+      if (answer instanceof Promise) this.#await(pending, answer)
+      else if (answer !== undefined && 'begun' in answer) this.#awaitBeginning(pending, answer)
+      else this.#take(pending, answer)
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  #await(pending: Pending, answer: Promise<Answer>): void {
+    answer.then(
+      (late) => this.#finish(pending, late),
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #awaitBeginning(pending: Pending, { begun }: Beginning): void {
+    this.#isBeginning = true
+    begun.then(
+      ({ answer }) => {
+        this.#isBeginning = false
+        if (answer instanceof Promise) this.#await(pending, answer)
+        else this.#finish(pending, answer)
+        this.#schedulePump()
+      },
+      (error: unknown) => this.#fail(error),
+    )
   }
 
   #take(pending: Pending, answer: Answer): void {
@@ -284,7 +311,11 @@ export class Connection implements Peer {
   #finish(pending: Pending, answer: Answer): void {
     if (this.#closed) return
     this.#take(pending, answer)
-    if (this.#pumpScheduled || this.#inFlight[0]?.isDone !== true) return
+    if (this.#inFlight[0]?.isDone === true) this.#schedulePump()
+  }
+
+  #schedulePump(): void {
+    if (this.#pumpScheduled) return
     this.#pumpScheduled = true
     queueMicrotask(() => this.#pump())
   }

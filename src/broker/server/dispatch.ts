@@ -1,14 +1,24 @@
 /**
  * From a frame to its answer: decode, find the handler, encode.
  *
+ * What has many items takes several turns; a request without many is answered as if there were none.
+ *
  * A request nobody speaks ends the connection, because no error body can be right for it; only
  * ApiVersions has an answer that every client can read.
  */
 import { HeadwaterError } from '../../base/errors.ts'
+import { isSteps } from '../../base/steps.ts'
 import { apis, type ApiName, type ResponseInput } from '../../protocol/api.ts'
-import { decodeRequest, encodeResponse, type DecodedRequest } from '../../protocol/frame.ts'
+import {
+  encodeResponse,
+  encodeResponseUpTo,
+  type DecodedRequest,
+  type UnsupportedRequest,
+} from '../../protocol/frame.ts'
 import type { Peer } from '../peer.ts'
-import type { Answer, RequestMemory } from './connection.ts'
+import { Unfinished } from '../turns.ts'
+import type { Answer, Beginning, Begun, RequestMemory } from './connection.ts'
+import { decode, decodeInSteps } from './decoding.ts'
 import type { BrokerParts, Handler, Handlers } from '../handlers/context.ts'
 import { adminHandlers } from '../handlers/admin.ts'
 import { commitsHandlers } from '../handlers/commits.ts'
@@ -54,27 +64,72 @@ const largeAnswers: ReadonlySet<ApiName> = new Set([
 /** What such an answer is taken to be until it is there. */
 const largeAnswerBytes = 1024 * 1024
 
+/** Frames with fewer bytes are decoded at once: what they hold cannot take long. */
+const longFrameBytes = 16 * 1024
+/** Answers of fewer items are encoded at once. */
+const longAnswerItems = 256
+
 /** Begins to answer one request. Throws, or rejects with, what ends the connection. */
 export function dispatch(
   frame: Uint8Array,
   peer: Peer,
   memory: RequestMemory,
   parts: BrokerParts,
-): Answer | Promise<Answer> {
-  const decoded = decodeRequest(frame, parts.config.requestHeapBytesMax)
+): Answer | Promise<Answer> | Beginning {
+  const { requestHeapBytesMax } = parts.config
+  if (frame.length < longFrameBytes) {
+    return begin(decode(frame, memory, requestHeapBytesMax), peer, memory, parts)
+  }
+  const decoded = parts.turns.begin(decodeInSteps(frame, memory, requestHeapBytesMax), peer)
+  if (!(decoded instanceof Unfinished)) return begin(decoded, peer, memory, parts)
+  return { begun: decoded.end.then(({ value }) => afterwards(begin(value, peer, memory, parts))) }
+}
+
+function begin(
+  decoded: DecodedRequest | UnsupportedRequest,
+  peer: Peer,
+  memory: RequestMemory,
+  parts: BrokerParts,
+): Answer | Promise<Answer> | Beginning {
   if ('unsupported' in decoded) return refuse(decoded.unsupported)
   const { api, version, clientId, body } = decoded
   const handler: Handler<ApiName> | undefined = handlers[api]
   if (handler === undefined) return refuse({ ...decoded, key: apis[api].key })
-  memory.decoded(decoded.heapBytes)
   const context = { ...parts, peer, version, clientId, room: memory }
   const waiting = largeAnswers.has(api) ? untilRoom(memory) : undefined
-  const response =
-    waiting === undefined
-      ? handler(body as never, context)
-      : waiting.then(() => handler(body as never, context))
-  if (response instanceof Promise) return response.then((late) => encode(decoded, late))
-  return encode(decoded, response)
+  if (waiting !== undefined) {
+    return waiting
+      .then(async () => {
+        const handled = handler(body as never, context)
+        return isSteps(handled) ? await parts.turns.run(handled, peer) : await handled
+      })
+      .then((response) => encode(decoded, response, peer, parts))
+  }
+  const handled = handler(body as never, context)
+  const response = isSteps(handled) ? parts.turns.begin(handled, peer) : handled
+  if (response instanceof Unfinished) {
+    return {
+      begun: response.end.then(({ value }) => ({ answer: settle(decoded, value, peer, parts) })),
+    }
+  }
+  return settle(decoded, response, peer, parts)
+}
+
+type Response = ResponseInput<ApiName> | undefined
+type Handled = Response | Promise<Response>
+
+function settle(
+  decoded: DecodedRequest,
+  handled: Handled,
+  peer: Peer,
+  parts: BrokerParts,
+): Answer | Promise<Answer> {
+  if (handled instanceof Promise) return handled.then((late) => encode(decoded, late, peer, parts))
+  return encode(decoded, handled, peer, parts)
+}
+
+function afterwards(begun: Answer | Promise<Answer> | Beginning): Begun | Promise<Begun> {
+  return begun !== undefined && 'begun' in begun ? begun.begun : { answer: begun }
 }
 
 function untilRoom(memory: RequestMemory): Promise<unknown> | undefined {
@@ -87,9 +142,19 @@ function untilRoom(memory: RequestMemory): Promise<unknown> | undefined {
 
 function encode(
   { api, version, correlationId }: DecodedRequest,
-  response: ResponseInput<ApiName> | undefined,
-): Answer {
-  return response && encodeResponse(api, version, correlationId, response as never)
+  response: Response,
+  peer: Peer,
+  { turns }: BrokerParts,
+): Answer | Promise<Answer> {
+  if (response === undefined) return undefined
+  const encoded = encodeResponseUpTo(
+    longAnswerItems,
+    api,
+    version,
+    correlationId,
+    response as never,
+  )
+  return isSteps(encoded) ? turns.run(encoded, peer) : encoded
 }
 
 function refuse(request: {

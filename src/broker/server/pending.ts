@@ -39,6 +39,7 @@ export class Pending implements AnswerRoom {
 
   /** Counts what the decoded request takes beside its frame. */
   decoded(heapBytes: number): void {
+    if (this.#isOver) return
     this.#heapBytes += heapBytes
     this.#memory.requests.take(heapBytes)
   }

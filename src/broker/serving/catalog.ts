@@ -8,9 +8,11 @@
  * there already.
  */
 import { assert } from '../../base/errors.ts'
+import type { Steps } from '../../base/steps.ts'
 import type { LogPlan, TopicsEffect } from '../../coordinator/commands.ts'
 import type { LogConfig } from '../../log/identity.ts'
 import type { LogStore } from '../../log/store/log-store.ts'
+import type { Turns } from '../turns.ts'
 import { Partition } from './partition.ts'
 
 export interface Topic {
@@ -20,15 +22,20 @@ export interface Topic {
   readonly partitions: Partition[]
 }
 
+/** What a log costs that is made, deleted or configured, beside items that are only looked up. */
+const logItems = 2
+
 export class Catalog {
   readonly #store: LogStore
+  readonly #turns: Turns
   readonly #byName = new Map<string, Topic>()
   readonly #byId = new Map<string, Topic>()
   /** Effects change the store one after the other. */
   #work: Promise<void> = Promise.resolve()
 
-  constructor(store: LogStore) {
+  constructor(store: LogStore, turns: Turns) {
     this.#store = store
+    this.#turns = turns
   }
 
   topics(): Iterable<Topic> {
@@ -61,17 +68,45 @@ export class Catalog {
 
   async #run(effect: Parameters<Catalog['run']>[0]): Promise<void> {
     switch (effect.type) {
-      case 'create-logs':
-        await Promise.all(effect.logs.map((plan) => this.#makeLog(plan)))
-        for (const plan of effect.logs) this.#publish(plan)
+      case 'create-logs': {
+        await this.#forEach(effect.logs, (plan) => this.#makeLog(plan))
+        const made: Partition[] = []
+        await this.#forEach(effect.logs, (plan) => {
+          made.push(this.#partition(plan))
+          return undefined
+        })
+        // In one turn, so that they appear together.
+        for (const partition of made) this.#publish(partition)
         return
+      }
       case 'delete-logs':
         this.#forget(effect.topics, new Set(effect.logNames))
-        await Promise.all(effect.logNames.map((logName) => this.#store.delete(logName)))
-        return
+        return this.#forEach(effect.logNames, (logName) => this.#store.delete(logName))
       case 'configure-logs':
-        for (const plan of effect.logs) this.#configure(plan)
+        return this.#forEach(effect.logs, (plan) => {
+          this.#configure(plan)
+          return undefined
+        })
     }
+  }
+
+  /** Begins `work` on each of `items`, in turns, and waits until all is done. */
+  async #forEach<T>(
+    items: readonly T[],
+    work: (item: T) => Promise<void> | undefined,
+  ): Promise<void> {
+    const begun: Promise<void>[] = []
+    const steps = function* (): Steps<void> {
+      for (const item of items) {
+        const done = work(item)
+        // It may fail while those after it still wait for their turn.
+        done?.catch(() => {})
+        if (done !== undefined) begun.push(done)
+        yield logItems
+      }
+    }
+    await this.#turns.run(steps())
+    await Promise.all(begun)
   }
 
   async #makeLog({ logName, configs }: LogPlan): Promise<void> {
@@ -80,24 +115,22 @@ export class Catalog {
     }
   }
 
-  #publish(plan: LogPlan): void {
-    const log = this.#store.get(plan.logName)
-    assert(log !== undefined, `the log ${plan.logName} was made and is not there`)
-    this.#topic(plan).partitions[plan.partition] = new Partition(
-      plan.topic,
-      plan.topicId,
-      plan.partition,
-      log,
-      plan.configs,
-    )
+  #partition({ topic, topicId, partition, logName, configs }: LogPlan): Partition {
+    const log = this.#store.get(logName)
+    assert(log !== undefined, `the log ${logName} was made and is not there`)
+    return new Partition(topic, topicId, partition, log, configs)
   }
 
-  #topic(plan: LogPlan): Topic {
-    const known = this.#byId.get(plan.topicId)
+  #publish(partition: Partition): void {
+    this.#topic(partition).partitions[partition.index] = partition
+  }
+
+  #topic({ topic: name, topicId }: Partition): Topic {
+    const known = this.#byId.get(topicId)
     if (known !== undefined) return known
-    const topic: Topic = { name: plan.topic, topicId: plan.topicId, partitions: [] }
-    this.#byName.set(plan.topic, topic)
-    this.#byId.set(plan.topicId, topic)
+    const topic: Topic = { name, topicId, partitions: [] }
+    this.#byName.set(name, topic)
+    this.#byId.set(topicId, topic)
     return topic
   }
 

@@ -113,6 +113,7 @@ function sizeFault(
   { request, clientId, clientHost, memberId }: JoinGroupCall,
 ): number | undefined {
   const { groupId, groupInstanceId: instanceId, protocols } = request
+  if (protocols.length > options.protocolsMax) return ErrorCode.GROUP_MAX_SIZE_REACHED
   const known =
     group.members.get(request.memberId) ??
     (instanceId === null ? undefined : staticMember(group, instanceId))

@@ -5,6 +5,8 @@ export interface GroupsOptions {
   readonly sessionTimeoutMsMax: number
   /** Members of one group, with the ids issued to newcomers. */
   readonly membersMax: number
+  /** Protocols that one member may know. */
+  readonly protocolsMax: number
   /** Bytes that the members of one group may hold: ids, protocols, assignments. */
   readonly groupBytesMax: number
   /** Bytes that the members of all groups may hold. */
@@ -13,12 +15,13 @@ export interface GroupsOptions {
   readonly offsetMetadataLengthMax: number
 }
 
-/** Kafka's limits, but for `membersMax`, which Kafka leaves open, and for the bytes: there a group is one
+/** Kafka's limits, but for `membersMax` and `protocolsMax`, which Kafka leaves open, and for the bytes: there a group is one
  * record, of one megabyte unless configured otherwise. */
 export const groupsDefaults: GroupsOptions = {
   sessionTimeoutMsMin: 6_000,
   sessionTimeoutMsMax: 1_800_000,
   membersMax: 10_000,
+  protocolsMax: 1_000,
   groupBytesMax: 8 * 1024 * 1024,
   groupsBytesMax: 64 * 1024 * 1024,
   offsetMetadataLengthMax: 4_096,

@@ -32,7 +32,7 @@ export function syncGroup(
   now: number,
 ): GroupsDecision {
   const { request, version } = command
-  const errorCode = syncFault(state.groups.get(request.groupId), request, version)
+  const errorCode = syncFault(options, state.groups.get(request.groupId), request, version)
   if (errorCode !== undefined) return onlyAnswer(command, { errorCode })
   const draft = openDraft(options, state, request.groupId, now)
   const { group } = draft
@@ -131,6 +131,7 @@ function generationFault(group: Group | undefined, request: MemberRequest): numb
 }
 
 function syncFault(
+  { membersMax }: GroupsOptions,
   group: Group | undefined,
   request: Call<'SyncGroup'>['request'],
   version: number,
@@ -143,6 +144,8 @@ function syncFault(
   }
   const fault = generationFault(group, request)
   if (fault !== undefined || group === undefined) return fault
+  // For more members than a group may have.
+  if (request.assignments.length > membersMax) return ErrorCode.UNKNOWN_MEMBER_ID
   if (
     (protocolType !== null && protocolType !== group.protocolType) ||
     (protocolName !== null && protocolName !== group.protocolName)

@@ -1,42 +1,38 @@
 /**
- * Creating, deleting and growing topics: CreateTopics, DeleteTopics, CreatePartitions, and creation on
- * the side by Metadata. Every topic of a request is decided by itself; one refusal spares the others.
+ * Creating and growing topics: CreateTopics, CreatePartitions, and creation on the side by Metadata. Every topic of a request is decided by itself; one refusal spares the others.
  */
+import type { Steps } from '../../base/steps.ts'
 import { zeroUuid } from '../../base/units.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
 import type { Input } from '../../protocol/schema.ts'
 import { answer, onlyAnswer } from '../answer.ts'
-import type { AutoCreate, Call, CreateTopicsCall, TopicsEffect } from '../commands.ts'
+import type { AutoCreate, Call, CreateTopicsCall, LogPlan, TopicsEffect } from '../commands.ts'
 import type { TopicsChange, TopicsDecision } from './changes.ts'
 import { configFault, topicConfigs } from './configs.ts'
 import { countFault, requestFault } from './limits.ts'
 import { foldedName, refusal, topicNameFault, type Refusal } from './names.ts'
 import type { TopicsOptions } from './options.ts'
-import {
-  configList,
-  effectiveConfigs,
-  logNameOf,
-  logPlans,
-  type Topic,
-  type TopicsState,
-} from './state.ts'
+import { configList, effectiveConfigs, logPlans, type Topic, type TopicsState } from './state.ts'
 
 type RequestedTopic = RequestOf<'CreateTopics'>['topics'][number]
 type CreateTopicsResult = Input<ResponseOf<'CreateTopics'>['topics'][number]>
+
+/** What it costs to work out all settings of a topic, beside items that are only looked up. */
+const plannedItems = 16
 
 /** What Kafka answers for configs nobody set, and for those a topic sets: `DescribeConfigs` sources. */
 const sourceDefault = 5
 const sourceTopic = 1
 
-export function createTopics(
+export function* createTopics(
   options: TopicsOptions,
   state: TopicsState,
   command: CreateTopicsCall,
   now: number,
-): TopicsDecision {
+): Steps<TopicsDecision> {
   const { request, topicIds } = command
-  const requestedNames = countNames(request.topics)
+  const requestedNames = yield* countNames(request.topics)
   const once = request.topics.filter(({ name }) => requestedNames.get(name) === 1)
   const excessive = requestFault(options, once)
   if (excessive !== undefined) {
@@ -53,21 +49,22 @@ export function createTopics(
     const duplicate = requestedNames.get(name)! > 1
     const topic = duplicate
       ? refusal(ErrorCode.INVALID_REQUEST, `Topic '${name}' is in the request more than once`)
-      : planTopic(options, state, planned, requested, topicIds[index] ?? zeroUuid, now)
+      : yield* planTopic(options, state, planned, requested, topicIds[index] ?? zeroUuid, now)
     if ('errorCode' in topic) topics.push({ name, ...topic })
     else topics.push(createdResult(options, state, topic))
+    yield plannedItems + requested.assignments.length
   }
   const replies = [answer(command, { topics })]
   if (request.validateOnly) return { changes: [], replies, effects: [] }
-  return { ...creation(options, state, planned.topics), replies }
+  return { ...(yield* creation(options, state, planned.topics)), replies }
 }
 
-export function autoCreate(
+export function* autoCreate(
   options: TopicsOptions,
   state: TopicsState,
   command: AutoCreate,
   now: number,
-): TopicsDecision {
+): Steps<TopicsDecision> {
   const { names, topicIds } = command
   const byDefault = { numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }
   const missing = names.filter((name) => !state.topics.has(name))
@@ -79,76 +76,36 @@ export function autoCreate(
   // What is left above it is for topics that somebody makes on purpose.
   const limited = { ...options, partitionsMax: options.autoCreatePartitionsMax }
   const planned = newPlan()
-  const topics = names.map((name, index) => {
+  const topics: { readonly name: string; readonly errorCode: number }[] = []
+  for (const [index, name] of names.entries()) {
+    yield 1
     if (state.topics.has(name) || planned.foldedNames.get(foldedName(name)) === name) {
-      return { name, errorCode: ErrorCode.NONE }
+      topics.push({ name, errorCode: ErrorCode.NONE })
+      continue
     }
     const requested = { name, ...byDefault }
-    const topic = planTopic(limited, state, planned, requested, topicIds[index] ?? zeroUuid, now)
-    return { name, errorCode: 'errorCode' in topic ? topic.errorCode : ErrorCode.NONE }
-  })
-  return { ...creation(options, state, planned.topics), replies: [answer(command, { topics })] }
-}
-
-export function deleteTopics(state: TopicsState, command: Call<'DeleteTopics'>): TopicsDecision {
-  const { version, request } = command
-  const asked =
-    version >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
-  const nameOf = (each: (typeof asked)[number]) => each.name ?? state.names.get(each.topicId) ?? ''
-  const counts = countNames(asked.map((each) => ({ name: nameOf(each) })))
-  const deleted = new Map<string, Topic>()
-  // One answer for each topic, by its id if it was asked for by that too.
-  const byIdLast = asked.toSorted(
-    (one, other) => Number(one.name === null) - Number(other.name === null),
-  )
-  const different = new Map(byIdLast.map((each) => [nameOf(each) || each.topicId, each])).values()
-  const responses = [...different].map((each) => {
-    const { name, topicId } = each
-    const byId = name === null
-    const topic = state.topics.get(nameOf(each))
-    const found = { name: topic?.name ?? name, topicId: topic?.topicId ?? topicId }
-    const isTwice = topic !== undefined && counts.get(topic.name)! > 1
-    if (byId === (topicId === zeroUuid)) {
-      const errorMessage = 'A topic is named either by its name or by its id'
-      return { name, topicId, errorCode: ErrorCode.INVALID_REQUEST, errorMessage }
-    }
-    if (isTwice) {
-      const errorMessage = `Topic '${topic.name}' is in the request more than once`
-      return { name: topic.name, topicId, errorCode: ErrorCode.INVALID_REQUEST, errorMessage }
-    }
-    if (topic === undefined) {
-      const errorCode = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-      return { ...found, errorCode, errorMessage: 'This server does not host this topic.' }
-    }
-    deleted.set(topic.name, topic)
-    return { ...found, errorCode: ErrorCode.NONE, errorMessage: null }
-  })
-  const changes = [...deleted.keys()].map((name): TopicsChange => ({ type: 'topic-deleted', name }))
-  if (changes.length === 0) return onlyAnswer(command, { responses })
-  const replies = [answer(command, { responses })]
-  const logNames = [...deleted.values()].flatMap(({ name, topicId, partitionCount }) =>
-    Array.from({ length: partitionCount }, (_, partition) => logNameOf(name, topicId, partition)),
-  )
-  return {
-    changes,
-    replies,
-    effects: [{ type: 'delete-logs', topics: [...deleted.keys()], logNames }],
+    const topicId = topicIds[index] ?? zeroUuid
+    const topic = yield* planTopic(limited, state, planned, requested, topicId, now)
+    topics.push({ name, errorCode: 'errorCode' in topic ? topic.errorCode : ErrorCode.NONE })
   }
+  const replies = [answer(command, { topics })]
+  return { ...(yield* creation(options, state, planned.topics)), replies }
 }
 
-export function createPartitions(
+export function* createPartitions(
   options: TopicsOptions,
   state: TopicsState,
   command: Call<'CreatePartitions'>,
-): TopicsDecision {
+): Steps<TopicsDecision> {
   const { request } = command
-  const requestedNames = countNames(request.topics)
+  const requestedNames = yield* countNames(request.topics)
   const changes: TopicsChange[] = []
-  const effects: TopicsEffect[] = []
+  const logs: LogPlan[] = []
   const answered = new Set<string>()
   let added = 0
   const results: ({ name: string } & Partial<Refusal>)[] = []
   for (const { name, count, assignments } of request.topics) {
+    yield 1 + (assignments?.length ?? 0)
     if (answered.has(name)) continue
     answered.add(name)
     const duplicate = requestedNames.get(name)! > 1
@@ -164,10 +121,12 @@ export function createPartitions(
     added += count - topic.partitionCount
     changes.push({ type: 'partitions-added', name, partitionCount: count })
     const grown = { ...topic, partitionCount: count }
-    const logs = logPlans(state, options.nodeId, grown, topic.partitionCount)
-    effects.push({ type: 'create-logs', logs })
+    const own = logPlans(state, options.nodeId, grown, topic.partitionCount)
+    for (const plan of own) logs.push(plan)
+    yield plannedItems + own.length
   }
-  if (request.validateOnly) return onlyAnswer(command, { results })
+  if (request.validateOnly || changes.length === 0) return onlyAnswer(command, { results })
+  const effects: TopicsEffect[] = [{ type: 'create-logs', logs }]
   return { changes, replies: [answer(command, { results })], effects }
 }
 
@@ -214,14 +173,14 @@ function newPlan(): Plan {
 }
 
 /** Plans the topic that a request asks for, or says why it cannot be. */
-function planTopic(
+function* planTopic(
   options: TopicsOptions,
   state: TopicsState,
   planned: Plan,
   requested: RequestedTopic,
   topicId: string,
   now: number,
-): Topic | Refusal {
+): Steps<Topic | Refusal> {
   const { name } = requested
   const fault = topicNameFault(name)
   if (fault !== undefined) return refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, fault)
@@ -243,6 +202,7 @@ function planTopic(
   if (tooMany !== undefined) return tooMany
   const configs = new Map<string, string>()
   for (const { name: config, value } of requested.configs) {
+    yield 1
     const spec = topicConfigs.get(config)
     if (spec === undefined) {
       return refusal(ErrorCode.INVALID_CONFIG, `Unknown topic config name: ${config}`)
@@ -314,23 +274,21 @@ function limitFault(
   return refusal(ErrorCode.POLICY_VIOLATION, text)
 }
 
-function creation(
+function* creation(
   options: TopicsOptions,
   state: TopicsState,
   created: readonly Topic[],
-): Pick<TopicsDecision, 'changes' | 'effects'> {
+): Steps<Pick<TopicsDecision, 'changes' | 'effects'>> {
   if (created.length === 0) return { changes: [], effects: [] }
-  const changes = created.map(
-    ({ name, topicId, partitionCount, configs, createdAt }): TopicsChange => ({
-      type: 'topic-created',
-      name,
-      topicId,
-      partitionCount,
-      configs: configList(configs),
-      at: createdAt,
-    }),
-  )
-  const logs = created.flatMap((topic) => logPlans(state, options.nodeId, topic))
+  const changes: TopicsChange[] = []
+  const logs: LogPlan[] = []
+  for (const topic of created) {
+    const { name, topicId, partitionCount, configs, createdAt: at } = topic
+    const list = configList(configs)
+    changes.push({ type: 'topic-created', name, topicId, partitionCount, configs: list, at })
+    for (const plan of logPlans(state, options.nodeId, topic)) logs.push(plan)
+    yield plannedItems + partitionCount
+  }
   return { changes, effects: [{ type: 'create-logs', logs }] }
 }
 
@@ -356,8 +314,13 @@ function createdResult(
   }
 }
 
-function countNames(topics: readonly { readonly name: string }[]): Map<string, number> {
+function* countNames(
+  topics: readonly { readonly name: string }[],
+): Steps<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>()
-  for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1)
+  for (const { name } of topics) {
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+    yield 1 / 4
+  }
   return counts
 }

@@ -5,17 +5,15 @@
  * There is one replica of everything, on this node. Internal topics do not exist here: what Kafka keeps
  * in them lies in the coordinators' own logs, and their names are refused.
  */
+import { finish, type Steps } from '../../base/steps.ts'
 import type { TopicsCommand, TopicsEffect } from '../commands.ts'
 import type { Machine } from '../machine.ts'
-import {
-  alterConfigs,
-  alterConfigsIncrementally,
-  describeConfigs,
-  listConfigResources,
-} from './settings.ts'
-import { autoCreate, createPartitions, createTopics, deleteTopics } from './admin.ts'
+import { alterConfigs, alterConfigsIncrementally } from './settings.ts'
+import { autoCreate, createPartitions, createTopics } from './admin.ts'
 import { applyToTopics } from './apply.ts'
 import { topicChanges, type TopicsChange, type TopicsDecision } from './changes.ts'
+import { deleteTopics } from './deletion.ts'
+import { describeConfigs, listConfigResources } from './descriptions.ts'
 import { dumpTopics } from './dump.ts'
 import type { TopicsOptions } from './options.ts'
 import { initialTopics, logPlans, type TopicsState } from './state.ts'
@@ -26,7 +24,8 @@ export function topicsMachine(options: TopicsOptions): TopicsMachine {
   return {
     name: 'topics',
     initial: initialTopics,
-    decide: (state, command, now) => decideTopics(options, state, command, now.wallMs),
+    decide: (state, command, now) => finish(decideTopics(options, state, command, now.wallMs)),
+    decideInSteps: (state, command, now) => decideTopics(options, state, command, now.wallMs),
     apply: applyToTopics,
     encode: topicChanges.encode,
     decode: topicChanges.decode,
@@ -35,29 +34,29 @@ export function topicsMachine(options: TopicsOptions): TopicsMachine {
   }
 }
 
-function decideTopics(
+function* decideTopics(
   options: TopicsOptions,
   state: TopicsState,
   command: TopicsCommand,
   now: number,
-): TopicsDecision {
+): Steps<TopicsDecision> {
   switch (command.type) {
     case 'CreateTopics':
-      return createTopics(options, state, command, now)
+      return yield* createTopics(options, state, command, now)
     case 'auto-create':
-      return autoCreate(options, state, command, now)
+      return yield* autoCreate(options, state, command, now)
     case 'DeleteTopics':
-      return deleteTopics(state, command)
+      return yield* deleteTopics(state, command)
     case 'CreatePartitions':
-      return createPartitions(options, state, command)
+      return yield* createPartitions(options, state, command)
     case 'DescribeConfigs':
-      return describeConfigs(options, state, command)
+      return yield* describeConfigs(options, state, command)
     case 'AlterConfigs':
-      return alterConfigs(options, state, command)
+      return yield* alterConfigs(options, state, command)
     case 'IncrementalAlterConfigs':
-      return alterConfigsIncrementally(options, state, command)
+      return yield* alterConfigsIncrementally(options, state, command)
     case 'ListConfigResources':
-      return listConfigResources(options, state, command)
+      return yield* listConfigResources(options, state, command)
     case 'restart':
       return restart(options, state)
     case 'wake':

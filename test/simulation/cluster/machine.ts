@@ -172,7 +172,8 @@ export class BrokerMachine {
       ...brokerAddress,
       ...(durability === undefined ? {} : { durability }),
       store: this.#bounds,
-      config: { coordinatorLogBytesMax: 6000 },
+      // Few items a turn: nearly every request is left in the middle.
+      config: { coordinatorLogBytesMax: 6000, turnItems: 3 },
       report: (event) => {
         if (event.type === 'connection-refused') {
           this.#world.trace(`broker refuses ${event.remote}: ${event.reason}`)

@@ -1,7 +1,7 @@
 /** What connections hold together has a bound, whoever holds it, and everybody gets on. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Answer } from '../../../src/broker/server/connection.ts'
+import type { Answer, RequestMemory } from '../../../src/broker/server/connection.ts'
 import { SimClock } from '../../../src/testing/sim-clock.ts'
 import { collectGarbage } from '../garbage.ts'
 import {
@@ -50,6 +50,23 @@ describe('requests being gathered', () => {
     for (const { received } of all) assert.deepEqual(received, [1])
     assert.equal(memory.requests.usedBytes, 0)
     assert.equal(memory.answers.usedBytes, 0)
+  })
+
+  it('take nothing once their client has left', async () => {
+    let late: RequestMemory | undefined
+    const { memory, client } = setting((_value, room) => {
+      late = room
+      return new Promise(() => {})
+    })
+    const { duplex } = client()
+    duplex.write([frameOf(1)])
+    await settle()
+    late!.decoded(1000)
+    assert.equal(memory.requests.usedBytes, 1001)
+    duplex.destroy()
+    await settle()
+    late!.decoded(1000)
+    assert.equal(memory.requests.usedBytes, 0)
   })
 
   it('are counted until their answers leave', async () => {
@@ -180,7 +197,7 @@ describe('requests being gathered', () => {
 })
 
 describe('answers', () => {
-  const large: Dispatch = async (_value, memory) => {
+  const large = async (_value: number, memory: RequestMemory): Promise<Answer> => {
     await memory.whenFirst()
     const bytes = await memory.reserve(size)
     memory.keep(bytes)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { concatBytes } from '../../../src/base/bytes.ts'
 import { HeadwaterError } from '../../../src/base/errors.ts'
-import type { Answer } from '../../../src/broker/server/connection.ts'
+import type { Answer, Begun } from '../../../src/broker/server/connection.ts'
 import { connect, frameOf } from './one-connection.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -21,6 +21,49 @@ test('answers leave in the order of the requests, whatever order they are ready 
   slow.resolve([Uint8Array.of(1)])
   await turn()
   assert.deepEqual(received, [1, 2, 3])
+})
+
+test('nothing begins behind a request that takes turns to begin', async () => {
+  const long = Promise.withResolvers<Begun>()
+  const slow = Promise.withResolvers<Answer>()
+  const begun: number[] = []
+  const { duplex, received } = connect((value) => {
+    begun.push(value)
+    return value === 1 ? { begun: long.promise } : [Uint8Array.of(value)]
+  })
+  duplex.write([frame(1), frame(2)])
+  await turn()
+  duplex.write([frame(3)])
+  await turn()
+  assert.deepEqual(begun, [1])
+  long.resolve({ answer: slow.promise })
+  await turn()
+  assert.deepEqual(begun, [1, 2, 3])
+  assert.deepEqual(received, [])
+  slow.resolve([Uint8Array.of(1)])
+  await turn()
+  assert.deepEqual(received, [1, 2, 3])
+})
+
+test('a request that took turns to begin may be answered at once, and the next begins', async () => {
+  const { duplex, received } = connect((value) => ({
+    begun: turn().then(() => ({ answer: [Uint8Array.of(value)] })),
+  }))
+  duplex.write([frame(1), frame(2), frame(3)])
+  for (let i = 0; i < 8; i++) await turn()
+  assert.deepEqual(received, [1, 2, 3])
+})
+
+test('a request that fails while it begins closes the connection, and nothing after it begins', async () => {
+  const begun: number[] = []
+  const { duplex, closed } = connect((value) => {
+    begun.push(value)
+    return { begun: Promise.reject(new HeadwaterError('frame-invalid', 'no message')) }
+  })
+  duplex.write([frame(1), frame(2)])
+  await turn()
+  assert.deepEqual(begun, [1])
+  assert.deepEqual(closed, ['no message'])
 })
 
 test('a request that wants no answer gets none and holds nobody up', async () => {

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import type { TransactionsCommand } from '../../../src/coordinator/commands.ts'
+import { groupsDefaults } from '../../../src/coordinator/groups/options.ts'
 import { transactionsMachine } from '../../../src/coordinator/transactions/machine.ts'
 import { transactionsDefaults } from '../../../src/coordinator/transactions/options.ts'
 import { apiNames, apis } from '../../../src/protocol/api.ts'
@@ -26,7 +27,9 @@ describe('a request of many items', () => {
 
   before(async () => {
     const world = async (count: number): Promise<SmallWorld> => {
-      const config = { partitionsMax: items * 10 }
+      const groups = { ...groupsDefaults, protocolsMax: items * 4, membersMax: items * 4 }
+      // Shortening the coordinators' logs is other work, and comes when it comes.
+      const config = { partitionsMax: items * 10, groups, coordinatorLogBytesMax: 1e9 }
       const opened = await openBroker({ durability: 'memory', config })
       return smallWorld(() => opened.client(), count)
     }

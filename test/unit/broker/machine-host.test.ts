@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { utf8Bytes, utf8String } from '../../../src/base/bytes.ts'
 import { MachineHost } from '../../../src/broker/machines/machine-host.ts'
 import { isMachineLog } from '../../../src/broker/machines/machine-log.ts'
@@ -8,6 +8,7 @@ import type { Machine } from '../../../src/coordinator/machine.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
 import { LogStore } from '../../../src/log/store/log-store.ts'
 import { emptyBatches } from '../../../src/log/store/salvage.ts'
+import { Turns } from '../../../src/broker/turns.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import { stored } from '../log/batches.ts'
 
@@ -74,12 +75,15 @@ const words: Machine<Words, Command, Change, string> = {
   afterReplay: () => [],
 }
 
-async function open(disk: SimDisk, logBytesMax = 1_000_000) {
+const turnItems = 500
+
+async function open(disk: SimDisk, logBytesMax = 1_000_000, machine = words) {
   const store = await LogStore.open({ disk, clock: nodeClock, directory: 'data' })
   const effects: string[] = []
-  const host = await MachineHost.open(words, {
+  const host = await MachineHost.open(machine, {
     store,
     clock: nodeClock,
+    turns: new Turns(nodeClock, turnItems),
     logBytesMax,
     runEffect: (effect) => void effects.push(effect),
   })
@@ -252,4 +256,46 @@ test('a closed host fails what waits and what comes', async () => {
 test('a topic may be called like a coordinator', () => {
   assert.equal(isMachineLog('coordinator.groups-1'), true)
   assert.equal(isMachineLog('coordinator.groups-1.AAAAAAAAAAAAAAAAAAAAAA'), false)
+})
+
+describe('a machine that decides in steps', () => {
+  const slow: typeof words = {
+    ...words,
+    *decideInSteps(state, command, now) {
+      // More than one turn for a word that is as long as this.
+      if (command.type === 'add') yield* Array.from(command.word, () => 1).values()
+      return words.decide(state, command, now)
+    },
+  }
+  const long = 'x'.repeat(turnItems * 3)
+
+  test('answers a short command as any other does', async () => {
+    const { host, add, close } = await open(new SimDisk({ seed: 1 }), 1_000_000, slow)
+    const answer = add('short')
+    assert.deepEqual(host.state.words, ['short'])
+    assert.equal(await answer, 1)
+    await close()
+  })
+
+  test('decides what comes while it takes turns afterwards, in its order', async () => {
+    const { host, add, close } = await open(new SimDisk({ seed: 1 }), 1_000_000, slow)
+    const answers = ['first', long, 'second', long, 'third'].map((word) => add(word))
+    assert.deepEqual(host.state.words, ['first'])
+    assert.deepEqual(await Promise.all(answers), [1, 2, 3, 4, 5])
+    assert.deepEqual(host.state.words, ['first', long, 'second', long, 'third'])
+    await close()
+  })
+
+  test('stores nothing of a command that it was closed in the middle of', async () => {
+    const disk = new SimDisk({ seed: 1 })
+    const first = await open(disk, 1_000_000, slow)
+    await first.add('before')
+    const answers = [first.add(long), first.add('behind')]
+    const refused = answers.map((answer) => assert.rejects(answer, /closed/))
+    await first.close()
+    await Promise.all(refused)
+    const second = await open(disk, 1_000_000, slow)
+    assert.deepEqual(second.host.state.words, ['before'])
+    await second.close()
+  })
 })

@@ -4,6 +4,7 @@ import { MemoryPool } from '../../../src/broker/memory.ts'
 import {
   Connection,
   type Answer,
+  type Beginning,
   type ConnectionOptions,
   type RequestMemory,
 } from '../../../src/broker/server/connection.ts'
@@ -19,7 +20,10 @@ export interface Client {
   readonly connection: Connection
 }
 
-export type Dispatch = (value: number, memory: RequestMemory) => Answer | Promise<Answer>
+export type Dispatch = (
+  value: number,
+  memory: RequestMemory,
+) => Answer | Promise<Answer> | Beginning
 
 export const patienceMs = 10_000
 

@@ -97,6 +97,33 @@ class Play {
 }
 
 describe('a group', () => {
+  it('has no member that knows more protocols than the bound, and keeps those it had', () => {
+    const play = new Play({ protocolsMax: 2 })
+    const { memberId } = play.enter()
+    const join = (count: number) =>
+      play.ask('JoinGroup', 4, {
+        groupId: 'g',
+        memberId,
+        sessionTimeoutMs: 10_000,
+        rebalanceTimeoutMs: minute,
+        protocolType: 'consumer',
+        protocols: Array.from({ length: count }, (_, i) => ({ name: i === 0 ? 'range' : `p${i}` })),
+      })
+    assert.equal(join(3)?.errorCode, ErrorCode.GROUP_MAX_SIZE_REACHED)
+    assert.equal(join(2)?.errorCode, ErrorCode.NONE)
+  })
+
+  it('takes no assignments of more members than it may have', () => {
+    const play = new Play({ membersMax: 2 })
+    const { memberId, generationId } = play.enter()
+    const sync = (count: number) => {
+      const assignments = Array.from({ length: count }, () => ({ memberId }))
+      return play.ask('SyncGroup', 3, { groupId: 'g', memberId, generationId, assignments })
+    }
+    assert.equal(sync(3)?.errorCode, ErrorCode.UNKNOWN_MEMBER_ID)
+    assert.equal(sync(2)?.errorCode, ErrorCode.NONE)
+  })
+
   it('has no more members than the bound, ids that are given out counted', () => {
     const play = new Play({ membersMax: 3 })
     const first = play.join()!

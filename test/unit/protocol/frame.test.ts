@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { concatBytes } from '../../../src/base/bytes.ts'
+import { concatBytes, equalBytes, Writer } from '../../../src/base/bytes.ts'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
+import { finish, isSteps } from '../../../src/base/steps.ts'
 import {
   decodeRequest,
   decodeResponse,
   encodeRequest,
   encodeResponse,
+  encodeResponseUpTo,
   FrameSplitter,
 } from '../../../src/protocol/frame.ts'
 
@@ -89,6 +91,52 @@ test('the answer to ApiVersions has no tags in its header in any version', () =>
     const frame = concatBytes(encodeResponse('ApiVersions', version, 5, { errorCode: 35 }))
     assert.deepEqual([...frame.subarray(4, 10)], [0, 0, 0, 5, 0, 35])
   }
+})
+
+test('a string of a request is no longer than a string of Kafka may be', () => {
+  const joins = (length: number) => {
+    const body = { groupId: 'g'.repeat(length) }
+    return concatBytes(encodeRequest('Heartbeat', 4, 1, 'c', body)).subarray(4)
+  }
+  assert.doesNotThrow(() => decodeRequest(joins(0x7fff)))
+  assert.throws(
+    () => decodeRequest(joins(0x8000)),
+    (error) => isHeadwaterError(error, 'frame-invalid') && /32768 bytes/.test(String(error)),
+  )
+})
+
+test('neither a header nor a message has more tagged fields than anybody needs', () => {
+  const heartbeat = concatBytes(encodeRequest('Heartbeat', 4, 1, null, {})).subarray(4)
+  const headerEnd = 10
+  const tagged = (at: number, count: number) => {
+    const tags = new Writer()
+    tags.uvarint(count)
+    for (let tag = 0; tag < count; tag++) {
+      tags.uvarint(tag + 100)
+      tags.uvarint(0)
+    }
+    const before = heartbeat.subarray(0, at)
+    return concatBytes([before, tags.finish(), heartbeat.subarray(at + 1)])
+  }
+  for (const at of [headerEnd, heartbeat.length - 1]) {
+    assert.deepEqual(decodeRequest(tagged(at, 1_000)), decodeRequest(heartbeat))
+    assert.throws(
+      () => decodeRequest(tagged(at, 1_001)),
+      (error) => isHeadwaterError(error, 'frame-invalid') && /1001 tagged/.test(String(error)),
+    )
+  }
+})
+
+test('a long answer that is encoded in steps is not copied to grow', () => {
+  const brokers = Array.from({ length: 20_000 }, (_, nodeId) => ({ nodeId, host: 'h', port: 1 }))
+  assert(!isSteps(encodeResponseUpTo(20_001, 'Metadata', 12, 1, { brokers })))
+  const steps = encodeResponseUpTo(20_000, 'Metadata', 12, 1, { brokers })
+  assert(isSteps(steps))
+  const chunks = finish(steps)
+  assert(chunks.length > 2, `${chunks.length} chunks`)
+  assert(chunks.every(({ length }) => length < 256 * 1024))
+  const whole = concatBytes(encodeResponse('Metadata', 12, 1, { brokers }))
+  assert(equalBytes(concatBytes(chunks), whole))
 })
 
 test('bytes after the end of a request are not read', () => {

@@ -3,12 +3,15 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { concatBytes } from '../../../src/base/bytes.ts'
 import { HeadwaterError } from '../../../src/base/errors.ts'
+import { finish, isSteps } from '../../../src/base/steps.ts'
 import { apiNames, apis, type ApiName } from '../../../src/protocol/api.ts'
 import {
   decodeRequest,
+  decodeRequestInSteps,
   decodeResponse,
   encodeRequest,
   encodeResponse,
+  encodeResponseUpTo,
 } from '../../../src/protocol/frame.ts'
 import { valueOf } from './arbitrary.ts'
 
@@ -22,18 +25,11 @@ describe('every message in every version', () => {
         fc.assert(
           fc.property(requests, fc.option(fc.string()), fc.nat(), (body, clientId, id) => {
             const frame = withoutLength(encodeRequest(api, version, id, clientId, body as object))
-            const decoded = decodeRequest(frame)
-            assert('heapBytes' in decoded)
-            const { heapBytes } = decoded
-            assert(heapBytes >= 0)
-            assert.deepEqual(decoded, {
-              api,
-              version,
-              correlationId: id,
-              clientId,
-              body,
-              heapBytes,
-            })
+            const [heap, heapInSteps] = [unbounded(), unbounded()]
+            const decoded = decodeRequest(frame, heap)
+            assert.deepEqual(decoded, { api, version, correlationId: id, clientId, body })
+            assert.deepEqual(finish(decodeRequestInSteps(frame, heapInSteps)), decoded)
+            assert.deepEqual(heapInSteps, heap)
           }),
           runs,
         )
@@ -42,6 +38,8 @@ describe('every message in every version', () => {
           fc.property(responses, fc.nat(), (body, correlationId) => {
             const frame = withoutLength(encodeResponse(api, version, correlationId, body as object))
             assert.deepEqual(decodeResponse(api, version, frame), { correlationId, body })
+            const encoded = encodeResponseUpTo(0, api, version, correlationId, body as object)
+            assert.deepEqual(withoutLength(isSteps(encoded) ? finish(encoded) : encoded), frame)
           }),
           runs,
         )
@@ -56,7 +54,9 @@ describe('every message in every version', () => {
             const frame = withoutLength(encodeRequest(api, version, 1, 'c', body as object))
             // Also by the last byte alone, so none that we send is more than is read.
             for (const length of [cut % frame.length, frame.length - 1]) {
-              assert.throws(() => decodeRequest(frame.subarray(0, length)), isInvalid)
+              const short = frame.subarray(0, length)
+              assert.throws(() => decodeRequest(short), isInvalid)
+              assert.throws(() => finish(decodeRequestInSteps(short)), isInvalid)
             }
           }),
           runs,
@@ -100,6 +100,10 @@ describe('every message in every version', () => {
     )
   })
 })
+
+function unbounded(): { bytesMax: number; usedBytes: number } {
+  return { bytesMax: Infinity, usedBytes: 0 }
+}
 
 function versionsOf(api: ApiName): number[] {
   const [min, max] = apis[api].versions

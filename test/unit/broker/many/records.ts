@@ -72,6 +72,9 @@ export const records: readonly ManyItems[] = [
       })),
     }),
   ),
+  many('DescribeLogDirs', 'every topic there is', ({ ask }) =>
+    ask('DescribeLogDirs', 4, { topics: null }),
+  ),
   many('DescribeLogDirs', 'all topics', ({ n, ask }) =>
     ask('DescribeLogDirs', 4, {
       topics: each(n, (i) => ({ topic: topicName(i), partitions: [0] })),

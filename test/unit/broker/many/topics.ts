@@ -6,6 +6,7 @@ export const topics: readonly ManyItems[] = [
   many('Metadata', 'all topics', ({ n, ask }) =>
     ask('Metadata', 12, { topics: each(n, (i) => ({ name: topicName(i) })) }),
   ),
+  many('Metadata', 'every topic there is', ({ ask }) => ask('Metadata', 12, { topics: null })),
   many('Metadata', 'a wide topic again and again', ({ n, ask, topicId }) =>
     ask('Metadata', 12, { topics: each(n, () => ({ topicId, name: null })) }),
   ),
@@ -119,19 +120,31 @@ export const settings: readonly ManyItems[] = [
       resources: each(n, (i) => ({ resourceType: 2, resourceName: `x${i}` })),
     }),
   ),
+  many('IncrementalAlterConfigs', 'a setting of the broker', ({ ask, round }) =>
+    ask('IncrementalAlterConfigs', 1, {
+      resources: [
+        {
+          resourceType: 4,
+          resourceName: '',
+          configs: [{ name: 'log.retention.ms', configOperation: 0, value: `${round()}` }],
+        },
+      ],
+    }),
+  ),
   many('IncrementalAlterConfigs', 'unknown topics', ({ n, ask }) =>
     ask('IncrementalAlterConfigs', 1, {
       resources: each(n, (i) => ({ resourceType: 2, resourceName: `x${i}` })),
     }),
   ),
   ...[2, 3].map((configOperation) =>
-    more('IncrementalAlterConfigs', `operation ${configOperation} of a long list`, (world) => {
+    many('IncrementalAlterConfigs', `operation ${configOperation} of a long list`, (world) => {
       const { n, ask } = world
+      // No more than a string may hold.
       const list = (prefix: string) => each(n, (i) => `${prefix}${i}:0`).join(',')
       const name = 'leader.replication.throttled.replicas'
       const edits = [
-        { name, configOperation: 0, value: list('old') },
-        { name, configOperation, value: list('new') },
+        { name, configOperation: 0, value: list('o') },
+        { name, configOperation, value: list('n') },
       ]
       return Promise.all(
         edits.map((edit) =>
