@@ -217,6 +217,7 @@ test('a log that cannot be read back while the machine runs is named once, and t
   const host = await MachineHost.open(words, {
     store,
     clock: nodeClock,
+    turns: new Turns(nodeClock, 500),
     logBytesMax: 5000,
     runEffect: () => {},
     onUnreadable: ({ code }) => unreadable.push(code),
