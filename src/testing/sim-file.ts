@@ -32,13 +32,14 @@ export function newContent(id: number): Content {
 export function makeDurable(content: Content, last: Change | undefined): void {
   const count = last === undefined ? 0 : content.pending.lastIndexOf(last) + 1
   const device = newContent(content.id)
-  device.seen = content.durable
+  // With the room behind it, so that a file which grows is not copied at each sync.
+  device.seen = new Uint8Array(content.durable.buffer)
   device.size = content.durable.length
   for (const change of content.pending.splice(0, count)) {
     if (change.kind === 'truncate') truncate(device, change.size)
     else overwrite(device, change.bytes, change.position)
   }
-  content.durable = device.seen.slice(0, device.size)
+  content.durable = device.seen.subarray(0, device.size)
 }
 
 /** What a crash leaves of a file. */
