@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import type { Compression } from '../../../src/records/batch.ts'
 import { checkBatch, compressionOf, readBatchHeader } from '../../../src/records/batch.ts'
-import type { RecordHeader, StoredRecord } from '../../../src/records/record.ts'
+import type { StoredRecord } from '../../../src/records/record.ts'
 import {
   BatchBuilder,
   controlKind,
@@ -12,29 +12,9 @@ import {
   encodeControlBatch,
   forEachRecord,
 } from '../../../src/records/record.ts'
+import { anyRecord, type Plain } from './arbitrary.ts'
 
 const compressions: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
-
-const bytesOrNull = fc.option(fc.uint8Array({ maxLength: 300 }), { nil: null })
-const anyRecord = fc.record(
-  {
-    timestamp: fc.oneof(fc.integer({ min: -1, max: 2 ** 45 }), fc.constant(1_700_000_000_000)),
-    key: bytesOrNull,
-    value: bytesOrNull,
-    headers: fc.array(
-      fc.record({ key: fc.string(), value: bytesOrNull }, { noNullPrototype: true }),
-      { maxLength: 3 },
-    ),
-  },
-  { noNullPrototype: true },
-)
-
-interface Plain {
-  timestamp: number
-  key: Uint8Array | null
-  value: Uint8Array | null
-  headers: readonly RecordHeader[]
-}
 
 function build(records: readonly Plain[], compression: Compression): Uint8Array {
   const builder = new BatchBuilder(64)

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { readBatchHeader, writeBatchHeader, type BatchHeader } from '../../../src/records/batch.ts'
-import { BatchBuilder, decodeRecords, type RecordHeader } from '../../../src/records/record.ts'
+import { BatchBuilder, decodeRecords } from '../../../src/records/record.ts'
 import { RecordWalk, type RecordRules } from '../../../src/records/walk.ts'
+import { anyRecord, type Plain } from './arbitrary.ts'
 
 const anyRules: RecordRules = {
   keyed: false,
@@ -37,27 +38,6 @@ function walked(
   const fault = walk.finish()
   const { maxTimestamp, unfit, untimely } = walk
   return { fault, maxTimestamp, unfit, untimely }
-}
-
-const bytesOrNull = fc.option(fc.uint8Array({ maxLength: 200 }), { nil: null })
-const anyRecord = fc.record(
-  {
-    timestamp: fc.oneof(fc.integer({ min: -1, max: 2 ** 45 }), fc.constant(1_700_000_000_000)),
-    key: bytesOrNull,
-    value: bytesOrNull,
-    headers: fc.array(
-      fc.record({ key: fc.string(), value: bytesOrNull }, { noNullPrototype: true }),
-      { maxLength: 3 },
-    ),
-  },
-  { noNullPrototype: true },
-)
-
-interface Plain {
-  readonly timestamp: number
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
-  readonly headers: readonly RecordHeader[]
 }
 
 function batchOf(records: readonly Plain[]): Uint8Array {
