@@ -5,8 +5,9 @@
  *                   ↘ segment files, behind, in large writes, synced by checkpoints → old journal goes
  *
  * The journal makes an append durable; segment files make it cheap to keep and to read. A checkpoint
- * syncs the segments, writes down how far they reach and what the logs know, and lets the journal files
- * before it go, so a restart replays a bounded journal and scans nothing.
+ * syncs the segments of the logs that have most to write, carries what the others have, writes down how far
+ * segments reach and what the logs know, and lets the journal files before it go, so a restart replays a
+ * bounded journal and scans nothing.
  *
  * After the first failed write or sync the store takes nothing more (fail-stop): what was acknowledged
  * is safe and readable, and a new start recovers it.
