@@ -40,6 +40,16 @@ describe('an id', () => {
       }),
     )
   })
+
+  it('is refused when it is none', () => {
+    assert.throws(() => uuidBytes('AAAA'), /'AAAA' is not an id of 22 characters/)
+    for (const letter of '+é') {
+      assert.throws(
+        () => uuidBytes(zeroUuid.replace('A', letter)),
+        /is not an id of URL-safe base64/,
+      )
+    }
+  })
 })
 
 describe('a heap', () => {
