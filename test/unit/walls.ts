@@ -269,6 +269,8 @@ export const nodeModules: Readonly<Record<string, readonly string[]>> = {
   'node:fs/promises': ['io/node-disk.ts', 'io/node-lock.ts'],
   'node:net': ['io/node-lock.ts', 'io/node-network.ts'],
   'node:module': ['io/node-process.ts'],
+  'node:perf_hooks': ['io/node-heap.ts'],
+  'node:v8': ['io/node-heap.ts'],
   'node:path': ['io/node-disk.ts', 'io/node-lock.ts', 'cli'],
   'node:readline/promises': ['cli'],
   'node:sqlite': ['io/node-lock.ts'],
