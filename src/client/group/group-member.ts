@@ -34,7 +34,7 @@ import { Heartbeat } from './heartbeat.ts'
 import type { HeartbeatNews } from './heartbeat.ts'
 import { Joining } from './joining.ts'
 import type { Ownership } from './ownership.ts'
-import { isPlaceOwn } from './place.ts'
+import { isPlaceOurs, type Place } from './place.ts'
 
 export type { Ownership } from './ownership.ts'
 
@@ -301,16 +301,17 @@ export class GroupMember {
       if (had !== undefined) await this.#o.onLost(had)
       return
     }
-    if (code === ErrorCode.FENCED_INSTANCE_ID && (await this.#isFencedByItself())) {
+    if (code === ErrorCode.FENCED_INSTANCE_ID && (await this.#mayTakePlaceAgain())) {
       this.#memberId = ''
       return
     }
+    if (this.#isRetired) return
     if (!isRetriable(code)) throw wireError(code, `join group '${this.#o.groupId}'`)
   }
 
   #hear(news: HeartbeatNews): void {
     if (this.#failure !== undefined || this.#ownership !== news.ownership) return
-    if (news.kind === 'refused') void this.#refused(news.error)
+    if (news.kind === 'refused') this.#refused(news.error)
     else if (news.kind === 'rebalance') void this.#rebalance('revoked')
     else if (news.kind === 'lost') {
       this.#isLost = true
@@ -320,23 +321,27 @@ export class GroupMember {
     }
   }
 
-  /** Out for good, unless it was a late request of our own that took our place. */
-  async #refused(error: unknown): Promise<void> {
+  /** Out for good; but who was fenced drops what it has first, and hears when it joins whether it may. */
+  #refused(error: unknown): void {
     this.#isLost = true
     this.#heartbeat.stop()
-    if (isHeadwaterError(error, 'fenced') && (await this.#isFencedByItself())) {
-      this.#memberId = ''
-      await this.#rebalance('lost')
-    } else this.#fail(error)
+    if (isHeadwaterError(error, 'fenced') && this.#place !== undefined) void this.#rebalance('lost')
+    else this.#fail(error)
   }
 
-  async #isFencedByItself(): Promise<boolean> {
+  /** Its place in the group, when it can tell whether it is held by a late request of its own. */
+  get #place(): Place | undefined {
     const { groupId, instanceId, assignor } = this.#o
-    if (instanceId === undefined || assignor?.isOwn === undefined) return false
-    const place = { groupId, instanceId, isOwn: assignor.isOwn }
-    const limitMs = this.#o.sessionTimeoutMs ?? sessionTimeoutMsDefault
-    const isOwn = await this.#ask(() => isPlaceOwn(this.#cluster, place, limitMs))
-    return isOwn ?? false
+    if (instanceId === undefined || assignor?.isOwn === undefined) return undefined
+    const sessionTimeoutMs = this.#o.sessionTimeoutMs ?? sessionTimeoutMsDefault
+    const isWanted = (): boolean => !this.#isOver
+    return { groupId, instanceId, sessionTimeoutMs, isOwn: assignor.isOwn, isWanted }
+  }
+
+  async #mayTakePlaceAgain(): Promise<boolean> {
+    const place = this.#place
+    if (place === undefined) return false
+    return (await this.#ask(() => isPlaceOurs(this.#cluster, place))) ?? false
   }
 
   async #sayGoodbye(): Promise<void> {

@@ -3,7 +3,7 @@
  *
  * A request to join that got no answer may still arrive, when the member has long been in by another one, and
  * takes its place under a new id. To the group that is a replacement; but nobody is there, and the
- * member that is told that it was fenced was so by itself.
+ * member that is told that it was fenced was so by itself, or by a process that ended before it began.
  */
 import { decodeSubscription } from '../../protocol/messages/consumer-protocol.ts'
 import { backoffMs, sleep } from '../cluster/backoff.ts'
@@ -12,39 +12,55 @@ import { throwOnError } from '../cluster/wire-error.ts'
 
 /** How long one question may take. */
 const askTimeoutMs = 5_000
+/** How much longer than its session a member that nobody is may be listed. */
+const slackMs = 1_000
 
 export interface Place {
   readonly groupId: string
   readonly instanceId: string
+  /** What the coordinator gives a member that says nothing. */
+  readonly sessionTimeoutMs: number
   /** Whether a member that said this to the group's assignor was this one. */
   readonly isOwn: (userData: Uint8Array | null) => boolean
+  /** Asked before every look. */
+  readonly isWanted: () => boolean
 }
 
 /**
- * Whether the place is free, or taken by a request of our own. Asks until the group has settled, for what
- * members said is not shown before; false when that takes longer than `limitMs`.
+ * Whether a member that was fenced may take its place again: it is held by a request of its own, or it becomes
+ * free within a session, since nobody sends heartbeats for it. Whoever is there keeps it, and then this is
+ * false, as it is when nobody wants to know any more.
  */
-export async function isPlaceOwn(
-  cluster: Cluster,
-  place: Place,
-  limitMs: number,
-): Promise<boolean> {
-  const { groupId, instanceId, isOwn } = place
-  const deadline = cluster.clock.monotonic() + limitMs
-  for (let attempt = 1; cluster.clock.monotonic() < deadline; attempt++) {
-    const { groups } = await cluster.request(
-      'DescribeGroups',
-      { groups: [groupId] },
-      { coordinator: 'group', id: groupId },
-      { timeoutMs: askTimeoutMs, retryTimeoutMs: limitMs },
-    )
-    const group = groups[0]!
-    throwOnError(group.errorCode, `look at group '${groupId}'`, group.errorMessage)
-    const holder = group.members.find((each) => each.groupInstanceId === instanceId)
-    if (holder === undefined) return true
-    const { memberMetadata } = holder
-    if (memberMetadata.length > 0) return isOwn(decodeSubscription(memberMetadata).userData)
-    await sleep(cluster.clock, backoffMs(attempt, cluster.random))
+export async function isPlaceOurs(cluster: Cluster, place: Place): Promise<boolean> {
+  const { clock, random } = cluster
+  const deadline = clock.monotonic() + place.sessionTimeoutMs + slackMs
+  for (let attempt = 1; place.isWanted() && clock.monotonic() < deadline; attempt++) {
+    if (isFreeOrOwn(await holderOf(cluster, place), place)) return true
+    await sleep(clock, backoffMs(attempt, random))
   }
   return false
+}
+
+interface Holder {
+  readonly memberMetadata: Uint8Array
+}
+
+async function holderOf(cluster: Cluster, place: Place): Promise<Holder | undefined> {
+  const { groupId, instanceId, sessionTimeoutMs } = place
+  const { groups } = await cluster.request(
+    'DescribeGroups',
+    { groups: [groupId] },
+    { coordinator: 'group', id: groupId },
+    { timeoutMs: askTimeoutMs, retryTimeoutMs: sessionTimeoutMs },
+  )
+  const group = groups[0]!
+  throwOnError(group.errorCode, `look at group '${groupId}'`, group.errorMessage)
+  return group.members.find((each) => each.groupInstanceId === instanceId)
+}
+
+/** What members said is shown once the group has settled. */
+function isFreeOrOwn(holder: Holder | undefined, { isOwn }: Place): boolean {
+  if (holder === undefined) return true
+  const { memberMetadata } = holder
+  return memberMetadata.length > 0 && isOwn(decodeSubscription(memberMetadata).userData)
 }

@@ -16,6 +16,7 @@ import { commitOffsets } from '../../../src/client/group/group-offsets.ts'
 import { nonMember } from '../../../src/client/group/ownership.ts'
 import { listTransactions } from '../../../src/client/producer/list-transactions.ts'
 import { Producer } from '../../../src/client/producer/producer.ts'
+import { encodeSubscription } from '../../../src/protocol/messages/consumer-protocol.ts'
 import { service } from '../../../src/service/service.ts'
 import { Line } from '../../streams-suite/line.ts'
 import type { Place } from '../../streams-suite/place.ts'
@@ -169,6 +170,20 @@ describe('an instance that takes over', () => {
       await assert.rejects(first.failed, { code: 'fenced' })
     }))
 
+  it('takes its place again from a process that ended, whose request to join came late', () =>
+    inPlace(openPlace, async (place) => {
+      await createTopicsOf(place, copying)
+      await using cluster = await connect(place)
+      await using running = await start(place, copying, { transactionTimeoutMs: 4_000 })
+      await write(place, Payments, payments(0, 60))
+      await running.caughtUp()
+      await joinInPlaceOf(cluster, 'gone')
+      await until('it is back', () => (running.stats().assignment?.generation ?? 0) > 1)
+      await write(place, Payments, payments(60, 120))
+      await running.caughtUp()
+      assert.equal(running.stats().state, 'running')
+    }))
+
   it('looks again when another deletes what it looks at before it starts', () =>
     inPlace(openPlace, async (place) => {
       await createTopicsOf(place, rekeying)
@@ -261,6 +276,28 @@ async function until(
     assert.ok(performance.now() < deadline, `not in time: ${what}`)
     await delay(20)
   }
+}
+
+/** Takes the place of the one member of the group with a request that nobody stands behind. */
+async function joinInPlaceOf(cluster: Cluster, incarnation: string): Promise<void> {
+  const { members } = await describeGroup(cluster, 'shipping')
+  const userData = utf8Bytes(
+    JSON.stringify({ transactionalId: null, incarnation, readTogether: [] }),
+  )
+  const metadata = encodeSubscription({ topics: ['payments'], userData })
+  await cluster.request(
+    'JoinGroup',
+    {
+      groupId: 'shipping',
+      sessionTimeoutMs: 6_000,
+      rebalanceTimeoutMs: 6_000,
+      memberId: '',
+      groupInstanceId: members[0]!.groupInstanceId,
+      protocolType: 'consumer',
+      protocols: [{ name: 'headwater-tasks', metadata }],
+    },
+    { coordinator: 'group', id: 'shipping' },
+  )
 }
 
 function leaderWhoGivesNothing(cluster: Cluster): GroupMember {
