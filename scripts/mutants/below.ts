@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts'
 
 const logBounds = ['test/unit/log/bounds.test.ts']
 const unfolding = ['test/unit/records/unfold.test.ts']
+const fullDisk = ['test/unit/log/full-disk.test.ts']
 const compression = ['test/unit/records/compression.test.ts']
 
 export const below: readonly Mutant[] = [
@@ -299,5 +300,33 @@ export const below: readonly Mutant[] = [
     text: "if (!planted.has('lock-not-checked')) await lock.check()",
     instead: '',
     tests: ['test/unit/log/damage.test.ts'],
+  },
+  {
+    name: 'a reserve that is not given up',
+    file: 'src/log/store/reserve.ts',
+    text: 'if (this.#isThere) {',
+    instead: 'if (this.#isClosed) {',
+    tests: fullDisk,
+  },
+  {
+    name: 'segments that are written to while the disk is full',
+    file: 'src/log/store/write-behind.ts',
+    text: 'if (this.#writing || this.#isOver || this.#isPaused) return',
+    instead: 'if (this.#writing || this.#isOver) return',
+    tests: fullDisk,
+  },
+  {
+    name: 'a checkpoint that is taken while the disk is full',
+    file: 'src/log/store/log-store.ts',
+    text: 'if (this.#failure === undefined && this.full === undefined) {',
+    instead: 'if (this.#failure === undefined) {',
+    tests: fullDisk,
+  },
+  {
+    name: 'the pace at which a small heap grows',
+    file: 'src/io/node-heap.ts',
+    text: 'return usedBytes < smallHeapBytesMax ? smallGrowthPercent : chosenByV8',
+    instead: 'return chosenByV8',
+    tests: ['test/unit/io/node-heap.test.ts'],
   },
 ]

@@ -367,4 +367,11 @@ export const broker: readonly Mutant[] = [
     instead: 'filters < 0',
     tests: ['test/unit/broker/long-requests.test.ts'],
   },
+  {
+    name: 'what a full disk refuses',
+    file: 'src/broker/handlers/full-disk.ts',
+    text: 'return api in refusals',
+    instead: "return api === 'Fetch'",
+    tests: ['test/unit/broker/full-disk.test.ts'],
+  },
 ]

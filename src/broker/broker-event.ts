@@ -49,5 +49,9 @@ export type BrokerEvent =
   | { readonly type: 'descriptors-short'; readonly error: HeadwaterError }
   /** It has some again, and all goes on. */
   | { readonly type: 'descriptors-enough' }
+  /** The disk is full: what would fill it is refused until there is room; what reads or deletes goes on. */
+  | { readonly type: 'disk-full'; readonly error: HeadwaterError }
+  /** It has room again, and all goes on. */
+  | { readonly type: 'disk-has-room' }
   /** The disk failed and the broker stopped; what was acknowledged is safe. */
   | { readonly type: 'broker-failed'; readonly error: HeadwaterError }

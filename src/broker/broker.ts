@@ -39,7 +39,11 @@ export type StoreBounds = Pick<
   | 'writeBehindBytes'
   | 'segmentDescriptorsMax'
   | 'checkpointWrites'
+  | 'reserveBytes'
 >
+
+/** Room for a group of the journal, and what deletes after it. */
+const reserveBytesDefault = 16 * 1024 * 1024
 
 export interface BrokerOptions extends ListeningOptions {
   readonly disk: Disk
@@ -96,6 +100,7 @@ export class Broker {
       cacheBytes: config.memoryBytesMax / 6,
       backlogBytesMax: config.memoryBytesMax / 6,
       segmentDescriptorsMax,
+      reserveBytes: reserveBytesDefault,
       ...options.store,
       disk,
       clock,
@@ -113,6 +118,10 @@ export class Broker {
             : { type: 'descriptors-short', error },
         )
       },
+      onFull: (error) =>
+        options.report?.(
+          error === undefined ? { type: 'disk-has-room' } : { type: 'disk-full', error },
+        ),
     })
     try {
       tellOfStart(store, options.report)

@@ -106,6 +106,13 @@ export function openBroker(
           return o.onNote?.(`${event.error.message}. Until then no new connections are taken`)
         case 'descriptors-enough':
           return o.onNote?.('files can be opened again, and new connections are taken')
+        case 'disk-full':
+          return o.onNote?.(
+            `${event.error.message}. Until there is room, records, commits and topics are refused, and ` +
+              'clients try again: delete topics or records, or free space some other way',
+          )
+        case 'disk-has-room':
+          return o.onNote?.('the disk has room again, and records are taken')
         case 'connection-refused':
           return o.onNote?.(`closed the connection from ${event.remote}: ${event.reason}`)
       }

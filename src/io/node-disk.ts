@@ -197,7 +197,7 @@ function diskError(verb: string, path: string, cause: unknown): HeadwaterError {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new HeadwaterError(
       'disk-full',
-      `cannot ${verb} ${path}: the disk is full. Nothing acknowledged is lost: free space, then start again`,
+      `cannot ${verb} ${path}: the disk is full. Nothing acknowledged is lost; free space on it`,
       { cause },
     )
   }

@@ -86,7 +86,11 @@ export class SimDisk implements Disk {
     return this.#crashed
   }
 
-  /** Gives or takes room. */
+  get freeBytes(): number {
+    return this.#freeBytes
+  }
+
+  /** Gives or takes room; what is removed or cut off gives back its own. */
   set freeBytes(bytes: number) {
     this.#freeBytes = bytes
   }
@@ -264,6 +268,7 @@ export class SimDisk implements Disk {
       },
       truncate: (size) =>
         this.#call('truncate', () => {
+          this.#freeBytes += Math.max(0, content.size - size)
           truncate(content, size)
           content.pending.push({ kind: 'truncate', size })
         }),
@@ -342,7 +347,12 @@ export class SimDisk implements Disk {
   }
 
   #changeNames(directory: string, change: NameChange): void {
+    const before = [...change.keys()].map((path) => this.#names.get(path))
     applyNames(this.#names, change)
+    const there = new Set(this.#names.values())
+    for (const content of before) {
+      if (content !== undefined && !there.has(content)) this.#freeBytes += content.size
+    }
     this.#nameChanges.push({ directory, change })
   }
 

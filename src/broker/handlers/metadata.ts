@@ -158,7 +158,10 @@ function* describeInSteps(
   }
   const { ids, names, missing } = yield* wantedOf(topics, context)
   if (ids.size > 0) return present(yield* topicsOfIds(ids, operations, context), request, context)
-  const mayCreate = request.allowAutoTopicCreation && context.config.autoCreateTopics
+  const mayCreate =
+    request.allowAutoTopicCreation &&
+    context.config.autoCreateTopics &&
+    context.store.full === undefined
   if (missing.length === 0 || !mayCreate) {
     const found = yield* topicsOfNames(names, new Map(), operations, context)
     return present(found, request, context)

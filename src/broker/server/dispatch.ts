@@ -23,6 +23,7 @@ import type { BrokerParts, Handler, Handlers } from '../handlers/context.ts'
 import { adminHandlers } from '../handlers/admin.ts'
 import { commitsHandlers } from '../handlers/commits.ts'
 import { fetchHandlers } from '../handlers/fetch.ts'
+import { isRefusedWhenFull, refuseWhenFull } from '../handlers/full-disk.ts'
 import { groupAdminHandlers } from '../handlers/group-admin.ts'
 import { groupsHandlers } from '../handlers/groups.ts'
 import { handshakeHandlers, unsupportedApiVersions } from '../handlers/handshake.ts'
@@ -95,6 +96,10 @@ function begin(
   const { api, version, clientId, body } = decoded
   const handler: Handler<ApiName> | undefined = handlers[api]
   if (handler === undefined) return refuse({ ...decoded, key: apis[api].key })
+  const { full } = parts.store
+  if (full !== undefined && isRefusedWhenFull(api)) {
+    return settle(decoded, refuseWhenFull(api, body as never, full), peer, parts)
+  }
   const context = { ...parts, peer, version, clientId, room: memory }
   const waiting = largeAnswers.has(api) ? untilRoom(memory) : undefined
   if (waiting !== undefined) {

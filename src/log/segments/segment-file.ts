@@ -183,9 +183,16 @@ export class SegmentFile {
   /** An index without news is left alone, and so small segments have none: what it misses is walked. */
   async #settleNow(index: OffsetIndex): Promise<void> {
     if (!this.#dirty) return
-    const { disk } = this.#files
-    if (index.entryCount !== this.#indexEntriesStored) {
-      const file = await disk.open(this.#options.indexPath, 'create')
+    if (index.entryCount !== this.#indexEntriesStored) await this.#storeIndex(index)
+    if (this.#nameUnsynced) await this.#files.disk.syncDirectory(this.#options.directory)
+    this.#nameUnsynced = false
+    this.#dirty = false
+  }
+
+  /** Without room it stays as it is: it can be made from the segment, and what it lacks is walked. */
+  async #storeIndex(index: OffsetIndex): Promise<void> {
+    try {
+      const file = await this.#files.disk.open(this.#options.indexPath, 'create')
       try {
         await file.write([index.encode()], 0)
         await file.sync()
@@ -193,10 +200,9 @@ export class SegmentFile {
         await file.close()
       }
       this.#indexEntriesStored = index.entryCount
+    } catch (error) {
+      if (!isHeadwaterError(error, 'disk-full')) throw error
     }
-    if (this.#nameUnsynced) await disk.syncDirectory(this.#options.directory)
-    this.#nameUnsynced = false
-    this.#dirty = false
   }
 
   async #rest(): Promise<void> {

@@ -53,7 +53,9 @@ export class Segments {
   }
 
   get extents(): SegmentExtent[] {
-    return this.#list.map(({ baseOffset, nextOffset, sizeBytes, maxTimestamp }) => ({
+    // The last one has nothing in it when there was no room for its first batch.
+    const written = this.#list.filter(({ sizeBytes }) => sizeBytes > 0)
+    return written.map(({ baseOffset, nextOffset, sizeBytes, maxTimestamp }) => ({
       baseOffset,
       nextOffset,
       sizeBytes,

@@ -19,7 +19,7 @@
  */
 import { Reader, utf8Bytes, utf8String, Writer } from '../../base/bytes.ts'
 import { crc32c } from '../../base/checksum.ts'
-import { HeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Disk, DiskFile } from '../../io/ports.ts'
 import { splitBatches } from '../../records/batch.ts'
 import type { LogCheckpoint, LogConfig } from '../identity.ts'
@@ -123,6 +123,10 @@ async function replaceFileBy(
     await file.truncate(0)
     await write(file)
     await file.sync()
+  } catch (error) {
+    // What was not finished must not hold the room that is missing.
+    if (isHeadwaterError(error, 'disk-full')) await file.truncate(0)
+    throw error
   } finally {
     await file.close()
   }

@@ -10,7 +10,8 @@
  * bounded journal and scans nothing.
  *
  * After the first failed write or sync the store takes nothing more (fail-stop): what was acknowledged
- * is safe and readable, and a new start recovers it.
+ * is safe and readable, and a new start recovers it. A full disk is no failure while there is a reserve
+ * (`reserve.ts`).
  */
 import { crc32c } from '../../base/checksum.ts'
 import { assert, isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
@@ -24,12 +25,11 @@ import { Journal } from '../journal/journal.ts'
 import type { JournalMark } from '../journal/mark.ts'
 import type { Log, LogHost } from '../log.ts'
 import { storeDefaults, type Durability, type LogStoreOptions, type Settings } from './options.ts'
-import { patientDisk } from './patient-disk.ts'
-import { recoverLogs, type Recovered } from './recovery.ts'
+import { meansOf, type Means } from './means.ts'
+import { recoveredOf, recoverLogs, type Recovered } from './recovery.ts'
 import { makeLog, type LogFactory } from './replay.ts'
 import { closedError, unexpectedError } from './refusals.ts'
 import { Removals } from './removals.ts'
-import { SegmentPool } from '../segments/pool.ts'
 import { producerIdleMsMax, takeCheckpoint } from './take-checkpoint.ts'
 import { WriteBehind } from './write-behind.ts'
 
@@ -38,7 +38,7 @@ export class LogStore {
   readonly durability: Durability
   readonly #settings: Settings
   readonly #directory: StoreDirectory
-  readonly #pool: SegmentPool
+  readonly #means: Means
   readonly #factory: LogFactory
   readonly #removals: Removals
   readonly #writeBehind: WriteBehind
@@ -59,44 +59,43 @@ export class LogStore {
    */
   static async open(options: LogStoreOptions): Promise<LogStore> {
     const given: Settings = { ...storeDefaults, ...options }
-    const { clock, directory, clusterId, segmentDescriptorsMax } = given
-    const startedAt = clock.monotonic()
-    const pool = new SegmentPool(segmentDescriptorsMax)
-    const disk = patientDisk(given.disk, clock, {
-      shed: () => pool.shed(),
-      changed: (error) => given.onShortage?.(error),
+    const startedAt = given.clock.monotonic()
+    let store: LogStore | undefined
+    const means = meansOf(given, {
+      roomChanged: (error) => store !== undefined && store.#roomChanged(error),
+      failed: (error) => store !== undefined && store.#fail(error),
     })
-    const held = await openStoreDirectory(disk, directory, clusterId)
-    const store = new LogStore({ ...given, disk }, held, pool)
+    const held = await openStoreDirectory(means.roomy, given.directory, given.clusterId)
     try {
+      await means.reserve.find()
+      store = new LogStore(given, means, held)
       await store.#recover(startedAt)
       return store
     } catch (error) {
-      await store.#removals.stop()
-      await store.#pool.closeAll()
-      await (store.#journal as Journal<Log> | undefined)?.close()
-      await (store.#mark as JournalMark | undefined)?.close()
-      await store.#directory.release()
+      if (store !== undefined) await store.#abandon()
+      await means.reserve.close()
+      await held.release()
       throw error
     }
   }
 
-  private constructor(settings: Settings, directory: StoreDirectory, pool: SegmentPool) {
-    this.#settings = settings
-    this.#pool = pool
+  private constructor(settings: Settings, means: Means, directory: StoreDirectory) {
+    const { disk, pool, reserve } = means
+    this.#settings = { ...settings, disk }
+    this.#means = means
     this.#directory = directory
     this.clusterId = directory.clusterId
     this.durability = settings.durability
-    this.#removals = new Removals(settings.disk, (error) => this.#fail(error))
+    this.#removals = new Removals(disk, (error) => this.#fail(error))
     this.#announcer = new Announcer(settings.clock)
-    this.#writeBehind = new WriteBehind(
-      settings,
-      () => this.#journal.queuedBytes,
-      (error) => this.#fail(error),
-    )
+    this.#writeBehind = new WriteBehind(settings, {
+      queuedBytes: () => this.#journal.queuedBytes,
+      onFailure: (error) => this.#fail(error),
+      onFull: (error) => reserve.tell(error),
+    })
     this.#factory = {
       files: {
-        disk: settings.disk,
+        disk,
         pool,
         onFailure: (error) => this.#fail(error),
         indexIntervalBytes: settings.indexIntervalBytes,
@@ -134,6 +133,11 @@ export class LogStore {
     return this.#failure
   }
 
+  /** Why nothing new should be appended, while the disk is full: what makes room still can be. */
+  get full(): HeadwaterError | undefined {
+    return this.#means.reserve.full
+  }
+
   /** Resolves when the store is not congested, or takes nothing more anyway. */
   drained(): Promise<void> {
     return this.#failure === undefined ? this.#writeBehind.drained() : Promise.resolve()
@@ -167,10 +171,9 @@ export class LogStore {
     this.#removals.expect(directory)
     await this.#note(EntryKind.delete, log.number, 0)
     void this.#writeBehind
-      .inLane(async () => {
-        if (await log.segments.retire()) this.#removals.add(directory)
-        else this.#removals.forget(directory)
-      })
+      .inLane(() => this.#removals.retire(log.segments))
+      .then(() => this.#removals.pending(directory))
+      .then(() => this.#removed())
       .catch((error: unknown) => this.#fail(error))
   }
 
@@ -185,7 +188,7 @@ export class LogStore {
   }
 
   async #recover(startedAt: number): Promise<void> {
-    const { disk, clock, durability, journalBytes, onDamage } = this.#settings
+    const { clock, durability, journalBytes, onDamage } = this.#settings
     const { mark, seed } = this.#directory
     const found = await recoverLogs(this.#factory, this.#removals, this.#directory, onDamage)
     this.#logs = found.logs
@@ -199,7 +202,7 @@ export class LogStore {
       this.#writeBehind.journaled(log)
     }
     const options = {
-      disk,
+      disk: this.#means.roomy,
       clock,
       directory: this.#directory.journalPath,
       sync: durability === 'disk',
@@ -221,23 +224,35 @@ export class LogStore {
       await this.#note(EntryKind.epoch, 0, this.#leaderEpoch + 1)
       this.#leaderEpoch++
     }
-    const { logs, records, truncated } = found
     const milliseconds = Math.round(clock.monotonic() - startedAt)
-    const findings = [...this.#directory.findings, ...found.findings]
-    this.#recovered = { clean, logs: logs.size, records, milliseconds, truncated, findings }
-    this.#writeBehind.poke()
+    this.#recovered = recoveredOf(found, { clean, milliseconds }, this.#directory.findings)
+    if (this.full === undefined) this.#writeBehind.poke()
+    else this.#writeBehind.pause()
     if (found.end.totalBytes >= journalBytes) this.#startCheckpoint()
+    this.#means.reserve.opened()
+  }
+
+  /** What holds descriptors when an opening fails. */
+  async #abandon(): Promise<void> {
+    await this.#removals.stop()
+    await this.#means.pool.closeAll()
+    await (this.#journal as Journal<Log> | undefined)?.close()
+    await (this.#mark as JournalMark | undefined)?.close()
+  }
+
+  #roomChanged(error: HeadwaterError | undefined): void {
+    if (error !== undefined) return this.#writeBehind.pause()
+    this.#writeBehind.resume()
+    if (this.#journal.sizeBytes >= this.#settings.journalBytes) this.#startCheckpoint()
   }
 
   #host(): LogHost {
+    const { clock } = this.#settings
     return {
       leaderEpoch: () => this.#leaderEpoch,
       acceptedIsDurable: this.#settings.durability === 'memory',
-      now: () => {
-        const { clock } = this.#settings
-        return { monotonicMs: clock.monotonic(), wallMs: clock.now() }
-      },
-      nextTurn: () => new Promise((resolve) => this.#settings.clock.soon(resolve)),
+      now: () => ({ monotonicMs: clock.monotonic(), wallMs: clock.now() }),
+      nextTurn: () => new Promise((resolve) => clock.soon(resolve)),
       assertWritable: () => this.#assertWritable(),
       submit: (log, batch, header, baseOffset) => this.#submit(log, batch, header, baseOffset),
       settled: () => this.#journal.settled(),
@@ -266,6 +281,7 @@ export class LogStore {
     await this.#writeBehind.inLane(async () => {
       if (!log.isDeleted) await log.segments.dropBefore(log.startOffset)
     })
+    this.#removed()
   }
 
   /** Puts something other than a batch into the journal. */
@@ -291,11 +307,23 @@ export class LogStore {
     if (this.#journal.sizeBytes >= this.#settings.journalBytes) this.#startCheckpoint()
   }
 
-  #startCheckpoint(): void {
+  /** What was removed may still stand in the journal, so a full disk gets its room from a checkpoint. */
+  #removed(): void {
+    if (this.full !== undefined) this.#startCheckpoint({ whenFull: true })
+  }
+
+  #startCheckpoint({ whenFull = false } = {}): void {
     if (this.#checkpointing !== undefined || this.#closing !== undefined) return
+    if (this.full !== undefined && !whenFull) return
     this.#checkpointing = this.#checkpoint()
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => (this.#checkpointing = undefined))
+      .catch((error: unknown) => {
+        if (isHeadwaterError(error, 'disk-full')) this.#means.reserve.tell(error)
+        else this.#fail(error)
+      })
+      .finally(() => {
+        this.#checkpointing = undefined
+        this.#means.reserve.poke()
+      })
   }
 
   #checkpoint(): Promise<void> {
@@ -305,6 +333,7 @@ export class LogStore {
       journal: this.#journal,
       writeBehind: this.#writeBehind,
       mark: this.#mark,
+      carriesAll: this.full !== undefined,
       check: () => this.#directory.check(),
       capture: () => ({
         nextLogNumber: this.#nextLogNumber,
@@ -317,22 +346,25 @@ export class LogStore {
   async #close(): Promise<void> {
     this.#writeBehind.end()
     const removed = this.#removals.stop()
+    await this.#means.reserve.close()
     try {
       await this.#checkpointing
-      if (this.#failure === undefined) {
+      // A full disk is found as after a crash: the journal has everything.
+      if (this.#failure === undefined && this.full === undefined) {
         await this.#checkpoint()
         const { nextSequence } = this.#journal.position
         await writeCleanMarker(this.#settings.disk, this.#directory.path, nextSequence)
       }
     } catch (error) {
-      this.#fail(error)
+      if (isHeadwaterError(error, 'disk-full')) this.#means.reserve.tell(error)
+      else this.#fail(error)
     }
     this.#failure ??= closedError()
     this.#journal.fail(this.#failure)
     this.#writeBehind.release()
     await this.#writeBehind.idle()
     await removed
-    await this.#pool.closeAll()
+    await this.#means.pool.closeAll()
     await this.#journal.close()
     await this.#mark.close()
     await this.#directory.release()

@@ -29,6 +29,8 @@ export interface LogStoreOptions {
   readonly checkpointWrites?: number
   /** Descriptors that segments hold at most, whatever the load; 256. */
   readonly segmentDescriptorsMax?: number
+  /** Room kept for when the disk is full; without any, which is the default, a full disk stops the store. */
+  readonly reserveBytes?: number
   /** Written into a directory that is new; one that exists keeps its own. */
   readonly clusterId?: string
   /** Called once, when the store stops taking appends because a write or sync failed. */
@@ -38,6 +40,8 @@ export interface LogStoreOptions {
   readonly onDamage?: (damage: Damage) => void
   /** Called when the system has no descriptors left, and without an error when it has some again. */
   readonly onShortage?: (error?: HeadwaterError) => void
+  /** Called when the disk is full, and without an error when it has room again (`reserveBytes`). */
+  readonly onFull?: (error?: HeadwaterError) => void
 }
 
 export const storeDefaults = {
@@ -50,8 +54,9 @@ export const storeDefaults = {
   writeBehindBytes: 8 * 1024 * 1024,
   checkpointWrites: 64,
   segmentDescriptorsMax: 256,
+  reserveBytes: 0,
   clusterId: zeroUuid,
 } as const
 
-type Listeners = 'onFailure' | 'onDamage' | 'onShortage'
+type Listeners = 'onFailure' | 'onDamage' | 'onShortage' | 'onFull'
 export type Settings = Required<Omit<LogStoreOptions, Listeners>> & Pick<LogStoreOptions, Listeners>

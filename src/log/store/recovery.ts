@@ -49,6 +49,15 @@ export interface RecoveredLogs {
   readonly findings: readonly Finding[]
 }
 
+/** What is told of a start. @param before what was found of the directory itself */
+export function recoveredOf(
+  { logs, records, truncated, findings }: RecoveredLogs,
+  start: Pick<Recovered, 'clean' | 'milliseconds'>,
+  before: readonly Finding[],
+): Recovered {
+  return { ...start, logs: logs.size, records, truncated, findings: [...before, ...findings] }
+}
+
 /** What a start refuses, and what of it is lost when it goes on. */
 export interface Damage {
   readonly error: HeadwaterError

@@ -6,6 +6,7 @@
  * segments in it would take them for records that the journal lacks.
  */
 import type { Disk } from '../../io/ports.ts'
+import type { Segments } from '../segments/segments.ts'
 
 export class Removals {
   readonly #disk: Disk
@@ -36,6 +37,12 @@ export class Removals {
     if (this.#isRunning || this.#stopped) return
     this.#isRunning = true
     this.#running = this.#run()
+  }
+
+  /** Closes what the deleted log has open, after which its directory can go. Only within the lane. */
+  async retire(segments: Segments): Promise<void> {
+    if (await segments.retire()) this.add(segments.directory)
+    else this.forget(segments.directory)
   }
 
   /** There is nothing to remove, or no one who does. */

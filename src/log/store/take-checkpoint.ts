@@ -26,6 +26,8 @@ export interface CheckpointParts {
   /** Refuses when the directory is not this process's any more. */
   readonly check: () => Promise<void>
   readonly writeBehind: WriteBehind
+  /** Brings nothing into segment files, where it would take room for good. */
+  readonly carriesAll: boolean
   /** What is stored of the store itself, and its logs, at one moment. */
   readonly capture: () => {
     readonly nextLogNumber: number
@@ -42,7 +44,7 @@ export async function takeCheckpoint(parts: CheckpointParts): Promise<void> {
     captured = capture()
   })
   await writeBehind.inLane(async () => {
-    await writeBehind.writeForCheckpoint()
+    if (!parts.carriesAll) await writeBehind.writeForCheckpoint()
     for (const { isDeleted, segments } of captured.logs) {
       if (!isDeleted && segments.isUnsynced) await segments.sync()
     }

@@ -5,7 +5,10 @@
  * wait. Cache: in a segment file and still in memory, for readers that keep up; the oldest stretch goes
  * first. Everything that touches segment files runs here, in one lane, one piece after the other, so a
  * segment is never removed under a write.
+ *
+ * While the disk is full nothing is brought over: the journal has it.
  */
+import { isHeadwaterError, type HeadwaterError } from '../../base/errors.ts'
 import type { Log } from '../log.ts'
 import { Newcomers } from './newcomers.ts'
 
@@ -30,6 +33,7 @@ export class WriteBehind {
   /** Bytes accepted that the journal does not hold yet. */
   readonly #queuedBytes: () => number
   readonly #onFailure: (error: unknown) => void
+  readonly #onFull: (error: HeadwaterError) => void
   readonly #newcomers = new Newcomers()
   /** Logs with batches in the journal that are not in segment files. */
   #unwritten = new Set<Log>()
@@ -42,18 +46,24 @@ export class WriteBehind {
   /** Pieces of work that are in the lane. */
   #inLane = 0
   #isOver = false
+  #isPaused = false
   #writing = false
   /** What made a write or sync of segments fail. */
   #failure: unknown
 
   constructor(
     limits: WriteBehindLimits,
-    queuedBytes: () => number,
-    onFailure: (error: unknown) => void,
+    o: {
+      readonly queuedBytes: () => number
+      readonly onFailure: (error: unknown) => void
+      /** There was no room for a stretch. */
+      readonly onFull: (error: HeadwaterError) => void
+    },
   ) {
     this.#limits = limits
-    this.#queuedBytes = queuedBytes
-    this.#onFailure = onFailure
+    this.#queuedBytes = o.queuedBytes
+    this.#onFailure = o.onFailure
+    this.#onFull = o.onFull
   }
 
   get backlogBytes(): number {
@@ -61,7 +71,7 @@ export class WriteBehind {
   }
 
   get congested(): boolean {
-    return this.#backlogBytes > this.#limits.backlogBytesMax
+    return !this.#isPaused && this.#backlogBytes > this.#limits.backlogBytesMax
   }
 
   /** Resolves when no longer congested, or released. */
@@ -73,6 +83,17 @@ export class WriteBehind {
   /** Begins no more rounds: what the last checkpoint is to find in segment files, it brings there. */
   end(): void {
     this.#isOver = true
+  }
+
+  /** Begins no rounds until `resume`; nobody waits for one. */
+  pause(): void {
+    this.#isPaused = true
+    this.release()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.poke()
   }
 
   /** Lets all who wait go on. */
@@ -97,7 +118,8 @@ export class WriteBehind {
   /** After a group: starts a round of writing when there is enough for large writes, and another while there is. */
   poke(): void {
     this.#newcomers.compact()
-    if (this.#writing || this.#isOver || this.#unwritten.size === 0) return
+    if (this.#writing || this.#isOver || this.#isPaused) return
+    if (this.#unwritten.size === 0) return
     if (this.#journaledBytes < this.#enoughBytes) return
     this.#writing = true
     void this.inLane(() => this.#unlessFailed(() => this.#writeLargest())).then(
@@ -105,7 +127,11 @@ export class WriteBehind {
         this.#writing = false
         this.poke()
       },
-      (error: unknown) => this.#onFailure(error),
+      (error: unknown) => {
+        if (!isFull(error)) return this.#onFailure(error)
+        this.#writing = false
+        this.#onFull(error)
+      },
     )
   }
 
@@ -145,7 +171,12 @@ export class WriteBehind {
 
   async #write(log: Log): Promise<void> {
     this.#unwritten.delete(log)
-    await log.writeOut()
+    try {
+      await log.writeOut()
+    } catch (error) {
+      if (!log.isDeleted) this.#unwritten.add(log)
+      throw error
+    }
   }
 
   async #unlessFailed(write: () => Promise<void>): Promise<void> {
@@ -153,7 +184,7 @@ export class WriteBehind {
     try {
       await write()
     } catch (error) {
-      this.#failure = error
+      if (!isFull(error)) this.#failure = error
       throw error
     }
   }
@@ -207,4 +238,9 @@ export class WriteBehind {
     this.#backlogBytes -= bytes
     if (!this.congested) this.release()
   }
+}
+
+/** That passes, and then what was not written is written again at the same place. */
+function isFull(error: unknown): error is HeadwaterError {
+  return isHeadwaterError(error, 'disk-full')
 }

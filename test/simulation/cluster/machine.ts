@@ -24,6 +24,10 @@ const directory = '/disk/broker'
 const downMsMax = 400
 const failingMsMax = 50
 const restMs = 5
+/** How long a disk is full at most: someone makes room by then. */
+const fullMsMax = 4000
+/** How long after that a broker sees it at the latest. */
+const roomSeenMs = 4000
 /** How wrong a wall clock is after a start. */
 const wallOffsetMsMax = 5000
 
@@ -37,7 +41,7 @@ export interface LifePlan {
   readonly end?: End
   /** Disk calls that fail. */
   readonly failAt?: ReadonlyMap<number, SimFault>
-  /** From this disk call on there is no more room. */
+  /** From this disk call on there is no more room, for a while. */
   readonly fullFrom?: number
 }
 
@@ -63,6 +67,9 @@ export class BrokerMachine {
   #broker: Broker | undefined
   #process: SimProcess | undefined
   #plan: LifePlan = {}
+  #isFull = false
+  /** It was at some time of this life. */
+  #wasFull = false
   #isOver = false
   #isClean = false
   #running: Promise<void> | undefined
@@ -71,7 +78,8 @@ export class BrokerMachine {
     this.#world = world
     this.#options = options
     this.#disk = new SimDisk({ seed: world.seed })
-    this.#bounds = options.isRoomy === true ? {} : drawBounds(world.draw)
+    const reserveBytes = drawInteger(world.draw, 2000, 20_000)
+    this.#bounds = { ...(options.isRoomy === true ? {} : drawBounds(world.draw)), reserveBytes }
   }
 
   /** Keeps a broker running until `close`; rejects when one does not start that should. */
@@ -91,13 +99,19 @@ export class BrokerMachine {
 
   /** Closes the broker in good order, unless its life ends while it closes. */
   async close(): Promise<void> {
-    while (this.#broker === undefined) await sleep(this.#world.clock, restMs)
+    while (this.#broker === undefined || this.#wasFull) {
+      await sleep(this.#world.clock, restMs)
+      if (!this.#wasFull) continue
+      this.#makeRoom()
+      this.#wasFull = false
+      await sleep(this.#world.clock, roomSeenMs)
+    }
     this.#isOver = true
     this.#isClean = false
     const failures = this.failures.length
     const closing = this.#broker.close().then(
       () => {
-        this.#isClean = this.failures.length === failures
+        this.#isClean = this.failures.length === failures && !this.#wasFull
         this.#lastEnd = 'kill'
       },
       (error: unknown) => {
@@ -111,6 +125,7 @@ export class BrokerMachine {
 
   /** Opens it once more after `close`, to find it in good order if it had the time. */
   async reopen(): Promise<void> {
+    this.#makeRoom()
     const process = this.#start({}, () => undefined)
     this.#broker = await this.#open(process, {}, () => undefined)
     assert(this.#broker.recovered.clean || !this.#isClean, 'a closed broker did not start clean')
@@ -141,16 +156,18 @@ export class BrokerMachine {
     const { draw } = this.#world
     const life = this.lives++
     this.#plan = plan
+    this.#wasFull = this.#isFull
     const process = this.#world.start('broker', Math.floor(draw() * wallOffsetMsMax))
     const options = {
       seed: Math.floor(draw() * 2 ** 32),
       clock: process.clock,
+      ...(this.#isFull ? { freeBytes: 0 } : {}),
       ...(plan.endAt === undefined ? {} : { crashAt: plan.endAt }),
       ...(plan.failAt === undefined ? {} : { failAt: plan.failAt }),
       onCrash: () => end(plan.end ?? 'power'),
       onCall: (call: number, kind: SimDiskCall) => {
         this.#world.trace(`disk ${life}.${call} ${kind}`)
-        if (call === plan.fullFrom) disk.freeBytes = 0
+        if (call === plan.fullFrom) this.#runOutOfRoom(process, end)
         this.#options.onCall?.(life, call, kind)
       },
     }
@@ -159,6 +176,25 @@ export class BrokerMachine {
     this.#disk = disk
     this.#process = process
     return process
+  }
+
+  /** Others fill the disk; the broker may be killed before there is room again. */
+  #runOutOfRoom(process: SimProcess, end: (how: End) => void): void {
+    const { clock, draw } = this.#world
+    this.#world.trace('the disk is full')
+    this.#isFull = true
+    this.#wasFull = true
+    this.#disk.freeBytes = 0
+    const fullMs = draw() * fullMsMax
+    clock.after(fullMs, () => this.#makeRoom())
+    if (draw() < 0.5) process.clock.after(draw() * fullMs, () => end('kill'))
+  }
+
+  #makeRoom(): void {
+    if (!this.#isFull) return
+    this.#world.trace('the disk has room')
+    this.#isFull = false
+    this.#disk.freeBytes = Infinity
   }
 
   #open(process: SimProcess, plan: LifePlan, end: (how: End) => void): Promise<Broker> {
@@ -181,17 +217,19 @@ export class BrokerMachine {
         }
         if (event.type !== 'broker-failed') return
         this.#world.trace(`broker fails: ${event.error.message}`)
+        // While it is open a broker lives through a full disk.
+        assert(event.error.code !== 'disk-full', event.error.stack)
         assert(this.#isPlanned(plan, event.error), event.error.stack)
         process.clock.after(this.#world.draw() * failingMsMax, () => end('kill'))
       },
     })
   }
 
-  /** Whether an error is what a planned fault must lead to: the broker says so, and stops. */
-  #isPlanned({ failAt, fullFrom }: LifePlan, error: unknown): boolean {
-    if (!isHeadwaterError(error) || (failAt === undefined && fullFrom === undefined)) return false
+  /** Whether an error is what a planned fault must lead to: the broker says so, and stops or does not start. */
+  #isPlanned({ failAt }: LifePlan, error: unknown): boolean {
+    if (!isHeadwaterError(error)) return false
     const faults = new Set<string>(failAt?.values() ?? [])
-    if (fullFrom !== undefined) faults.add('disk-full')
+    if (this.#wasFull) faults.add('disk-full')
     if (!faults.has(error.code)) return false
     this.failures.push(error)
     return true

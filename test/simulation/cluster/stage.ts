@@ -2,6 +2,7 @@
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { sleep } from '../../../src/client/cluster/backoff.ts'
 import { Cluster } from '../../../src/client/cluster/cluster.ts'
+import type { Clock } from '../../../src/io/ports.ts'
 import type { SimProcess, World } from '../../../src/testing/world.ts'
 import type { Ledger } from './ledger.ts'
 import { brokerAddress } from './machine.ts'
@@ -22,20 +23,27 @@ export interface Stage {
 }
 
 /** Connects from a process, as often as it takes. */
-export async function connect(process: SimProcess): Promise<Cluster> {
+export function connect(process: SimProcess): Promise<Cluster> {
+  return persist(process.clock, () =>
+    Cluster.connect({
+      bootstrap: [brokerAddress],
+      dial: (host, port) => process.network.connect(host, port),
+      clock: process.clock,
+      random: process.random,
+      clientId: process.name,
+      requestTimeoutMs: 5000,
+    }),
+  )
+}
+
+/** Tries until it is done: brokers are away, and disks are full, for longer than a client tries by itself. */
+export async function persist<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return await Cluster.connect({
-        bootstrap: [brokerAddress],
-        dial: (host, port) => process.network.connect(host, port),
-        clock: process.clock,
-        random: process.random,
-        clientId: process.name,
-        requestTimeoutMs: 5000,
-      })
+      return await work()
     } catch (error) {
       if (!isHeadwaterError(error) || !error.retriable) throw error
-      await sleep(process.clock, retryMs)
+      await sleep(clock, retryMs)
     }
   }
 }

@@ -8,7 +8,7 @@ import { Producer } from '../../../src/client/producer/producer.ts'
 import type { TransactionEntry } from './ledger.ts'
 import { partitionCount } from './ledger.ts'
 import type { Stage } from './stage.ts'
-import { attempt, connect } from './stage.ts'
+import { attempt, connect, persist } from './stage.ts'
 
 const transactionTimeoutMs = 8000
 const pauseMsMax = 30
@@ -43,7 +43,7 @@ export async function changeTopics(stage: Stage, count: number): Promise<void> {
 
 async function make(stage: Stage, cluster: Cluster, name: string, partitions: number) {
   stage.ledger.topics.set(name, 'asked')
-  await createTopics(cluster, [{ name, partitions }])
+  await persist(stage.world.clock, () => createTopics(cluster, [{ name, partitions }]))
   stage.ledger.topics.set(name, 'there')
 }
 
@@ -53,7 +53,7 @@ export async function writeOrders(stage: Stage, rounds: number): Promise<void> {
   const process = world.start('writer')
   const cluster = await connect(process)
   const producer = new Producer(cluster, { lingerMs: 1, batchBytes: 400 })
-  await producer.init()
+  await persist(process.clock, () => producer.init())
   for (let round = 0; round < rounds; round++) {
     await sleep(process.clock, world.draw() * pauseMsMax)
     for (let i = 0; i < 3 + (round % 4); i++) {

@@ -10,7 +10,7 @@ import { Producer } from '../../../src/client/producer/producer.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 
-const store = { writeBehindBytes: 100, cacheBytes: 100 }
+const store = { writeBehindBytes: 100, cacheBytes: 100, reserveBytes: 0 }
 
 function open(disk: SimDisk, report: (event: BrokerEvent) => void = () => {}): Promise<Broker> {
   const ports = { disk, clock: nodeClock, random: nodeRandom }
