@@ -215,22 +215,27 @@ export class BrokerMachine {
           this.#world.trace(`broker refuses ${event.remote}: ${event.reason}`)
           assert(!event.reason.startsWith('a bug'), event.reason)
         }
+        if (event.type === 'disk-full') this.#wasFull = true
         if (event.type !== 'broker-failed') return
         this.#world.trace(`broker fails: ${event.error.message}`)
-        // While it is open a broker lives through a full disk.
-        assert(event.error.code !== 'disk-full', event.error.stack)
-        assert(this.#isPlanned(plan, event.error), event.error.stack)
+        // A broker that is open lives through a full disk, but for what is no write.
+        assert(this.#isFault(plan, event.error), event.error.stack)
         process.clock.after(this.#world.draw() * failingMsMax, () => end('kill'))
       },
     })
   }
 
   /** Whether an error is what a planned fault must lead to: the broker says so, and stops or does not start. */
-  #isPlanned({ failAt }: LifePlan, error: unknown): boolean {
-    if (!isHeadwaterError(error)) return false
-    const faults = new Set<string>(failAt?.values() ?? [])
-    if (this.#wasFull) faults.add('disk-full')
-    if (!faults.has(error.code)) return false
+  #isPlanned(plan: LifePlan, error: unknown): boolean {
+    if (!isHeadwaterError(error, 'disk-full') || !this.#wasFull) return this.#isFault(plan, error)
+    this.failures.push(error)
+    return true
+  }
+
+  /** Whether it is the error of one call that was to fail. */
+  #isFault({ failAt }: LifePlan, error: unknown): boolean {
+    if (!isHeadwaterError(error) || failAt === undefined) return false
+    if (!new Set<string>(failAt.values()).has(error.code)) return false
     this.failures.push(error)
     return true
   }
