@@ -218,8 +218,10 @@ export class BrokerMachine {
         if (event.type === 'disk-full') this.#wasFull = true
         if (event.type !== 'broker-failed') return
         this.#world.trace(`broker fails: ${event.error.message}`)
-        // A broker that is open lives through a full disk, but for what is no write.
-        assert(this.#isFault(plan, event.error), event.error.stack)
+        // A broker that is open lives through a full disk, but for what is no write; one that closes may
+        // have no reserve yet, and does not wait for room.
+        const isRight = this.#isOver ? this.#isPlanned : this.#isFault
+        assert(isRight.call(this, plan, event.error), event.error.stack)
         process.clock.after(this.#world.draw() * failingMsMax, () => end('kill'))
       },
     })
