@@ -5,8 +5,11 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 
 const bounds = ['--test-timeout=300000']
+/** Each file is a process, which would compile what it loads anew: a third of the CPU time of all tests. */
+const compiled = join(import.meta.dirname, '../.cache/compiled')
 
 /**
  * Runs the files, or patterns of them, and returns the exit code.
@@ -27,7 +30,7 @@ export async function runTests(
     ['--test', ...bounds, `--test-concurrency=${o.atOnce ?? 1}`, ...files],
     {
       stdio: 'inherit',
-      env: { ...process.env, ...o.env },
+      env: { NODE_COMPILE_CACHE: compiled, ...process.env, ...o.env },
     },
   )
   void o.stop?.then(() => child.kill())
