@@ -41,7 +41,7 @@ export const broker: readonly Mutant[] = [
   {
     name: 'a full backlog is congestion',
     file: 'src/log/store/write-behind.ts',
-    text: 'return this.#backlogBytes > this.#limits.backlogBytesMax',
+    text: 'return !this.#isPaused && this.#backlogBytes > this.#limits.backlogBytesMax',
     instead: 'return this.#backlogBytes > 1e6 * this.#limits.backlogBytesMax',
     tests: bounds,
   },

@@ -243,7 +243,6 @@ export class LogStore {
   #roomChanged(error: HeadwaterError | undefined): void {
     if (error !== undefined) return this.#writeBehind.pause()
     this.#writeBehind.resume()
-    if (this.#journal.sizeBytes >= this.#settings.journalBytes) this.#startCheckpoint()
   }
 
   #host(): LogHost {
