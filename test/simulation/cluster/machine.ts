@@ -220,8 +220,9 @@ export class BrokerMachine {
         this.#world.trace(`broker fails: ${event.error.message}`)
         // A broker that is open lives through a full disk, but for what is no write; one that closes may
         // have no reserve yet, and does not wait for room.
-        const isRight = this.#isOver ? this.#isPlanned : this.#isFault
-        assert(isRight.call(this, plan, event.error), event.error.stack)
+        const { error } = event
+        const isRight = this.#isOver ? this.#isPlanned(plan, error) : this.#isFault(plan, error)
+        assert(isRight, error.stack)
         process.clock.after(this.#world.draw() * failingMsMax, () => end('kill'))
       },
     })
