@@ -3,7 +3,7 @@
  *
  * A broker keeps little in its heap, a dozen MiB, while hundreds of MiB a second of bytes come and go outside
  * it; V8 counts those against a limit that follows the size of the heap, and starts to mark anew as soon as it
- * has swept. With a heap of 12 MiB the limit is 27 MiB, and marking took a tenth of a loaded broker's CPU time.
+ * has swept. With a heap of 12 MiB the limit is 27 MiB, and a loaded broker marked it three times a second.
  */
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
