@@ -52,6 +52,17 @@ async function filled(disk: SimDisk, onFull?: (error?: HeadwaterError) => void):
   return store
 }
 
+/** The same at rest, on a disk that is full, with the reserve given up for a batch of the small log. */
+async function withoutRoom(): Promise<{ disk: SimDisk; store: LogStore; small: Log }> {
+  const disk = new SimDisk({ seed: 1 })
+  const store = await filled(disk)
+  const small = store.get('small-0')!
+  await settled()
+  disk.freeBytes = 0
+  await stored(small, batchOf(20))
+  return { disk, store, small }
+}
+
 /** Appends until there is no room for more; what was acknowledged. */
 async function appendUntilFull(store: LogStore, log: Log): Promise<number[]> {
   const offsets: number[] = []
@@ -104,12 +115,7 @@ describe('a full disk', { timeout: 20_000 }, () => {
   })
 
   test('leaves to what makes room what is left of the reserve', async () => {
-    const disk = new SimDisk({ seed: 1 })
-    const store = await filled(disk)
-    const small = store.get('small-0')!
-    await settled()
-    disk.freeBytes = 0
-    await stored(small, batchOf(20))
+    const { disk, store, small } = await withoutRoom()
     const before = segmentBytes(disk)
     for (let at = 0; at < 8; at++) await stored(small, batchOf(20))
     await settled()
@@ -145,12 +151,7 @@ describe('a full disk', { timeout: 20_000 }, () => {
   })
 
   test('keeps what it cannot write waiting until there is room, and nothing of it is lost', async () => {
-    const disk = new SimDisk({ seed: 1 })
-    const store = await filled(disk)
-    const small = store.get('small-0')!
-    await settled()
-    disk.freeBytes = 0
-    await stored(small, batchOf(20))
+    const { disk, store, small } = await withoutRoom()
     disk.freeBytes = 0
     let isDurable = false
     const waiting = stored(small, batchOf(400)).then((offset) => {
