@@ -92,8 +92,8 @@ export class Broker {
     const { disk, clock, random, directory, durability } = options
     const asked = { ...brokerDefaults, ...options.config }
     const shares = shareDescriptors(options.descriptorsMax ?? Infinity, asked)
-    const { connectionsMax, segmentDescriptorsMax } = shares
-    const config = { ...asked, connectionsMax }
+    const { segmentDescriptorsMax, ...connections } = shares
+    const config = { ...asked, ...connections }
     const listeners = settleListeners(options)
     let broker: Broker | undefined
     const store = await LogStore.open({

@@ -55,6 +55,10 @@ export interface BrokerConfig {
   readonly recordErrorsMax: number
   /** What one request may filter a list by: states, types, producers. */
   readonly filtersMax: number
+  /** Characters of a client's pattern: what it takes to read it (`handlers/patterns.ts`). */
+  readonly patternLengthMax: number
+  /** Instructions of the program that it becomes: what a character takes that it is matched with. */
+  readonly patternInstructionsMax: number
   /** Items of requests worked on before everybody else has a turn (`turns.ts`). */
   readonly turnItems: number
   /** Bytes of records in one fetch response, whatever the client asks for. */
@@ -94,6 +98,8 @@ export const brokerDefaults: BrokerConfig = {
   lookUpsMax: 2,
   recordErrorsMax: 1000,
   filtersMax: 20_000,
+  patternLengthMax: 256,
+  patternInstructionsMax: 256,
   turnItems: 500,
   fetchBytesMax: 55 * 1024 * 1024,
   fetchWaitMsMax: 60_000,
@@ -110,16 +116,25 @@ const otherDescriptors = 64
 
 /**
  * What of the descriptors of a process its broker's segments and connections may hold, so that neither
- * keeps the other from working; a quarter is for segments where there are few.
+ * keeps the other from working; a quarter is for segments where there are few. One address may have the
+ * same share of the connections as it has without that bound.
  * @param limit all that the process may have open (`ulimit -n`)
  */
 export function shareDescriptors(
   limit: number,
-  { connectionsMax }: Pick<BrokerConfig, 'connectionsMax'>,
-): { readonly segmentDescriptorsMax: number; readonly connectionsMax: number } {
+  config: Pick<BrokerConfig, 'connectionsMax' | 'connectionsPerAddressMax'>,
+): {
+  readonly segmentDescriptorsMax: number
+  readonly connectionsMax: number
+  readonly connectionsPerAddressMax: number
+} {
   const segmentDescriptorsMax = Math.max(16, Math.min(256, Math.floor(limit / 4)))
   const left = Math.max(16, limit - segmentDescriptorsMax - otherDescriptors)
-  return { segmentDescriptorsMax, connectionsMax: Math.min(connectionsMax, left) }
+  const connectionsMax = Math.min(config.connectionsMax, left)
+  const perAddress = Math.min(config.connectionsPerAddressMax, config.connectionsMax)
+  const share = Math.floor((connectionsMax * perAddress) / config.connectionsMax)
+  const connectionsPerAddressMax = Math.max(1, share)
+  return { segmentDescriptorsMax, connectionsMax, connectionsPerAddressMax }
 }
 
 /** The version Kafka's tools take this broker for. */

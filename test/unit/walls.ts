@@ -259,6 +259,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   hono: ['query'],
   'log-update': ['cli'],
   'lz4-napi': ['records/compression.ts', 'records/unfold.ts'],
+  re2js: ['broker/handlers/patterns.ts'],
   snappy: ['records/compression.ts', 'records/unfold.ts'],
 }
 

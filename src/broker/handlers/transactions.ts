@@ -7,6 +7,7 @@ import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { askNow, forward, once, type Handlers, type RequestContext } from './context.ts'
 import { inPlace, knownOnly } from './known.ts'
+import { matching, patternOf } from './patterns.ts'
 import { areFew, join, piecesOf } from './pieces.ts'
 
 /** From this version on TxnOffsetCommit adds its group to the transaction (KIP-890). */
@@ -76,8 +77,21 @@ export const transactionsHandlers: Handlers = {
   ListTransactions: (request, context) => {
     const filters = request.stateFilters.length + request.producerIdFilters.length
     if (filters > context.config.filtersMax) return { errorCode: ErrorCode.INVALID_REQUEST }
+    if (request.transactionalIdPattern) return listByPattern(request, context)
     return forward(context.transactions, 'ListTransactions', request, context)
   },
+}
+
+async function listByPattern(
+  request: RequestOf<'ListTransactions'>,
+  context: RequestContext,
+): Promise<ResponseInput<'ListTransactions'>> {
+  const { config, peer, transactions, turns } = context
+  const pattern = await patternOf(request.transactionalIdPattern!, config)
+  if (pattern === undefined) return { errorCode: ErrorCode.INVALID_REGULAR_EXPRESSION }
+  const listed = await forward(transactions, 'ListTransactions', request, context)
+  const steps = matching(listed.transactionStates ?? [], pattern, (each) => each.transactionalId!)
+  return { ...listed, transactionStates: await turns.run(steps, peer) }
 }
 
 function* commitInPieces(

@@ -53,24 +53,19 @@ export function listTransactions(
   now: Instant,
 ): TransactionsDecision {
   const { request } = command
-  const { stateFilters, producerIdFilters, durationFilter, transactionalIdPattern } = request
+  const { stateFilters, producerIdFilters, durationFilter } = request
   const unknownStateFilters = stateFilters.filter((name) => !stateNames.has(name))
   const states = new Set(stateFilters)
   const producerIds = new Set(producerIdFilters)
   const ranMs = (transactionalId: string): number => {
     return now.monotonicMs - (state.timings.get(transactionalId) ?? noTiming).startedMs
   }
-  const pattern = patternOf(transactionalIdPattern)
-  if (pattern === 'invalid') {
-    return onlyAnswer(command, { errorCode: ErrorCode.INVALID_REGULAR_EXPRESSION })
-  }
   const transactionStates = [...state.transactions.values()]
     .filter(
       (each) =>
         (states.size === 0 || states.has(each.state)) &&
         (producerIds.size === 0 || producerIds.has(each.producerId)) &&
-        (durationFilter < 0 || ranMs(each.transactionalId) > durationFilter) &&
-        (pattern === undefined || pattern.test(each.transactionalId)),
+        (durationFilter < 0 || ranMs(each.transactionalId) > durationFilter),
     )
     .map(({ transactionalId, producerId, state: transactionState }) => ({
       transactionalId,
@@ -78,18 +73,4 @@ export function listTransactions(
       transactionState,
     }))
   return onlyAnswer(command, { errorCode: ErrorCode.NONE, unknownStateFilters, transactionStates })
-}
-
-/**
- * A pattern for whole ids. A repeated group may take exponential time in JavaScript's engine, so a client
- * could hold up the broker with it: such patterns are refused like wrong ones.
- */
-function patternOf(text: string | null): RegExp | 'invalid' | undefined {
-  if (text === null || text === '') return undefined
-  if (/\)[*+?{]/.test(text) || /\\[1-9k]/.test(text)) return 'invalid'
-  try {
-    return new RegExp(`^(?:${text})$`, 'u')
-  } catch {
-    return 'invalid'
-  }
 }

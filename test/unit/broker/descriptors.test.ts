@@ -12,10 +12,15 @@ import { openBroker } from './open-broker.ts'
 
 test('segments and connections share what the process may open, and leave some over', () => {
   const share = (limit: number) => Object.values(shareDescriptors(limit, brokerDefaults))
-  assert.deepEqual(share(Infinity), [256, brokerDefaults.connectionsMax])
-  assert.deepEqual(share(1024), [256, 704])
-  assert.deepEqual(share(256), [64, 128])
-  assert.deepEqual(share(20), [16, 16])
+  const { connectionsMax, connectionsPerAddressMax } = brokerDefaults
+  assert.deepEqual(share(Infinity), [256, connectionsMax, connectionsPerAddressMax])
+  assert.deepEqual(share(1024), [256, 704, 528])
+  assert.deepEqual(share(256), [64, 128, 96])
+  assert.deepEqual(share(20), [16, 16, 12])
+  const few = { connectionsMax: 100, connectionsPerAddressMax: 29 }
+  assert.equal(shareDescriptors(Infinity, few).connectionsPerAddressMax, 29)
+  const none = { connectionsMax: 100, connectionsPerAddressMax: 1_000 }
+  assert.equal(shareDescriptors(Infinity, none).connectionsPerAddressMax, 100)
 })
 
 test('a broker takes no more connections than there are descriptors for', async () => {
