@@ -16,6 +16,7 @@ import { startBroker } from '../bench/headwater.ts'
 import { usageOf } from '../bench/measure.ts'
 import { brokerDefaults } from '../src/broker/config.ts'
 import { nextOffsetOf, readBatchHeader, splitBatches } from '../src/records/batch.ts'
+import { neverRead, sendHalf } from '../test/conformance/bad-clients.ts'
 import { batchOf, createTopic, RawClient } from '../test/conformance/raw-client.ts'
 
 const mebibyte = 1024 * 1024
@@ -44,8 +45,8 @@ const progress = setInterval(say, 5_000)
 const admin = await RawClient.connect(broker.port)
 await createTopic(admin, 'soak', partitions, { 'segment.bytes': `${64 * mebibyte}` })
 const bad = [
-  ...Array.from({ length: 4 }, () => neverRead()),
-  ...Array.from({ length: 6 }, () => hardlySend()),
+  ...Array.from({ length: 4 }, () => keep(() => neverRead(broker.port, 'soak', partitions))),
+  ...Array.from({ length: 6 }, () => keep(() => sendHalf(broker.port))),
   trickle(),
 ]
 const tail = Promise.all([consume('consumed'), consume()])
@@ -171,28 +172,9 @@ async function readOld(): Promise<void> {
   client.close()
 }
 
-/** Asks for all there is, again and again, and reads nothing. */
-async function neverRead(): Promise<void> {
-  while (!isOver) {
-    const client = await RawClient.connect(broker.port)
-    client.duplex.pause()
-    for (let at = 0; at < 30; at++) {
-      const offsets = Array.from({ length: partitions }, () => at)
-      client.send('Fetch', 12, fetchOf(offsets, 100))
-    }
-    await closedOrOver(client)
-  }
-}
-
-/** Begins requests of 90 MB: half of one at once, and then next to nothing. */
-async function hardlySend(): Promise<void> {
-  const half = new Uint8Array(45e6)
-  new DataView(half.buffer).setInt32(0, 90e6)
-  while (!isOver) {
-    const client = await RawClient.connect(broker.port)
-    client.duplex.write([half])
-    await closedOrOver(client)
-  }
+/** Keeps a bad client there: another comes when the broker has closed it. */
+async function keep(connect: () => Promise<RawClient>): Promise<void> {
+  while (!isOver) await closedOrOver(await connect())
 }
 
 /** Sends a request of 1 MB byte by byte. */

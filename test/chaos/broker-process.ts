@@ -31,6 +31,10 @@ export class BrokerProcess {
     return { host: '127.0.0.1', port: this.#port }
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
   /** Resolves when it listens: on a port that the system chose, and later on the same one. */
   async start(): Promise<void> {
     for (let attempt = 1; attempt <= attemptsMax && !this.#isOver; attempt++) {

@@ -1,0 +1,44 @@
+/** What the broker's process holds, from outside: memory, and what its descriptors are. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+const mebibyte = 1024 * 1024
+
+export interface Held {
+  readonly rssMiB: number
+  readonly files: number
+  readonly sockets: number
+}
+
+/** Undefined when there is no such process any more. */
+export function heldBy(pid: number): Held | undefined {
+  try {
+    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
+    const open = readdirSync(`/proc/${pid}/fd`).map((each) => linkOf(`/proc/${pid}/fd/${each}`))
+    const sockets = open.filter((link) => link.startsWith('socket:')).length
+    return { rssMiB: (pages * 4_096) / mebibyte, files: open.length - sockets, sockets }
+  } catch {
+    return undefined
+  }
+}
+
+/** Closed while it is looked at: it is nothing. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}
+
+/** The most that was held at any time, over all lives of the broker. */
+export class Peak {
+  rssMiB = 0
+  files = 0
+  sockets = 0
+
+  note({ rssMiB, files, sockets }: Held): void {
+    this.rssMiB = Math.max(this.rssMiB, rssMiB)
+    this.files = Math.max(this.files, files)
+    this.sockets = Math.max(this.sockets, sockets)
+  }
+}
