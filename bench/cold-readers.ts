@@ -4,7 +4,8 @@
  * A broker of the checkout `home` holds `MiB` of 1 KiB records in 12 partitions. Four producers write one
  * record every 2 ms, each on a connection of its own; first alone, then while `readers` read everything from
  * its start, again and again, in a process of their own: 50 MiB a fetch and 1 MiB a partition, which is what
- * Java's consumer asks for, then as much as a partition has. Prints percentiles of produce, synced to disk,
+ * Java's consumer asks for, then as much as a partition has. In between, as many processes that count and ask
+ * the broker for nothing: what sharing the cores costs by itself. Prints percentiles of produce, synced to disk,
  * and how much was read.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -24,6 +25,7 @@ const MiB = 1024 * 1024
 
 const readers = Number(process.argv[2] ?? 4)
 const sizeMiB = Number(process.argv[3] ?? 2_000)
+if (process.argv[6] === 'count') countForEver()
 if (process.argv[6] !== undefined) {
   await readForEver(Number(process.argv[5]), Number(process.argv[6]))
 }
@@ -33,6 +35,7 @@ try {
   await load(broker.port)
   for (const [title, partitionBytes] of [
     ['alone', undefined],
+    [`${readers} processes that only count`, 'count'],
     [`${readers} readers, 1 MiB a partition`, MiB],
     [`${readers} readers, 50 MiB a partition`, 50 * MiB],
   ] as const) {
@@ -42,7 +45,10 @@ try {
   await broker.stop()
 }
 
-async function measured(title: string, partitionBytes: number | undefined): Promise<string> {
+async function measured(
+  title: string,
+  partitionBytes: number | 'count' | undefined,
+): Promise<string> {
   const children =
     partitionBytes === undefined
       ? []
@@ -81,6 +87,10 @@ async function measured(title: string, partitionBytes: number | undefined): Prom
   }
   const megabytes = Math.round(read / 1e6 / ((rounds * roundMs) / 1_000))
   return `${title}: produce p50 ${spread(p50, 2)} ms, p99 ${spread(p99, 2)} ms, read ${megabytes} MB/s`
+}
+
+function countForEver(): never {
+  for (;;);
 }
 
 async function pump(): Promise<number[]> {

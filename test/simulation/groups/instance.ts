@@ -60,6 +60,9 @@ export class Instance {
     this.#company = company
   }
 
+  /** When its last process began. */
+  beganMs = 0
+
   /** Whether a process is there, be it frozen. */
   get isUp(): boolean {
     return this.#life !== undefined
@@ -82,6 +85,7 @@ export class Instance {
 
   #begin(rule?: RequestRule): void {
     const { world, fail } = this.#company
+    this.beganMs = world.clock.monotonic()
     const process = world.start(this.id)
     const faults = new RequestFaults(world, process)
     if (rule !== undefined) faults.add(rule)
