@@ -17,7 +17,7 @@ import {
   type Member,
   type PartitionOffsets,
 } from './state.ts'
-import { issuedIdBytes, touchedBytes } from './weight.ts'
+import { issuedIdBytes, offsetsBytes, topicOffsetsBytes, touchedBytes } from './weight.ts'
 
 const noBytes = new Uint8Array(0)
 
@@ -28,6 +28,7 @@ export function applyToGroups(state: GroupsState, change: GroupsChange): void {
   if (isSessionChange(change)) return applyToSessions(state, change)
   if (change.type === 'group-deleted') {
     state.membersBytes -= heldBytes(state, change.groupId)
+    state.offsetsBytes -= state.groups.get(change.groupId)?.offsetsBytes ?? 0
     state.groups.delete(change.groupId)
     state.sessions.delete(change.groupId)
     return
@@ -36,14 +37,18 @@ export function applyToGroups(state: GroupsState, change: GroupsChange): void {
     rememberEpoch(state, change.producerId, change.producerEpoch)
     for (const groupId of change.groups) {
       const group = state.groups.get(groupId)
-      if (group !== undefined) completePending(group, change)
+      if (group === undefined) continue
+      const before = group.offsetsBytes
+      completePending(group, change)
+      state.offsetsBytes += group.offsetsBytes - before
     }
     return
   }
   const group = ensure(state.groups, change.groupId, blankGroup)
-  const before = group.membersBytes
+  const { membersBytes, offsetsBytes: offsetsBefore } = group
   applyToGroup(group, change)
-  state.membersBytes += group.membersBytes - before
+  state.membersBytes += group.membersBytes - membersBytes
+  state.offsetsBytes += group.offsetsBytes - offsetsBefore
   forgetSession(state.sessions.get(change.groupId), change)
 }
 
@@ -236,7 +241,7 @@ function completePending(
         : { committed, pending: pending.toSpliced(at, 1) }
       if (after.committed === undefined && after.pending.length === 0) {
         dropOffsets(group, topic, partition)
-      } else partitions.set(partition, after)
+      } else setOffsets(group, topic, partition, after)
     }
   }
 }
@@ -265,13 +270,19 @@ function eachOffset(
 }
 
 function setOffsets(group: Group, topic: string, partition: number, to: PartitionOffsets): void {
+  const before = offsetsBytes(offsetsOf(group, topic, partition))
+  group.offsetsBytes += topicOffsetsBytes(group, topic) + offsetsBytes(to) - before
   ensure(group.offsets, topic, () => new Map<number, PartitionOffsets>()).set(partition, to)
 }
 
 function dropOffsets(group: Group, topic: string, partition: number): void {
   const partitions = group.offsets.get(topic)
-  partitions?.delete(partition)
-  if (partitions?.size === 0) group.offsets.delete(topic)
+  if (partitions === undefined) return
+  group.offsetsBytes -= offsetsBytes(partitions.get(partition))
+  partitions.delete(partition)
+  if (partitions.size > 0) return
+  group.offsets.delete(topic)
+  group.offsetsBytes -= topicOffsetsBytes(group, topic)
 }
 
 function firstOf<T>(items: Iterable<T>): T | null {

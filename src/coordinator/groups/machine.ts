@@ -68,7 +68,7 @@ function decideGroups(
     case 'OffsetFetch':
       return fetchOffsets(state, command)
     case 'OffsetDelete':
-      return deleteOffsets(state, command)
+      return deleteOffsets(options, state, command)
     case 'TxnOffsetCommit':
       return commitTransactionOffsets(options, state, command)
     case 'DescribeGroups':

@@ -16,9 +16,10 @@ import type { Call, CompleteTransaction, TopicsDeleted } from '../commands.ts'
 import type { GroupsChange, GroupsDecision } from './changes.ts'
 import type { GroupsOptions } from './options.ts'
 import { memberFault } from './join.ts'
-import { offsetsOf, type Group, type GroupsState } from './state.ts'
+import { blankGroup, offsetsOf, type Group, type GroupsState } from './state.ts'
 import { refreshed } from './sync.ts'
 import { subscribedTopics } from './subscription.ts'
+import { commitBytes } from './weight.ts'
 
 type CommittedTopic = Pick<RequestOf<'OffsetCommit'>['topics'][number], 'name' | 'partitions'> & {
   readonly topicId?: string
@@ -44,7 +45,9 @@ export function commitOffsets(
   const fault = isOrphan
     ? ErrorCode.GROUP_ID_NOT_FOUND
     : (committerFault(group, committer, false) ?? rebalanceFault(group))
-  const { accepted, topics } = sortOut(options, request.topics, fault)
+  const { accepted, topics } = sortOut(options, request.topics, fault, (asked) => {
+    return mayGrow(options, state, groupId, asked, false)
+  })
   const changes: GroupsChange[] =
     group === undefined ? [] : [...refreshed(state, group, memberId, now)]
   if (accepted.length > 0) changes.push({ type: 'offsets-committed', groupId, topics: accepted })
@@ -68,7 +71,9 @@ export function commitTransactionOffsets(
     : isOrphan
       ? ErrorCode.GROUP_ID_NOT_FOUND
       : committerFault(group, committer, true)
-  const { accepted, topics } = sortOut(options, request.topics, fault)
+  const { accepted, topics } = sortOut(options, request.topics, fault, (asked) => {
+    return mayGrow(options, state, groupId, asked, true)
+  })
   const changes: GroupsChange[] =
     accepted.length === 0
       ? []
@@ -109,7 +114,11 @@ export function fetchOffsets(state: GroupsState, command: Call<'OffsetFetch'>): 
   return onlyAnswer(command, { groups })
 }
 
-export function deleteOffsets(state: GroupsState, command: Call<'OffsetDelete'>): GroupsDecision {
+export function deleteOffsets(
+  options: GroupsOptions,
+  state: GroupsState,
+  command: Call<'OffsetDelete'>,
+): GroupsDecision {
   const { request } = command
   const { groupId } = request
   const group = state.groups.get(groupId)
@@ -121,7 +130,7 @@ export function deleteOffsets(state: GroupsState, command: Call<'OffsetDelete'>)
   if (group.state !== 'Empty' && !isConsumer) {
     return onlyAnswer(command, { errorCode: ErrorCode.NON_EMPTY_GROUP })
   }
-  const subscribed = subscribedTopics(group)
+  const subscribed = subscribedTopics(group, options.subscriptionsBytesMax)
   const deleted: { name: string; partitions: number[] }[] = []
   const topics = request.topics.map(({ name, partitions }) => {
     const inUse = subscribed === 'unknown' || subscribed.has(name)
@@ -193,8 +202,31 @@ interface AcceptedTopic {
   }[]
 }
 
-/** Splits a commit into what is kept and what each partition is told. */
+/** Whether all offsets together may grow by these. */
+function mayGrow(
+  { offsetsBytesMax }: GroupsOptions,
+  { groups, offsetsBytes }: GroupsState,
+  groupId: string,
+  topics: readonly AcceptedTopic[],
+  isPending: boolean,
+): boolean {
+  const bytes = commitBytes(groups.get(groupId) ?? blankGroup(groupId), topics, isPending)
+  return bytes <= 0 || offsetsBytes + bytes <= offsetsBytesMax
+}
+
+/** Splits a commit into what is kept and what each partition is told; it is kept whole, or none of it. */
 function sortOut(
+  options: GroupsOptions,
+  topics: readonly CommittedTopic[],
+  fault: number | undefined,
+  isRoom: (accepted: readonly AcceptedTopic[]) => boolean,
+): { accepted: AcceptedTopic[]; topics: CommitAnswers } {
+  const sorted = sortOutEach(options, topics, fault)
+  if (sorted.accepted.length === 0 || isRoom(sorted.accepted)) return sorted
+  return sortOutEach(options, topics, ErrorCode.INVALID_COMMIT_OFFSET_SIZE)
+}
+
+function sortOutEach(
   { offsetMetadataLengthMax }: GroupsOptions,
   topics: readonly CommittedTopic[],
   fault: number | undefined,

@@ -13,10 +13,14 @@ export interface GroupsOptions {
   readonly groupsBytesMax: number
   /** Length of the text that may come with a committed offset. */
   readonly offsetMetadataLengthMax: number
+  /** About what the offsets of all groups may hold in memory, with their groups, in bytes. */
+  readonly offsetsBytesMax: number
+  /** What the members of one group said about their topics is read up to so many bytes, altogether. */
+  readonly subscriptionsBytesMax: number
 }
 
-/** Kafka's limits, but for `membersMax` and `protocolsMax`, which Kafka leaves open, and for the bytes: there a group is one
- * record, of one megabyte unless configured otherwise. */
+/** Kafka's limits, but for `membersMax`, `protocolsMax` and `subscriptionsBytesMax`, which Kafka leaves open, and for the
+ * bytes: there a group is one record, of one megabyte unless configured otherwise, and offsets fill the heap. */
 export const groupsDefaults: GroupsOptions = {
   sessionTimeoutMsMin: 6_000,
   sessionTimeoutMsMax: 1_800_000,
@@ -25,6 +29,8 @@ export const groupsDefaults: GroupsOptions = {
   groupBytesMax: 8 * 1024 * 1024,
   groupsBytesMax: 64 * 1024 * 1024,
   offsetMetadataLengthMax: 4_096,
+  offsetsBytesMax: 128 * 1024 * 1024,
+  subscriptionsBytesMax: 128 * 1024,
 }
 
 /** How long a group with neither members nor offsets is remembered. */

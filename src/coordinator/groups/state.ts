@@ -23,6 +23,8 @@ export interface GroupsState {
   readonly markerEpochs: Map<number, number>
   /** About what the members of all groups hold, with the ids given out (`weight.ts`). */
   membersBytes: number
+  /** About what the offsets of all groups hold, with their groups (`weight.ts`). */
+  offsetsBytes: number
 }
 
 export type GroupPhase = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable'
@@ -42,6 +44,8 @@ export interface Group {
   readonly protocolCounts: Map<string, number>
   /** About what they hold (`weight.ts`). */
   membersBytes: number
+  /** About what its offsets hold (`weight.ts`). */
+  offsetsBytes: number
   /** By topic and partition. */
   readonly offsets: Map<string, Map<number, PartitionOffsets>>
 }
@@ -119,7 +123,13 @@ const noTimers: GroupTimers = {
 }
 
 export function initialGroups(): GroupsState {
-  return { groups: new Map(), sessions: new Map(), markerEpochs: new Map(), membersBytes: 0 }
+  return {
+    groups: new Map(),
+    sessions: new Map(),
+    markerEpochs: new Map(),
+    membersBytes: 0,
+    offsetsBytes: 0,
+  }
 }
 
 export function blankGroup(groupId: string): Group {
@@ -134,6 +144,7 @@ export function blankGroup(groupId: string): Group {
     instances: new Map(),
     protocolCounts: new Map(),
     membersBytes: 0,
+    offsetsBytes: 0,
     offsets: new Map(),
   }
 }

@@ -5,10 +5,16 @@
  */
 import type { StoredGroupsChange } from './changes.ts'
 import type { GroupsOptions } from './options.ts'
-import type { Group, GroupsState, Member } from './state.ts'
+import { offsetsOf } from './state.ts'
+import type { CommittedOffset, Group, GroupsState, Member, PartitionOffsets } from './state.ts'
 
 /** A protocol, an id given out: an object and its place in a list. */
 const itemBytes = 64
+
+/** A group that has offsets, a topic of it, and an offset: what each takes beside its texts. */
+const groupBytes = 1_024
+const topicBytes = 192
+const offsetBytes = 128
 
 type Weighed = Pick<Member, 'memberId' | 'instanceId' | 'clientId' | 'clientHost' | 'protocols'> & {
   readonly assignment?: Uint8Array
@@ -70,4 +76,46 @@ export function growthFault(
   if (membersBytes + bytes > options.groupBytesMax) return 'of its group'
   if (state.membersBytes + bytes > options.groupsBytesMax) return 'of all groups'
   return undefined
+}
+
+export function offsetsBytes(offsets: PartitionOffsets | undefined): number {
+  if (offsets === undefined) return 0
+  let bytes = 0
+  if (offsets.committed !== undefined) bytes += oneOffsetBytes(offsets.committed)
+  for (const each of offsets.pending) bytes += oneOffsetBytes(each)
+  return bytes
+}
+
+/** What a group takes that gets its first offset of this topic, or loses its last one. */
+export function topicOffsetsBytes({ groupId, offsets }: Group, topic: string): number {
+  if (offsets.has(topic)) return 0
+  const ofGroup = offsets.size === 0 ? groupBytes + groupId.length : 0
+  return ofGroup + topicBytes + topic.length
+}
+
+/**
+ * About how many bytes more a commit takes at most: an offset that is pending, or that was not there, or
+ * whose text is longer. Nothing that does not grow is refused.
+ */
+export function commitBytes(
+  group: Group,
+  topics: readonly {
+    readonly name: string
+    readonly partitions: readonly (CommittedOffset & { readonly partition: number })[]
+  }[],
+  isPending: boolean,
+): number {
+  let bytes = 0
+  for (const { name, partitions } of topics) {
+    bytes += topicOffsetsBytes(group, name)
+    for (const each of partitions) {
+      const before = isPending ? undefined : offsetsOf(group, name, each.partition)
+      bytes += oneOffsetBytes(each) - offsetsBytes(before)
+    }
+  }
+  return bytes
+}
+
+function oneOffsetBytes({ metadata }: CommittedOffset): number {
+  return offsetBytes + metadata.length
 }

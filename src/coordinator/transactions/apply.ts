@@ -4,6 +4,7 @@ import type { TransactionsChange } from './changes.ts'
 import { assertTransaction } from './invariants.ts'
 import { noTiming } from './state.ts'
 import type { Transaction, TransactionPhase, TransactionsState } from './state.ts'
+import { partBytes, transactionBytes } from './weight.ts'
 
 export function applyToTransactions(state: TransactionsState, change: TransactionsChange): void {
   if (change.type === 'producer-id-allocated') {
@@ -17,15 +18,33 @@ export function applyToTransactions(state: TransactionsState, change: Transactio
     state.timings.set(transactionalId, { ...timing, ...part })
     return
   }
+  const before = state.transactions.get(transactionalId)
   if (change.type === 'transaction-expired') {
+    state.bytes -= transactionBytes(before)
     state.transactions.delete(transactionalId)
     state.timings.delete(transactionalId)
     return
   }
-  const before = state.transactions.get(transactionalId)
+  const bytesBefore = touchedBytes(before, change)
   const changed = change.type === 'transaction-set' ? restored(change) : after(before, change)
   assertTransaction(state, before, changed, change)
   state.transactions.set(transactionalId, changed)
+  state.bytes += touchedBytes(changed, change) - bytesBefore
+}
+
+/** What a change is about; before and after it, this says what it weighs. */
+function touchedBytes(
+  transaction: Transaction | undefined,
+  change: Exclude<
+    TransactionsChange,
+    { readonly type: 'producer-id-allocated' | 'timing-set' | 'transaction-expired' }
+  >,
+): number {
+  if (change.type === 'transaction-ending' || transaction === undefined) return 0
+  if (change.type !== 'transaction-entered') return transactionBytes(transaction)
+  // Not all of it: what enters piece by piece would cost the square of what there is.
+  const names = new Set(change.topics.map(({ name }) => name))
+  return partBytes(transaction, names, new Set(change.groups))
 }
 
 function restored(

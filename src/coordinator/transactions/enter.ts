@@ -12,7 +12,9 @@ import { ErrorCode } from '../../protocol/errors.ts'
 import { answer, onlyAnswer } from '../answer.ts'
 import type { Call, EnterTransaction } from '../commands.ts'
 import type { TransactionsChange, TransactionsDecision } from './changes.ts'
+import type { TransactionsOptions } from './options.ts'
 import { isPrepared, topicList, type Transaction, type TransactionsState } from './state.ts'
+import { groupBytes } from './weight.ts'
 
 /** What a producer asks in the name of a transaction. */
 interface Claim {
@@ -45,12 +47,19 @@ export function addPartitions(
 }
 
 export function addOffsets(
+  options: TransactionsOptions,
   state: TransactionsState,
   command: Call<'AddOffsetsToTxn'>,
   now: Instant,
 ): TransactionsDecision {
   const { request, version } = command
-  const verdict = admit(state, request)
+  const admitted = admit(state, request)
+  const isOver = (transaction: Transaction): boolean => {
+    if (transaction.groups.has(request.groupId)) return false
+    return state.bytes + groupBytes(request.groupId) > options.transactionsBytesMax
+  }
+  const isFull = typeof admitted === 'object' && isOver(admitted)
+  const verdict = isFull ? ErrorCode.POLICY_VIOLATION : admitted
   const replies = [answer(command, { errorCode: codeFor(verdict, version < 2) })]
   if (typeof verdict !== 'object') return { changes: [], replies, effects: [] }
   return { ...entering(verdict, [], [request.groupId], now), replies }

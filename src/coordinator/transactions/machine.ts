@@ -67,7 +67,7 @@ function decideTransactions(
     case 'AddPartitionsToTxn':
       return addPartitions(state, command, now)
     case 'AddOffsetsToTxn':
-      return addOffsets(state, command, now)
+      return addOffsets(options, state, command, now)
     case 'enter-transaction':
       return enterTransaction(state, command, now)
     case 'EndTxn':

@@ -5,9 +5,12 @@ export interface TransactionsOptions {
   readonly timeoutMsMax: number
   /** How long a transactional id may idle before it is forgotten. */
   readonly transactionalIdExpirationMs: number
+  /** About what all transactional ids and their open transactions may hold in memory, in bytes. */
+  readonly transactionsBytesMax: number
 }
 
 export const transactionsDefaults: TransactionsOptions = {
   timeoutMsMax: 900_000,
   transactionalIdExpirationMs: 604_800_000,
+  transactionsBytesMax: 128 * 1024 * 1024,
 }

@@ -18,6 +18,7 @@ import { setting, type TransactionsChange, type TransactionsDecision } from './c
 import { fence } from './end.ts'
 import type { TransactionsOptions } from './options.ts'
 import { isExhausted, isPrepared, type Transaction, type TransactionsState } from './state.ts'
+import { newIdBytes } from './weight.ts'
 
 interface Expected {
   readonly producerId: number
@@ -47,6 +48,8 @@ export function initProducerId(
   const expected = producerId === -1 ? undefined : { producerId, producerEpoch }
   const transaction = state.transactions.get(transactionalId)
   if (transaction === undefined) {
+    const bytes = state.bytes + newIdBytes(transactionalId)
+    if (bytes > options.transactionsBytesMax) return refuse(ErrorCode.POLICY_VIOLATION)
     return initialised(options, state, command, fresh(state, transactionalId, timeoutMs), now)
   }
   if (expected !== undefined && !mayBe(transaction, expected)) {

@@ -18,6 +18,8 @@ export interface TransactionsState {
   readonly transactions: Map<string, Transaction>
   /** By transactional id. A restart forgets them, and begins others. */
   readonly timings: Map<string, Timing>
+  /** About what they hold (`weight.ts`). */
+  bytes: number
 }
 
 /** What this process measures by its monotonic clock. */
@@ -74,7 +76,7 @@ export function isPrepared({ state }: Transaction): boolean {
 }
 
 export function initialTransactions(): TransactionsState {
-  return { nextProducerId: 0, transactions: new Map(), timings: new Map() }
+  return { nextProducerId: 0, transactions: new Map(), timings: new Map(), bytes: 0 }
 }
 
 export function topicList(

@@ -16,6 +16,10 @@ import { isControl, isTransactional, type BatchHeader } from '../../records/batc
 /** Batches remembered for each producer: a client has at most this many in flight. */
 const rememberedBatchesMax = 5
 const sequenceCount = 0x8000_0000
+/** Producers that one log remembers; the one unused longest makes room. About 600 bytes each. */
+export const producersMax = 5_000
+/** With fewer, nobody minds in which order they were used. */
+const unorderedMax = 500
 
 interface ProducerBatch {
   readonly firstSequence: number
@@ -93,6 +97,10 @@ export class Producers {
         usedMs: at.monotonicMs,
         transactionStart: -1,
       }
+      this.#makeRoom()
+      this.#producers.set(header.producerId, producer)
+    } else if (this.#producers.size > unorderedMax) {
+      this.#producers.delete(header.producerId)
       this.#producers.set(header.producerId, producer)
     }
     if (header.producerEpoch !== producer.epoch) {
@@ -116,6 +124,19 @@ export class Producers {
       producer.transactionStart = baseOffset
     }
     return producer
+  }
+
+  /**
+   * Forgets the one unused longest, when there are too many; never one with an open transaction. A retry
+   * of it that is still to come would be taken for new, as after Kafka's `producer.id.expiration.ms`.
+   */
+  #makeRoom(): void {
+    if (this.#producers.size < producersMax) return
+    for (const { producerId, transactionStart } of this.#producers.values()) {
+      if (transactionStart !== -1) continue
+      this.#producers.delete(producerId)
+      return
+    }
   }
 
   /** Forgets producers idle for longer than `idleMsMax`; never one with an open transaction. How long one

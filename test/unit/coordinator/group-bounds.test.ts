@@ -276,6 +276,26 @@ describe('committed offsets', () => {
     assert.equal(play.committed(), 7)
   })
 
+  it('take no more memory than the bound, and those that are there go on', () => {
+    const play = new Play({ offsetsBytesMax: 10_000 })
+    const commit = (groupId: string, committedMetadata: string, committedOffset = 7) => {
+      const partitions = [{ partitionIndex: 0, committedOffset, committedMetadata }]
+      const input = { groupId, memberId: '', generationIdOrMemberEpoch: -1 }
+      const topics = [{ name: 't', partitions }]
+      const answer = play.ask('OffsetCommit', 7, { ...input, topics })
+      assertCounted(play.rehearsal.state)
+      return answer!.topics[0]!.partitions[0]!.errorCode
+    }
+    assert.equal(commit('a', 'x'.repeat(4_000)), ErrorCode.NONE)
+    assert.equal(commit('b', 'x'.repeat(4_000)), ErrorCode.INVALID_COMMIT_OFFSET_SIZE)
+    // A group is more than its offset: how many groups there may be is bounded, too.
+    const small = Array.from({ length: 10 }, (_, n) => commit(`s${n}`, ''))
+    assert.deepEqual([small[0], small.at(-1)], [0, ErrorCode.INVALID_COMMIT_OFFSET_SIZE])
+    assert.equal(commit('a', 'y'.repeat(4_000), 8), ErrorCode.NONE)
+    assert.equal(commit('a', '', 9), ErrorCode.NONE)
+    assert.equal(commit('b', 'x'.repeat(1_000)), ErrorCode.NONE, 'there is room again')
+  })
+
   it('of transactions are known late for the latest ten thousand producers', () => {
     const machine = groupsMachine(groupsDefaults)
     const state = machine.initial()

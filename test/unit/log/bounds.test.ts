@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readBatchHeader, writeBatchHeader } from '../../../src/records/batch.ts'
+import { Producers, producersMax } from '../../../src/log/state/producers.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import { aroundFiles } from '../around-files.ts'
 import { accepted, batchOf, openStore, stored } from './batches.ts'
@@ -89,4 +90,24 @@ test('only so many descriptors are open for segments, whoever reads and writes a
   const found = await Promise.all(names.map(async (name) => again.get(name)!.read(0, everything)))
   assert.ok(found.every((batches) => batches.length === 3))
   assert.ok(mostOpen > 200 && mostOpen <= 256, `${mostOpen} files were open`)
+})
+
+test('a log remembers a bounded number of producers, and forgets those it has not heard of longest', () => {
+  const producers = new Producers()
+  const at = { appendedAt: 0, monotonicMs: 0 }
+  let offset = 0
+  const write = (producerId: number, baseSequence: number, transactional = false): void => {
+    const batch = batchOf(1, { producerId, producerEpoch: 0, baseSequence, transactional })
+    producers.apply(readBatchHeader(batch), offset++, at)
+  }
+  const openTransaction = 0
+  write(openTransaction, 0, true)
+  for (let producerId = 1; producerId < producersMax; producerId++) write(producerId, 0)
+  write(1, 1)
+  write(2, 1)
+  for (let newcomer = 0; newcomer < 100; newcomer++) write(1_000_000 + newcomer, 0)
+  assert.equal([...producers.all()].length, producersMax)
+  for (const there of [openTransaction, 1, 2, 103, 1_000_099])
+    assert(producers.get(there), `${there}`)
+  for (const gone of [3, 4, 102]) assert.equal(producers.get(gone), undefined)
 })
