@@ -163,15 +163,15 @@ async function lookUp(
   partition: Partition,
   timestamp: number,
   end: number,
-  { lookUps, config, report }: RequestContext,
+  { lookUps, config, peer, report }: RequestContext,
 ): Promise<ListedOffset> {
   const errorCode = ErrorCode.NONE
   const { log } = partition
-  const found = await lookUps.pass(() =>
+  const look = () =>
     timestamp === largestTimestamp
       ? log.maxTimestamp(config.unfoldedBytesMax)
-      : log.offsetForTimestamp(timestamp, config.unfoldedBytesMax),
-  )
+      : log.offsetForTimestamp(timestamp, config.unfoldedBytesMax)
+  const found = await lookUps.pass(look, peer)
   if (found === undefined || found.offset >= end) return { errorCode }
   const { unsound, ...position } = found
   if (unsound !== undefined) partition.tellUnsound(unsound, report)

@@ -157,7 +157,7 @@ function lookAt(seat: Seat, context: RequestContext): Promise<void> | undefined 
   seat.verdict = checked
   if (checked.kind === 'refused') return undefined
   const { records, header, rules } = checked
-  const looked = context.recordCheck.look(records, header, rules)
+  const looked = context.recordCheck.look(records, header, rules, context.peer)
   if (looked instanceof Promise) return looked.then((late) => void (checked.looked = late))
   checked.looked = looked
   return undefined

@@ -3,12 +3,14 @@
  * decides when.
  *
  * Most batches are looked at where they come, within the turn. What would make a turn long waits for the
- * next one, and what unfolds to much does so in pieces, off the main thread, one such batch at a time. So
+ * next one, and what unfolds to much does so in pieces, off the main thread, one such batch at a time, of one
+ * connection after the other. So
  * however much work a batch is, others are served between its pieces.
  *
  * The work of a turn is counted, not timed: the same requests are looked at in the same turns.
  */
 import { isHeadwaterError } from '../../base/errors.ts'
+import { Gate } from '../../base/gate.ts'
 import { planted } from '../../base/planted.ts'
 import type { Clock } from '../../io/ports.ts'
 import { batchHeaderBytes, compressionOf, type BatchHeader } from '../../records/batch.ts'
@@ -48,8 +50,8 @@ export class RecordCheck {
   readonly #clock: Clock
   readonly #bounds: RecordCheckBounds
   #spent = 0
-  /** The large batch that is looked at, or was last. */
-  #large: Promise<unknown> = Promise.resolve()
+  /** Large batches are looked at here. */
+  readonly #large = new Gate(1)
   /** What is still to come of those whose order counts. */
   readonly #behind = new WeakMap<object, Promise<void>>()
 
@@ -58,12 +60,19 @@ export class RecordCheck {
     this.#bounds = bounds
   }
 
-  /** Looks at the records of a whole batch with this header, now if there is time in the turn. */
-  look(batch: Uint8Array, header: BatchHeader, rules: RecordRules): Looked | Promise<Looked> {
+  /** Looks at the records of a whole batch with this header of `party`'s, now if there is time in the turn. */
+  look(
+    batch: Uint8Array,
+    header: BatchHeader,
+    rules: RecordRules,
+    party: object,
+  ): Looked | Promise<Looked> {
     if (planted.has('trust-batch-headers')) return believed(header)
     const looked = this.#lookNow(batch, header, rules)
-    if (looked === 'in another turn') return this.#lookInAnotherTurn(batch, header, rules)
-    if (looked === 'in pieces') return this.#lookInPieces(batch, header, rules)
+    if (looked === 'in another turn') return this.#lookInAnotherTurn(batch, header, rules, party)
+    if (looked === 'in pieces') {
+      return this.#large.pass(() => this.#lookInPieces(batch, header, rules), party)
+    }
     return looked
   }
 
@@ -126,27 +135,24 @@ export class RecordCheck {
     batch: Uint8Array,
     header: BatchHeader,
     rules: RecordRules,
+    party: object,
   ): Promise<Looked> {
     await this.#nextTurn()
-    return await this.look(batch, header, rules)
+    return await this.look(batch, header, rules, party)
   }
 
-  #lookInPieces(batch: Uint8Array, header: BatchHeader, rules: RecordRules): Promise<Looked> {
-    const looked = this.#large.then(async () => {
-      const walk = new RecordWalk(header, rules, { unfitMax: this.#bounds.recordErrorsMax })
-      try {
-        const isWhole = await walkUnfolding(walk, batch, header, {
-          bytesMax: this.#bounds.unfoldedBytesMax,
-          atOnceBytesMax: 0,
-          pace: (bytes, records) => this.#pace(bytes + workPerRecord * records),
-        })
-        return { ...lookedBy(walk), isTooLarge: !isWhole }
-      } catch (error) {
-        return undecodable(walk, error)
-      }
-    })
-    this.#large = looked.catch(() => undefined)
-    return looked
+  async #lookInPieces(batch: Uint8Array, header: BatchHeader, rules: RecordRules): Promise<Looked> {
+    const walk = new RecordWalk(header, rules, { unfitMax: this.#bounds.recordErrorsMax })
+    try {
+      const isWhole = await walkUnfolding(walk, batch, header, {
+        bytesMax: this.#bounds.unfoldedBytesMax,
+        atOnceBytesMax: 0,
+        pace: (bytes, records) => this.#pace(bytes + workPerRecord * records),
+      })
+      return { ...lookedBy(walk), isTooLarge: !isWhole }
+    } catch (error) {
+      return undecodable(walk, error)
+    }
   }
 
   #pace(work: number): Promise<void> | undefined {

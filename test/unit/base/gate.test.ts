@@ -19,3 +19,19 @@ it('a gate lets so many through at a time, in their order, whether they fail or 
   assert.equal(most, 2)
   assert.equal(results.filter(({ status }) => status === 'rejected').length, 1)
 })
+
+it('a gate lets parties through by turns, however much one of them asks for', async () => {
+  const gate = new Gate(1)
+  const done: string[] = []
+  const [greedy, modest] = [{}, {}]
+  const work = (name: string) => async (): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve))
+    done.push(name)
+  }
+  const all = ['a', 'b', 'c', 'd'].map((name) => gate.pass(work(name), greedy))
+  all.push(gate.pass(work('x'), modest), gate.pass(work('y'), modest))
+  await Promise.all(all)
+  assert.deepEqual(done, ['a', 'b', 'x', 'c', 'y', 'd'])
+  await gate.pass(work('again'), greedy)
+  assert.equal(done.at(-1), 'again')
+})

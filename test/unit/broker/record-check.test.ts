@@ -21,8 +21,8 @@ class Turns {
   readonly clock = new SimClock()
   readonly check = new RecordCheck(this.clock, bounds)
 
-  look(batch: Uint8Array): Looked | Promise<Looked> {
-    return this.check.look(batch, readBatchHeader(batch), rules)
+  look(batch: Uint8Array, party: object = this): Looked | Promise<Looked> {
+    return this.check.look(batch, readBatchHeader(batch), rules, party)
   }
 
   /** How many callbacks come until it is there; what runs on other threads is waited for between them. */
@@ -81,6 +81,20 @@ describe('records', () => {
     })
     await turns.turnsUntil(Promise.all(looking))
     assert.deepEqual(done, [0, 1, 2])
+  })
+
+  it('of large batches of one peer let those of another through in between', async () => {
+    const turns = new Turns()
+    const done: string[] = []
+    const other = {}
+    const look = async (name: string, party?: object) => {
+      await turns.look(batchOf(1, 2_000_000, 'zstd'), party)
+      done.push(name)
+    }
+    const looking = ['a', 'b', 'c', 'd'].map((name) => look(name))
+    looking.push(look('of the other', other))
+    await turns.turnsUntil(Promise.all(looking))
+    assert.deepEqual(done, ['a', 'b', 'of the other', 'c', 'd'])
   })
 
   it('that are small do not wait for a large batch of somebody else', async () => {
