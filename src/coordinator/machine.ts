@@ -47,8 +47,9 @@ export interface Machine<State, Command, Change, Effect> {
   encode(change: Change): Uint8Array | undefined
   decode(bytes: Uint8Array): Change
   /** The fewest stored changes that build this state from the initial one, without what is volatile.
-   * The host writes them into a fresh log when the old one has grown long. */
-  dump(state: State): Change[]
+   * The host writes them into a fresh log when the old one has grown long, some at a time: each is made when
+   * it is asked for, of a state that does not change meanwhile. */
+  dump(state: State): Iterable<Change>
   /** Commands to decide first after a replay: unfinished effects, fresh timeouts. */
   afterReplay(state: State): readonly Command[]
 }

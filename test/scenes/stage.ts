@@ -123,7 +123,9 @@ export class Stage {
     const state = lasting(this.#state)
     const replayed = lasting(replay(this.#machine, this.#stored))
     assert.deepEqual(replayed, state, 'the stored changes build another state')
-    const dumped = this.#machine.dump(this.#state).map((change) => this.#machine.encode(change)!)
+    const dumped = [...this.#machine.dump(this.#state)].map((change) =>
+      this.#machine.encode(change)!,
+    )
     assert(dumped.every(Boolean), 'a dump holds a volatile change')
     const rebuilt = lasting(replay(this.#machine, dumped))
     assert.deepEqual(rebuilt, state, 'a dump builds another state')

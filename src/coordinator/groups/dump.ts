@@ -2,11 +2,14 @@
 import type { GroupsChange } from './changes.ts'
 import type { CommittedOffset, Group, GroupsState } from './state.ts'
 
-export function dumpGroups(state: GroupsState): GroupsChange[] {
-  return [...state.groups.values()].flatMap((group) => [
-    ...dumpMembers(group),
-    ...dumpOffsets(group),
-  ])
+/** Offsets committed in one change. */
+const offsetsMax = 1_000
+
+export function* dumpGroups(state: GroupsState): Iterable<GroupsChange> {
+  for (const group of state.groups.values()) {
+    yield* dumpMembers(group)
+    yield* dumpOffsets(group)
+  }
 }
 
 function dumpMembers(group: Group): GroupsChange[] {
@@ -33,24 +36,36 @@ function dumpMembers(group: Group): GroupsChange[] {
 }
 
 /** Committed offsets first, then each pending one in its order: the order decides who wins. */
-function dumpOffsets({ groupId, offsets }: Group): GroupsChange[] {
-  const changes: GroupsChange[] = []
-  const committed = [...offsets].flatMap(([name, partitions]) => {
-    const known = [...partitions].flatMap(([partition, each]) =>
-      each.committed === undefined ? [] : [{ partition, ...each.committed }],
-    )
-    return known.length === 0 ? [] : [{ name, partitions: known }]
-  })
-  if (committed.length > 0) changes.push({ type: 'offsets-committed', groupId, topics: committed })
+function* dumpOffsets(group: Group): Iterable<GroupsChange> {
+  yield* dumpCommitted(group)
+  const { groupId, offsets } = group
   for (const [name, partitions] of offsets) {
     for (const [partition, { pending }] of partitions) {
       for (const { producerId, producerEpoch, ...offset } of pending) {
         const topics = [
           { name, partitions: [{ partition, ...(offset satisfies CommittedOffset) }] },
         ]
-        changes.push({ type: 'offsets-pending', groupId, producerId, producerEpoch, topics })
+        yield { type: 'offsets-pending', groupId, producerId, producerEpoch, topics }
       }
     }
   }
-  return changes
+}
+
+function* dumpCommitted({ groupId, offsets }: Group): Iterable<GroupsChange> {
+  type Topic = Extract<GroupsChange, { readonly type: 'offsets-committed' }>['topics'][number]
+  let topics: Topic[] = []
+  let count = 0
+  for (const [name, partitions] of offsets) {
+    const committed = [...partitions].flatMap(([partition, each]) =>
+      each.committed === undefined ? [] : [{ partition, ...each.committed }],
+    )
+    if (committed.length === 0) continue
+    topics.push({ name, partitions: committed })
+    count += committed.length
+    if (count < offsetsMax) continue
+    yield { type: 'offsets-committed', groupId, topics }
+    topics = []
+    count = 0
+  }
+  if (count > 0) yield { type: 'offsets-committed', groupId, topics }
 }

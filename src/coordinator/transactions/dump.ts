@@ -2,8 +2,9 @@
 import { setting, type TransactionsChange } from './changes.ts'
 import type { TransactionsState } from './state.ts'
 
-export function dumpTransactions(state: TransactionsState): TransactionsChange[] {
-  const changes = [...state.transactions.values()].map(setting)
-  if (state.nextProducerId === 0) return changes
-  return [{ type: 'producer-id-allocated', producerId: state.nextProducerId - 1 }, ...changes]
+export function* dumpTransactions(state: TransactionsState): Iterable<TransactionsChange> {
+  if (state.nextProducerId > 0) {
+    yield { type: 'producer-id-allocated', producerId: state.nextProducerId - 1 }
+  }
+  for (const transaction of state.transactions.values()) yield setting(transaction)
 }

@@ -296,6 +296,27 @@ describe('committed offsets', () => {
     assert.equal(commit('b', 'x'.repeat(1_000)), ErrorCode.NONE, 'there is room again')
   })
 
+  it('are dumped some thousand at a time, however many a group has', () => {
+    const machine = groupsMachine(groupsDefaults)
+    const state = machine.initial()
+    const partitions = Array.from({ length: 10 }, (_, partition) => {
+      return { partition, offset: 1, leaderEpoch: -1, metadata: '' }
+    })
+    const topics = Array.from({ length: 250 }, (_, n) => ({ name: `t${n}`, partitions }))
+    machine.apply(state, { type: 'offsets-committed', groupId: 'g', topics })
+    const anew = machine.initial()
+    let largest = 0
+    for (const change of machine.dump(state)) {
+      machine.apply(anew, change)
+      if (change.type !== 'offsets-committed') continue
+      const count = change.topics.reduce((sum, each) => sum + each.partitions.length, 0)
+      largest = Math.max(largest, count)
+    }
+    assert.equal(largest, 1_000)
+    assert.deepEqual(anew.groups, state.groups)
+    assertCounted(anew)
+  })
+
   it('of transactions are known late for the latest ten thousand producers', () => {
     const machine = groupsMachine(groupsDefaults)
     const state = machine.initial()

@@ -59,7 +59,7 @@ export class Rehearsal<State, Command extends object, Change extends object, Eff
   /** The host dies and comes back with what was stored; half the time with a shortened log. */
   restart(shorten: boolean): void {
     if (shorten) {
-      this.#stored = this.#machine.dump(this.state).map((change) => {
+      this.#stored = [...this.#machine.dump(this.state)].map((change) => {
         const stored = this.#machine.encode(change)
         assert(stored !== undefined, 'a dump holds a volatile change')
         return stored
