@@ -52,7 +52,7 @@ const rekeying = service('shipping', {
 const partitions = Array.from({ length: 12 }, (_, partition) => ({ topic: 'payments', partition }))
 const transactionTimeoutMsMax = 5_000
 
-describe('an instance that takes over', () => {
+describe('an instance that takes over', { concurrency: true }, () => {
   it('ends transactions on a broker that takes no longer ones than the service makes', () =>
     inPlace(openPlace, async (place) => {
       await createTopicsOf(place, copying)
