@@ -77,7 +77,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'base',
   ],
 
-  'log/advice.ts': [],
+  'log/advice.ts': ['base'],
   'log/journal': ['log/advice.ts', 'records', 'io', 'base'],
   'log/segments': ['log/advice.ts', 'records', 'io', 'base'],
   'log/state': ['records', 'base'],
