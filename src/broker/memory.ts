@@ -43,6 +43,9 @@ export class MemoryPool {
   /** Of these, what was asked for as large. */
   #largeBytes = 0
   #timer: Timer | undefined
+  #isServing = false
+  /** Memory came back while the queues were served. */
+  #hasMore = false
 
   constructor({ bytesMax, patienceMs, clock }: MemoryPoolOptions) {
     this.bytesMax = bytesMax
@@ -118,9 +121,23 @@ export class MemoryPool {
     if (isLarge) this.#largeBytes += bytes
   }
 
+  /**
+   * Whoever is granted memory may give it back at once. That is heard of here and not served deeper down:
+   * the stack would grow by each one that waits.
+   */
   #serve(): void {
-    this.#serveQueue(this.#usual, false)
-    this.#serveQueue(this.#large, true)
+    this.#hasMore = true
+    if (this.#isServing) return
+    this.#isServing = true
+    try {
+      while (this.#hasMore) {
+        this.#hasMore = false
+        this.#serveQueue(this.#usual, false)
+        this.#serveQueue(this.#large, true)
+      }
+    } finally {
+      this.#isServing = false
+    }
   }
 
   #serveQueue(queue: Set<Ask>, isLarge: boolean): void {
