@@ -136,7 +136,7 @@ export const below: readonly Mutant[] = [
   {
     name: 'a fetch that reads twice at most',
     file: 'src/broker/handlers/fetch.ts',
-    text: 'const satisfied = (): boolean => reading.hasEnough(request.minBytes)',
+    text: 'const satisfied = (): boolean => reading.hasEnough(wants.minBytes)',
     instead: 'const satisfied = (): boolean => reading.hasEnough(1)',
     tests: ['test/unit/broker/waking.test.ts'],
   },

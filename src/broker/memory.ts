@@ -5,7 +5,8 @@
  * there already is counted without asking. What is large in proportion has a queue and a part of its own, so
  * that it never keeps the usual waiting. Whoever has got its memory gives it back without needing more,
  * so nothing waits in a circle; but a client may be slow to send its request or to read its answer. While
- * others wait, those that have not moved on for `patienceMs` give their memory up.
+ * others wait, those that have not moved on for `patienceMs` give their memory up; and what only waits for
+ * something to happen (a parked fetch) is called in at once.
  */
 import type { Clock, Timer } from '../io/ports.ts'
 
@@ -18,6 +19,13 @@ export interface MemoryPoolOptions {
 /** Memory that waits for a client, which can be given up with its connection. */
 export interface Kept {
   giveUp(): void
+}
+
+/** Memory of somebody who only waits, and is done as soon as others need it. */
+export interface Loan {
+  /** What comes back soon after it is called in. */
+  readonly bytes: number
+  callIn(): void
 }
 
 interface Ask {
@@ -39,6 +47,10 @@ export class MemoryPool {
   readonly #large = new Set<Ask>()
   /** When it moved on last (monotonic ms), the longest ago first. */
   readonly #kept = new Map<Kept, number>()
+  /** What can be called in, the oldest first. */
+  readonly #loans = new Set<Loan>()
+  /** What was called in and has not come back yet, in bytes. */
+  readonly #called = new Map<Loan, number>()
   #usedBytes = 0
   /** Of these, what was asked for as large. */
   #largeBytes = 0
@@ -87,6 +99,7 @@ export class MemoryPool {
     const ask: Ask = { bytes, granted }
     queue.add(ask)
     this.#watch()
+    this.#callIn()
     return () => {
       if (queue.delete(ask)) this.#serve()
     }
@@ -101,6 +114,18 @@ export class MemoryPool {
 
   release(kept: Kept): void {
     this.#kept.delete(kept)
+  }
+
+  /** It is taken already, and may be called in from now on until it is settled. */
+  lend(loan: Loan): void {
+    this.#loans.add(loan)
+    // Not here: whoever lends is in the middle of something.
+    if (this.#isWanted) queueMicrotask(() => this.#callIn())
+  }
+
+  settle(loan: Loan): void {
+    this.#loans.delete(loan)
+    this.#called.delete(loan)
   }
 
   get #isWanted(): boolean {
@@ -138,6 +163,28 @@ export class MemoryPool {
     } finally {
       this.#isServing = false
     }
+    if (this.#isWanted) this.#callIn()
+  }
+
+  /** Calls in what the first of those who wait lack, and no more. */
+  #callIn(): void {
+    let lacking = this.#lacking
+    if (lacking <= 0 || this.#loans.size === 0) return
+    for (const bytes of this.#called.values()) lacking -= bytes
+    for (const loan of this.#loans) {
+      if (lacking <= 0) return
+      const { bytes } = loan
+      this.#loans.delete(loan)
+      this.#called.set(loan, bytes)
+      lacking -= bytes
+      loan.callIn()
+    }
+  }
+
+  get #lacking(): number {
+    let bytes = 0
+    for (const [ask] of [this.#usual, this.#large]) bytes = Math.max(bytes, ask?.bytes ?? 0)
+    return bytes === 0 ? 0 : this.#usedBytes + bytes - this.bytesMax
   }
 
   #serveQueue(queue: Set<Ask>, isLarge: boolean): void {
@@ -180,6 +227,10 @@ export interface AnswerRoom {
   reserve(bytesMax: number): number | Promise<number>
   /** What the answer holds of what was reserved. */
   keep(bytes: number): void
+  /** Nothing is kept of the decoded request any more but what takes `heapBytes`. */
+  shrink(heapBytes: number): void
+  /** The request does nothing but wait from now on; `end` is called when others need what it holds. */
+  parked(end: () => void): void
 }
 
 /** What a large answer is given at least when it is its turn. */

@@ -85,20 +85,25 @@ function begin(
 ): Promise<Response> | Steps<Promise<Response>> {
   const session = sessionOf(choice)
   const reading = new Reading(choice, request, context)
+  const { minBytes, maxWaitMs } = request
+  const wants = { minBytes, maxWaitMs }
   const isShort = context.turns.isShort(session?.targets.size ?? asked.size)
   if (!isShort) {
     const targets = session === undefined ? asked.values() : targetsIn(session)
-    return addInSteps(reading, targets, request, context)
+    return addInSteps(reading, targets, wants, context)
   }
   if (session === undefined) for (const target of asked.values()) reading.add(target)
   else for (const { target } of session.targets.values()) reading.add(target)
-  return fetch(reading, request, context)
+  return fetch(reading, wants, context)
 }
+
+/** What a fetch waits for. */
+type Wants = Pick<FetchRequest, 'minBytes' | 'maxWaitMs'>
 
 function* addInSteps(
   reading: Reading,
   targets: Iterable<FetchTarget>,
-  request: FetchRequest,
+  wants: Wants,
   context: RequestContext,
 ): Steps<Promise<Response>> {
   let count = 0
@@ -106,23 +111,26 @@ function* addInSteps(
     reading.add(target)
     if (++count % stride === 0) yield stride
   }
-  return fetch(reading, request, context)
+  return fetch(reading, wants, context)
 }
 
+/** The request is not among what this holds on to: it may wait for a minute, and its topics may be many. */
 async function fetch(
   reading: Reading,
-  request: FetchRequest,
+  wants: Wants,
   { clock, config, peer, room, waiting }: RequestContext,
 ): Promise<Response> {
+  room.shrink(reading.heapBytes)
   const isFirst = room.whenFirst()
   if (isFirst !== undefined) await isFirst
   const begun = clock.monotonic()
   await reading.read(room)
-  if (reading.isShort || reading.hasEnough(request.minBytes)) return reading.response()
-  const maxWaitMs = Math.min(request.maxWaitMs, config.fetchWaitMsMax) - (clock.monotonic() - begun)
+  if (reading.isShort || reading.hasEnough(wants.minBytes)) return reading.response()
+  const maxWaitMs = Math.min(wants.maxWaitMs, config.fetchWaitMsMax) - (clock.monotonic() - begun)
   reading.letGo(room)
-  const satisfied = (): boolean => reading.hasEnough(request.minBytes)
-  await waiting.wait({ logs: reading.logs(), maxWaitMs, peer, satisfied })
+  const satisfied = (): boolean => reading.hasEnough(wants.minBytes)
+  const onBegun = room.parked.bind(room)
+  await waiting.wait({ logs: reading.logs(), maxWaitMs, peer, satisfied, onBegun })
   if (reading.hasEnough(1)) await reading.read(room)
   return reading.response()
 }

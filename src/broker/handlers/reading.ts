@@ -19,6 +19,9 @@ export const topicIdVersion = 13
 /** Partitions that are seen to between two looks at whose turn it is. */
 export const stride = 32
 
+/** What an item holds while it waits, in bytes: itself, its target, and who listens on its log. */
+const itemHeapBytes = 512
+
 /** What is answered, by topic. */
 type Answers = Map<string, { topic: string; topicId: string; partitions: PartitionResponse[] }>
 
@@ -62,6 +65,11 @@ export class Reading {
       batches: [],
       bytes: 0,
     })
+  }
+
+  /** What it holds, whatever was asked for beside its partitions. */
+  get heapBytes(): number {
+    return this.#items.length * itemHeapBytes
   }
 
   *logs(): Iterable<Partition['log']> {

@@ -17,7 +17,7 @@ import { FrameSplitter, gatherBytesFirst } from '../../protocol/frame.ts'
 import type { AnswerRoom } from '../memory.ts'
 import type { Peer } from '../peer.ts'
 import { Outbox } from './outbox.ts'
-import { Pending, type Memory } from './pending.ts'
+import { Holdings, Pending, type Memory } from './pending.ts'
 import { Watch } from './watch.ts'
 
 /** The chunks of one response, or undefined when the request gets none (a produce with acks=0). */
@@ -83,6 +83,7 @@ export class Connection implements Peer {
   readonly #splitter: FrameSplitter
   readonly #outbox: Outbox
   readonly #watch: Watch
+  readonly #holdings: Holdings
   readonly #inFlight: Pending[] = []
   readonly #goneCallbacks = new Set<() => void>()
   /** A whole frame that waits for room to be begun. */
@@ -104,6 +105,7 @@ export class Connection implements Peer {
     this.#duplex = duplex
     this.#options = options
     this.#splitter = new FrameSplitter(options.frameBytesMax)
+    this.#holdings = new Holdings(options.memory)
     this.#outbox = this.#openOutbox()
     this.#watch = this.#openWatch()
     duplex.onClose(() => this.#end())
@@ -245,7 +247,8 @@ export class Connection implements Peer {
     }
     const grantedLater = (): void => {
       granted()
-      this.#pump()
+      // Not here: it is somebody else who gives the memory back.
+      this.#schedulePump()
     }
     this.#takeBack = requests.ask(bytes, grantedLater, requests.isLarge(bytes))
     if (this.#takeBack === undefined) granted()
@@ -262,12 +265,9 @@ export class Connection implements Peer {
 
   #begin(frame: Uint8Array): void {
     const { memory, dispatch } = this.#options
-    const pending = new Pending(
-      memory,
-      frame.length,
-      this.#reservedBytes,
-      this.#inFlight.length === 0,
-    )
+    const isFirst = this.#inFlight.length === 0
+    const reserved = this.#reservedBytes
+    const pending = new Pending(memory, this.#holdings, frame.length, reserved, isFirst)
     this.#reservedBytes = 0
     memory.requests.release(this)
     this.#inFlight.push(pending)

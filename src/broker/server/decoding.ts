@@ -8,10 +8,11 @@ import {
 } from '../../protocol/frame.ts'
 import type { RequestMemory } from './connection.ts'
 
+type Counting = Pick<RequestMemory, 'decoded'>
 type Decoded = DecodedRequest | UnsupportedRequest
 
 /** @param heapBytesMax what the request may take beside its frame; beyond, `frame-too-large` */
-export function decode(frame: Uint8Array, memory: RequestMemory, heapBytesMax: number): Decoded {
+export function decode(frame: Uint8Array, memory: Counting, heapBytesMax: number): Decoded {
   const heap = { bytesMax: heapBytesMax, usedBytes: 0 }
   const decoded = decodeRequest(frame, heap)
   memory.decoded(heap.usedBytes)
@@ -21,7 +22,7 @@ export function decode(frame: Uint8Array, memory: RequestMemory, heapBytesMax: n
 /** The same in steps, each of which is counted: many requests may be in the middle of it at once. */
 export function* decodeInSteps(
   frame: Uint8Array,
-  memory: RequestMemory,
+  memory: Counting,
   heapBytesMax: number,
 ): Steps<Decoded> {
   const heap = { bytesMax: heapBytesMax, usedBytes: 0 }

@@ -122,15 +122,18 @@ function begin(
 
 type Response = ResponseInput<ApiName> | undefined
 type Handled = Response | Promise<Response>
+/** What its answer needs of a request: what it asked for is not kept while it waits. */
+type Head = Pick<DecodedRequest, 'api' | 'version' | 'correlationId'>
 
 function settle(
-  decoded: DecodedRequest,
+  { api, version, correlationId }: DecodedRequest,
   handled: Handled,
   peer: Peer,
   parts: BrokerParts,
 ): Answer | Promise<Answer> {
-  if (handled instanceof Promise) return handled.then((late) => encode(decoded, late, peer, parts))
-  return encode(decoded, handled, peer, parts)
+  const head = { api, version, correlationId }
+  if (handled instanceof Promise) return handled.then((late) => encode(head, late, peer, parts))
+  return encode(head, handled, peer, parts)
 }
 
 function afterwards(begun: Answer | Promise<Answer> | Beginning): Begun | Promise<Begun> {
@@ -146,7 +149,7 @@ function untilRoom(memory: RequestMemory): Promise<unknown> | undefined {
 }
 
 function encode(
-  { api, version, correlationId }: DecodedRequest,
+  { api, version, correlationId }: Head,
   response: Response,
   peer: Peer,
   { turns }: BrokerParts,

@@ -4,11 +4,65 @@
  * Only the first request of a connection gets room for a large answer: answers leave in order, so room
  * that a later one had could be held up by one before it that waits for room.
  */
-import { shareOf, type AnswerRoom, type MemoryPool } from '../memory.ts'
+import { shareOf, type AnswerRoom, type Loan, type MemoryPool } from '../memory.ts'
 
 export interface Memory {
   readonly requests: MemoryPool
   readonly answers: MemoryPool
+}
+
+interface Held {
+  readonly heapBytes: number
+  readonly reservedBytes: number
+}
+
+/** What holds less is not ended before its time: others get on without asking for so little. */
+const loanBytesMin = 4096
+
+/**
+ * What the requests of one connection hold together. While the first of them only waits, it holds up all of
+ * them, and all of it can be had by ending that wait.
+ */
+export class Holdings implements Loan {
+  readonly #requests: MemoryPool
+  #bytes = 0
+  #end: (() => void) | undefined
+  #isLent = false
+
+  constructor({ requests }: Memory) {
+    this.#requests = requests
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#end !== undefined) this.#lend()
+  }
+
+  /** The first one waits, until `over`. */
+  parked(end: () => void): void {
+    this.#end = end
+    this.#lend()
+  }
+
+  over(): void {
+    if (this.#isLent) this.#requests.settle(this)
+    this.#isLent = false
+    this.#end = undefined
+  }
+
+  callIn(): void {
+    this.#end?.()
+  }
+
+  #lend(): void {
+    if (this.#isLent || this.#bytes <= loanBytesMin) return
+    this.#isLent = true
+    this.#requests.lend(this)
+  }
 }
 
 export class Pending implements AnswerRoom {
@@ -17,20 +71,30 @@ export class Pending implements AnswerRoom {
   answer: Uint8Array[] | undefined
   isDone = false
   readonly #memory: Memory
-  readonly #reservedBytes: number
+  readonly #holdings: Holdings
+  #reservedBytes: number
   #heapBytes = 0
   #answerBytes = 0
   #isFirst: boolean
   #isOver = false
+  #isParked = false
   #waitsForTurn: (() => void) | undefined
   #takeBack: (() => void) | undefined
 
   /** @param reservedBytes what was taken for its frame */
-  constructor(memory: Memory, requestBytes: number, reservedBytes: number, isFirst: boolean) {
+  constructor(
+    memory: Memory,
+    holdings: Holdings,
+    requestBytes: number,
+    reservedBytes: number,
+    isFirst: boolean,
+  ) {
     this.#memory = memory
+    this.#holdings = holdings
     this.requestBytes = requestBytes
     this.#reservedBytes = reservedBytes
     this.#isFirst = isFirst
+    holdings.add(reservedBytes)
   }
 
   get answerBytes(): number {
@@ -42,6 +106,20 @@ export class Pending implements AnswerRoom {
     if (this.#isOver) return
     this.#heapBytes += heapBytes
     this.#memory.requests.take(heapBytes)
+    this.#holdings.add(heapBytes)
+  }
+
+  shrink(heapBytes: number): void {
+    if (this.#isOver) return
+    const before = this.#takeOver()
+    this.decoded(heapBytes)
+    this.#giveBack(before)
+  }
+
+  parked(end: () => void): void {
+    if (this.#isOver) return
+    this.#isParked = true
+    this.#holdings.parked(end)
   }
 
   whenFirst(): Promise<void> | undefined {
@@ -98,9 +176,23 @@ export class Pending implements AnswerRoom {
     if (this.#isOver) return
     this.#isOver = true
     this.#takeBack?.()
-    const { requests, answers } = this.#memory
-    answers.free(this.#answerBytes)
-    requests.free(this.#heapBytes)
-    requests.free(this.#reservedBytes, requests.isLarge(this.#reservedBytes))
+    if (this.#isParked) this.#holdings.over()
+    this.#memory.answers.free(this.#answerBytes)
+    this.#giveBack(this.#takeOver())
+  }
+
+  /** What the request holds, which is the caller's from now on. */
+  #takeOver(): Held {
+    const held = { heapBytes: this.#heapBytes, reservedBytes: this.#reservedBytes }
+    this.#heapBytes = 0
+    this.#reservedBytes = 0
+    this.#holdings.add(-held.heapBytes - held.reservedBytes)
+    return held
+  }
+
+  #giveBack({ heapBytes, reservedBytes }: Held): void {
+    const { requests } = this.#memory
+    requests.free(heapBytes)
+    requests.free(reservedBytes, requests.isLarge(reservedBytes))
   }
 }

@@ -4,7 +4,8 @@
  * A wait listens on its own logs only, so an append wakes the consumers of its partition and nobody else;
  * that a log is deleted is heard in the same way.
  * A group commit advances many logs in one turn: the wait looks again once, after all of them. It ends
- * when its condition holds, its time is over, its client is gone, or the broker closes.
+ * when its condition holds, its time is over, its client is gone, others need what it holds, or the broker
+ * closes.
  */
 import type { Clock } from '../../io/ports.ts'
 import type { Log } from '../../log/log.ts'
@@ -16,6 +17,8 @@ export interface Wait {
   readonly peer: Peer
   /** Looked at after an advance; must be cheap. */
   readonly satisfied: () => boolean
+  /** Called when there is a wait, with what ends it before its time. */
+  readonly onBegun?: (end: () => void) => void
 }
 
 export class WaitingRoom {
@@ -56,6 +59,7 @@ export class WaitingRoom {
       undo.push(wait.peer.onGone(end))
       const timer = this.#clock.after(wait.maxWaitMs, end)
       undo.push(() => timer.cancel())
+      wait.onBegun?.(end)
     })
   }
 
