@@ -5,6 +5,7 @@ const connection = ['test/unit/broker/connection.test.ts']
 const connections = ['test/unit/broker/connections.test.ts']
 const deadlines = ['test/unit/broker/connection-deadlines.test.ts']
 const memory = ['test/unit/broker/connection-memory.test.ts']
+const growing = ['test/unit/broker/growing-answers.test.ts']
 const clocks = ['test/unit/broker/attentive-clock.test.ts']
 const bounds = ['test/unit/broker/bounds.test.ts']
 const listeners = ['test/unit/broker/listeners.test.ts']
@@ -356,9 +357,30 @@ export const broker: readonly Mutant[] = [
   {
     name: 'work for a client that is gone ends',
     file: 'src/broker/turns.ts',
-    text: 'if (isGone) throw gone()',
-    instead: 'if (isGone && steps === undefined) throw gone()',
+    text: 'if (isGone) throw clientGone()',
+    instead: 'if (isGone && steps === undefined) throw clientGone()',
     tests: ['test/unit/broker/turns.test.ts'],
+  },
+  {
+    name: 'the topics machine is not asked on for a client that is gone',
+    file: 'src/broker/handlers/admin.ts',
+    text: 'if (isGone) throw clientGone()',
+    instead: 'if (isGone && many < 0) throw clientGone()',
+    tests: growing,
+  },
+  {
+    name: 'answerBytesMax',
+    file: 'src/broker/server/pending.ts',
+    text: 'if (hadBytes >= bytesMax) throw tooLarge(bytesMax)',
+    instead: 'if (hadBytes >= 1e9 * bytesMax) throw tooLarge(bytesMax)',
+    tests: growing,
+  },
+  {
+    name: 'an answer that waits for more room holds none',
+    file: 'src/broker/server/pending.ts',
+    text: 'if (hadBytes >= bytesMax) throw tooLarge(bytesMax)\n    this.keep(0)',
+    instead: 'if (hadBytes >= bytesMax) throw tooLarge(bytesMax)',
+    tests: growing,
   },
   {
     name: 'filtersMax',

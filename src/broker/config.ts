@@ -31,6 +31,8 @@ export interface BrokerConfig {
    * that are not in segment files yet or were written lately.
    */
   readonly memoryBytesMax: number
+  /** Memory that one answer may take while it is made, as objects and encoded: Kafka's largest frame. */
+  readonly answerBytesMax: number
   /** How long the next mebibyte of a request or an answer may take while others wait for the memory. */
   readonly memoryPatienceMs: number
   /** Connections in all; beyond, one that is idle makes room for one that comes, or that is closed. */
@@ -86,6 +88,7 @@ export const brokerDefaults: BrokerConfig = {
   frameBytesMax: frameBytesMaxDefault,
   requestHeapBytesMax: 32 * 1024 * 1024,
   memoryBytesMax: 384 * 1024 * 1024,
+  answerBytesMax: frameBytesMaxDefault,
   memoryPatienceMs: 5_000,
   connectionsMax: 4096,
   connectionsPerAddressMax: 3072,

@@ -219,7 +219,7 @@ export class MemoryPool {
   }
 }
 
-/** An answer's share of the memory, as the handler that makes it sees it. */
+/** An answer's share of the memory, as the handler that makes it sees it, and whoever runs the handler. */
 export interface AnswerRoom {
   /** Settles when every request before it on its connection has been answered; undefined when that is so. */
   whenFirst(): Promise<void> | undefined
@@ -231,7 +231,17 @@ export interface AnswerRoom {
   shrink(heapBytes: number): void
   /** The request does nothing but wait from now on; `end` is called when others need what it holds. */
   parked(end: () => void): void
+  /** Counts `bytes` more of what was reserved; throws `Outgrown` when that was all. */
+  grow(bytes: number): void
+  /**
+   * Drops what was made, and reserves more for making it again, `bytesMax` at most: whoever waits for memory
+   * holds none, so nobody waits in a circle. Throws `frame-too-large` when it had that much.
+   */
+  more(bytesMax: number): Promise<number> | number
 }
+
+/** An answer that is being made takes more than it has room for: nothing of it may be used. */
+export class Outgrown extends Error {}
 
 /** What a large answer is given at least when it is its turn. */
 const shareBytesMin = 1024 * 1024

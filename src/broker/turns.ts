@@ -81,7 +81,7 @@ export class Turns {
     try {
       for (;;) {
         await this.#turn()
-        if (isGone) throw gone()
+        if (isGone) throw clientGone()
         for (let items = 0; items < this.itemsMax;) {
           const step = steps.next()
           if (step.done === true) return { value: step.value }
@@ -126,7 +126,7 @@ function* once(items: number): Steps<void> {
   yield items
 }
 
-function gone(): HeadwaterError {
+export function clientGone(): HeadwaterError {
   return new HeadwaterError(
     'connection-lost',
     'the client left while its request was being worked on: what was not begun is left undone',

@@ -4,15 +4,25 @@ import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { Catalog } from '../serving/catalog.ts'
 import type { Partition } from '../serving/partition.ts'
-import { forward, type Handlers } from './context.ts'
+import { clientGone } from '../turns.ts'
+import { answerBytesOf } from './answer-bytes.ts'
+import { forward, type Handlers, type RequestContext } from './context.ts'
+import { slicesOf } from './pieces.ts'
 
+type DescribableResource = RequestOf<'DescribeConfigs'>['resources'][number]
+type DescribedResource = NonNullable<ResponseInput<'DescribeConfigs'>['results']>[number]
 type LogDir = NonNullable<ResponseInput<'DescribeLogDirs'>['results']>[number]
 type DescribedTopic = NonNullable<LogDir['topics']>[number]
 type DescribedPartition = NonNullable<DescribedTopic['partitions']>[number]
 
+/** What it costs the topics machine to describe a resource, beside items that are only looked up. */
+const describedItems = 48
+
 export const adminHandlers: Handlers = {
-  DescribeConfigs: (request, context) =>
-    forward(context.topics, 'DescribeConfigs', request, context),
+  *DescribeConfigs(request, context) {
+    const resources = yield* resourcesOnce(request.resources)
+    return describeConfigs({ ...request, resources }, context)
+  },
 
   AlterConfigs: (request, context) => forward(context.topics, 'AlterConfigs', request, context),
 
@@ -39,6 +49,49 @@ export const adminHandlers: Handlers = {
     const { NONE } = ErrorCode
     return { errorCode: NONE, results: [{ errorCode: NONE, logDir: directory, topics }] }
   },
+}
+
+/** The resources that a request names, each once, with all keys that it asks of them. */
+function* resourcesOnce(
+  resources: RequestOf<'DescribeConfigs'>['resources'],
+): Steps<readonly DescribableResource[]> {
+  const found = new Map<string, DescribableResource & { configurationKeys: string[] | null }>()
+  for (const { resourceType, resourceName, configurationKeys } of resources) {
+    const keys = configurationKeys ?? []
+    yield 1 / 2 + keys.length / 8
+    const id = `${resourceType} ${resourceName}`
+    const wanted = found.get(id)
+    if (wanted === undefined) {
+      const some = keys.length === 0 ? null : [...keys]
+      found.set(id, { resourceType, resourceName, configurationKeys: some })
+    } else if (keys.length === 0) wanted.configurationKeys = null
+    else for (const key of keys) wanted.configurationKeys?.push(key)
+  }
+  return [...found.values()]
+}
+
+/** The topics machine is asked in pieces, the first of them at once: others need not wait for all of it. */
+async function describeConfigs(
+  request: RequestOf<'DescribeConfigs'>,
+  context: RequestContext,
+): Promise<ResponseInput<'DescribeConfigs'>> {
+  const { peer, room, topics, turns } = context
+  const results: DescribedResource[] = []
+  let isGone = false
+  const forget = peer.onGone(() => (isGone = true))
+  try {
+    const many = Math.max(1, Math.floor(turns.itemsMax / describedItems))
+    for (const resources of slicesOf(request.resources, many)) {
+      const asked = { ...request, resources }
+      const described = await forward(topics, 'DescribeConfigs', asked, context)
+      if (isGone) throw clientGone()
+      room.grow(answerBytesOf(described.results))
+      for (const result of described.results ?? []) results.push(result)
+    }
+    return { results }
+  } finally {
+    forget()
+  }
 }
 
 function everything(catalog: Catalog): Map<string, Iterable<Partition>> {

@@ -6,6 +6,7 @@ import type { Steps } from '../../base/steps.ts'
 import { zeroUuid } from '../../base/units.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
+import { answerBytesOf } from './answer-bytes.ts'
 import { askNow, once, type Handlers, type RequestContext } from './context.ts'
 import { inPlace, knownOnly } from './known.ts'
 import { areFew, join, piecesOf, type Piece } from './pieces.ts'
@@ -18,6 +19,7 @@ const manyGroupsVersion = 8
 type CommittedTopic = NonNullable<ResponseInput<'OffsetCommit'>['topics']>[number]
 type FetchedTopic = NonNullable<ResponseInput<'OffsetFetch'>['topics']>[number]
 type AskedGroup = RequestOf<'OffsetFetch'>['groups'][number]
+type AskedTopic = NonNullable<AskedGroup['topics']>[number]
 
 export const commitsHandlers: Handlers = {
   OffsetCommit: (request, context) => {
@@ -68,13 +70,28 @@ function* fetchInPieces(
 ): Steps<ResponseInput<'OffsetFetch'> | Promise<ResponseInput<'OffsetFetch'>>> {
   const groups: AnsweredGroup[] = []
   let durable: Promise<void> | undefined
-  for (const group of asked) {
+  for (const group of yield* groupsOnce(asked)) {
     const { groupId } = group
     const fetched = yield* fetchGroup(request, group, context)
     durable = fetched.durable
     groups.push({ groupId, topics: fetched.topics })
   }
   return once(durable, answerOf(groups, context))
+}
+
+/** The groups that are asked about, each once, with all that is asked of it. */
+function* groupsOnce(asked: readonly AskedGroup[]): Steps<Iterable<AskedGroup>> {
+  if (asked.length < 2) return asked
+  const found = new Map<string, AskedGroup & { topics: AskedTopic[] | null }>()
+  for (const group of asked) {
+    const { groupId, topics } = group
+    yield 1 + (topics?.length ?? 0) / 8
+    const wanted = found.get(groupId)
+    if (wanted === undefined) found.set(groupId, { ...group, topics: topics && [...topics] })
+    else if (topics === null) wanted.topics = null
+    else for (const topic of topics) wanted.topics?.push(topic)
+  }
+  return found.values()
 }
 
 interface AnsweredGroup {
@@ -125,6 +142,7 @@ function* fetchGroup(
 ): Steps<FetchedGroup> {
   if (group.topics === null) {
     const fetched = fetchPiece(request, group, null, context)
+    context.room.grow(answerBytesOf(fetched.topics))
     yield itemsOf(fetched.topics)
     return fetched
   }
@@ -134,8 +152,10 @@ function* fetchGroup(
   for (const piece of piecesOf(group.topics, 'partitionIndexes', context.turns.itemsMax)) {
     const { named, known, strangers, fetched } = fetchNamed(request, group, piece.topics, context)
     durable = fetched.durable
+    const unknownOnes = unknownTopics(strangers)
+    context.room.grow(answerBytesOf(fetched.topics) + answerBytesOf(unknownOnes))
     join(topics, fetched.topics, 'partitions', endsOf(piece, named, known))
-    join(unknown, unknownTopics(strangers), 'partitions', endsOf(piece, named, strangers))
+    join(unknown, unknownOnes, 'partitions', endsOf(piece, named, strangers))
     yield piece.items
   }
   return { topics: unknown.length === 0 ? topics : [...topics, ...unknown], durable }

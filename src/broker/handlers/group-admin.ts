@@ -1,10 +1,11 @@
 /** Looking at groups and clearing them away. Partitions that do not exist are refused here. */
 import { ErrorCode } from '../../protocol/errors.ts'
 import type { ResponseInput } from '../../protocol/api.ts'
+import { answerBytesOf } from './answer-bytes.ts'
 import { askNow, forward, once, type Handlers } from './context.ts'
 import { inPlace, knownOnly } from './known.ts'
 import { groupOperations } from './operations.ts'
-import { join, piecesOf, slicesOf } from './pieces.ts'
+import { different, join, piecesOf, slicesOf } from './pieces.ts'
 
 type DescribedGroup = NonNullable<ResponseInput<'DescribeGroups'>['groups']>[number]
 type DeletedGroup = NonNullable<ResponseInput<'DeleteGroups'>['results']>[number]
@@ -23,11 +24,12 @@ export const groupAdminHandlers: Handlers = {
       : {}
     const groups: DescribedGroup[] = []
     let durable: Promise<void> | undefined
-    for (const groupId of request.groups) {
+    for (const groupId of yield* different(request.groups)) {
       const asked = { ...request, groups: [groupId] }
       const described = askNow(context.groups, 'DescribeGroups', asked, context)
       durable = described.durable
       for (const group of described.response.groups ?? []) {
+        context.room.grow(answerBytesOf(group))
         groups.push({ ...group, ...operations })
         yield 1 + (group.members?.length ?? 0)
       }
@@ -38,12 +40,8 @@ export const groupAdminHandlers: Handlers = {
   *DeleteGroups(request, context) {
     const results: DeletedGroup[] = []
     let durable: Promise<void> | undefined
-    const different = new Set<string>()
-    for (const name of request.groupsNames) {
-      different.add(name)
-      yield 1 / 2
-    }
-    for (const groupsNames of slicesOf([...different], context.turns.itemsMax)) {
+    const names = yield* different(request.groupsNames)
+    for (const groupsNames of slicesOf([...names], context.turns.itemsMax)) {
       const deleted = askNow(context.groups, 'DeleteGroups', { groupsNames }, context)
       durable = deleted.durable
       results.push(...(deleted.response.results ?? []))

@@ -6,6 +6,7 @@
  * between two pieces; then the later ones are answered as things are by then, as Kafka does when a second
  * request takes the place of the second half of a first.
  */
+import type { Steps } from '../../base/steps.ts'
 import type { Turns } from '../turns.ts'
 
 export interface Piece<T> {
@@ -95,6 +96,16 @@ export function join<
     } else if (isOpen) all.push({ ...answer, [list]: [...(answer[list] ?? [])] })
     else all.push(answer)
   }
+}
+
+/** What is in `items`, each once: what is named twice is answered once. */
+export function* different<T>(items: readonly T[]): Steps<ReadonlySet<T>> {
+  const found = new Set<T>()
+  for (const item of items) {
+    found.add(item)
+    yield 1 / 2
+  }
+  return found
 }
 
 /** `items` in lists of at most `itemsMax`; one list if there are none. */

@@ -26,9 +26,6 @@ type ProduceRequest = RequestOf<'Produce'>
 type TopicResponse = NonNullable<ResponseInput<'Produce'>['responses']>[number]
 type PartitionResponse = NonNullable<TopicResponse['partitionResponses']>[number]
 
-type DescribedTopic = NonNullable<ResponseInput<'DescribeProducers'>['topics']>[number]
-type DescribedPartition = NonNullable<DescribedTopic['partitions']>[number]
-
 /** From this version on clients know TRANSACTION_ABORTABLE. */
 const abortableVersion = 11
 /** What a batch costs beside items that are only looked up, and how many bytes of it cost one more. */
@@ -72,39 +69,6 @@ export const produceHandlers: Handlers = {
     }
     return once(gathering.whole(), { topics: answered })
   },
-
-  *DescribeProducers(request, { catalog }) {
-    const topics: DescribedTopic[] = []
-    for (const { name, partitionIndexes } of request.topics) {
-      const partitions: DescribedPartition[] = []
-      topics.push({ name, partitions })
-      for (const index of partitionIndexes) {
-        const described = describeProducers(catalog.partition(name, index), index)
-        partitions.push(described)
-        yield 1 + (described.activeProducers?.length ?? 0)
-      }
-    }
-    return { topics }
-  },
-}
-
-function describeProducers(
-  partition: Partition | undefined,
-  partitionIndex: number,
-): DescribedPartition {
-  if (partition === undefined) {
-    const errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    return { partitionIndex, errorCode, errorMessage: errorText(errorCode) }
-  }
-  const activeProducers = partition.log.producerStates().map((producer) => ({
-    producerId: producer.producerId,
-    producerEpoch: producer.epoch,
-    lastSequence: producer.batches.at(-1)?.lastSequence ?? -1,
-    lastTimestamp: producer.usedAt,
-    coordinatorEpoch: 0,
-    currentTxnStartOffset: producer.transactionStart,
-  }))
-  return { partitionIndex, activeProducers }
 }
 
 /** A batch of a request on its way into its partition. */

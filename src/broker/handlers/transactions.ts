@@ -5,10 +5,11 @@
 import type { Steps } from '../../base/steps.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
+import { answerBytesOf } from './answer-bytes.ts'
 import { askNow, forward, once, type Handlers, type RequestContext } from './context.ts'
 import { inPlace, knownOnly } from './known.ts'
 import { matching, patternOf } from './patterns.ts'
-import { areFew, join, piecesOf } from './pieces.ts'
+import { areFew, different, join, piecesOf } from './pieces.ts'
 
 /** From this version on TxnOffsetCommit adds its group to the transaction (KIP-890). */
 const implicitAddVersion = 5
@@ -62,11 +63,12 @@ export const transactionsHandlers: Handlers = {
   *DescribeTransactions(request, context) {
     const transactionStates: DescribedTransaction[] = []
     let durable: Promise<void> | undefined
-    for (const transactionalId of request.transactionalIds) {
+    for (const transactionalId of yield* different(request.transactionalIds)) {
       const asked = { transactionalIds: [transactionalId] }
       const described = askNow(context.transactions, 'DescribeTransactions', asked, context)
       durable = described.durable
       for (const each of described.response.transactionStates ?? []) {
+        context.room.grow(answerBytesOf(each))
         transactionStates.push(each)
         yield 1 + (each.topics ?? []).reduce((sum, { partitions }) => sum + partitions!.length, 0)
       }

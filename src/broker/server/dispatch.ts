@@ -19,6 +19,7 @@ import type { Peer } from '../peer.ts'
 import { Unfinished } from '../turns.ts'
 import type { Answer, Beginning, Begun, RequestMemory } from './connection.ts'
 import { decode, decodeInSteps } from './decoding.ts'
+import { makeGrowing, whole } from './growing.ts'
 import type { BrokerParts, Handler, Handlers } from '../handlers/context.ts'
 import { adminHandlers } from '../handlers/admin.ts'
 import { commitsHandlers } from '../handlers/commits.ts'
@@ -30,6 +31,7 @@ import { handshakeHandlers, unsupportedApiVersions } from '../handlers/handshake
 import { metadataHandlers } from '../handlers/metadata.ts'
 import { offsetsHandlers } from '../handlers/offsets.ts'
 import { produceHandlers } from '../handlers/produce.ts'
+import { producersHandlers } from '../handlers/producers.ts'
 import { topicsHandlers } from '../handlers/topics.ts'
 import { transactionsHandlers } from '../handlers/transactions.ts'
 
@@ -37,6 +39,7 @@ const handlers: Handlers = {
   ...handshakeHandlers,
   ...metadataHandlers,
   ...produceHandlers,
+  ...producersHandlers,
   ...fetchHandlers,
   ...offsetsHandlers,
   ...groupsHandlers,
@@ -58,11 +61,12 @@ const largeAnswers: ReadonlySet<ApiName> = new Set([
   'DescribeLogDirs',
   'DescribeProducers',
   'DescribeGroups',
+  'DescribeTransactions',
   'ListGroups',
   'ListTransactions',
   'OffsetFetch',
 ])
-/** What such an answer is taken to be until it is there. */
+/** What such an answer is taken to be until it is there, or has grown beyond it. */
 const largeAnswerBytes = 1024 * 1024
 
 /** Frames with fewer bytes are decoded at once: what they hold cannot take long. */
@@ -101,29 +105,37 @@ function begin(
     return settle(decoded, refuseWhenFull(api, body as never, full), peer, parts)
   }
   const context = { ...parts, peer, version, clientId, room: memory }
-  const waiting = largeAnswers.has(api) ? untilRoom(memory) : undefined
-  if (waiting !== undefined) {
-    return waiting
-      .then(async () => {
-        const handled = handler(body as never, context)
-        return isSteps(handled) ? await parts.turns.run(handled, peer) : await handled
-      })
-      .then((response) => encode(decoded, response, peer, parts))
+  const make = (): Handled | Unfinished<Handled> => {
+    const handled = handler(body as never, context)
+    return isSteps(handled) ? parts.turns.begin(handled, peer) : handled
   }
-  const handled = handler(body as never, context)
-  const response = isSteps(handled) ? parts.turns.begin(handled, peer) : handled
-  if (response instanceof Unfinished) {
-    return {
-      begun: response.end.then(({ value }) => ({ answer: settle(decoded, value, peer, parts) })),
-    }
+  if (!largeAnswers.has(api)) return conclude(decoded, make(), peer, parts)
+  const { answerBytesMax } = parts.config
+  const waiting = untilRoom(memory, answerBytesMax)
+  if (waiting === undefined) {
+    return conclude(decoded, makeGrowing(make, memory, answerBytesMax), peer, parts)
   }
-  return settle(decoded, response, peer, parts)
+  return waiting
+    .then(() => whole(makeGrowing(make, memory, answerBytesMax)))
+    .then((response) => encode(decoded, response, peer, parts))
 }
 
 type Response = ResponseInput<ApiName> | undefined
 type Handled = Response | Promise<Response>
 /** What its answer needs of a request: what it asked for is not kept while it waits. */
 type Head = Pick<DecodedRequest, 'api' | 'version' | 'correlationId'>
+
+function conclude(
+  decoded: DecodedRequest,
+  response: Handled | Unfinished<Handled>,
+  peer: Peer,
+  parts: BrokerParts,
+): Answer | Promise<Answer> | Beginning {
+  if (!(response instanceof Unfinished)) return settle(decoded, response, peer, parts)
+  return {
+    begun: response.end.then(({ value }) => ({ answer: settle(decoded, value, peer, parts) })),
+  }
+}
 
 function settle(
   { api, version, correlationId }: DecodedRequest,
@@ -140,8 +152,8 @@ function afterwards(begun: Answer | Promise<Answer> | Beginning): Begun | Promis
   return begun !== undefined && 'begun' in begun ? begun.begun : { answer: begun }
 }
 
-function untilRoom(memory: RequestMemory): Promise<unknown> | undefined {
-  const reserve = () => memory.reserve(largeAnswerBytes)
+function untilRoom(memory: RequestMemory, bytesMax: number): Promise<unknown> | undefined {
+  const reserve = () => memory.reserve(Math.min(largeAnswerBytes, bytesMax))
   const first = memory.whenFirst()
   if (first !== undefined) return first.then(reserve)
   const reserved = reserve()

@@ -4,7 +4,8 @@
  * Only the first request of a connection gets room for a large answer: answers leave in order, so room
  * that a later one had could be held up by one before it that waits for room.
  */
-import { shareOf, type AnswerRoom, type Loan, type MemoryPool } from '../memory.ts'
+import { HeadwaterError } from '../../base/errors.ts'
+import { Outgrown, shareOf, type AnswerRoom, type Loan, type MemoryPool } from '../memory.ts'
 
 export interface Memory {
   readonly requests: MemoryPool
@@ -65,6 +66,9 @@ export class Holdings implements Loan {
   }
 }
 
+/** An answer that is made again has so many times the room. Made often, it would cost more than it is. */
+const growth = 4
+
 export class Pending implements AnswerRoom {
   readonly requestBytes: number
   /** The chunks of its response; none when it gets none. */
@@ -75,6 +79,10 @@ export class Pending implements AnswerRoom {
   #reservedBytes: number
   #heapBytes = 0
   #answerBytes = 0
+  /** Whether these were asked for as large. */
+  #isLarge = false
+  /** What an answer that is being made takes of them. */
+  #madeBytes = 0
   #isFirst: boolean
   #isOver = false
   #isParked = false
@@ -131,24 +139,50 @@ export class Pending implements AnswerRoom {
     this.keep(0)
     if (this.#isOver) return 0
     const { answers } = this.#memory
-    const bytes = shareOf(answers.bytesMax - answers.usedBytes, bytesMax)
+    return this.#ask(shareOf(answers.bytesMax - answers.usedBytes, bytesMax), false)
+  }
+
+  more(bytesMax: number): Promise<number> | number {
+    const hadBytes = this.#answerBytes
+    if (hadBytes >= bytesMax) throw tooLarge(bytesMax)
+    this.keep(0)
+    // Its client has left: whatever it waits for does not come.
+    if (this.#isOver) return new Promise(() => {})
+    const bytes = Math.min(bytesMax, growth * hadBytes)
+    return this.#ask(bytes, this.#memory.answers.isLarge(bytes))
+  }
+
+  grow(bytes: number): void {
+    this.#madeBytes += bytes
+    if (this.#madeBytes > this.#answerBytes) throw new Outgrown()
+  }
+
+  #ask(bytes: number, isLarge: boolean): number | Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>()
-    this.#takeBack = answers.ask(bytes, () => {
+    const granted = (): void => {
       this.#takeBack = undefined
       this.#answerBytes = bytes
+      this.#isLarge = isLarge
+    }
+    const grantedLater = (): void => {
+      granted()
       resolve(bytes)
-    })
+    }
+    this.#takeBack = this.#memory.answers.ask(bytes, grantedLater, isLarge)
     if (this.#takeBack !== undefined) return promise
-    this.#answerBytes = bytes
+    granted()
     return bytes
   }
 
   keep(bytes: number): void {
     if (this.#isOver) return
-    const freed = this.#answerBytes - bytes
+    const { answers } = this.#memory
+    const heldBytes = this.#answerBytes
     this.#answerBytes = bytes
-    if (freed > 0) this.#memory.answers.free(freed)
-    else this.#memory.answers.take(-freed)
+    this.#madeBytes = 0
+    answers.take(bytes)
+    answers.free(heldBytes, this.#isLarge)
+    this.#isLarge = false
   }
 
   /** It has become the first of its connection. */
@@ -177,7 +211,7 @@ export class Pending implements AnswerRoom {
     this.#isOver = true
     this.#takeBack?.()
     if (this.#isParked) this.#holdings.over()
-    this.#memory.answers.free(this.#answerBytes)
+    this.#memory.answers.free(this.#answerBytes, this.#isLarge)
     this.#giveBack(this.#takeOver())
   }
 
@@ -195,4 +229,12 @@ export class Pending implements AnswerRoom {
     requests.free(heapBytes)
     requests.free(reservedBytes, requests.isLarge(reservedBytes))
   }
+}
+
+function tooLarge(bytesMax: number): HeadwaterError {
+  return new HeadwaterError(
+    'frame-too-large',
+    `the answer to its request takes more than the ${bytesMax} bytes that are allowed: ` +
+      'ask for less in one request, or raise answerBytesMax',
+  )
 }

@@ -130,3 +130,82 @@ describe('a partition that is named twice', () => {
     assert.deepEqual(codes(deleted.topics), [inPlace])
   })
 })
+
+describe('what is named twice is told once', () => {
+  const setting = (configurationKeys: readonly string[] | null) => ({
+    resourceType: 2,
+    resourceName: 't',
+    configurationKeys,
+  })
+
+  it('by DescribeConfigs, with the settings of both', async () => {
+    const ask = async (...keys: (readonly string[] | null)[]) => {
+      const { results } = await client.ask('DescribeConfigs', 4, { resources: keys.map(setting) })
+      return results.map(({ configs }) => configs.map(({ name }) => name))
+    }
+    const [one, other] = ['retention.bytes', 'retention.ms']
+    assert.deepEqual(await ask([one], [other], [one]), [[one, other]])
+    const [all] = await ask(null)
+    assert(all!.length > 30)
+    for (const keys of [
+      [[one], null],
+      [null, [one]],
+      [null, null],
+    ]) {
+      assert.deepEqual(await ask(...keys), [all])
+    }
+  })
+
+  it('by OffsetFetch, with what both ask of the group', async () => {
+    const partitions = [0, 1].map((partitionIndex) => ({ partitionIndex, committedOffset: 5 }))
+    await client.ask('OffsetCommit', 8, { groupId: 'of-two', topics: [{ name: 't', partitions }] })
+    const of = (...partitionIndexes: number[]) => [{ name: 't', partitionIndexes }]
+    const ask = async (...asked: (ReturnType<typeof of> | null)[]) => {
+      const { groups } = await client.ask('OffsetFetch', 8, {
+        groups: [
+          ...asked.map((topics) => ({ groupId: 'of-two', topics })),
+          { groupId: 'nobody', topics: null },
+        ],
+      })
+      return groups.map(({ groupId, topics }) => [
+        groupId,
+        ...topics.flatMap((topic) => topic.partitions.map(({ partitionIndex }) => partitionIndex)),
+      ])
+    }
+    const whole = [['of-two', 0, 1], ['nobody']]
+    assert.deepEqual(await ask(of(0), of(1)), whole)
+    assert.deepEqual(await ask(of(0), null), whole)
+    assert.deepEqual(await ask(null, of(0)), whole)
+    assert.deepEqual(await ask(null, null, null), whole)
+  })
+
+  it('by DescribeGroups, DescribeTransactions and DescribeProducers', async () => {
+    const { groups } = await client.ask('DescribeGroups', 5, { groups: ['a', 'b', 'a'] })
+    assert.deepEqual(
+      groups.map(({ groupId }) => groupId),
+      ['a', 'b'],
+    )
+    const { transactionStates } = await client.ask('DescribeTransactions', 0, {
+      transactionalIds: ['a', 'b', 'a'],
+    })
+    assert.deepEqual(
+      transactionStates.map(({ transactionalId }) => transactionalId),
+      ['a', 'b'],
+    )
+    const { topics } = await client.ask('DescribeProducers', 0, {
+      topics: [
+        { name: 't', partitionIndexes: [0, 7, 0] },
+        { name: 'nowhere', partitionIndexes: [0] },
+        { name: 't', partitionIndexes: [1, 0] },
+      ],
+    })
+    assert.deepEqual(codes(topics), [
+      [
+        [0, NONE],
+        [7, UNKNOWN_TOPIC_OR_PARTITION],
+        [1, NONE],
+      ],
+      [[0, UNKNOWN_TOPIC_OR_PARTITION]],
+    ])
+  })
+})
