@@ -355,6 +355,20 @@ export const broker: readonly Mutant[] = [
     tests: connection,
   },
   {
+    name: 'roundRequests',
+    file: 'src/broker/server/rounds.ts',
+    text: 'return this.#left <= 0',
+    instead: 'return this.#left <= -1e9',
+    tests: ['test/unit/broker/rounds.test.ts'],
+  },
+  {
+    name: 'parked fetches are called in',
+    file: 'src/broker/memory.ts',
+    text: 'loan.callIn()',
+    instead: '',
+    tests: ['test/unit/broker/parked-fetches.test.ts'],
+  },
+  {
     name: 'work for a client that is gone ends',
     file: 'src/broker/turns.ts',
     text: 'if (isGone) throw clientGone()',

@@ -5,7 +5,8 @@
  * handlers finish in (a parked fetch holds the answers behind it, as the protocol demands). At most
  * `requestsInFlightMax` requests and `requestBytesInFlightMax` bytes of requests and answers are held;
  * beyond that, while all connections together hold more than they may, or while the client does not read its
- * answers, nothing more is read from it. A request larger than `gatherBytesFirst` is read on when there is
+ * answers, nothing more is read from it. What is sent ahead is begun in rounds (`rounds.ts`).
+ * A request larger than `gatherBytesFirst` is read on when there is
  * room for all of it. A client that is silent, stops in the middle of a request or leaves its answers unread
  * is given up after a while. A frame that cannot
  * be understood closes this connection with a reported reason, and touches nothing else.
@@ -14,35 +15,12 @@ import type { Address } from '../../base/address.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Clock, Duplex } from '../../io/ports.ts'
 import { FrameSplitter, gatherBytesFirst } from '../../protocol/frame.ts'
-import type { AnswerRoom } from '../memory.ts'
 import type { Peer } from '../peer.ts'
+import type { Answer, Beginning, Ending, RequestMemory } from './answer.ts'
 import { Outbox } from './outbox.ts'
 import { Holdings, Pending, type Memory } from './pending.ts'
+import type { Rounds } from './rounds.ts'
 import { Watch } from './watch.ts'
-
-/** The chunks of one response, or undefined when the request gets none (a produce with acks=0). */
-export type Answer = Uint8Array[] | undefined
-
-/** A request that has begun: nothing that comes after it can overtake it any more. */
-export interface Begun {
-  readonly answer: Answer | Promise<Answer>
-}
-
-/** A request so long that it takes turns to begin it; until then nothing that comes after it begins. */
-export interface Beginning {
-  readonly begun: Promise<Begun>
-}
-
-/** The request's own end of the memory: what it becomes, and room for its answer. */
-export interface RequestMemory extends AnswerRoom {
-  decoded(heapBytes: number): void
-}
-
-/** Why a connection ended, when it was the broker that ended it. */
-export interface Ending {
-  readonly type: 'refused' | 'idle'
-  readonly reason: string
-}
 
 export interface ConnectionOptions {
   readonly frameBytesMax: number
@@ -56,6 +34,8 @@ export interface ConnectionOptions {
   readonly connectionIdleMsMax?: number | undefined
   /** What all connections share. */
   readonly memory: Memory
+  /** Who may begin what was sent ahead. */
+  readonly rounds: Rounds
   readonly clock: Clock
   /** What the listener advertises; the address the client dialled when left out. */
   readonly advertised?: Address
@@ -95,6 +75,9 @@ export class Connection implements Peer {
   #keptAtBytes = 0
   #heldBytes = 0
   #isBeginning = false
+  /** Nothing of it was under way when this came. */
+  #isFresh = false
+  #waitsForRound = false
   #paused = false
   #pumpScheduled = false
   #closed = false
@@ -178,7 +161,9 @@ export class Connection implements Peer {
     if (this.#closed) return
     this.#splitter.take(chunk)
     this.#watch.active()
+    this.#isFresh = this.#inFlight.length === 0
     this.#pump()
+    this.#isFresh = false
   }
 
   #pump(): void {
@@ -203,7 +188,7 @@ export class Connection implements Peer {
     while (this.#hasRoom()) {
       const frame = this.#waiting ?? this.#splitter.next()
       this.#waiting = frame
-      if (frame === undefined || !this.#admit(frame)) break
+      if (frame === undefined || !this.#hasTurn(frame) || !this.#admit(frame)) break
       this.#waiting = undefined
       this.#begin(frame)
       begun++
@@ -216,10 +201,26 @@ export class Connection implements Peer {
       !this.#closed &&
       !this.#outbox.isDraining &&
       !this.#isBeginning &&
+      !this.#waitsForRound &&
       this.#takeBack === undefined &&
       this.#inFlight.length < this.#options.requestsInFlightMax &&
       this.#heldBytes < this.#options.requestBytesInFlightMax
     )
+  }
+
+  /** Whether a frame may be begun in this round; the one request of who waits for its answer always is. */
+  #hasTurn(frame: Uint8Array): boolean {
+    const { rounds } = this.#options
+    if (this.#isFresh) this.#isFresh = false
+    else if (rounds.isOver) {
+      this.#waitsForRound = true
+      rounds.later(() => {
+        this.#waitsForRound = false
+        this.#pump()
+      })
+      return false
+    } else rounds.count(frame)
+    return true
   }
 
   /** Whether a whole frame may be begun: when what it holds is counted, or there is room for it. */

@@ -8,15 +8,18 @@
  */
 import { parseAddress } from '../../base/address.ts'
 import type { Duplex } from '../../io/ports.ts'
-import { Connection, type ConnectionOptions, type Ending } from './connection.ts'
+import type { Ending } from './answer.ts'
+import { Connection, type ConnectionOptions } from './connection.ts'
+import { Rounds } from './rounds.ts'
 
 export interface ConnectionsOptions extends Omit<
   ConnectionOptions,
-  'onClosed' | 'advertised' | 'connectionIdleMsMax'
+  'onClosed' | 'advertised' | 'connectionIdleMsMax' | 'rounds'
 > {
   readonly connectionsMax: number
   readonly connectionsPerAddressMax: number
   readonly connectionIdleMsMax: number
+  readonly roundRequests: number
   /** Why the system has no descriptors for more, while it has none. */
   readonly shortage: () => string | undefined
   /** The broker ended a connection, or did not take it. */
@@ -34,6 +37,7 @@ const idleMsMin = 1000
 
 export class Connections {
   readonly #options: ConnectionsOptions
+  readonly #rounds: Rounds
   readonly #all = new Set<Connection>()
   /** Those of the network, by the address they come from. */
   readonly #byAddress = new Map<string, Set<Connection>>()
@@ -41,6 +45,7 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
+    this.#rounds = new Rounds(options.clock, options.roundRequests)
   }
 
   get size(): number {
@@ -59,6 +64,7 @@ export class Connections {
     }
     const connection = new Connection(duplex, {
       ...options,
+      rounds: this.#rounds,
       ...(advertised && { advertised }),
       ...(isOurs ? {} : { connectionIdleMsMax }),
       onClosed: (closed, ending) => {

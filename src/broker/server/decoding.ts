@@ -6,7 +6,7 @@ import {
   type DecodedRequest,
   type UnsupportedRequest,
 } from '../../protocol/frame.ts'
-import type { RequestMemory } from './connection.ts'
+import type { RequestMemory } from './answer.ts'
 
 type Counting = Pick<RequestMemory, 'decoded'>
 type Decoded = DecodedRequest | UnsupportedRequest

@@ -17,7 +17,7 @@ import {
 } from '../../protocol/frame.ts'
 import type { Peer } from '../peer.ts'
 import { Unfinished } from '../turns.ts'
-import type { Answer, Beginning, Begun, RequestMemory } from './connection.ts'
+import type { Answer, Beginning, Begun, RequestMemory } from './answer.ts'
 import { decode, decodeInSteps } from './decoding.ts'
 import { makeGrowing, whole } from './growing.ts'
 import type { BrokerParts, Handler, Handlers } from '../handlers/context.ts'
@@ -66,6 +66,13 @@ const largeAnswers: ReadonlySet<ApiName> = new Set([
   'ListTransactions',
   'OffsetFetch',
 ])
+/** What an API looks at in one go, however little of it is asked for and answered. */
+const lookedAt: { readonly [N in ApiName]?: (parts: BrokerParts) => number } = {
+  ListGroups: ({ groups }) => groups.state.groups.size,
+  ListTransactions: ({ transactions }) => transactions.state.transactions.size,
+}
+/** What it takes to look at one, in items of a turn. */
+const lookItems = 1 / 16
 /** What such an answer is taken to be until it is there, or has grown beyond it. */
 const largeAnswerBytes = 1024 * 1024
 
@@ -111,7 +118,8 @@ function begin(
   }
   if (!largeAnswers.has(api)) return conclude(decoded, make(), peer, parts)
   const { answerBytesMax } = parts.config
-  const waiting = untilRoom(memory, answerBytesMax)
+  const turn = () => parts.turns.spend((lookedAt[api]?.(parts) ?? 0) * lookItems, peer)
+  const waiting = untilRoom(memory, answerBytesMax, turn)
   if (waiting === undefined) {
     return conclude(decoded, makeGrowing(make, memory, answerBytesMax), peer, parts)
   }
@@ -152,10 +160,15 @@ function afterwards(begun: Answer | Promise<Answer> | Beginning): Begun | Promis
   return begun !== undefined && 'begun' in begun ? begun.begun : { answer: begun }
 }
 
-function untilRoom(memory: RequestMemory, bytesMax: number): Promise<unknown> | undefined {
+function untilRoom(
+  memory: RequestMemory,
+  bytesMax: number,
+  turn: () => Promise<void> | undefined,
+): Promise<unknown> | undefined {
   const reserve = () => memory.reserve(Math.min(largeAnswerBytes, bytesMax))
   const first = memory.whenFirst()
-  if (first !== undefined) return first.then(reserve)
+  const ready = first === undefined ? turn() : first.then(turn)
+  if (ready !== undefined) return ready.then(reserve)
   const reserved = reserve()
   return typeof reserved === 'number' ? undefined : reserved
 }

@@ -1,7 +1,7 @@
 /** What a client may leave undone, and for how long: by a simulated clock. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Answer } from '../../../src/broker/server/connection.ts'
+import type { Answer } from '../../../src/broker/server/answer.ts'
 import { SimClock } from '../../../src/testing/sim-clock.ts'
 import { connect, frameOf, pass, settle } from './one-connection.ts'
 

@@ -1,7 +1,7 @@
 /** What connections hold together has a bound, whoever holds it, and everybody gets on. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Answer, RequestMemory } from '../../../src/broker/server/connection.ts'
+import type { Answer, RequestMemory } from '../../../src/broker/server/answer.ts'
 import { SimClock } from '../../../src/testing/sim-clock.ts'
 import { collectGarbage } from '../garbage.ts'
 import {

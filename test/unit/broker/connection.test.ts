@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { concatBytes } from '../../../src/base/bytes.ts'
 import { HeadwaterError } from '../../../src/base/errors.ts'
-import type { Answer, Begun } from '../../../src/broker/server/connection.ts'
+import type { Answer, Begun } from '../../../src/broker/server/answer.ts'
 import { connect, frameOf } from './one-connection.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -20,6 +20,7 @@ function setting(bounds: { connectionsMax?: number; connectionsPerAddressMax?: n
     connectionsMax: 4,
     connectionsPerAddressMax: 3,
     connectionIdleMsMax: 600_000,
+    roundRequests: 32,
     memory: memoryOf(1e9, clock),
     clock,
     dispatch: () => new Promise(() => {}),

@@ -1,13 +1,9 @@
 /** One connection of the broker, with a client at its other end and no broker behind it. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { MemoryPool } from '../../../src/broker/memory.ts'
-import {
-  Connection,
-  type Answer,
-  type Beginning,
-  type ConnectionOptions,
-  type RequestMemory,
-} from '../../../src/broker/server/connection.ts'
+import type { Answer, Beginning, RequestMemory } from '../../../src/broker/server/answer.ts'
+import { Connection, type ConnectionOptions } from '../../../src/broker/server/connection.ts'
+import { Rounds } from '../../../src/broker/server/rounds.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
 import type { Clock, Duplex } from '../../../src/io/ports.ts'
 import { pipe, type PipeOptions } from '../../../src/io/pipe.ts'
@@ -51,6 +47,7 @@ export function connect(
     stallMsMax: 60_000,
     requestStallMsMax: 60_000,
     memory: memoryOf(1e9),
+    rounds: new Rounds(nodeClock, 1e9),
     clock: nodeClock,
     onClosed: (_connection, ending) => closed.push(ending?.reason),
     ...options,
