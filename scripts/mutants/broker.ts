@@ -287,15 +287,15 @@ export const broker: readonly Mutant[] = [
   {
     name: 'fetchWaitMsMax',
     file: 'src/broker/handlers/fetch.ts',
-    text: 'Math.min(request.maxWaitMs, config.fetchWaitMsMax)',
-    instead: 'request.maxWaitMs + 0 * config.fetchWaitMsMax',
+    text: 'Math.min(wants.maxWaitMs, config.fetchWaitMsMax)',
+    instead: 'wants.maxWaitMs + 0 * config.fetchWaitMsMax',
     tests: bounds,
   },
   {
     name: 'fetchSessionsMax',
     file: 'src/broker/serving/fetch-sessions.ts',
-    text: 'this.#sessions.size < this.#sessionsMax && remembered',
-    instead: 'remembered',
+    text: 'this.#evict(this.#sessionsMax - 1, ',
+    instead: 'this.#evict(1e9, ',
     tests: ['test/unit/broker/fetch-sessions.test.ts'],
   },
   {

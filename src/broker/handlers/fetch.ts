@@ -110,6 +110,7 @@ function* addInSteps(
   for (const target of targets) {
     reading.add(target)
     if (++count % stride === 0) yield stride
+    if (reading.isSuperseded) break
   }
   return fetch(reading, wants, context)
 }
@@ -121,18 +122,28 @@ async function fetch(
   { clock, config, peer, room, waiting }: RequestContext,
 ): Promise<Response> {
   room.shrink(reading.heapBytes)
-  const isFirst = room.whenFirst()
-  if (isFirst !== undefined) await isFirst
-  const begun = clock.monotonic()
-  await reading.read(room)
-  if (reading.isShort || reading.hasEnough(wants.minBytes)) return reading.response()
-  const maxWaitMs = Math.min(wants.maxWaitMs, config.fetchWaitMsMax) - (clock.monotonic() - begun)
-  reading.letGo(room)
-  const satisfied = (): boolean => reading.hasEnough(wants.minBytes)
-  const onBegun = room.parked.bind(room)
-  await waiting.wait({ logs: reading.logs(), maxWaitMs, peer, satisfied, onBegun })
-  if (reading.hasEnough(1)) await reading.read(room)
-  return reading.response()
+  let end = (): void => {}
+  const forget = reading.onSuperseded(() => {
+    room.shrink(reading.heapBytes)
+    end()
+  })
+  try {
+    const isFirst = room.whenFirst()
+    if (isFirst !== undefined) await isFirst
+    const begun = clock.monotonic()
+    await reading.read(room)
+    if (reading.isShort || reading.hasEnough(wants.minBytes)) return reading.response()
+    const askedMs = Math.min(wants.maxWaitMs, config.fetchWaitMsMax)
+    const maxWaitMs = askedMs - (clock.monotonic() - begun)
+    reading.letGo(room)
+    const satisfied = (): boolean => reading.hasEnough(wants.minBytes)
+    const onBegun = (early: () => void): void => room.parked((end = early))
+    await waiting.wait({ logs: reading.logs(), maxWaitMs, peer, satisfied, onBegun })
+    if (reading.hasEnough(1)) await reading.read(room)
+    return reading.response()
+  } finally {
+    forget?.()
+  }
 }
 
 /** Tells a session what a request adds, changes and forgets. */

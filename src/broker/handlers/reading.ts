@@ -41,7 +41,7 @@ export class Reading {
   isShort = false
   #bytes = 0
   #failed = false
-  readonly #items: Item[] = []
+  #items: Item[] = []
   readonly #readCommitted: boolean
   readonly #bytesMax: number
   /** What there is room for this time. */
@@ -67,6 +67,22 @@ export class Reading {
     })
   }
 
+  /** Whether another request of its session has come: then nobody wants to know what there is. */
+  get isSuperseded(): boolean {
+    return 'session' in this.#choice && this.#choice.session.nextEpoch !== this.#choice.nextEpoch
+  }
+
+  /** Has `over` called when another request of its session comes, and holds nothing then; ended by the result. */
+  onSuperseded(over: () => void): (() => void) | undefined {
+    const drop = (): void => {
+      this.#items = []
+      over()
+    }
+    if (!this.isSuperseded) return sessionOf(this.#choice)?.onSuperseded(drop)
+    drop()
+    return undefined
+  }
+
   /** What it holds, whatever was asked for beside its partitions. */
   get heapBytes(): number {
     return this.#items.length * itemHeapBytes
@@ -79,7 +95,7 @@ export class Reading {
   /** Whether `minBytes` are there, read or not, or something is wrong with a partition. */
   hasEnough(minBytes: number): boolean {
     let bytes = 0
-    if (this.#failed || minBytes <= 0) return true
+    if (this.#failed || minBytes <= 0 || this.isSuperseded) return true
     return this.#items.some((item) => {
       if (item.partition?.log.isDeleted === true) return true
       bytes += this.#bytesThere(item)
@@ -100,6 +116,7 @@ export class Reading {
   }
 
   async read(room: AnswerRoom): Promise<void> {
+    if (this.isSuperseded) return
     const reserved = room.reserve(this.#bytesMax)
     this.#roomBytes = typeof reserved === 'number' ? reserved : await reserved
     await this.#readAll()
@@ -115,6 +132,7 @@ export class Reading {
       if (++count % stride === 0) {
         const turn = turns.spend(stride, peer)
         if (turn !== undefined) await turn
+        if (this.isSuperseded) return
       }
       item.batches = []
       item.bytes = 0

@@ -63,6 +63,52 @@ test('a session that would remember too many partitions is refused', () => {
   })
 })
 
+test('sessions that grow share what all may remember, and the one unused longest makes room', () => {
+  const sessions = new FetchSessions(nodeRandom, 10, 100)
+  const empty = open(sessions, 0)
+  const all = [open(sessions, 0), open(sessions, 0), open(sessions, 0)]
+  for (const [at, session] of all.entries()) {
+    assert.equal(sessions.choose(session.id, 1, 40).kind, 'incremental')
+    for (let partition = 0; partition < 40; partition++) session.update([target(partition)], [])
+    assert.equal(sessions.remembered, at === 0 ? 40 : 80)
+  }
+  assert.equal(sessions.choose(all[0]!.id, 2, 0).kind, 'refused')
+  assert.equal(sessions.choose(empty.id, 1, 0).kind, 'incremental', "it was in nobody's way")
+  all[1]!.update([target(0), target(40)], [target(1), target(50)])
+  assert.equal(sessions.remembered, 80, 'one came and one went')
+  assert.equal(sessions.choose(all[1]!.id, -1, 0).kind, 'none')
+  assert.equal(sessions.remembered, 40)
+})
+
+test('a session that alone outgrows what all may remember is forgotten', () => {
+  const sessions = new FetchSessions(nodeRandom, 10, 100)
+  const { id } = open(sessions, 10)
+  const session = open(sessions, 0)
+  for (let partition = 0; partition <= 100; partition++) session.update([target(partition)], [])
+  assert.deepEqual([sessions.size, sessions.remembered, session.targets.size], [0, 0, 101])
+  session.update([target(101)], [target(0)])
+  assert.equal(sessions.remembered, 0, 'what is done for it still counts no more')
+  assert.equal(sessions.choose(id, 1, 0).kind, 'refused')
+})
+
+test('a request hears when the next one of its session comes, or closes it, and only then', () => {
+  const sessions = new FetchSessions(nodeRandom, 10, 100)
+  const session = open(sessions, 1)
+  const heard: number[] = []
+  const forget = session.onSuperseded(() => heard.push(0))
+  sessions.choose(session.id, 7, 0)
+  assert.equal(heard.length, 0, 'that one was refused')
+  sessions.choose(session.id, 1, 0)
+  session.onSuperseded(() => heard.push(1))
+  forget()
+  sessions.choose(session.id, -1, 0)
+  assert.deepEqual(heard, [0, 1])
+  const another = open(sessions, 1)
+  another.onSuperseded(() => heard.push(2))()
+  sessions.choose(another.id, 1, 0)
+  assert.deepEqual(heard, [0, 1])
+})
+
 test('an unknown session is refused, and -1 closes one and reads without', () => {
   const sessions = new FetchSessions(nodeRandom, 10, 100)
   const { id } = open(sessions, 1)

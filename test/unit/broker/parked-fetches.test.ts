@@ -90,3 +90,25 @@ test('a parked fetch is answered when others need what came behind it', async ()
   await behind
   await close()
 })
+
+test('the next fetch of a session ends the one that waits, and so does its end', async () => {
+  for (const partitions of [1, 200]) {
+    const { client, another, close } = await withRoom(mebibyte, partitions)
+    const opening = { maxWaitMs: 0, sessionEpoch: 0, topics: topicOf(partitions) }
+    const { sessionId } = await client.ask('Fetch', 12, opening)
+    const waiting = { sessionId, minBytes: 1, maxWaitMs: 60_000, maxBytes: 1e6, topics: [] }
+    const first = (await another()).ask('Fetch', 12, { ...waiting, sessionEpoch: 1 })
+    await settle()
+    const second = (await another()).ask('Fetch', 12, { ...waiting, sessionEpoch: 2 })
+    const { errorCode, responses } = await first
+    assert.deepEqual([errorCode, responses], [ErrorCode.NONE, []])
+    await produceMuch(client)
+    assert.equal((await second).responses[0]!.partitions.length, 1)
+    const more = { ...waiting, minBytes: 1_000_000, sessionEpoch: 3 }
+    const third = (await another()).ask('Fetch', 12, more)
+    await settle()
+    await client.ask('Fetch', 12, { sessionId, sessionEpoch: -1, maxWaitMs: 0, topics: [] })
+    assert.deepEqual((await third).responses, [])
+    await close()
+  }
+})
