@@ -168,6 +168,20 @@ export const coordinator: readonly Mutant[] = [
     tests: ['test/unit/coordinator/topics.test.ts'],
   },
   {
+    name: 'configBytesMax',
+    file: 'src/coordinator/topics/configs.ts',
+    text: 'if (!isShort(value)) {',
+    instead: "if (!isShort(value) && value === '') {",
+    tests: ['test/unit/coordinator/topics.test.ts'],
+  },
+  {
+    name: 'refusalLengthMax',
+    file: 'src/coordinator/topics/names.ts',
+    text: 'if (errorMessage.length <= refusalLengthMax)',
+    instead: 'if (errorMessage.length <= 1e9 * refusalLengthMax)',
+    tests: ['test/unit/coordinator/topics.test.ts'],
+  },
+  {
     name: 'requestPartitionsMax',
     file: 'src/coordinator/topics/limits.ts',
     text: 'if (count <= requestPartitionsMax) return undefined',

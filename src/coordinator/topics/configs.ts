@@ -6,6 +6,8 @@
  * Values are the strings clients send; 64-bit ones may exceed what a JavaScript number holds, so ranges
  * are compared as bigints.
  */
+import { utf8Bytes } from '../../base/bytes.ts'
+import { configBytesMax } from './options.ts'
 
 /** `DescribeConfigs` numbers for types. */
 export const configTypes = {
@@ -109,10 +111,17 @@ export const brokerConfigs: ReadonlyMap<string, ConfigSpec> = new Map(
 
 /** What is wrong with `value` for this config, as a sentence; nothing when it is fine. */
 export function configFault(spec: ConfigSpec, value: string): string | undefined {
+  if (!isShort(value)) {
+    return `The value of ${spec.name} would have more than ${configBytesMax} bytes, the longest there is`
+  }
   const fault = faultOfType(spec, value.trim())
   return fault === undefined
     ? undefined
     : `Invalid value ${value} for configuration ${spec.name}: ${fault}`
+}
+
+function isShort(value: string): boolean {
+  return value.length <= configBytesMax && utf8Bytes(value).length <= configBytesMax
 }
 
 /** The items of a list config. */

@@ -4,6 +4,7 @@
  * Kafka's rules on names: 1–249 characters of `[a-zA-Z0-9._-]`, not `.` or `..`; and no two topics that
  * differ only by `.` and `_`, because metric names fold the two.
  */
+import { refusalLengthMax } from './options.ts'
 
 const topicNameCharactersMax = 249
 const internalTopics = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state'])
@@ -15,7 +16,8 @@ export interface Refusal {
 }
 
 export function refusal(errorCode: number, errorMessage: string): Refusal {
-  return { errorCode, errorMessage }
+  if (errorMessage.length <= refusalLengthMax) return { errorCode, errorMessage }
+  return { errorCode, errorMessage: `${errorMessage.slice(0, refusalLengthMax)}…` }
 }
 
 /** Why a topic cannot have this name; nothing when it can. */

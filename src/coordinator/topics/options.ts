@@ -11,3 +11,8 @@ export interface TopicsOptions {
   /** Broker settings that are fixed while it runs, for `DescribeConfigs`: name to value. */
   readonly brokerConfigs: ReadonlyMap<string, string>
 }
+
+/** Bytes of a config's value, in UTF-8: the longest string that every version of DescribeConfigs can tell. */
+export const configBytesMax = 32_767
+/** Characters of a refusal, which may repeat what it refuses; the rest is left out. */
+export const refusalLengthMax = 1_000

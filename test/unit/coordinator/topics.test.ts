@@ -7,7 +7,11 @@ import type { AnswerOf, LogPlan, TopicsCommand } from '../../../src/coordinator/
 import { configFault, topicConfigs } from '../../../src/coordinator/topics/configs.ts'
 import { logPlans } from '../../../src/coordinator/topics/state.ts'
 import { topicsMachine } from '../../../src/coordinator/topics/machine.ts'
-import type { TopicsOptions } from '../../../src/coordinator/topics/options.ts'
+import {
+  configBytesMax,
+  refusalLengthMax,
+  type TopicsOptions,
+} from '../../../src/coordinator/topics/options.ts'
 import type { ApiName, RequestOf, ResponseOf } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
 import { Rehearsal } from './rehearsal.ts'
@@ -301,4 +305,62 @@ describe('a topic config', () => {
       assert.equal(fault === undefined, isFine, fault)
     })
   }
+})
+
+describe('a list of a topic', () => {
+  const list = 'follower.replication.throttled.replicas'
+  const { NONE, INVALID_CONFIG } = ErrorCode
+
+  function withTopic() {
+    const play = new Play()
+    play.create('t', 1, 'delete')
+    return play
+  }
+
+  function change(play: Play, configOperation: number, value: string, version = 1) {
+    const configs = [{ name: list, configOperation, value }]
+    const resources = [{ resourceType: 2, resourceName: 't', configs }]
+    const request = { resources, validateOnly: false }
+    return play.call('IncrementalAlterConfigs', version, request).responses[0]!
+  }
+
+  function valueOf(play: Play): string | null {
+    const resources = [{ resourceType: 2, resourceName: 't', configurationKeys: [list] }]
+    const request = { resources, includeSynonyms: false, includeDocumentation: false }
+    return play.call('DescribeConfigs', 4, request).results[0]!.configs[0]!.value
+  }
+
+  it('grows by appending as far as every client can be told, and no further', () => {
+    const play = withTopic()
+    const longest = 'x'.repeat(configBytesMax)
+    assert.equal(change(play, 0, longest.slice(2)).errorCode, NONE)
+    assert.equal(change(play, 2, 'y').errorCode, NONE)
+    assert.equal(valueOf(play)!.length, configBytesMax)
+    const { errorCode, errorMessage } = change(play, 2, 'z')
+    assert.equal(errorCode, INVALID_CONFIG)
+    assert.match(errorMessage!, new RegExp(`${list} .*more than ${configBytesMax} bytes`))
+    assert.equal(valueOf(play)!.length, configBytesMax)
+    assert.equal(change(play, 3, 'y').errorCode, NONE, 'what is that long can be made shorter')
+  })
+
+  it('is set to nothing longer either, counted in bytes', () => {
+    const play = withTopic()
+    assert.equal(change(play, 0, 'ä'.repeat((configBytesMax - 1) / 2)).errorCode, NONE)
+    assert.equal(change(play, 0, 'ä'.repeat((configBytesMax + 1) / 2)).errorCode, INVALID_CONFIG)
+    const configs = [{ name: list, value: 'x'.repeat(configBytesMax + 1) }]
+    const topic = { name: 'u', numPartitions: 1, replicationFactor: -1, assignments: [], configs }
+    const request = { topics: [topic], timeoutMs: 0, validateOnly: false }
+    assert.equal(play.call('CreateTopics', 7, request).topics[0]!.errorCode, INVALID_CONFIG)
+  })
+
+  it('is refused in words that every version can tell, however long what they repeat', () => {
+    const play = withTopic()
+    const configs = [{ name: 'n'.repeat(configBytesMax), configOperation: 0, value: '' }]
+    const resources = [{ resourceType: 2, resourceName: 't', configs }]
+    const { responses } = play.call('IncrementalAlterConfigs', 0, {
+      resources,
+      validateOnly: false,
+    })
+    assert.equal(responses[0]!.errorMessage!.length, refusalLengthMax + 1)
+  })
 })
