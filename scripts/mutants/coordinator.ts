@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts'
 
 const scenes = ['test/scenes/scenes.test.ts']
 const groupBounds = ['test/unit/coordinator/group-bounds.test.ts']
+const due = ['test/unit/coordinator/due.test.ts']
 const offsets = 'src/coordinator/groups/offsets.ts'
 
 export const coordinator: readonly Mutant[] = [
@@ -166,6 +167,41 @@ export const coordinator: readonly Mutant[] = [
     text: 'partitionsMax: options.autoCreatePartitionsMax }',
     instead: 'partitionsMax: options.partitionsMax }',
     tests: ['test/unit/coordinator/topics.test.ts'],
+  },
+  {
+    name: 'expiredMax of transactions',
+    file: 'src/coordinator/transactions/machine.ts',
+    text: 'new Due<Transaction>(expiredMax)',
+    instead: 'new Due<Transaction>(1e9 * expiredMax)',
+    tests: due,
+  },
+  {
+    name: 'transactions that are left for the next wake ask for it',
+    file: 'src/coordinator/transactions/machine.ts',
+    text: 'wakeAt: isMore ? monotonicMs : wakeAt }',
+    instead: 'wakeAt: isMore ? wakeAt : wakeAt }',
+    tests: due,
+  },
+  {
+    name: 'expiredMax of groups',
+    file: 'src/coordinator/groups/machine.ts',
+    text: 'if (count > expiredMax && at > 0)',
+    instead: 'if (count > 1e9 * expiredMax && at > 0)',
+    tests: due,
+  },
+  {
+    name: 'groups that are left for the next wake ask for it',
+    file: 'src/coordinator/groups/machine.ts',
+    text: 'if (isMore || chosen.length < items.length) wakeAt = now',
+    instead: 'if (isMore) wakeAt = now',
+    tests: due,
+  },
+  {
+    name: 'what ran out first ends first',
+    file: 'src/coordinator/due.ts',
+    text: 'one.deadlineMs - other.deadlineMs',
+    instead: '0 * (one.deadlineMs - other.deadlineMs)',
+    tests: due,
   },
   {
     name: 'configBytesMax',

@@ -99,6 +99,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   'coordinator/answer.ts': ['coordinator/commands.ts'],
   'coordinator/machine.ts': ['coordinator/answer.ts', 'base'],
   'coordinator/stored.ts': ['protocol', 'base'],
+  'coordinator/due.ts': [],
   'coordinator/topics': [
     'coordinator/commands.ts',
     'coordinator/answer.ts',
@@ -112,6 +113,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'coordinator/answer.ts',
     'coordinator/machine.ts',
     'coordinator/stored.ts',
+    'coordinator/due.ts',
     'protocol',
     'base',
   ],
@@ -120,6 +122,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'coordinator/answer.ts',
     'coordinator/machine.ts',
     'coordinator/stored.ts',
+    'coordinator/due.ts',
     'protocol',
     'base',
   ],

@@ -21,8 +21,9 @@ import { joinGroup } from './join.ts'
 import { expireGroup, rebalanceTimeoutMs } from './rebalance.ts'
 import { applyToGroups } from './apply.ts'
 import { emptyGroupMs, type GroupsOptions } from './options.ts'
-import { initialGroups, type Group, type GroupsState } from './state.ts'
+import { blankSessions, initialGroups, type GroupsState } from './state.ts'
 import { heartbeat, leaveGroup, syncGroup } from './sync.ts'
+import { Due } from '../due.ts'
 import type { Machine } from '../machine.ts'
 import {
   commitOffsets,
@@ -88,20 +89,23 @@ function decideGroups(
   }
 }
 
-/** Lets whatever has run out in any group run out. */
+/** Lets whatever has run out in any group run out; what is too much for one decision does in the next. */
 function wake(options: GroupsOptions, state: GroupsState, now: number): GroupsDecision {
-  const due: string[] = []
-  const forgotten: GroupsChange[] = []
+  const found = new Due<string>(options.expiredMax)
   let wakeAt = Infinity
   for (const [groupId, sessions] of state.sessions) {
-    const group = state.groups.get(groupId)
-    if (group !== undefined && isForgotten(group, sessions.timers.emptyDeadlineMs, now)) {
-      forgotten.push({ type: 'group-deleted', groupId })
-      continue
-    }
-    const next = nextDeadlineMs(group, sessions)
-    if (next <= now) due.push(groupId)
+    const next = nextDeadlineMs(state.groups.get(groupId), sessions)
+    if (next <= now) found.add(groupId, next)
     else wakeAt = Math.min(wakeAt, next)
+  }
+  const { items, isMore } = found.first()
+  const chosen = fitting(options, state, items)
+  if (isMore || chosen.length < items.length) wakeAt = now
+  const due: string[] = []
+  const forgotten: GroupsChange[] = []
+  for (const groupId of chosen) {
+    if (isForgotten(state, groupId, now)) forgotten.push({ type: 'group-deleted', groupId })
+    else due.push(groupId)
   }
   const decision = inEveryGroup(options, state, now, due, (draft) => {
     if (draft.sessions.timers.emptyDeadlineMs <= now)
@@ -114,7 +118,26 @@ function wake(options: GroupsOptions, state: GroupsState, now: number): GroupsDe
   return wakeAt === Infinity ? settled : { ...settled, wakeAt }
 }
 
-function isForgotten(group: Group, emptyDeadlineMs: number, now: number): boolean {
+/** Of groups in which something ran out, those that fit into one decision, and at least the first. */
+function fitting(
+  { expiredMax }: GroupsOptions,
+  state: GroupsState,
+  groupIds: readonly string[],
+): readonly string[] {
+  let count = 0
+  for (const [at, groupId] of groupIds.entries()) {
+    const members = state.groups.get(groupId)?.members.size ?? 0
+    const issued = state.sessions.get(groupId)?.issuedIds.size ?? 0
+    count += Math.max(1, members + issued)
+    if (count > expiredMax && at > 0) return groupIds.slice(0, at)
+  }
+  return groupIds
+}
+
+function isForgotten(state: GroupsState, groupId: string, now: number): boolean {
+  const group = state.groups.get(groupId)
+  if (group === undefined) return false
+  const { emptyDeadlineMs } = (state.sessions.get(groupId) ?? blankSessions()).timers
   return emptyDeadlineMs <= now && group.members.size === 0 && group.offsets.size === 0
 }
 

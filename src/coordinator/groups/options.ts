@@ -17,6 +17,9 @@ export interface GroupsOptions {
   readonly offsetsBytesMax: number
   /** What the members of one group said about their topics is read up to so many bytes, altogether. */
   readonly subscriptionsBytesMax: number
+  /** Members, with ids issued, of groups that are gone through in one decision because something ran out;
+   * one group may have more. */
+  readonly expiredMax: number
 }
 
 /** Kafka's limits, but for `membersMax`, `protocolsMax` and `subscriptionsBytesMax`, which Kafka leaves open, and for the
@@ -31,6 +34,7 @@ export const groupsDefaults: GroupsOptions = {
   offsetMetadataLengthMax: 4_096,
   offsetsBytesMax: 128 * 1024 * 1024,
   subscriptionsBytesMax: 128 * 1024,
+  expiredMax: 500,
 }
 
 /** How long a group with neither members nor offsets is remembered. */

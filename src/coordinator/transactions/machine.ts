@@ -13,6 +13,7 @@
  */
 import type { Instant } from '../../base/instant.ts'
 import type { TransactionsCommand, TransactionsEffect } from '../commands.ts'
+import { Due } from '../due.ts'
 import type { Machine } from '../machine.ts'
 import { initProducerId } from './producer-ids.ts'
 import { describeTransactions, listTransactions } from './admin.ts'
@@ -81,7 +82,7 @@ function decideTransactions(
     case 'restart':
       return restart(options, state, now)
     case 'wake':
-      return wake(state, now)
+      return wake(options, state, now)
   }
 }
 
@@ -113,18 +114,20 @@ function timingAnew(
   return { startedMs, deadlineMs: monotonicMs + transactionalIdExpirationMs - idleMs }
 }
 
-/** Aborts what is overdue, so that its producer is fenced, and forgets ids that idled too long. */
-function wake(state: TransactionsState, now: Instant): TransactionsDecision {
+/**
+ * Aborts what is overdue, so that its producer is fenced, and forgets ids that idled too long; what is too
+ * much for one decision is done in the next.
+ */
+function wake(
+  options: TransactionsOptions,
+  state: TransactionsState,
+  now: Instant,
+): TransactionsDecision {
+  const { overdue, wakeAt } = findOverdue(options, state, now)
   const changes: TransactionsChange[] = []
   const effects: TransactionsEffect[] = []
-  let wakeAt = Infinity
-  for (const transaction of state.transactions.values()) {
+  for (const transaction of overdue) {
     const { transactionalId } = transaction
-    const { deadlineMs } = state.timings.get(transactionalId) ?? noTiming
-    if (deadlineMs > now.monotonicMs) {
-      wakeAt = Math.min(wakeAt, deadlineMs)
-      continue
-    }
     if (transaction.state === 'Ongoing') {
       const fenced = fence(transaction, now)
       changes.push(...fenced.changes)
@@ -135,4 +138,20 @@ function wake(state: TransactionsState, now: Instant): TransactionsDecision {
   }
   const decision = { changes, replies: [], effects }
   return wakeAt === Infinity ? decision : { ...decision, wakeAt }
+}
+
+function findOverdue(
+  { expiredMax }: TransactionsOptions,
+  state: TransactionsState,
+  { monotonicMs }: Instant,
+): { readonly overdue: readonly Transaction[]; readonly wakeAt: number } {
+  const due = new Due<Transaction>(expiredMax)
+  let wakeAt = Infinity
+  for (const transaction of state.transactions.values()) {
+    const { deadlineMs } = state.timings.get(transaction.transactionalId) ?? noTiming
+    if (deadlineMs <= monotonicMs) due.add(transaction, deadlineMs)
+    else wakeAt = Math.min(wakeAt, deadlineMs)
+  }
+  const { items, isMore } = due.first()
+  return { overdue: items, wakeAt: isMore ? monotonicMs : wakeAt }
 }
