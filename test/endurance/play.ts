@@ -59,15 +59,20 @@ export async function endure(o: EnduranceOptions): Promise<Endured> {
   const faults: string[] = []
   const broker = new BrokerProcess(o.directory, (how) => faults.push(`the broker ended: ${how}`))
   const peak = new Peak()
+  let last = ''
   const watching = setInterval(() => {
     const held = broker.isUp ? heldBy(broker.pid!) : undefined
-    if (held !== undefined) peak.note(held)
+    if (held !== undefined) peak.note(held, last)
   }, watchMs)
   const cast = { broker, writers: [] as Writer[], readers: [] as Reader[] }
   try {
     await enter(cast, o)
     const startsMs: number[] = []
-    const befell = await befall({ ...cast, startsMs }, o, faults)
+    const tell = (line: string): void => {
+      last = line
+      o.onTrouble?.(line)
+    }
+    const befell = await befall({ ...cast, startsMs, tell }, o, faults)
     await settle(cast)
     const socketsAtRest = heldBy(broker.pid!)?.sockets ?? 0
     faults.push(...(await faultsOf(cast.writers, broker.address.port)))
@@ -112,8 +117,8 @@ async function enter(
 
 /** One trouble after another, once every writer has written. Returns how many there were of each. */
 async function befall(
-  parts: Omit<Scene, 'draw' | 'tell'>,
-  { seed, seconds, onTrouble: tell = () => {}, onProgress }: EnduranceOptions,
+  parts: Omit<Scene, 'draw'>,
+  { seed, seconds, onProgress }: EnduranceOptions,
   faults: string[],
 ): Promise<Record<string, number>> {
   const { writers } = parts
@@ -126,7 +131,7 @@ async function befall(
   while (performance.now() < end && faults.length === 0) {
     const name = names[drawInteger(draw, 0, names.length - 1)]!
     counts[name] = (counts[name] ?? 0) + 1
-    await troubles[name]!({ ...parts, draw, tell })
+    await troubles[name]!({ ...parts, draw })
     faults.push(...writers.flatMap(({ fault }) => fault ?? []))
     onProgress?.(`${said(writers)}; ${sum(Object.values(counts))} troubles`)
     await sleep(drawInteger(draw, 0, pauseMsMax))
@@ -152,7 +157,7 @@ async function faultsOf(writers: readonly Writer[], port: number): Promise<strin
 
 function faultsHeld(peak: Peak, socketsAtRest: number): string[] {
   return [
-    ...(peak.rssMiB > rssMiBMax ? [`RSS was ${peak.rssMiB.toFixed(0)} MiB`] : []),
+    ...(peak.rssMiB > rssMiBMax ? [`RSS was ${peak.rssMiB.toFixed(0)} MiB: ${peak.during}`] : []),
     ...(peak.files > filesMax ? [`${peak.files} files were open`] : []),
     ...(socketsAtRest > socketsAtRestMax ? [`${socketsAtRest} sockets are left`] : []),
   ]

@@ -33,11 +33,16 @@ function linkOf(path: string): string {
 /** The most that was held at any time, over all lives of the broker. */
 export class Peak {
   rssMiB = 0
+  /** What befell the broker when it held that much. */
+  during = ''
   files = 0
   sockets = 0
 
-  note({ rssMiB, files, sockets }: Held): void {
-    this.rssMiB = Math.max(this.rssMiB, rssMiB)
+  note({ rssMiB, files, sockets }: Held, trouble: string): void {
+    if (rssMiB > this.rssMiB) {
+      this.rssMiB = rssMiB
+      this.during = trouble
+    }
     this.files = Math.max(this.files, files)
     this.sockets = Math.max(this.sockets, sockets)
   }
