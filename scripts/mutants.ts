@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { below } from './mutants/below.ts'
 import { broker } from './mutants/broker.ts'
 import { coordinator } from './mutants/coordinator.ts'
+import { memoryOfBroker } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { recordMutants } from './mutants/records.ts'
 
@@ -25,7 +26,7 @@ const runMsMax = 120_000
 type Fate = 'dies' | 'LIVES' | 'NOT FOUND' | 'DOES NOT RUN'
 
 const wanted = process.argv[2] ?? ''
-const mutants = [...broker, ...recordMutants, ...coordinator, ...below]
+const mutants = [...broker, ...memoryOfBroker, ...recordMutants, ...coordinator, ...below]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const tree = mkdtempSync(join(tmpdir(), 'headwater-mutants-'))
 try {

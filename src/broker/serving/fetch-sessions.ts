@@ -186,7 +186,7 @@ export class FetchSessions {
   #grow(session: FetchSession, count: number): void {
     if (this.#sessions.get(session.id) !== session) return
     this.#remembered += count
-    this.#evict(this.#sessionsMax, this.#partitionsMax)
+    this.#evict(Infinity, this.#partitionsMax)
   }
 
   #evict(sessionsMax: number, partitionsMax: number): void {
