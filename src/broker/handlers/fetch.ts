@@ -3,7 +3,8 @@
  *
  * A fetch is answered as soon as `minBytes` can be read, something is wrong with one of its partitions (its
  * topic may be deleted while it waits), or its time is over. Whole stored batches are returned, the first one
- * even when it is larger than every limit, so that a consumer always gets on. The batches are never copied here.
+ * even when it is larger than every limit, so that a consumer always gets on. Batches are sent as they are stored;
+ * only small ones are copied, together (`chunks.ts`).
  *
  * Whoever waits is woken by the bytes that came, which are counted, not read; and holds none while it waits.
  * So a fetch reads twice at most, however many group commits it waits through. Nothing is read before there

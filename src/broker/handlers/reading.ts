@@ -1,9 +1,9 @@
 /** One fetch request while it is answered: what is read for it, and what is said of each partition. */
-import { adjoined } from '../../base/bytes.ts'
 import type { Steps } from '../../base/steps.ts'
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { nextOffsetOf, readBatchHeader } from '../../records/batch.ts'
+import { chunksOf } from './chunks.ts'
 import type { RequestContext } from './context.ts'
 import type { FetchSession, FetchTarget, SessionChoice } from '../serving/fetch-sessions.ts'
 import type { AnswerRoom } from '../memory.ts'
@@ -200,7 +200,7 @@ export class Reading {
   }
 
   #take(item: Item, batches: readonly Uint8Array[]): void {
-    item.batches = batches
+    item.batches = chunksOf(batches)
     for (const batch of batches) item.bytes += batch.length
     this.#bytes += item.bytes
     const last = batches.at(-1)
@@ -261,7 +261,7 @@ export class Reading {
         log !== undefined && this.#diverges(item)
           ? log.epochEnd(target.lastFetchedEpoch)
           : undefined,
-      records: adjoined(item.batches),
+      records: item.batches,
     }
   }
 }
