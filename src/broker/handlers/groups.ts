@@ -1,7 +1,8 @@
 /** Classic groups: every rule is the groups machine's; here requests become its commands. */
 import type { ResponseInput } from '../../protocol/api.ts'
 import type { Provisional } from '../machines/machine-host.ts'
-import { askNow, callOf, forward, once, randomUuid, type Handlers } from './context.ts'
+import { askNow, callOf, forward, once, randomUuid } from './context.ts'
+import type { Handlers, RequestContext } from './context.ts'
 import { slicesOf } from './pieces.ts'
 
 type LeftMember = NonNullable<ResponseInput<'LeaveGroup'>['members']>[number]
@@ -9,13 +10,15 @@ type LeftMember = NonNullable<ResponseInput<'LeaveGroup'>['members']>[number]
 export const groupsHandlers: Handlers = {
   JoinGroup: (request, context) => {
     const memberId = randomUuid(context.random)
-    return context.groups.call((token) => ({
+    const joined = context.groups.call((token) => ({
       ...callOf('JoinGroup', token, request, context),
       memberId,
     }))
+    return holdingNothing(joined, context)
   },
 
-  SyncGroup: (request, context) => forward(context.groups, 'SyncGroup', request, context),
+  SyncGroup: (request, context) =>
+    holdingNothing(forward(context.groups, 'SyncGroup', request, context), context),
 
   Heartbeat: (request, context) => forward(context.groups, 'Heartbeat', request, context),
 
@@ -29,4 +32,10 @@ export const groupsHandlers: Handlers = {
     }
     return once(last?.durable, { ...last?.response, members })
   },
+}
+
+/** It may wait for the others for minutes; the machine has taken what it needs of the request. */
+function holdingNothing<T>(waiting: Promise<T>, { room }: RequestContext): Promise<T> {
+  room.shrink(0)
+  return waiting
 }
