@@ -10,6 +10,20 @@ const listeners = ['test/unit/broker/listeners.test.ts']
 
 export const broker: readonly Mutant[] = [
   {
+    name: 'the program of a pattern has a bound',
+    file: 'src/broker/handlers/patterns.ts',
+    text: 'compiled.programSize() > bounds.patternInstructionsMax',
+    instead: 'compiled.programSize() > Infinity + bounds.patternInstructionsMax',
+    tests: ['test/unit/broker/patterns.test.ts'],
+  },
+  {
+    name: 'a member that waits holds nothing',
+    file: 'src/broker/handlers/groups.ts',
+    text: 'room.shrink(0)',
+    instead: 'void room',
+    tests: ['test/unit/broker/parked-fetches.test.ts'],
+  },
+  {
     name: 'a listener tells its clients what it advertises',
     file: 'src/broker/server/connection.ts',
     text: 'options.advertised ?? duplex.local',

@@ -288,11 +288,18 @@ export const coordinator: readonly Mutant[] = [
     tests: scenes,
   },
   {
-    name: 'patterns that may take exponential time',
-    file: 'src/coordinator/transactions/admin.ts',
-    text: "if (/\\)[*+?{]/.test(text) || /\\\\[1-9k]/.test(text)) return 'invalid'",
-    instead: '',
-    tests: scenes,
+    name: 'what committed offsets may hold',
+    file: offsets,
+    text: 'bytes <= 0 || offsetsBytes + bytes <= offsetsBytesMax',
+    instead: 'bytes <= Infinity || offsetsBytes + bytes <= offsetsBytesMax',
+    tests: ['test/unit/coordinator/group-bounds.test.ts'],
+  },
+  {
+    name: 'what transactional ids may hold',
+    file: 'src/coordinator/transactions/producer-ids.ts',
+    text: 'bytes > options.transactionsBytesMax',
+    instead: 'bytes > Infinity * options.transactionsBytesMax',
+    tests: ['test/unit/coordinator/transaction-bounds.test.ts'],
   },
   {
     name: 'protocolsMax',

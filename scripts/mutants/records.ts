@@ -85,8 +85,8 @@ export const recordMutants: readonly Mutant[] = [
   {
     name: 'one large batch at a time',
     file: 'src/broker/serving/record-check.ts',
-    text: 'this.#large = looked.catch(() => undefined)',
-    instead: '',
+    text: 'new Gate(1)',
+    instead: 'new Gate(1_000)',
     tests: recordCheck,
   },
 ]
