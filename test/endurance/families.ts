@@ -17,6 +17,9 @@ import { java, kafkaJars, logOption } from '../../scripts/kafka/jars.ts'
 export type FamilyName = 'java' | 'librdkafka' | 'kafkajs' | 'platformatic'
 export const familyNames: readonly FamilyName[] = ['java', 'librdkafka', 'kafkajs', 'platformatic']
 
+/** Partitions of what the two JavaScript libraries write. */
+export const javascriptPartitions = 3
+
 /** A record by its number, and where it is said to be. */
 export interface Placed {
   readonly number: number
@@ -143,7 +146,7 @@ function javascriptFamily(name: 'kafkajs' | 'platformatic'): Family {
     return { file: process.execPath, args: [client, name, ...args] }
   }
   return {
-    partitions: 3,
+    partitions: javascriptPartitions,
     writer: (address, topic, rate) => run('write', address, topic, `${rate}`),
     writerLines: () => (line) => {
       const [what, ...numbers] = line.split(' ')

@@ -16,9 +16,8 @@ import {
   stringSerializers,
 } from '@platformatic/kafka'
 import kafkajs from 'kafkajs'
-import { valueOf } from './families.ts'
+import { javascriptPartitions, valueOf } from './families.ts'
 
-const partitions = 3
 const batchRecords = 5
 const retryMs = 200
 
@@ -42,7 +41,7 @@ if (what === 'write') {
 
 async function write(send: Send, rate: number): Promise<never> {
   for (let number = 0; ; number += batchRecords) {
-    const partition = (number / batchRecords) % partitions
+    const partition = (number / batchRecords) % javascriptPartitions
     const numbers = Array.from({ length: batchRecords }, (_, at) => number + at)
     try {
       const base = await send(

@@ -1,7 +1,6 @@
 /** What the broker's process holds, from outside: memory, and what its descriptors are. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-
-const mebibyte = 1024 * 1024
+import { readdirSync, readlinkSync } from 'node:fs'
+import { usageOf } from '../../bench/measure.ts'
 
 export interface Held {
   readonly rssMiB: number
@@ -12,10 +11,10 @@ export interface Held {
 /** Undefined when there is no such process any more. */
 export function heldBy(pid: number): Held | undefined {
   try {
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
+    const { rssMiB } = usageOf(pid)
     const open = readdirSync(`/proc/${pid}/fd`).map((each) => linkOf(`/proc/${pid}/fd/${each}`))
     const sockets = open.filter((link) => link.startsWith('socket:')).length
-    return { rssMiB: (pages * 4_096) / mebibyte, files: open.length - sockets, sockets }
+    return { rssMiB, files: open.length - sockets, sockets }
   } catch {
     return undefined
   }
