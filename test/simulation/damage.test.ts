@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 
 test('no damage to a file goes unseen', async () => {
   const script = new URL('../../scripts/sim.ts', import.meta.url).pathname
-  const options = ['--pass', 'damage', '--stride', '8']
+  const options = ['--pass', 'damage', '--stride', '24']
   const { stdout } = await promisify(execFile)(process.execPath, [script, ...options])
   assert.match(stdout, /^\d+ histories came out right/)
 })

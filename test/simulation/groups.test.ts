@@ -11,13 +11,13 @@ const seeds = Number(process.env['SIM_SEEDS'] ?? '1')
 
 test('instances on a bad day lose nothing, double nothing, hold nobody up and never stop', async () => {
   const passCount = 10
-  const count = 2 * seeds
+  const count = seeds
   const options = ['--pass', 'group', '--seeds', `${count}`]
   assert.equal(await simulate(...options), passCount * count)
 })
 
 test('a topology over the state of another is refused, or counts as if it had always been', async () => {
-  const count = 8 * seeds
+  const count = 4 * seeds
   assert.equal(await simulate('--pass', 'evolution', '--seeds', `${count}`), count)
 })
 

@@ -13,8 +13,8 @@ import { createTopicsOf } from '../../streams-suite/place.ts'
 import { payments } from '../../streams-suite/services.ts'
 import { Payments, Shipments } from '../../types/shop.ts'
 
-const sessionTimeoutMs = 1_500
-const records = 3_000
+const sessionTimeoutMs = 1_000
+const records = 2_000
 
 it('a function of 2 ms a record is called about once for each, in a backlog of several sessions', () =>
   inPlace(openPlace, async (place) => {
