@@ -316,6 +316,13 @@ export const below: readonly Mutant[] = [
     tests: fullDisk,
   },
   {
+    name: 'a sync that finds the disk full is final',
+    file: 'src/log/for-good.ts',
+    text: "if (!isHeadwaterError(cause, 'disk-full')) throw cause",
+    instead: "if (isHeadwaterError(cause, 'disk-full')) throw cause",
+    tests: fullDisk,
+  },
+  {
     name: 'a checkpoint that is taken while the disk is full',
     file: 'src/log/store/log-store.ts',
     text: 'if (this.#failure === undefined && this.full === undefined) {',

@@ -78,8 +78,9 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   ],
 
   'log/advice.ts': ['base'],
-  'log/journal': ['log/advice.ts', 'records', 'io', 'base'],
-  'log/segments': ['log/advice.ts', 'records', 'io', 'base'],
+  'log/for-good.ts': ['base'],
+  'log/journal': ['log/advice.ts', 'log/for-good.ts', 'records', 'io', 'base'],
+  'log/segments': ['log/advice.ts', 'log/for-good.ts', 'records', 'io', 'base'],
   'log/state': ['records', 'base'],
   'log/identity.ts': ['log/segments'],
   'log/log.ts': ['log/identity.ts', 'log/segments', 'log/state', 'records', 'base'],

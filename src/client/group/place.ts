@@ -28,20 +28,28 @@ export interface Place {
 
 /**
  * Whether a member that was fenced may take its place again: it is held by a request of its own, or it becomes
- * free within a session, since nobody sends heartbeats for it. Whoever is there keeps it, and then this is
- * false, as it is when nobody wants to know any more.
+ * free within a session, since nobody sends heartbeats for it. Several requests may come late, one after the
+ * other, so the session is that of one holder. Whoever is there keeps the place, and then this is false, as it
+ * is when nobody wants to know any more.
  */
 export async function isPlaceOurs(cluster: Cluster, place: Place): Promise<boolean> {
   const { clock, random } = cluster
-  const deadline = clock.monotonic() + place.sessionTimeoutMs + slackMs
-  for (let attempt = 1; place.isWanted() && clock.monotonic() < deadline; attempt++) {
-    if (isFreeOrOwn(await holderOf(cluster, place), place)) return true
-    await sleep(clock, backoffMs(attempt, random))
+  let heldBy: string | undefined
+  let deadline = 0
+  for (let attempt = 1; place.isWanted(); attempt++) {
+    const holder = await holderOf(cluster, place)
+    if (holder === undefined || isOwn(holder, place)) return true
+    const now = clock.monotonic()
+    if (holder.memberId !== heldBy) deadline = now + place.sessionTimeoutMs + slackMs
+    else if (now >= deadline) return false
+    heldBy = holder.memberId
+    await sleep(clock, Math.min(backoffMs(attempt, random), deadline - now))
   }
   return false
 }
 
 interface Holder {
+  readonly memberId: string
   readonly memberMetadata: Uint8Array
 }
 
@@ -59,8 +67,6 @@ async function holderOf(cluster: Cluster, place: Place): Promise<Holder | undefi
 }
 
 /** What members said is shown once the group has settled. */
-function isFreeOrOwn(holder: Holder | undefined, { isOwn }: Place): boolean {
-  if (holder === undefined) return true
-  const { memberMetadata } = holder
-  return memberMetadata.length > 0 && isOwn(decodeSubscription(memberMetadata).userData)
+function isOwn({ memberMetadata }: Holder, place: Place): boolean {
+  return memberMetadata.length > 0 && place.isOwn(decodeSubscription(memberMetadata).userData)
 }

@@ -12,6 +12,7 @@
 import type { Writer } from '../../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Clock, Disk, DiskFile } from '../../io/ports.ts'
+import { forGood } from '../for-good.ts'
 import {
   beginGroup,
   encodeJournalHeader,
@@ -183,7 +184,7 @@ export class Journal<Target> {
 
   /** Returns when every group written so far is on the device, whatever the mode. */
   async sync(): Promise<void> {
-    if (!this.#options.sync) await this.#file.sync()
+    if (!this.#options.sync) await this.#sync()
   }
 
   async close(): Promise<void> {
@@ -242,7 +243,7 @@ export class Journal<Target> {
     await this.#file.write([table, ...group.payloads], this.#sizeBytes)
     this.#sizeBytes += table.length + group.payloadBytes
     if (this.#options.sync || group.mustSync) {
-      await this.#file.sync()
+      await this.#sync()
       this.#syncedSequence = sequence
       this.#options.onSynced(this.#fileNumber, sequence)
     }
@@ -251,8 +252,12 @@ export class Journal<Target> {
     group.resolve()
   }
 
+  #sync(): Promise<void> {
+    return forGood(this.#options.directory, () => this.#file.sync())
+  }
+
   async #rotateNow(rotation: Rotation): Promise<void> {
-    if (!this.#options.sync) await this.#file.sync()
+    if (!this.#options.sync) await this.#sync()
     this.#syncedSequence = this.#nextSequence - 1
     const next = await createFile(this.#options, this.#fileNumber + 1, this.#nextSequence)
     await this.#file.close()

@@ -3,10 +3,12 @@
  *
  * What was written is synced before the file is closed, by whoever closes it: a checkpoint must not speak
  * of bytes that nobody has synced, and the system tells only those who have a file open that writing it
- * back failed. After a sync that failed no later one may succeed in its place.
+ * back failed. After a sync that failed no later one may succeed in its place, for want of room, too: some
+ * file systems find out only then that there is none, and what they had taken is gone.
  */
 import { isHeadwaterError } from '../../base/errors.ts'
 import type { Disk, DiskFile } from '../../io/ports.ts'
+import { forGood } from '../for-good.ts'
 import { damagedSegment } from './chain.ts'
 import type { OffsetIndex } from './offset-index.ts'
 import type { SegmentPool } from './pool.ts'
@@ -170,7 +172,7 @@ export class SegmentFile {
   }
 
   async #syncContents(file: DiskFile): Promise<void> {
-    await file.sync()
+    await forGood(this.#options.path, () => file.sync())
     this.#unsynced = false
   }
 
@@ -184,7 +186,10 @@ export class SegmentFile {
   async #settleNow(index: OffsetIndex): Promise<void> {
     if (!this.#dirty) return
     if (index.entryCount !== this.#indexEntriesStored) await this.#storeIndex(index)
-    if (this.#nameUnsynced) await this.#files.disk.syncDirectory(this.#options.directory)
+    const { directory } = this.#options
+    if (this.#nameUnsynced) {
+      await forGood(directory, () => this.#files.disk.syncDirectory(directory))
+    }
     this.#nameUnsynced = false
     this.#dirty = false
   }

@@ -238,7 +238,9 @@ export class BrokerMachine {
   /** Whether it is the error of one call that was to fail. */
   #isFault({ failAt }: LifePlan, error: unknown): boolean {
     if (!isHeadwaterError(error) || failAt === undefined) return false
-    if (!new Set<string>(failAt.values()).has(error.code)) return false
+    // A sync that finds no room has failed for good.
+    const codes = new Set<string>(['disk-failed', ...failAt.values()])
+    if (!codes.has(error.code)) return false
     this.failures.push(error)
     return true
   }

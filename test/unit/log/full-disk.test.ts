@@ -1,10 +1,12 @@
 /** A store with a reserve, on a disk that is full: it says so, keeps what it has, and room can be made. */
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
+import { isHeadwaterError } from '../../../src/base/errors.ts'
 import type { HeadwaterError } from '../../../src/base/errors.ts'
 import type { Log } from '../../../src/log/log.ts'
 import type { LogStore } from '../../../src/log/store/log-store.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
+import type { SimDiskCall } from '../../../src/testing/sim-disk.ts'
 import { batchOf, openStore, stored, TurningClock } from './batches.ts'
 
 const reserveBytes = 20_000
@@ -134,6 +136,36 @@ describe('a full disk', { timeout: 20_000 }, () => {
     disk.freeBytes += reserveBytes
     await until(() => store.full === undefined)
     await store.close()
+  })
+
+  test('that a sync finds first stops the store: no power cut takes what was acknowledged', async () => {
+    let stops = 0
+    for (let nth = 1; ; nth++) {
+      const failAt = new Map<number, 'disk-full'>()
+      let seen = 0
+      const onCall = (call: number, kind: SimDiskCall): void => {
+        if (kind === 'sync' && ++seen === nth) failAt.set(call, 'disk-full')
+      }
+      const disk = new SimDisk({ seed: nth, failAt, onCall })
+      const acknowledged = new Map<string, number>()
+      try {
+        const store = await open(disk)
+        for (const name of ['a', 'b']) await store.create(name)
+        for (let at = 0; at < 30; at++) {
+          const log = store.get(at % 2 === 0 ? 'a' : 'b')!
+          acknowledged.set(log.name, (await stored(log, batchOf(20))) + 20)
+        }
+      } catch (error) {
+        assert(isHeadwaterError(error), (error as Error).stack)
+        if (error.code === 'disk-failed') stops++
+      }
+      await using again = await open(disk.afterCrash({ seed: nth }))
+      for (const [name, end] of acknowledged) {
+        assert((await baseOffsetsOf(again.get(name)!)) >= end, `sync ${nth}: ${name}`)
+      }
+      if (seen < nth) break
+    }
+    assert(stops > 10, `${stops} stops`)
   })
 
   test('lets a killed store start again, and be made room in', async () => {

@@ -170,13 +170,15 @@ describe('an instance that takes over', { concurrency: true }, () => {
       await assert.rejects(first.failed, { code: 'fenced' })
     }))
 
-  it('takes its place again from a process that ended, whose request to join came late', () =>
+  it('takes its place again from a process that ended, whose requests to join came late', () =>
     inPlace(openPlace, async (place) => {
       await createTopicsOf(place, copying)
       await using cluster = await connect(place)
       await using running = await start(place, copying, { transactionTimeoutMs: 4_000 })
       await write(place, Payments, payments(0, 60))
       await running.caughtUp()
+      await joinInPlaceOf(cluster, 'gone')
+      await delay(4_500)
       await joinInPlaceOf(cluster, 'gone')
       await until('it is back', () => (running.stats().assignment?.generation ?? 0) > 1)
       await write(place, Payments, payments(60, 120))
