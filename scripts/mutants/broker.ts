@@ -290,10 +290,17 @@ export const broker: readonly Mutant[] = [
     tests: ['test/unit/broker/machine-host.test.ts'],
   },
   {
+    name: 'positions in a deleted topic are forgotten before its name is given again',
+    file: 'src/broker/serving/catalog.ts',
+    text: 'const done = this.#work.then(() => this.#run(effect)).then(after)',
+    instead: 'const done = this.#work.then(() => this.#run(effect)); void done.then(after)',
+    tests: ['test/unit/broker/deleting.test.ts'],
+  },
+  {
     name: 'positions in topics that are gone are forgotten at the start',
     file: 'src/broker/machines/coordinators.ts',
-    text: 'groups.damage === undefined) forgetGoneTopics(coordinators)',
-    instead: 'groups.damage === undefined) void 0',
+    text: 'await forgetGoneTopics(coordinators, turns)',
+    instead: 'void 0',
     tests: ['test/unit/broker/coordinators.test.ts'],
   },
   {

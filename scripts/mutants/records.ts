@@ -8,8 +8,8 @@ export const recordMutants: readonly Mutant[] = [
   {
     name: 'max.message.bytes',
     file: 'src/broker/serving/partition.ts',
-    text: 'header.sizeBytes > limits.messageBytesMax',
-    instead: 'header.sizeBytes < 0',
+    text: 'if (sizeBytes <= messageBytesMax) return undefined',
+    instead: 'if (sizeBytes >= 0) return undefined',
     tests: ['test/unit/broker/produce.test.ts'],
   },
   {

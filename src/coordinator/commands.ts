@@ -90,7 +90,7 @@ export type TopicsEffect =
   /** Make these logs, or keep those that are there. After a restart these are all there should be: any
    * other partition's log is left over from a deletion that a crash interrupted. */
   | { readonly type: 'create-logs'; readonly logs: readonly LogPlan[] }
-  /** Remove these logs if they are there, and tell the groups machine `topics-deleted`. */
+  /** Remove these logs if they are there, and tell the groups machine `topics-deleted` as often as it takes. */
   | {
       readonly type: 'delete-logs'
       readonly topics: readonly string[]
@@ -147,6 +147,12 @@ export interface CompleteTransaction {
 export interface TopicsDeleted {
   readonly type: 'topics-deleted'
   readonly token: string
+  readonly positions: readonly PositionsIn[]
+}
+
+/** Topics in which a group has committed offsets. */
+export interface PositionsIn {
+  readonly groupId: string
   readonly topics: readonly string[]
 }
 

@@ -15,6 +15,7 @@
  */
 import { crc32c } from '../base/checksum.ts'
 import { HeadwaterError } from '../base/errors.ts'
+import type { Steps } from '../base/steps.ts'
 
 export const batchHeaderBytes = 61
 
@@ -84,24 +85,42 @@ export type BatchFault = 'too-short' | 'bad-length' | 'bad-magic' | 'bad-crc' | 
 /**
  * What is wrong with the batch at `at`, or undefined. It looks at this batch only: bytes after it are
  * the caller's. `too-short` means the batch is cut off, as at the torn end of a file. Never throws.
+ * @param crc its checksum, where somebody has computed it
  */
-export function checkBatch(bytes: Uint8Array, at = 0): BatchFault | undefined {
-  const available = bytes.length - at
-  if (available < lengthPrefixBytes) return 'too-short'
-  const sizeBytes = lengthPrefixBytes + int32At(bytes, at + 8)
-  if (sizeBytes < batchHeaderBytes) return 'bad-length'
-  if (available < batchHeaderBytes) return 'too-short'
-  if (bytes[at + 16] !== 2) return 'bad-magic'
-  if (available < sizeBytes) return 'too-short'
-  if (crc32c(bytes, at + crcStart, at + sizeBytes) !== int32At(bytes, at + 17) >>> 0) {
-    return 'bad-crc'
-  }
+export function checkBatch(bytes: Uint8Array, at = 0, crc?: number): BatchFault | undefined {
+  const fault = checkFrame(bytes, at)
+  if (fault !== undefined) return fault
+  const end = at + lengthPrefixBytes + int32At(bytes, at + 8)
+  const sum = crc ?? crc32c(bytes, at + crcStart, end)
+  if (sum !== int32At(bytes, at + 17) >>> 0) return 'bad-crc'
   const lastOffsetDelta = int32At(bytes, at + 23)
   const recordCount = int32At(bytes, at + 57)
   if (recordCount < 0 || lastOffsetDelta < 0 || recordCount > lastOffsetDelta + 1) {
     return 'bad-count'
   }
   return undefined
+}
+
+/** The part of it that takes no look at every byte: whether a whole batch of version 2 can be there. */
+export function checkFrame(bytes: Uint8Array, at = 0): BatchFault | undefined {
+  const available = bytes.length - at
+  if (available < lengthPrefixBytes) return 'too-short'
+  const sizeBytes = lengthPrefixBytes + int32At(bytes, at + 8)
+  if (sizeBytes < batchHeaderBytes) return 'bad-length'
+  if (available < batchHeaderBytes) return 'too-short'
+  if (bytes[at + 16] !== 2) return 'bad-magic'
+  return available < sizeBytes ? 'too-short' : undefined
+}
+
+/** The checksum of a batch, `pieceBytes` a step. */
+export function* checksumOf(batch: Uint8Array, pieceBytes: number): Steps<number> {
+  let crc = 0
+  for (let at = crcStart; at < batch.length; at += pieceBytes) {
+    const end = Math.min(at + pieceBytes, batch.length)
+    crc = crc32c(batch, at, end, crc)
+    yield end - at
+  }
+  return crc
 }
 
 /** The whole batches in `bytes`, as views; an incomplete last one is dropped. Checksums are not looked at. */

@@ -8,6 +8,7 @@
  *     crash 2      the last two stored changes never reached the disk; all state is built anew
  */
 import assert from 'node:assert/strict'
+import { finish } from '../../src/base/steps.ts'
 import type {
   CompleteTransaction,
   MarkersWritten,
@@ -15,7 +16,7 @@ import type {
   TopicsEffect,
   TransactionsEffect,
 } from '../../src/coordinator/commands.ts'
-import { topicsWithOffsets } from '../../src/coordinator/groups/offsets.ts'
+import { positionsIn, topicsWithOffsets } from '../../src/coordinator/groups/offsets.ts'
 import type { GroupsState } from '../../src/coordinator/groups/state.ts'
 import type { TopicsState } from '../../src/coordinator/topics/state.ts'
 import type { Command, Effect, Setting, Stage } from './stage.ts'
@@ -98,7 +99,9 @@ export class Together {
   }
 
   #topicsDeleted(topics: readonly string[]): TopicsDeleted {
-    return { type: 'topics-deleted', token: this.#setting.nextToken(), topics }
+    const state = this.#groups.state as GroupsState
+    const positions = finish(positionsIn(state, new Set(topics), Infinity)).flat()
+    return { type: 'topics-deleted', token: this.#setting.nextToken(), positions }
   }
 
   #run(stage: Stage, command: Command): string[] {

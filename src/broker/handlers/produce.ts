@@ -116,12 +116,30 @@ function lookAtAll(writing: Writing): Promise<void> | undefined {
 }
 
 function lookAt(seat: Seat, context: RequestContext): Promise<void> | undefined {
-  if (seat.partition === undefined) return undefined
-  const checked = seat.partition.check(seat.records, context.version, context.clock.now())
+  const { partition, records } = seat
+  if (partition === undefined) return undefined
+  const refused = partition.refusalOfFrame(records)
+  if (refused !== undefined) {
+    seat.verdict = refused
+    return undefined
+  }
+  const sum = context.recordCheck.sum(records, context.peer)
+  return sum === undefined
+    ? lookInto(seat, partition, context)
+    : sum.then((crc) => lookInto(seat, partition, context, crc))
+}
+
+function lookInto(
+  seat: Seat,
+  partition: Partition,
+  { version, clock, peer, recordCheck }: RequestContext,
+  crc?: number,
+): Promise<void> | undefined {
+  const checked = partition.check(seat.records, version, clock.now(), crc)
   seat.verdict = checked
   if (checked.kind === 'refused') return undefined
   const { records, header, rules } = checked
-  const looked = context.recordCheck.look(records, header, rules, context.peer)
+  const looked = recordCheck.look(records, header, rules, peer)
   if (looked instanceof Promise) return looked.then((late) => void (checked.looked = late))
   checked.looked = looked
   return undefined

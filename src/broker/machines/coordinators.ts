@@ -21,7 +21,7 @@ import type {
 import type { GroupsChange } from '../../coordinator/groups/changes.ts'
 import type { GroupsState } from '../../coordinator/groups/state.ts'
 import { groupsMachine } from '../../coordinator/groups/machine.ts'
-import { topicsWithOffsets } from '../../coordinator/groups/offsets.ts'
+import { positionsIn, topicsWithOffsets } from '../../coordinator/groups/offsets.ts'
 import type { TopicsChange } from '../../coordinator/topics/changes.ts'
 import type { TopicsState } from '../../coordinator/topics/state.ts'
 import { topicsMachine } from '../../coordinator/topics/machine.ts'
@@ -78,7 +78,7 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
       autoCreatePartitionsMax: config.autoCreatePartitionsMax,
       brokerConfigs: fixedConfigs,
     }),
-    { ...shared, runEffect: (effect) => runTopicsEffect(effect, catalog, coordinators) },
+    { ...shared, runEffect: (effect) => runTopicsEffect(effect, options, coordinators) },
   )
   const groups = await MachineHost.open(groupsMachine(config.groups), {
     ...shared,
@@ -95,7 +95,9 @@ export async function openCoordinators(options: CoordinatorsOptions): Promise<Co
   await catalog.settled()
   groups.start()
   // Topics that were lost in a repair are not gone: see `stray-logs.ts`.
-  if (!topics.hasLostChanges && groups.damage === undefined) forgetGoneTopics(coordinators)
+  if (!topics.hasLostChanges && groups.damage === undefined) {
+    await forgetGoneTopics(coordinators, turns)
+  }
   transactions.start()
   return coordinators
 }
@@ -114,22 +116,36 @@ function unreadable({ message }: HeadwaterError): BrokerEvent {
 
 /** A crash may have come between the end of a topic and that of the positions in it: one made anew under
  * its name must not find them. */
-function forgetGoneTopics({ topics, groups }: Coordinators): void {
+function forgetGoneTopics({ topics, groups }: Coordinators, turns: Turns): Promise<void> {
   const known = topics.state.topics
   const gone = [...topicsWithOffsets(groups.state)].filter((name) => !known.has(name))
-  if (gone.length > 0) groups.ask((token) => ({ type: 'topics-deleted', token, topics: gone }))
+  return gone.length > 0 ? forgetPositions(groups, gone, turns) : Promise.resolve()
+}
+
+/** Positions that are forgotten in one decision. */
+const forgottenMax = 500
+
+async function forgetPositions(
+  groups: Coordinators['groups'],
+  topics: readonly string[],
+  turns: Turns,
+): Promise<void> {
+  const pieces = await turns.run(positionsIn(groups.state, new Set(topics), forgottenMax))
+  for (const positions of pieces) {
+    await groups.call((token) => ({ type: 'topics-deleted', token, positions }))
+  }
 }
 
 async function runTopicsEffect(
   effect: TopicsEffect,
-  catalog: Catalog,
+  { catalog, turns }: CoordinatorsOptions,
   { groups }: Coordinators,
 ): Promise<void> {
   // What a broker-wide setting means for topics comes as `configure-logs`.
   if (effect.type === 'configure-broker') return
-  await catalog.run(effect)
-  if (effect.type !== 'delete-logs' || groups.damage !== undefined) return
-  await groups.call((token) => ({ type: 'topics-deleted', token, topics: effect.topics }))
+  if (effect.type !== 'delete-logs' || groups.damage !== undefined) return catalog.run(effect)
+  // Before a topic is made anew under one of these names.
+  await catalog.run(effect, () => forgetPositions(groups, effect.topics, turns))
 }
 
 /** What a marker costs, and a group that is told, beside items that are only looked up. */

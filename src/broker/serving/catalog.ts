@@ -54,9 +54,12 @@ export class Catalog {
     return this.#byName.get(topic)?.partitions[index]
   }
 
-  /** Runs one effect of the topics machine that is about logs; resolves when it is done. */
-  run(effect: Exclude<TopicsEffect, { readonly type: 'configure-broker' }>): Promise<void> {
-    const done = this.#work.then(() => this.#run(effect))
+  /** Runs one effect of the topics machine that is about logs, and what belongs to it; resolves when it is done. */
+  run(
+    effect: Exclude<TopicsEffect, { readonly type: 'configure-broker' }>,
+    after = (): Promise<void> => Promise.resolve(),
+  ): Promise<void> {
+    const done = this.#work.then(() => this.#run(effect)).then(after)
     this.#work = done.catch(() => {})
     return done
   }

@@ -12,6 +12,7 @@ import type { AppendResult, Log } from '../../log/log.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import {
   checkBatch,
+  checkFrame,
   compressionOf,
   isControl,
   isTransactional,
@@ -127,23 +128,35 @@ export class Partition {
     this.#unsoundReported = true
   }
 
-  /** Checks a produced batch against every rule that needs neither its records nor another room. */
-  check(records: Uint8Array, version: number, now: number): Checked | Refused {
-    const fault = checkBatch(records)
-    if (fault !== undefined) {
-      const isFuture = fault === 'bad-magic' && records[16]! > 2
-      const errorCode = isFuture ? ErrorCode.CORRUPT_MESSAGE : faultCodes[fault]
-      const message = `the record batch is unsound: ${fault}`
-      return { kind: 'refused', errorCode, message, seen: fault === 'bad-count' }
-    }
-    const header = readBatchHeader(records)
-    if (header.sizeBytes !== records.length) {
+  /** What is wrong with a produced batch at first sight: what is too large is not looked at any further. */
+  refusalOfFrame(records: Uint8Array): Refused | undefined {
+    const fault = checkFrame(records)
+    if (fault !== undefined) return unsound(fault, records)
+    const { sizeBytes } = readBatchHeader(records)
+    if (sizeBytes !== records.length) {
       return refuse(
         ErrorCode.INVALID_RECORD,
         'a produce request holds one record batch a partition',
       )
     }
-    const refused = this.#headerRefusal(header, version)
+    const { messageBytesMax } = this.#limits
+    if (sizeBytes <= messageBytesMax) return undefined
+    return refuse(
+      ErrorCode.MESSAGE_TOO_LARGE,
+      `the batch has ${sizeBytes} bytes, more than max.message.bytes=${messageBytesMax}`,
+    )
+  }
+
+  /**
+   * Checks a produced batch, whose frame is right, against every rule that needs neither its records nor
+   * another room.
+   * @param crc its checksum, where somebody has computed it
+   */
+  check(records: Uint8Array, version: number, now: number, crc?: number): Checked | Refused {
+    const fault = checkBatch(records, 0, crc)
+    if (fault !== undefined) return unsound(fault, records)
+    const header = readBatchHeader(records)
+    const refused = headerRefusal(header, version)
     return refused ?? { kind: 'checked', records, header, rules: this.#rulesFor(header, now) }
   }
 
@@ -179,38 +192,6 @@ export class Partition {
     }
   }
 
-  #headerRefusal(header: BatchHeader, version: number): Refused | undefined {
-    const limits = this.#limits
-    if (header.sizeBytes > limits.messageBytesMax) {
-      return refuse(
-        ErrorCode.MESSAGE_TOO_LARGE,
-        `the batch has ${header.sizeBytes} bytes, more than max.message.bytes=${limits.messageBytesMax}`,
-      )
-    }
-    if (isControl(header.attributes)) {
-      return judge(ErrorCode.INVALID_RECORD, 'only the broker writes control batches')
-    }
-    if (
-      (header.attributes & 0x07) > 4 ||
-      (compressionOf(header.attributes) === 'zstd' && version < 7)
-    ) {
-      return refuse(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, 'zstd needs version 7 of Produce')
-    }
-    if (header.recordCount !== header.lastOffsetDelta + 1) {
-      return judge(ErrorCode.INVALID_RECORD, 'a produced batch has a record for every offset')
-    }
-    if (header.producerId >= 0 && (header.baseSequence < 0 || header.producerEpoch < 0)) {
-      return judge(
-        ErrorCode.INVALID_RECORD,
-        'a batch with a producer id needs an epoch and a sequence',
-      )
-    }
-    if (isLogAppendTime(header.attributes)) {
-      return judge(ErrorCode.INVALID_TIMESTAMP, 'only the broker gives records the time of append')
-    }
-    return undefined
-  }
-
   /** KIP-890: what is plain does not mix with what is open, and a new producer begins at its beginning. */
   #producerRefusal(header: BatchHeader, version: number): Refused | undefined {
     if (header.producerId < 0) return undefined
@@ -236,6 +217,38 @@ export class Partition {
       compressionOf(attributes) === 'none' ? Infinity : this.#limits.unfoldedRecordBytesMax
     return { keyed: compacted, oldest, newest, recordBytesMax }
   }
+}
+
+function unsound(fault: BatchFault, records: Uint8Array): Refused {
+  const isFuture = fault === 'bad-magic' && records[16]! > 2
+  const errorCode = isFuture ? ErrorCode.CORRUPT_MESSAGE : faultCodes[fault]
+  const message = `the record batch is unsound: ${fault}`
+  return { kind: 'refused', errorCode, message, seen: fault === 'bad-count' }
+}
+
+function headerRefusal(header: BatchHeader, version: number): Refused | undefined {
+  if (isControl(header.attributes)) {
+    return judge(ErrorCode.INVALID_RECORD, 'only the broker writes control batches')
+  }
+  if (
+    (header.attributes & 0x07) > 4 ||
+    (compressionOf(header.attributes) === 'zstd' && version < 7)
+  ) {
+    return refuse(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, 'zstd needs version 7 of Produce')
+  }
+  if (header.recordCount !== header.lastOffsetDelta + 1) {
+    return judge(ErrorCode.INVALID_RECORD, 'a produced batch has a record for every offset')
+  }
+  if (header.producerId >= 0 && (header.baseSequence < 0 || header.producerEpoch < 0)) {
+    return judge(
+      ErrorCode.INVALID_RECORD,
+      'a batch with a producer id needs an epoch and a sequence',
+    )
+  }
+  if (isLogAppendTime(header.attributes)) {
+    return judge(ErrorCode.INVALID_TIMESTAMP, 'only the broker gives records the time of append')
+  }
+  return undefined
 }
 
 /** As in Kafka a batch with a time that is not allowed is refused for that, whatever else is at fault. */

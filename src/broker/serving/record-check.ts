@@ -13,7 +13,12 @@ import { isHeadwaterError } from '../../base/errors.ts'
 import { Gate } from '../../base/gate.ts'
 import { planted } from '../../base/planted.ts'
 import type { Clock } from '../../io/ports.ts'
-import { batchHeaderBytes, compressionOf, type BatchHeader } from '../../records/batch.ts'
+import {
+  batchHeaderBytes,
+  checksumOf,
+  compressionOf,
+  type BatchHeader,
+} from '../../records/batch.ts'
 import { unfoldUpTo } from '../../records/unfold.ts'
 import { walkUnfolding } from '../../records/walk-unfolding.ts'
 import { RecordWalk, type RecordRules } from '../../records/walk.ts'
@@ -24,6 +29,8 @@ const turnWorkMax = 8 * 1024 * 1024
 const workPerRecord = 64
 /** What a byte costs that is unfolded first. */
 const workPerUnfoldedByte = 3
+/** A batch of more bytes is summed up in such pieces. */
+const summedAtOnceMax = 2 * 1024 * 1024
 /** What a compressed batch may unfold to within a turn. */
 const atOnceBytesMax = 1024 * 1024
 
@@ -58,6 +65,19 @@ export class RecordCheck {
   constructor(clock: Clock, bounds: RecordCheckBounds) {
     this.#clock = clock
     this.#bounds = bounds
+  }
+
+  /** The checksum of a batch that is too large for it to be computed in one go; undefined of others. */
+  sum(batch: Uint8Array, party: object): Promise<number> | undefined {
+    if (batch.length <= summedAtOnceMax) return undefined
+    return this.#large.pass(async () => {
+      const steps = checksumOf(batch, summedAtOnceMax)
+      for (;;) {
+        const step = steps.next()
+        if (step.done === true) return step.value
+        await this.#pace(step.value)
+      }
+    }, party)
   }
 
   /** Looks at the records of a whole batch with this header of `party`'s, now if there is time in the turn. */

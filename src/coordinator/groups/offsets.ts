@@ -10,9 +10,10 @@
  * whichever is decided first.
  */
 import type { RequestOf, ResponseOf } from '../../protocol/api.ts'
+import type { Steps } from '../../base/steps.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { answer, onlyAnswer } from '../answer.ts'
-import type { Call, CompleteTransaction, TopicsDeleted } from '../commands.ts'
+import type { Call, CompleteTransaction, PositionsIn, TopicsDeleted } from '../commands.ts'
 import type { GroupsChange, GroupsDecision } from './changes.ts'
 import type { GroupsOptions } from './options.ts'
 import { memberFault } from './join.ts'
@@ -147,18 +148,43 @@ export function deleteOffsets(
 }
 
 export function forgetTopics(state: GroupsState, command: TopicsDeleted): GroupsDecision {
-  const gone = new Set(command.topics)
   const changes: GroupsChange[] = []
-  for (const { groupId, offsets } of state.groups.values()) {
-    // The fewer of the two: not every group for every topic.
-    const names = offsets.size < gone.size ? offsets.keys().filter((name) => gone.has(name)) : gone
-    const topics = [...names].flatMap((name) => {
-      const partitions = offsets.get(name)
+  for (const { groupId, topics: names } of command.positions) {
+    const topics = names.flatMap((name) => {
+      const partitions = state.groups.get(groupId)?.offsets.get(name)
       return partitions === undefined ? [] : [{ name, partitions: [...partitions.keys()] }]
     })
     if (topics.length > 0) changes.push({ type: 'offsets-deleted', groupId, topics })
   }
   return { changes, replies: [answer(command, undefined)], effects: [] }
+}
+
+/** Where which groups have positions in these topics, in pieces of so many positions or a few more. */
+export function* positionsIn(
+  state: GroupsState,
+  gone: ReadonlySet<string>,
+  positionsMax: number,
+): Steps<readonly (readonly PositionsIn[])[]> {
+  const pieces: PositionsIn[][] = [[]]
+  let count = 0
+  for (const [groupId, { offsets }] of state.groups) {
+    // The fewer of the two: not every group for every topic.
+    const isWide = offsets.size < gone.size
+    let topics: string[] = []
+    for (const name of isWide ? offsets.keys() : gone) {
+      yield 1
+      const partitions = offsets.get(name)
+      if (partitions === undefined || !gone.has(name)) continue
+      if (topics.length === 0) pieces.at(-1)!.push({ groupId, topics })
+      topics.push(name)
+      count += partitions.size
+      if (count < positionsMax) continue
+      pieces.push([])
+      topics = []
+      count = 0
+    }
+  }
+  return pieces.filter((piece) => piece.length > 0)
 }
 
 /** Every topic that a group has a position in. */

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { finish } from '../../../src/base/steps.ts'
 import type { BrokerEvent } from '../../../src/broker/broker-event.ts'
+import { positionsIn } from '../../../src/coordinator/groups/offsets.ts'
+import type { GroupsState } from '../../../src/coordinator/groups/state.ts'
 import type { Disk } from '../../../src/io/ports.ts'
 import type { RequestInput } from '../../../src/protocol/api.ts'
 import { ErrorCode } from '../../../src/protocol/errors.ts'
@@ -159,4 +162,51 @@ describe('a reader of a topic that is deleted under its hands', () => {
       await broker.close()
     })
   }
+})
+
+describe('positions in a topic that is deleted', () => {
+  const groupIds = Array.from({ length: 1_200 }, (_, i) => `g${i}`)
+
+  async function commit(client: RawClient, groupId: string, topic: string, offset: number) {
+    const partitions = [{ partitionIndex: 0, committedOffset: offset }]
+    await client.ask('OffsetCommit', 2, { groupId, topics: [{ name: topic, partitions }] })
+  }
+
+  async function committed(client: RawClient, groupId: string): Promise<readonly string[]> {
+    const { topics } = await client.ask('OffsetFetch', 7, { groupId, topics: null })
+    return topics.map(({ name, partitions }) => `${name} ${partitions[0]!.committedOffset}`)
+  }
+
+  it('are forgotten in every group, and only those, before a topic has its name again', async () => {
+    const opened = await openBroker()
+    const [client, other] = [await opened.client(), await opened.client()]
+    for (const name of ['doomed', 'kept']) await createTopic(client, name)
+    for (const groupId of groupIds) {
+      await commit(client, groupId, 'doomed', 3)
+      await commit(client, groupId, 'kept', 4)
+    }
+    const deleting = deleteTopic(client, 'doomed')
+    await createTopic(other, 'doomed')
+    await commit(other, 'g1199', 'doomed', 7)
+    await deleting
+    for (const groupId of groupIds.slice(0, -1)) {
+      assert.deepEqual(await committed(client, groupId), ['kept 4'])
+    }
+    assert.deepEqual((await committed(client, 'g1199')).toSorted(), ['doomed 7', 'kept 4'])
+    await opened.broker.close()
+  })
+
+  it('are forgotten some hundreds at a time', () => {
+    const gone = new Map([[0, { offset: 1, leaderEpoch: -1, metadata: '' }]])
+    const groups = new Map(
+      groupIds.map((groupId) => [groupId, { offsets: new Map([['doomed', gone]]) }]),
+    )
+    const pieces = finish(
+      positionsIn({ groups } as unknown as GroupsState, new Set(['doomed']), 500),
+    )
+    assert.deepEqual(
+      pieces.map(({ length }) => length),
+      [500, 500, 200],
+    )
+  })
 })

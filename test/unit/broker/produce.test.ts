@@ -48,6 +48,11 @@ describe('Produce', () => {
       ErrorCode.MESSAGE_TOO_LARGE,
     ],
     [
+      'a damaged batch above max.message.bytes, at first sight',
+      () => damaged(batchOf(['x'.repeat(2_000_000)]), 70),
+      ErrorCode.MESSAGE_TOO_LARGE,
+    ],
+    [
       'a timestamp days ahead',
       () => batchOf(['a'], { timestamp: Date.now() + 48 * 3_600_000 }),
       ErrorCode.INVALID_TIMESTAMP,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RecordCheck, type Looked } from '../../../src/broker/serving/record-check.ts'
-import { readBatchHeader, type Compression } from '../../../src/records/batch.ts'
+import { checkBatch, readBatchHeader, type Compression } from '../../../src/records/batch.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import { SimClock } from '../../../src/testing/sim-clock.ts'
 
@@ -46,6 +46,12 @@ class Turns {
   }
 }
 
+async function withTurns(turns: Turns, batch: Uint8Array): Promise<number | undefined> {
+  const summing = turns.check.sum(batch, {})
+  await turns.turnsUntil(summing)
+  return summing
+}
+
 describe('records', () => {
   it('are looked at where they come, until the turn has done enough', async () => {
     const turns = new Turns()
@@ -70,6 +76,19 @@ describe('records', () => {
       assert.deepEqual([fault, maxTimestamp, isTooLarge], [undefined, 300_999, false])
     })
   }
+
+  it('of large batches are summed up in several turns', async () => {
+    const turns = new Turns()
+    const batch = batchOf(1, 40_000_000, 'none')
+    const summing = turns.check.sum(batch, {})
+    assert.ok(summing !== undefined)
+    const needed = await turns.turnsUntil(summing)
+    assert.ok(needed >= 4, `${needed} turns`)
+    assert.equal(checkBatch(batch, 0, await summing), undefined)
+    batch[20_000_000]! ^= 1
+    assert.equal(checkBatch(batch, 0, await withTurns(turns, batch)), 'bad-crc')
+    assert.equal(turns.check.sum(batchOf(1, 1_000_000, 'none'), {}), undefined)
+  })
 
   it('of more than one large batch are looked at one batch after the other', async () => {
     const turns = new Turns()
