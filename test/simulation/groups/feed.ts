@@ -15,6 +15,7 @@ import {
   TeamWindows,
   Ticks,
 } from './contracts.ts'
+import { persist } from '../cluster/stage.ts'
 import { accounts, factOf, labelOf } from './facts.ts'
 
 const events = [Facts, Labels, Copies, Labelled, AccountCounts, TeamCounts, TeamWindows, Ticks]
@@ -30,10 +31,8 @@ export class Feed {
 
   /** Makes the streams, and a label for each account. */
   static async open(cluster: Cluster): Promise<Feed> {
-    await createTopics(
-      cluster,
-      events.map(({ name, partitions }) => ({ name, partitions })),
-    )
+    const topics = events.map(({ name, partitions }) => ({ name, partitions }))
+    await persist(cluster.clock, () => createTopics(cluster, topics))
     const producer = new Producer(cluster, { lingerMs: 1 })
     await producer.init()
     for (const account of accounts) {
