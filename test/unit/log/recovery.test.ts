@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { isHeadwaterError } from '../../../src/base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../../src/base/errors.ts'
+import type { Disk, DiskFile } from '../../../src/io/ports.ts'
 import type { LogStore } from '../../../src/log/store/log-store.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import type { SimDiskCall } from '../../../src/testing/sim-disk.ts'
-import { batchOf, openStore, stored } from './batches.ts'
+import { batchOf, openStore, stored, TurningClock } from './batches.ts'
 
 /** A store with one log whose second batch got as far as the disk call of this kind, which then fails. */
 async function interruptedAt(kind: SimDiskCall, fault: 'killed' | 'failed'): Promise<SimDisk> {
@@ -127,4 +128,66 @@ test('a segment that could not be opened once is read the next time', async () =
   mustFail = true
   await assert.rejects(read(), { code: 'disk-failed' })
   assert.equal((await read()).length, 1)
+})
+
+/** A disk whose files are what `opened` makes of them. */
+function withFiles(
+  disk: SimDisk,
+  opened: (file: DiskFile, path: string) => DiskFile | Promise<DiskFile>,
+): Disk {
+  return {
+    open: async (path, mode) => await opened(await disk.open(path, mode), path),
+    list: (path) => disk.list(path),
+    exists: (path) => disk.exists(path),
+    fileSize: (path) => disk.fileSize(path),
+    identify: (path) => disk.identify(path),
+    makeDirectory: (path) => disk.makeDirectory(path),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (path) => disk.remove(path),
+    syncDirectory: (path) => disk.syncDirectory(path),
+    lock: (path) => disk.lock(path),
+  }
+}
+
+async function manyTurns(): Promise<void> {
+  for (let turn = 0; turn < 300; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('a journal file that was being begun when the store failed is not begun in the next one', async () => {
+  const begun = Promise.withResolvers<void>()
+  const goesOn = Promise.withResolvers<void>()
+  const fails = Promise.withResolvers<void>()
+  const inner = new SimDisk({ seed: 1 })
+  const failing = async (): Promise<void> => {
+    await fails.promise
+    throw new HeadwaterError('disk-failed', 'this failure was planned')
+  }
+  const disk = withFiles(inner, async (file, path) => {
+    if (path.endsWith('.log')) return { ...file, write: failing }
+    if (path.endsWith('2.journal')) {
+      begun.resolve()
+      await goesOn.promise
+    }
+    return file
+  })
+  const bounds = { journalBytes: 3000, writeBehindBytes: 300 }
+  const store = await openStore({ disk, clock: new TurningClock(), ...bounds })
+  const log = await store.create('flights-0')
+  const appending = (async () => {
+    for (;;) await stored(log, batchOf(10))
+  })()
+  await begun.promise
+  fails.resolve()
+  await assert.rejects(appending, { code: 'disk-failed' })
+  let isClosed = false
+  const closing = store.close().then(() => (isClosed = true))
+  await manyTurns()
+  if (!isClosed) goesOn.resolve()
+  await closing
+  const next = await openStore({ disk: inner, clock: new TurningClock() })
+  const offset = await stored(next.get('flights-0')!, batchOf(10))
+  goesOn.resolve()
+  await manyTurns()
+  await using last = await openStore({ disk: inner.afterKill({ seed: 2 }) })
+  assert.equal(last.get('flights-0')!.highWatermark, offset + 10)
 })
