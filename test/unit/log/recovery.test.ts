@@ -191,3 +191,24 @@ test('a journal file that was being begun when the store failed is not begun in 
   await using last = await openStore({ disk: inner.afterKill({ seed: 2 }) })
   assert.equal(last.get('flights-0')!.highWatermark, offset + 10)
 })
+
+describe('a log under the name of one that was deleted, whose files are gone', () => {
+  for (const how of ['at once', 'after a close', 'after a kill'] as const) {
+    test(`has none of its records after a power cut, made ${how}`, async () => {
+      for (let seed = 1; seed <= 20; seed++) {
+        let disk = new SimDisk({ seed })
+        let store = await openStore({ disk, ...small })
+        const first = await store.create('flights-0')
+        for (let at = 0; at < 40; at++) await stored(first, batchOf(1))
+        await store.delete('flights-0')
+        while (disk.paths().some((path) => path.includes('flights'))) await manyTurns()
+        if (how === 'after a close') await store.close()
+        if (how === 'after a kill') disk = disk.afterKill({ seed })
+        if (how !== 'at once') store = await openStore({ disk, ...small })
+        await stored(await store.create('flights-0'), batchOf(1))
+        await using later = await openStore({ disk: disk.afterCrash({ seed }), ...small })
+        assert.equal(later.get('flights-0')!.highWatermark, 1)
+      }
+    })
+  }
+})
