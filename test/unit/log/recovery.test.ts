@@ -212,3 +212,40 @@ describe('a log under the name of one that was deleted, whose files are gone', (
     })
   }
 })
+
+test('an index that a power cut made wrong does not count when there was no room for the right one', async () => {
+  const bounds = { ...small, segmentBytes: 100_000, durability: 'os', cacheBytes: 1 } as const
+  const appendTo = async (store: LogStore, name: string, valueBytes: readonly number[]) => {
+    for (const bytes of valueBytes)
+      await stored(store.get(name)!, batchOf(1, { valueBytes: bytes }))
+    await manyTurns()
+  }
+  const many = Array.from({ length: 20 }, (_, at) => 77 + 13 * at)
+  let mustFind = false
+  for (let seed = 1; seed <= 30; seed++) {
+    const disk = new SimDisk({ seed })
+    let store = await openStore({ disk, ...bounds, segmentDescriptorsMax: 3 })
+    for (const name of ['a', 'b']) await store.create(name)
+    for (const name of ['a', 'b']) await appendTo(store, name, [300, 300, 300])
+    await store.close()
+    store = await openStore({ disk, ...bounds, segmentDescriptorsMax: 3, journalBytes: 1e6 })
+    // The index of the one is stored when the other needs the descriptor.
+    for (const name of ['a', 'b']) await appendTo(store, name, many.toReversed())
+    const cut = disk.afterCrash({ seed })
+    const full = withFiles(cut, (file, path) => {
+      const write = (): Promise<void> => Promise.reject(new HeadwaterError('disk-full', 'planned'))
+      return path.endsWith('.index') ? { ...file, write } : file
+    })
+    store = await openStore({ disk: full, ...bounds })
+    mustFind ||= store.get('a')!.highWatermark < 3 + many.length
+    await appendTo(store, 'a', many)
+    await store.close()
+    await using last = await openStore({ disk: cut, ...bounds })
+    const log = last.get('a')!
+    for (let at = 0; at < log.highWatermark; at++) {
+      const found = await log.read(at, { maxBytes: 1, upTo: 1e9, minOneBatch: true })
+      assert.equal(found.length, 1, `seed ${seed}: offset ${at}`)
+    }
+  }
+  assert(mustFind, 'a power cut took batches that an index spoke of')
+})
