@@ -169,10 +169,24 @@ export const below: readonly Mutant[] = [
     tests: ['test/unit/log/slices.test.ts'],
   },
   {
+    name: 'a removed log is gone for good before another gets its name',
+    file: 'src/log/store/removals.ts',
+    text: 'if (pending === undefined && this.#durable === this.#removed) return undefined',
+    instead: 'if (pending === undefined) return undefined',
+    tests: ['test/unit/log/recovery.test.ts'],
+  },
+  {
+    name: 'a journal is closed when nothing of it is under way',
+    file: 'src/log/journal/journal.ts',
+    text: 'await this.#over',
+    instead: '',
+    tests: ['test/unit/log/recovery.test.ts'],
+  },
+  {
     name: 'a log is not made before one of its name is gone from the disk',
     file: 'src/log/store/log-store.ts',
-    text: 'await this.#removals.pending(this.#pathOf(name))',
-    instead: '',
+    text: 'if (vacated !== undefined) await this.#whenVacated(name, vacated)',
+    instead: 'void vacated',
     tests: ['test/unit/log/slices.test.ts'],
   },
   {

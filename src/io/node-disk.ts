@@ -60,7 +60,14 @@ export const nodeDisk: Disk = {
   syncDirectory: (path) => attempt('sync the directory', path, () => syncDirectory(path)),
   // The inode and not the device, whose number another start of the machine may change.
   identify: (path) => attempt('look at', path, async () => String((await fs.stat(path)).ino)),
-  lock: (path) => attempt('lock', path, () => lockFile(path)),
+  lock: (path) =>
+    attempt('lock', path, async () => {
+      const lock = await lockFile(path)
+      return {
+        check: () => attempt('lock', path, () => lock.check()),
+        release: () => lock.release(),
+      }
+    }),
 }
 
 class NodeFile implements DiskFile {

@@ -23,21 +23,22 @@ const lookMsMax = 1000
 export async function lockFile(path: string): Promise<Lock> {
   let database = openDatabase(path)
   let presence: Server | undefined
+  const holder = `${process.pid} ${Buffer.from(nodeRandom.bytes(9)).toString('base64')}`
   try {
     await takeExclusive(database, path)
     presence = await takePresence(await socketName(dirname(path)), path)
+    await writeHolder(path, holder)
   } catch (error) {
+    presence?.close()
     database.close()
     throw error
   }
   let inode = await inodeOf(path)
-  const holder = `${process.pid} ${Buffer.from(nodeRandom.bytes(9)).toString('base64')}`
-  await fs.writeFile(holderPath(path), holder)
   return {
     check: async () => {
       const found = await readHolder(path)
       if (found !== '' && found !== holder) throw await lockedError(path)
-      if (found === '') await fs.writeFile(holderPath(path), holder)
+      if (found === '') await writeHolder(path, holder)
       // The file may have been replaced: then others would lock another one.
       if ((await inodeOf(path)) === inode) {
         database.exec('COMMIT')
@@ -50,7 +51,7 @@ export async function lockFile(path: string): Promise<Lock> {
       inode = await inodeOf(path)
     },
     release: async () => {
-      if ((await readHolder(path)) === holder) await fs.rm(holderPath(path), { force: true })
+      if ((await seenHolder(path)) === holder) await fs.rm(holderPath(path), { force: true })
       presence?.close()
       database.close()
     },
@@ -129,14 +130,38 @@ function answers(path: string): Promise<boolean> {
 }
 
 async function lockedError(path: string, cause?: unknown): Promise<HeadwaterError> {
-  const pid = /^\d+/.exec(await readHolder(path))?.[0]
+  const pid = /^\d+/.exec(await seenHolder(path))?.[0]
   const who = pid === undefined ? 'another process' : `process ${pid}`
   const message = `${dirname(path)} is in use by ${who}: stop it, or choose another data directory`
   return new HeadwaterError('data-dir-locked', message, { cause })
 }
 
-function readHolder(path: string): Promise<string> {
-  return fs.readFile(holderPath(path), 'utf8').catch(() => '')
+/** A full disk is no reason: then there is only no one to name, and `check` writes it when there is room. */
+async function writeHolder(path: string, holder: string): Promise<void> {
+  try {
+    await fs.writeFile(holderPath(path), holder)
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error
+  }
+}
+
+/** Empty when nobody has written it; who cannot look does not know that. */
+async function readHolder(path: string): Promise<string> {
+  try {
+    return await fs.readFile(holderPath(path), 'utf8')
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    return ''
+  }
+}
+
+/** The same for those who can do without. */
+function seenHolder(path: string): Promise<string> {
+  return readHolder(path).catch(() => '')
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string }).code
 }
 
 function holderPath(path: string): string {

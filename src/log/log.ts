@@ -225,11 +225,11 @@ export class Log {
     return await firstOfLargest(this.#readable(unfoldedBytesMax), this.#writtenOffset)
   }
 
-  /** Moves the start up to `offset`, which is at most the high watermark, durably. */
+  /** Moves the start up to `offset`, which is at most the high watermark; durable, whoever asked for it first. */
   async deleteBefore(offset: number): Promise<void> {
     this.#host.assertWritable()
     assert(offset <= this.#highWatermark, `delete past the high watermark of ${this.name}`)
-    if (offset <= this.startOffset) return
+    if (offset <= this.startOffset) return await this.#host.settled()
     this.#setStart(offset)
     if (this.config.volatile !== true) await this.#host.submitStart(this, offset)
   }

@@ -225,7 +225,7 @@ export class SimDisk implements Disk {
   }
 
   syncDirectory(path: string): Promise<void> {
-    const asked = new Set(this.#nameChanges.filter(({ directory }) => directory === path))
+    const asked = new Set(this.#nameChanges.filter((it) => this.#homeOf(it.directory) === path))
     return this.#call('syncDirectory', () => {
       this.#assertDirectory(path)
       this.#nameChanges = this.#nameChanges.filter((waiting) => {
@@ -360,6 +360,13 @@ export class SimDisk implements Disk {
     const content = this.#names.get(path)
     if (content === undefined) throw missing(path)
     return content
+  }
+
+  /** The directory that says whether names in another are there: what was in one that is gone goes with it. */
+  #homeOf(directory: string): string {
+    let at = directory
+    while (!this.#directories.has(at) && at !== '') at = parentOf(at)
+    return at
   }
 
   #assertDirectory(path: string): void {

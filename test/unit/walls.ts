@@ -86,6 +86,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   'log/log.ts': ['log/identity.ts', 'log/segments', 'log/state', 'records', 'base'],
   'log/store': [
     'log/advice.ts',
+    'log/for-good.ts',
     'log/log.ts',
     'log/identity.ts',
     'log/journal',

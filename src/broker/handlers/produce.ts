@@ -354,10 +354,10 @@ function deleteRecords(
   const { log } = partition
   const before = offset === -1 ? log.highWatermark : offset
   if (before < 0 || before > log.highWatermark) return refuse(ErrorCode.OFFSET_OUT_OF_RANGE)
-  const deleted = () => ({
+  // Also where the start lies there already: it may not be on disk yet.
+  return log.deleteBefore(before).then(() => ({
     partitionIndex,
     lowWatermark: log.startOffset,
     errorCode: ErrorCode.NONE,
-  })
-  return before > log.startOffset ? log.deleteBefore(before).then(deleted) : deleted()
+  }))
 }

@@ -188,9 +188,9 @@ export class Reading {
         (batches) => this.#take(item, batches),
         (error: unknown) => {
           // Files that went while they were read are no damage.
-          item.errorCode = partition!.log.isDeleted
-            ? this.#unknown
-            : partition!.unreadable(error, this.#context.report)
+          if (partition!.log.isDeleted) item.errorCode = this.#unknown
+          else if (isBehindStart(item)) item.errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
+          else item.errorCode = partition!.unreadable(error, this.#context.report)
           this.#failed = true
         },
       )
@@ -247,7 +247,10 @@ export class Reading {
   }
 
   #present(item: Item) {
-    const { target, partition, errorCode } = item
+    const { target, partition } = item
+    // Records that were deleted meanwhile: the log does not know any more which of them were aborted.
+    const isGone = item.bytes > 0 && isBehindStart(item)
+    const errorCode = isGone ? ErrorCode.OFFSET_OUT_OF_RANGE : item.errorCode
     // As in Kafka, an error says nothing about the log.
     const log = errorCode === ErrorCode.NONE ? partition?.log : undefined
     return {
@@ -261,7 +264,7 @@ export class Reading {
         log !== undefined && this.#diverges(item)
           ? log.epochEnd(target.lastFetchedEpoch)
           : undefined,
-      records: item.batches,
+      records: isGone ? [] : item.batches,
     }
   }
 }
@@ -272,6 +275,11 @@ function diverges(
   { epoch, endOffset }: { readonly epoch: number; readonly endOffset: number },
 ): boolean {
   return epoch < lastFetchedEpoch || endOffset < fetchOffset
+}
+
+/** Whether the log begins behind what was asked for. */
+function isBehindStart({ target, partition }: Item): boolean {
+  return target.fetchOffset < partition!.log.startOffset
 }
 
 /** Aborted transactions that overlap what is returned; a client drops their records. */

@@ -115,6 +115,8 @@ export class Partition {
    */
   unreadable(error: unknown, report: (event: BrokerEvent) => void): number {
     if (!isHeadwaterError(error)) throw error
+    // A segment that is missed is damage; this one went with its records while it was read.
+    if (error.code === 'not-found') return ErrorCode.KAFKA_STORAGE_ERROR
     const { topic, index: partition } = this
     if (!this.#damageReported) report({ type: 'partition-damaged', topic, partition, error })
     this.#damageReported = true

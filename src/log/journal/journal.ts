@@ -81,6 +81,8 @@ export class Journal<Target> {
   #groups: Group<Target>[] = []
   #rotation: Rotation | undefined
   #running = false
+  /** Settles when what was begun has ended. */
+  #over: Promise<void> = nothing
   #queuedBytes = 0
   #last: Promise<void> = nothing
   #failure: HeadwaterError | undefined
@@ -187,7 +189,9 @@ export class Journal<Target> {
     if (!this.#options.sync) await this.#sync()
   }
 
+  /** Once nothing is under way: the next store must not find the end of a rotation in its own files. */
   async close(): Promise<void> {
+    await this.#over
     await this.#file.close()
   }
 
@@ -207,7 +211,9 @@ export class Journal<Target> {
   #start(): void {
     if (this.#running) return
     this.#running = true
-    this.#options.clock.soon(() => void this.#run())
+    this.#over = new Promise((resolve) => {
+      this.#options.clock.soon(() => void this.#run().then(resolve))
+    })
   }
 
   async #run(): Promise<void> {

@@ -194,7 +194,10 @@ export class SegmentFile {
     this.#dirty = false
   }
 
-  /** Without room it stays as it is: it can be made from the segment, and what it lacks is walked. */
+  /**
+   * Without room it stays as it is: it can be made from the segment, and what it lacks is walked. But one that
+   * speaks of bytes that are gone would count again when the segment has grown as far.
+   */
   async #storeIndex(index: OffsetIndex): Promise<void> {
     try {
       const file = await this.#files.disk.open(this.#options.indexPath, 'create')
@@ -207,6 +210,10 @@ export class SegmentFile {
       this.#indexEntriesStored = index.entryCount
     } catch (error) {
       if (!isHeadwaterError(error, 'disk-full')) throw error
+      if (this.#indexEntriesStored !== -1) return
+      await this.#files.disk.remove(this.#options.indexPath)
+      this.#nameUnsynced = true
+      this.#indexEntriesStored = 0
     }
   }
 

@@ -86,7 +86,7 @@ export class LogStore {
     this.#directory = directory
     this.clusterId = directory.clusterId
     this.durability = settings.durability
-    this.#removals = new Removals(disk, (error) => this.#fail(error))
+    this.#removals = new Removals(disk, directory.logsPath, (error) => this.#fail(error))
     this.#announcer = new Announcer(settings.clock)
     this.#writeBehind = new WriteBehind(settings, {
       queuedBytes: () => this.#journal.queuedBytes,
@@ -148,7 +148,8 @@ export class LogStore {
     this.#assertWritable()
     assert(!this.#logs.has(name), `the log ${name} exists`)
     assert(/^[A-Za-z0-9._-]+$/.test(name) && !/^\.+$/.test(name), `${name} cannot name a log`)
-    if (this.#removals.pending(this.#pathOf(name)) !== undefined) await this.#vacated(name)
+    const vacated = this.#removals.vacated(this.#pathOf(name))
+    if (vacated !== undefined) await this.#whenVacated(name, vacated)
     const number = this.#nextLogNumber++
     const log = makeLog(this.#factory, { name, number, config })
     this.#logs.set(name, log)
@@ -351,6 +352,7 @@ export class LogStore {
       // A full disk is found as after a crash: the journal has everything.
       if (this.#failure === undefined && this.full === undefined) {
         await this.#checkpoint()
+        await this.#removals.durable(removed)
         const { nextSequence } = this.#journal.position
         await writeCleanMarker(this.#settings.disk, this.#directory.path, nextSequence)
       }
@@ -375,10 +377,8 @@ export class LogStore {
   }
 
   /** Waits until the files of the last log of that name are gone for good. */
-  async #vacated(name: string): Promise<void> {
-    await this.#removals.pending(this.#pathOf(name))
-    this.#assertWritable()
-    await this.#settings.disk.syncDirectory(this.#directory.logsPath)
+  async #whenVacated(name: string, vacated: Promise<void>): Promise<void> {
+    await vacated
     this.#assertWritable()
     assert(!this.#logs.has(name), `the log ${name} exists`)
   }

@@ -49,6 +49,9 @@ export function patientDisk(disk: Disk, clock: Clock, shortage: Shortage): Disk 
     rename: (from, to) => disk.rename(from, to),
     remove: (path) => patiently(() => disk.remove(path)),
     syncDirectory: (path) => patiently(() => disk.syncDirectory(path)),
-    lock: (path) => disk.lock(path),
+    lock: async (path) => {
+      const lock = await disk.lock(path)
+      return { check: () => patiently(() => lock.check()), release: () => lock.release() }
+    },
   }
 }

@@ -227,10 +227,12 @@ function cut(
  * nothing. So they are written again. The same goes for names.
  */
 async function makeDurable(disk: Disk, directory: StoreDirectory, end: JournalEnd): Promise<void> {
-  const { journalPath } = directory
+  const { journalPath, logsPath } = directory
   const { fileNumber, sizeBytes } = end.position
   await disk.syncDirectory(directory.path)
   await disk.syncDirectory(journalPath)
+  // Of logs that were made, and of those that are gone: another may get the name.
+  if (await disk.exists(logsPath)) await disk.syncDirectory(logsPath)
   const file = await disk.open(`${journalPath}/${journalFileName(fileNumber)}`, 'write')
   try {
     // Even when nothing is torn: an earlier start may have cut it, and failed to sync that.

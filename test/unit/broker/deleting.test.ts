@@ -210,3 +210,68 @@ describe('positions in a topic that is deleted', () => {
     )
   })
 })
+
+describe('a reader of records that are deleted under its hands', () => {
+  /** Records that are in files only, and a reader that is on its way to them when `state` lets it. */
+  async function opened(events: BrokerEvent[] = []) {
+    const { disk, state } = gated(new SimDisk({ seed: 1 }))
+    const report = (event: BrokerEvent): void => {
+      if (event.type !== 'started') events.push(event)
+    }
+    const first = await openBroker({ disk, report })
+    const writer = await first.client()
+    await createTopic(writer, 'stored')
+    await produce(writer, 'stored', batchOf(['x']))
+    const { broker, ...open } = await first.reopen()
+    return { state, broker, client: await open.client(), reader: await open.client() }
+  }
+
+  async function deleteAll(client: RawClient, name: string): Promise<void> {
+    const partitions = [{ partitionIndex: 0, offset: -1 }]
+    const { topics } = await client.ask('DeleteRecords', 2, { topics: [{ name, partitions }] })
+    assert.equal(topics[0]!.partitions[0]!.errorCode, ErrorCode.NONE)
+  }
+
+  it('is told so, and nobody is told of damage', async () => {
+    const events: BrokerEvent[] = []
+    const { state, broker, client, reader } = await opened(events)
+    state.armed = true
+    const reading = reader.ask('Fetch', 12, fetchOf(12, 'stored', ''))
+    await state.reached
+    await deleteAll(client, 'stored')
+    state.letGo()
+    const { errorCode } = (await reading).responses[0]!.partitions[0]!
+    assert.equal(errorCode, ErrorCode.OFFSET_OUT_OF_RANGE)
+    assert.deepEqual(events, [])
+    await broker.close()
+  })
+
+  it('is given nothing of an aborted transaction as if it were committed', async () => {
+    const { state, broker, client, reader } = await opened()
+    await createTopic(client, 'aborted')
+    const transactionalId = 'payments'
+    const { producerId, producerEpoch } = await client.ask('InitProducerId', 4, {
+      transactionalId,
+      transactionTimeoutMs: 60_000,
+    })
+    const who = { producerId, producerEpoch, baseSequence: 0, transactional: true }
+    await produce(client, 'aborted', batchOf(['y'], who), { version: 12, transactionalId })
+    const ended = { transactionalId, producerId, producerEpoch, committed: false }
+    assert.equal((await client.ask('EndTxn', 4, ended)).errorCode, ErrorCode.NONE)
+    const whole = fetchOf(12, 'aborted', '', { isolationLevel: 1 })
+    const before = (await reader.ask('Fetch', 12, whole)).responses[0]!.partitions[0]!
+    assert.equal(before.abortedTransactions?.length, 1)
+    state.armed = true
+    const topics = [...whole.topics!, ...fetchOf(12, 'stored', '').topics!]
+    const reading = reader.ask('Fetch', 12, { ...whole, topics })
+    await state.reached
+    await deleteAll(client, 'aborted')
+    state.letGo()
+    const answer = (await reading).responses.find(({ topic }) => topic === 'aborted')!
+    const { errorCode, records, abortedTransactions } = answer.partitions[0]!
+    assert.deepEqual(abortedTransactions ?? [], [])
+    assert.equal(records?.length ?? 0, 0)
+    assert.equal(errorCode, ErrorCode.OFFSET_OUT_OF_RANGE)
+    await broker.close()
+  })
+})

@@ -1,7 +1,16 @@
 /** The lock of a data directory against other processes, and against what code of this one may do to it. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -51,6 +60,25 @@ describe('a lock', () => {
       assert.equal(await another(path), 'taken')
     })
   }
+
+  test('that cannot be taken to the end is not kept', async () => {
+    const path = join(directory(), 'lock')
+    mkdirSync(`${path}.pid`)
+    await assert.rejects(nodeDisk.lock(path), { code: 'disk-failed' })
+    rmdirSync(`${path}.pid`)
+    await (await nodeDisk.lock(path)).release()
+  })
+
+  test('that cannot be checked says so, and takes nobody for gone', async () => {
+    const path = join(directory(), 'lock')
+    const lock = await nodeDisk.lock(path)
+    rmSync(`${path}.pid`)
+    mkdirSync(`${path}.pid`)
+    await assert.rejects(lock.check(), { code: 'disk-failed' })
+    rmdirSync(`${path}.pid`)
+    await lock.check()
+    await lock.release()
+  })
 
   test('is lost when somebody else has been there, and then the next check says so', async () => {
     const path = join(directory(), 'lock')

@@ -47,7 +47,14 @@ class LimitedDisk {
       makeDirectory: (path) => disk.makeDirectory(path),
       rename: (from, to) => disk.rename(from, to),
       remove: (path) => disk.remove(path),
-      lock: (path) => disk.lock(path),
+      lock: async (path) => {
+        const lock = await disk.lock(path)
+        const check = (): Promise<void> => {
+          this.#assertRoom()
+          return lock.check()
+        }
+        return { check, release: () => lock.release() }
+      },
       syncDirectory: async (path) => {
         this.#assertRoom()
         await disk.syncDirectory(path)
@@ -119,6 +126,26 @@ test('when all are held by others the store waits until one is free', async () =
   assert.equal(shortages[0], true)
   assert.equal(shortages.at(-1), false)
   await again.close()
+})
+
+test('a checkpoint waits for one to look at its lock with', async () => {
+  const limited = new LimitedDisk()
+  const shortages: boolean[] = []
+  const store = await openStore({
+    disk: limited.around(new SimDisk({ seed: 1 })),
+    clock: new HastyClock(),
+    journalBytes: 3000,
+    onShortage: (error) => {
+      shortages.push(error !== undefined)
+      setTimeout(() => (limited.limit = Infinity), 5)
+    },
+  })
+  const log = await store.create('t-0')
+  limited.limit = 0
+  for (let at = 0; at < 20; at++) await stored(log, batchOf(10))
+  await store.close()
+  assert.equal(store.failure?.code, 'broker-closed')
+  assert.equal(shortages[0], true)
 })
 
 test('not for ever: who waits longer than a minute is told', async () => {

@@ -195,6 +195,31 @@ describe('logs', () => {
     assert.equal((await again.get('flights-0')!.offsetForTimestamp(0))?.offset, 105)
   })
 
+  test('say that records are deleted when that is on disk, however often it is asked for', async () => {
+    const held: (() => void)[] = []
+    const clock = new HandClock()
+    const disk = new SimDisk({ seed: 1, clock })
+    clock.after = (_delayMs = 0, callback = (): void => {}) => {
+      if (isHeld) held.push(callback)
+      else callback()
+      return { cancel: () => undefined }
+    }
+    let isHeld = false
+    await using store = await openStore({ disk })
+    const log = await store.create('flights-0')
+    await stored(log, batchOf(10))
+    isHeld = true
+    const told: string[] = []
+    const first = log.deleteBefore(10).then(() => told.push('first'))
+    const second = log.deleteBefore(10).then(() => told.push('second'))
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+    const toldBefore = [...told]
+    isHeld = false
+    for (const callback of held) callback()
+    await Promise.all([first, second])
+    assert.deepEqual(toldBefore, [])
+  })
+
   test('forget producers that were idle for a day, but not those within a transaction', async () => {
     const disk = new SimDisk({ seed: 1 })
     const clock = new HandClock()

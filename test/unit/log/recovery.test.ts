@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { isHeadwaterError } from '../../../src/base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../../src/base/errors.ts'
+import type { Disk, DiskFile } from '../../../src/io/ports.ts'
 import type { LogStore } from '../../../src/log/store/log-store.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import type { SimDiskCall } from '../../../src/testing/sim-disk.ts'
-import { batchOf, openStore, stored } from './batches.ts'
+import { batchOf, openStore, stored, TurningClock } from './batches.ts'
 
 /** A store with one log whose second batch got as far as the disk call of this kind, which then fails. */
 async function interruptedAt(kind: SimDiskCall, fault: 'killed' | 'failed'): Promise<SimDisk> {
@@ -127,4 +128,124 @@ test('a segment that could not be opened once is read the next time', async () =
   mustFail = true
   await assert.rejects(read(), { code: 'disk-failed' })
   assert.equal((await read()).length, 1)
+})
+
+/** A disk whose files are what `opened` makes of them. */
+function withFiles(
+  disk: SimDisk,
+  opened: (file: DiskFile, path: string) => DiskFile | Promise<DiskFile>,
+): Disk {
+  return {
+    open: async (path, mode) => await opened(await disk.open(path, mode), path),
+    list: (path) => disk.list(path),
+    exists: (path) => disk.exists(path),
+    fileSize: (path) => disk.fileSize(path),
+    identify: (path) => disk.identify(path),
+    makeDirectory: (path) => disk.makeDirectory(path),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (path) => disk.remove(path),
+    syncDirectory: (path) => disk.syncDirectory(path),
+    lock: (path) => disk.lock(path),
+  }
+}
+
+async function manyTurns(): Promise<void> {
+  for (let turn = 0; turn < 300; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('a journal file that was being begun when the store failed is not begun in the next one', async () => {
+  const begun = Promise.withResolvers<void>()
+  const goesOn = Promise.withResolvers<void>()
+  const fails = Promise.withResolvers<void>()
+  const inner = new SimDisk({ seed: 1 })
+  const failing = async (): Promise<void> => {
+    await fails.promise
+    throw new HeadwaterError('disk-failed', 'this failure was planned')
+  }
+  const disk = withFiles(inner, async (file, path) => {
+    if (path.endsWith('.log')) return { ...file, write: failing }
+    if (path.endsWith('2.journal')) {
+      begun.resolve()
+      await goesOn.promise
+    }
+    return file
+  })
+  const bounds = { journalBytes: 3000, writeBehindBytes: 300 }
+  const store = await openStore({ disk, clock: new TurningClock(), ...bounds })
+  const log = await store.create('flights-0')
+  const appending = (async () => {
+    for (;;) await stored(log, batchOf(10))
+  })()
+  await begun.promise
+  fails.resolve()
+  await assert.rejects(appending, { code: 'disk-failed' })
+  let isClosed = false
+  const closing = store.close().then(() => (isClosed = true))
+  await manyTurns()
+  if (!isClosed) goesOn.resolve()
+  await closing
+  const next = await openStore({ disk: inner, clock: new TurningClock() })
+  const offset = await stored(next.get('flights-0')!, batchOf(10))
+  goesOn.resolve()
+  await manyTurns()
+  await using last = await openStore({ disk: inner.afterKill({ seed: 2 }) })
+  assert.equal(last.get('flights-0')!.highWatermark, offset + 10)
+})
+
+describe('a log under the name of one that was deleted, whose files are gone', () => {
+  for (const how of ['at once', 'after a close', 'after a kill'] as const) {
+    test(`has none of its records after a power cut, made ${how}`, async () => {
+      for (let seed = 1; seed <= 20; seed++) {
+        let disk = new SimDisk({ seed })
+        let store = await openStore({ disk, ...small })
+        const first = await store.create('flights-0')
+        for (let at = 0; at < 40; at++) await stored(first, batchOf(1))
+        await store.delete('flights-0')
+        while (disk.paths().some((path) => path.includes('flights'))) await manyTurns()
+        if (how === 'after a close') await store.close()
+        if (how === 'after a kill') disk = disk.afterKill({ seed })
+        if (how !== 'at once') store = await openStore({ disk, ...small })
+        await stored(await store.create('flights-0'), batchOf(1))
+        await using later = await openStore({ disk: disk.afterCrash({ seed }), ...small })
+        assert.equal(later.get('flights-0')!.highWatermark, 1)
+      }
+    })
+  }
+})
+
+test('an index that a power cut made wrong does not count when there was no room for the right one', async () => {
+  const bounds = { ...small, segmentBytes: 100_000, durability: 'os', cacheBytes: 1 } as const
+  const appendTo = async (store: LogStore, name: string, valueBytes: readonly number[]) => {
+    for (const bytes of valueBytes)
+      await stored(store.get(name)!, batchOf(1, { valueBytes: bytes }))
+    await manyTurns()
+  }
+  const many = Array.from({ length: 20 }, (_, at) => 77 + 13 * at)
+  let mustFind = false
+  for (let seed = 1; seed <= 30; seed++) {
+    const disk = new SimDisk({ seed })
+    let store = await openStore({ disk, ...bounds, segmentDescriptorsMax: 3 })
+    for (const name of ['a', 'b']) await store.create(name)
+    for (const name of ['a', 'b']) await appendTo(store, name, [300, 300, 300])
+    await store.close()
+    store = await openStore({ disk, ...bounds, segmentDescriptorsMax: 3, journalBytes: 1e6 })
+    // The index of the one is stored when the other needs the descriptor.
+    for (const name of ['a', 'b']) await appendTo(store, name, many.toReversed())
+    const cut = disk.afterCrash({ seed })
+    const full = withFiles(cut, (file, path) => {
+      const write = (): Promise<void> => Promise.reject(new HeadwaterError('disk-full', 'planned'))
+      return path.endsWith('.index') ? { ...file, write } : file
+    })
+    store = await openStore({ disk: full, ...bounds })
+    mustFind ||= store.get('a')!.highWatermark < 3 + many.length
+    await appendTo(store, 'a', many)
+    await store.close()
+    await using last = await openStore({ disk: cut, ...bounds })
+    const log = last.get('a')!
+    for (let at = 0; at < log.highWatermark; at++) {
+      const found = await log.read(at, { maxBytes: 1, upTo: 1e9, minOneBatch: true })
+      assert.equal(found.length, 1, `seed ${seed}: offset ${at}`)
+    }
+  }
+  assert(mustFind, 'a power cut took batches that an index spoke of')
 })
