@@ -10,14 +10,14 @@
  */
 import { assert } from '../../base/errors.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { FetchedBatches, StartOffset } from './fetch-position.ts'
+import type { FetchedBatches, Hindrance, StartOffset } from './fetch-position.ts'
 import { FetchPosition } from './fetch-position.ts'
 import { Fetcher } from './fetcher.ts'
 import { earliestTimestamp, latestTimestamp, listOffsets } from './list-offsets.ts'
 import type { PartitionOffset, TopicPartition } from '../cluster/topic-partition.ts'
 import { partitionName } from '../cluster/topic-partition.ts'
 
-export type { FetchedBatches, StartOffset } from './fetch-position.ts'
+export type { FetchedBatches, Hindrance, StartOffset } from './fetch-position.ts'
 
 export interface ConsumerOptions {
   /** `read_committed` when left out. */
@@ -89,7 +89,10 @@ export class Consumer {
 
   /** Holds a partition back: `poll` does not return it until `resume`. */
   pause(topic: string, partition: number): void {
-    this.#position(topic, partition).isPaused = true
+    const position = this.#position(topic, partition)
+    position.isPaused = true
+    // Nobody asks for it meanwhile, so nothing hinders it.
+    position.hindered = undefined
   }
 
   resume(topic: string, partition: number): void {
@@ -108,6 +111,19 @@ export class Consumer {
   /** The high watermark as the last answer told it; undefined before the first one, or when not assigned. */
   highWatermark(topic: string, partition: number): number | undefined {
     return this.#fetcher.positions.get(partitionName(topic, partition))?.highWatermark
+  }
+
+  /** How far readers of committed records may go, known and not known as the high watermark is. */
+  lastStableOffset(topic: string, partition: number): number | undefined {
+    return this.#fetcher.positions.get(partitionName(topic, partition))?.lastStableOffset
+  }
+
+  /**
+   * The partition that has been tried in vain for longest, with what it last failed with. A broker that is
+   * away, damaged or without a leader is asked again for as long as it takes: who waits may say so.
+   */
+  get hindrance(): Hindrance | undefined {
+    return this.#fetcher.hindrance
   }
 
   /**

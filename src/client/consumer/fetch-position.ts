@@ -5,7 +5,16 @@
  *   fetchOffset     the next offset to ask for; ahead of position by what is buffered
  *   generation      rises when the caller moves the position, so that answers to older questions are known
  */
-import type { PartitionOffset } from '../cluster/topic-partition.ts'
+import type { HeadwaterError } from '../../base/errors.ts'
+import type { PartitionOffset, TopicPartition } from '../cluster/topic-partition.ts'
+
+/** A partition that cannot be read, and is tried again. */
+export interface Hindrance extends TopicPartition {
+  /** What it last failed with. */
+  readonly error: HeadwaterError
+  /** How long it has gone on without an answer. */
+  readonly ms: number
+}
 
 export interface FetchedBatches {
   readonly topic: string
@@ -51,6 +60,10 @@ export class FetchPosition {
   attempt = 0
   /** As the last answer told it. */
   highWatermark: number | undefined
+  /** As the last answer told it: how far readers of committed records may go. */
+  lastStableOffset: number | undefined
+  /** Since when it cannot be read, and why it last could not; undefined while it can. */
+  hindered: { readonly since: number; readonly error: HeadwaterError } | undefined
   /** The leader epoch of the last batch read; -1 when unknown (KIP-320). */
   lastEpoch: number
   /** The leader epoch under which `fetchOffset` is known to be good; -1 for none. */
@@ -76,7 +89,7 @@ export class FetchPosition {
     this.position = this.fetchOffset = offset
     this.lastEpoch = this.validEpoch = -1
     this.isBroken = this.isIdUnknown = false
-    this.resetTo = undefined
+    this.resetTo = this.hindered = undefined
     this.#buffered.length = 0
     this.#bufferedBytes = 0
   }

@@ -29,7 +29,7 @@ import { askEpochEnds } from './epoch-ends.ts'
 import type { FetchedPartition } from './fetch-answer.ts'
 import { readAnswer } from './fetch-answer.ts'
 import { cutBack, outOfRange, replaced } from './fetch-errors.ts'
-import type { FetchPosition } from './fetch-position.ts'
+import type { FetchPosition, Hindrance } from './fetch-position.ts'
 import { askOffsets, earliestTimestamp, latestTimestamp } from './list-offsets.ts'
 
 const fetchesPerNodeMax = 2
@@ -85,6 +85,21 @@ export class Fetcher {
     const failure = this.#failure
     this.#failure = undefined
     return failure
+  }
+
+  /** The partition that has been tried in vain for longest; undefined when none is. */
+  get hindrance(): Hindrance | undefined {
+    let longest: FetchPosition | undefined
+    let since = Infinity
+    for (const at of this.positions.values()) {
+      if (at.isBroken || at.hindered === undefined || at.hindered.since >= since) continue
+      longest = at
+      since = at.hindered.since
+    }
+    if (longest === undefined) return undefined
+    const { topic, partition, hindered } = longest
+    const ms = this.#cluster.clock.monotonic() - since
+    return { topic, partition, error: hindered!.error, ms }
   }
 
   close(): void {
@@ -148,7 +163,7 @@ export class Fetcher {
       return false
     }
     at.moveTo(0)
-    at.highWatermark = undefined
+    at.highWatermark = at.lastStableOffset = undefined
     at.resetTo = earliestTimestamp
     return true
   }
@@ -243,7 +258,9 @@ export class Fetcher {
 
   #keep(at: FetchPosition, answer: FetchedPartition): boolean {
     at.attempt = 0
+    at.hindered = undefined
     at.highWatermark = answer.highWatermark
+    at.lastStableOffset = answer.lastStableOffset
     try {
       const fetched = readAnswer(at, answer, this.#o.isolation)
       if (fetched === undefined) return false
@@ -279,6 +296,7 @@ export class Fetcher {
   /** Holds a partition back for a moment. */
   #pause(at: FetchPosition, error: HeadwaterError, isPlaceStale: boolean): void {
     if (!error.retriable) return this.#break(at, error)
+    at.hindered = { since: at.hindered?.since ?? this.#cluster.clock.monotonic(), error }
     at.isBusy = true
     if (isPlaceStale) at.isPlaceStale = true
     this.#cluster.clock.after(backoffMs(++at.attempt, this.#cluster.random), () => {

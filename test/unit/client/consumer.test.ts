@@ -307,3 +307,38 @@ test('what stopped a partition is not told once others are read', async () => {
   assert.equal(fetched?.partition, 1)
   await close()
 })
+
+test('a partition that cannot be read is tried again, and says so until it can', async () => {
+  let isDamaged = true
+  const { consumer, close } = await consumerAt({
+    Fetch: fetching((partition, offset) => {
+      if (offset > 0) return {}
+      if (partition === 0 && isDamaged) return { errorCode: ErrorCode.CORRUPT_MESSAGE }
+      return { records: batch(0, 3) }
+    }),
+  })
+  consumer.assign([0, 1].map((partition) => ({ topic: 'pair', partition, offset: 0 })))
+  const hindrance = () => consumer.hindrance
+  assert.equal(hindrance(), undefined)
+  const [sound] = await consumer.poll(2_000)
+  assert.equal(sound?.partition, 1)
+  while ((hindrance()?.ms ?? 0) < 50) await consumer.poll(10)
+  const { topic, partition, error } = hindrance()!
+  assert.deepEqual(
+    [topic, partition, error.code, error.retriable],
+    ['pair', 0, 'data-corrupt', true],
+  )
+  consumer.pause('pair', 0)
+  assert.equal(hindrance(), undefined, 'nobody asks for it')
+  consumer.resume('pair', 0)
+  isDamaged = false
+  let mended = await consumer.poll(2_000)
+  while (mended.length === 0) mended = await consumer.poll(2_000)
+  assert.equal(mended[0]!.partition, 0)
+  assert.equal(hindrance(), undefined)
+  assert.deepEqual(
+    [consumer.lastStableOffset('pair', 0), consumer.lastStableOffset('pair', 2)],
+    [100, undefined],
+  )
+  await close()
+})
