@@ -75,6 +75,15 @@ function noteOf(event: ServiceEvent): Note | undefined {
         'which were gone before they were read'
       return { kind: `${event.type} ${topic}/${partition}`, text, event }
     }
+    case 'stalled': {
+      const { error, topic, partition, ms } = event
+      const { code, message } = error
+      const text =
+        `has waited ${formatCount(ms)} ms for partition ${partition} of topic '${topic}' and goes on ` +
+        `trying (${code}): ${message}`
+      const told = { type: event.type, topic, partition, ms, code, message }
+      return { kind: `${event.type} ${code}`, text, event: told }
+    }
     // What is in order, and what is told otherwise: a failure as the command's error.
     case 'state':
     case 'assigned':

@@ -85,6 +85,8 @@ function textOf(event: ServiceEvent): string {
       return event.state
     case 'repair':
       return `repairs in ${event.pauseMs} ms: ${event.error.code}: ${event.error.message}`
+    case 'stalled':
+      return `waits for ${event.topic}-${event.partition}: ${event.error.message}`
     case 'failed':
       return `failed: ${String(event.error)}`
     case 'assigned':

@@ -6,6 +6,8 @@ import type { FetchedBatches } from '../../client/consumer/consumer.ts'
 import { readBatchHeader } from '../../records/batch.ts'
 
 const pollWaitMs = 500
+/** How long a partition that cannot be read is tried: as long as a start waits for a broker. */
+const hinderedMsMax = 60_000
 
 /** A part of a partition; `until` is exclusive. */
 export interface Range extends PartitionOffset {
@@ -15,7 +17,7 @@ export interface Range extends PartitionOffset {
 /**
  * Hands what the ranges hold to `visit`, each range in its order; batches at a range's end may reach
  * beyond it. A range ends early when `visit` returns true. `offset-out-of-range` when its beginning is deleted
- * meanwhile: nothing may be left of it to wait for.
+ * meanwhile: nothing may be left of it to wait for. What a partition fails with for a minute is thrown.
  */
 export async function readRanges(
   cluster: Cluster,
@@ -31,6 +33,8 @@ export async function readRanges(
   try {
     consumer.assign(ranges.filter(({ topic, partition }) => open.has(`${topic}/${partition}`)))
     while (open.size > 0) {
+      const { hindrance } = consumer
+      if (hindrance !== undefined && hindrance.ms > hinderedMsMax) throw hindrance.error
       for (const fetched of await consumer.poll(pollWaitMs)) {
         const { topic, partition, nextOffset } = fetched
         const until = open.get(`${topic}/${partition}`)

@@ -2,6 +2,7 @@
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import { Consumer } from '../../client/consumer/consumer.ts'
 import { quietly } from './failures.ts'
+import type { Stalls } from './stalls.ts'
 import type { TaskSet } from './task-set.ts'
 
 const fetchBytesMax = 4 * 1024 * 1024
@@ -13,6 +14,7 @@ export class Fetching {
   readonly #consumer: Consumer
   readonly #set: TaskSet
   readonly #waitMs: number
+  readonly #stalls: Stalls
   readonly #onNews: () => void
   #polling: Promise<void> | undefined
   #failure: unknown
@@ -23,6 +25,7 @@ export class Fetching {
     set: TaskSet,
     waitMs: number,
     requestTimeoutMs: number,
+    stalls: Stalls,
     onNews: () => void,
   ) {
     this.#consumer = new Consumer(cluster, {
@@ -32,6 +35,7 @@ export class Fetching {
     })
     this.#set = set
     this.#waitMs = waitMs
+    this.#stalls = stalls
     this.#onNews = onNews
   }
 
@@ -54,6 +58,7 @@ export class Fetching {
     try {
       for (const delivery of await this.#consumer.poll(this.#waitMs)) this.#set.deliver(delivery)
       this.#set.noteEnds((topic, partition) => this.#consumer.highWatermark(topic, partition))
+      this.#stalls.look(this.#consumer.hindrance)
     } catch (error) {
       this.#failure = error
     }

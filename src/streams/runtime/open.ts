@@ -28,6 +28,7 @@ import { Orphans } from './orphans.ts'
 import { readPosition, restoreTasks } from './restore.ts'
 import type { Restoration } from './restore.ts'
 import type { ServiceEvent } from './service-event.ts'
+import type { Stalls } from './stalls.ts'
 import type { Kept } from './kept.ts'
 
 export interface OpenerOptions {
@@ -38,6 +39,8 @@ export interface OpenerOptions {
   readonly transactionalId: () => string | null
   readonly transactionTimeoutMs: number
   readonly onGap: 'stop' | 'skip'
+  /** Told of what cannot be read while state comes back. */
+  readonly stalls: Stalls
   /** Called when an input has something to process. */
   readonly onReady: () => void
   readonly onEvent: (event: ServiceEvent) => void
@@ -110,7 +113,8 @@ export class Opener {
       if (reader !== undefined && isDirect(kept, ownership) && reader.committedOffset === at) {
         inputs.set(node.name, reader)
       } else {
-        positions.set(plan, await readPosition(this.#o.cluster, topic, at, assertWanted))
+        const { cluster, stalls } = this.#o
+        positions.set(plan, await readPosition(cluster, topic, at, { assertWanted, stalls }))
       }
     }
     assertWanted()
@@ -136,7 +140,8 @@ export class Opener {
     opening: Opening,
   ): Promise<readonly Task[]> {
     if (assigned.length === 0) return []
-    const { cluster, plan, context } = this.#o
+    const { cluster, plan, context, stalls } = this.#o
+    const { assertWanted } = opening
     const places = assigned.flatMap(({ topics, partition }) =>
       topics.map((topic) => ({ topic, partition })),
     )
@@ -153,7 +158,7 @@ export class Opener {
       }
       return { task, of: topics.map((topic) => starts.get(placeOf({ topic, partition }))!) }
     })
-    await restoreTasks(cluster, restorations, opening.assertWanted)
+    await restoreTasks(cluster, restorations, { assertWanted, stalls })
     for (const { task, of } of tasks) task.start(of)
     return tasks.map(({ task }) => task)
   }

@@ -10,11 +10,15 @@ import { backoffMs, sleep } from '../../client/cluster/backoff.ts'
 import type { Clock, Random } from '../../io/ports.ts'
 import { verdictOf } from './failures.ts'
 import type { ServiceEvent } from './service-event.ts'
+import { Stalls } from './stalls.ts'
+import type { Stall } from './stalls.ts'
 
 /** How long a failure that may be for good is tried again without a commit in between. */
 const doubtMsMax = 60_000
 
 export class Repairs {
+  /** What is waited for, and tried again where it is. */
+  readonly stalls: Stalls
   readonly #clock: Clock
   readonly #random: Random
   readonly #onEvent: (event: ServiceEvent) => void
@@ -26,6 +30,7 @@ export class Repairs {
   #lastError: { readonly code: string; readonly message: string } | undefined
 
   constructor(clock: Clock, random: Random, onEvent: (event: ServiceEvent) => void) {
+    this.stalls = new Stalls(clock, (stall) => this.#stalled(stall))
     this.#clock = clock
     this.#random = random
     this.#onEvent = onEvent
@@ -56,6 +61,13 @@ export class Repairs {
     this.#lastError = { code: error.code, message: error.message }
     this.#onEvent({ type: 'repair', error, pauseMs: Math.round(this.#pauseMs) })
     return true
+  }
+
+  /** Nothing is given up for it. */
+  #stalled(stall: Stall): void {
+    const { code, message } = stall.error
+    this.#lastError = { code, message }
+    this.#onEvent({ type: 'stalled', ...stall })
   }
 
   /** Notes what stopped the service. */

@@ -22,6 +22,8 @@ import { plainCodec } from '../stores/plain.ts'
 import type { StoredRow } from '../stores/store.ts'
 import type { SavedPosition } from '../task/inputs.ts'
 import type { Task } from '../task/task.ts'
+import { waitingFor } from './stalls.ts'
+import type { Stalls } from './stalls.ts'
 
 /** How long one fetch of a restore waits for records that should be there. */
 const restoreWaitMs = 100
@@ -30,8 +32,12 @@ const none: Uint8Array = new Uint8Array(0)
 
 type Visit = (row: StoredRow) => void
 
-/** Asked between fetches: throws when the state is not wanted any more. */
-export type AssertWanted = () => void
+export interface RestoreOptions {
+  /** Asked between fetches: throws when the state is not wanted any more. */
+  readonly assertWanted: () => void
+  /** Told of what cannot be read. */
+  readonly stalls: Stalls
+}
 
 /** A task's store to rebuild. `until` is exclusive; undefined: the end the topic has now. */
 export interface Restoration {
@@ -44,7 +50,7 @@ export interface Restoration {
 export async function restoreTasks(
   cluster: Cluster,
   restorations: readonly Restoration[],
-  assertWanted: AssertWanted,
+  options: RestoreOptions,
 ): Promise<void> {
   // Tasks of several sub-topologies keep their progress in one partition, each by its name.
   const byPartition = Map.groupBy(restorations, ({ topic, task }) => `${topic}/${task.partition}`)
@@ -59,7 +65,7 @@ export async function restoreTasks(
       for (const restore of restorers) restore(row)
     }
   }
-  await readRanges(cluster, ranges, visitorOf, assertWanted)
+  await readRanges(cluster, ranges, visitorOf, options)
 }
 
 /** The position an input's last committed transaction left; `committed` is the group's offset. */
@@ -67,7 +73,7 @@ export async function readPosition(
   cluster: Cluster,
   topic: string,
   committed: number | undefined,
-  assertWanted: AssertWanted,
+  options: RestoreOptions,
 ): Promise<SavedPosition | undefined> {
   const place = { topic, partition: 0 }
   const [end] = await endsOf(cluster, [place])
@@ -76,7 +82,7 @@ export async function readPosition(
   const visit = ({ bytes, valueStart, valueEnd }: StoredRow): void => {
     saved = plainCodec.decode(bytes, valueStart, valueEnd) as SavedPosition
   }
-  await readRanges(cluster, [range], () => visit, assertWanted)
+  await readRanges(cluster, [range], () => visit, options)
   // The record lies behind the offset that was committed with it.
   if (committed !== undefined && saved === undefined) throw positionLost(topic)
   return saved
@@ -92,27 +98,35 @@ async function readRanges(
   cluster: Cluster,
   ranges: readonly Range[],
   visitorOf: (place: TopicPartition) => Visit,
-  assertWanted: AssertWanted,
+  { assertWanted, stalls }: RestoreOptions,
 ): Promise<void> {
   const starts = await listOffsets(cluster, ranges, earliestTimestamp, 'read_committed')
-  const open = new Map<string, number>()
+  const { clock } = cluster
+  const open = new Map<string, Range>()
   const assigned: { topic: string; partition: number; offset: number }[] = []
-  for (const [i, { topic, partition, from = 0, until }] of ranges.entries()) {
+  for (const [i, range] of ranges.entries()) {
+    const { topic, partition, from = 0, until } = range
     const offset = Math.max(from, starts[i]!.offset)
     if (offset >= until) continue
-    open.set(`${topic}/${partition}`, until)
+    open.set(`${topic}/${partition}`, range)
     assigned.push({ topic, partition, offset })
   }
   if (open.size === 0) return
   const consumer = new Consumer(cluster, { isolation: 'read_committed', maxWaitMs: restoreWaitMs })
   try {
     consumer.assign(assigned)
+    let movedAt = clock.monotonic()
     while (open.size > 0) {
       assertWanted()
-      for (const fetched of await consumer.poll(restoreWaitMs)) {
+      const all = await consumer.poll(restoreWaitMs)
+      const now = clock.monotonic()
+      if (all.length > 0) movedAt = now
+      const [first] = open.values()
+      stalls.look(consumer.hindrance ?? waitingFor(first!, now - movedAt))
+      for (const fetched of all) {
         const { topic, partition, batches, nextOffset } = fetched
         const place = `${topic}/${partition}`
-        const until = open.get(place)
+        const until = open.get(place)?.until
         if (until === undefined) continue
         visitBatches(fetched, batches, until, visitorOf(fetched))
         if (nextOffset < until) continue

@@ -85,7 +85,10 @@ export interface ServiceStats {
   readonly assignment: AssignmentStats | undefined
   /** Times this instance has gone back to what is committed. */
   readonly repairs: number
-  /** Why it last did, or has stopped; undefined when it never had to. `bug` when it is none of ours. */
+  /**
+   * Why it last did, what it last waited for, or why it has stopped; undefined when it never had to. `bug` when
+   * it is none of ours.
+   */
   readonly lastError: { readonly code: string; readonly message: string } | undefined
 }
 

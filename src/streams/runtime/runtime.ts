@@ -14,8 +14,7 @@
  * whether the partitions are still ours, and starts again from what is committed.
  */
 import type { Cluster } from '../../client/cluster/cluster.ts'
-import { GroupMember } from '../../client/group/group-member.ts'
-import type { Ownership } from '../../client/group/group-member.ts'
+import { GroupMember, type Ownership } from '../../client/group/group-member.ts'
 import { planted } from '../../base/planted.ts'
 import type { KnownTopics } from '../identity/known-topics.ts'
 import { prepareStores } from '../identity/prepare.ts'
@@ -32,8 +31,7 @@ import { CommitPace } from './commit-pace.ts'
 import { Committer } from './commit.ts'
 import { closedError, quietly } from './failures.ts'
 import { Fetching } from './fetching.ts'
-import { GroupRequests } from './group-requests.ts'
-import type { GroupRequest } from './group-requests.ts'
+import { GroupRequests, type GroupRequest } from './group-requests.ts'
 import { groupInstanceId, newIncarnation } from './instance.ts'
 import { Opener } from './open.ts'
 import { transactionalIdOf } from './orphans.ts'
@@ -42,8 +40,7 @@ import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
 import { groupEvent } from './service-event.ts'
 import type { ServiceEvent, ServiceState } from './service-event.ts'
-import { settingsOf } from './settings.ts'
-import type { Settings } from './settings.ts'
+import { settingsOf, type Settings } from './settings.ts'
 import { Sleeper } from './sleeper.ts'
 import { statsOf } from './stats.ts'
 import { TaskSet } from './task-set.ts'
@@ -122,6 +119,7 @@ export class Runtime implements RunningTopology {
     })
     const { transactionTimeoutMs, requestTimeoutMs } = settings
     const committer = this.#committer
+    const { stalls } = this.#repairs
     this.#member = new GroupMember(cluster, {
       ...settings,
       groupId: service,
@@ -140,11 +138,12 @@ export class Runtime implements RunningTopology {
       transactionalId: () => committer.transactionalId,
       transactionTimeoutMs,
       onGap: options.onGap ?? 'stop',
+      stalls,
       onReady: wake,
       onEvent: this.#tell,
     })
     this.#set = new TaskSet(clock, this.#opener)
-    this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, requestTimeoutMs, wake)
+    this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, requestTimeoutMs, stalls, wake)
     this.views = openViews(plan, () => this.#set.tasks, this.#waiters.assertGoing)
     this.failed = this.#failure.promise
     this.failed.catch(() => undefined)

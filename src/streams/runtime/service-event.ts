@@ -1,6 +1,7 @@
 /** What happens to a running service, told as it happens. */
 import type { HeadwaterError } from '../../base/errors.ts'
 import type { Ownership } from '../../client/group/ownership.ts'
+import type { Stall } from './stalls.ts'
 import type { SlowRecord } from './turn.ts'
 
 export type ServiceState = 'starting' | 'restoring' | 'running' | 'failed' | 'closed'
@@ -33,6 +34,8 @@ export type ServiceEvent =
       readonly partition: number
       readonly records: number
     }
+  /** A partition cannot be read; the instance goes on trying. */
+  | ({ readonly type: 'stalled' } & Stall)
   | { readonly type: 'failed'; readonly error: unknown }
 
 /** What the group did to an instance, as an event. */

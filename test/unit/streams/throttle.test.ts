@@ -16,6 +16,7 @@ import { operatorCounts } from '../../../src/streams/operators/operator.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { offerOf, taskAssignor } from '../../../src/streams/plan/task-assignor.ts'
 import { Opener } from '../../../src/streams/runtime/open.ts'
+import { Stalls } from '../../../src/streams/runtime/stalls.ts'
 import { TaskSet } from '../../../src/streams/runtime/task-set.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import type { Turn } from '../../../src/streams/task/queue.ts'
@@ -70,6 +71,7 @@ describe('the fetching of a partition', () => {
       transactionalId: () => null,
       transactionTimeoutMs: 60_000,
       onGap: 'stop',
+      stalls: new Stalls(nodeClock, () => undefined),
       onReady: () => undefined,
       onEvent: () => undefined,
     })
