@@ -57,7 +57,7 @@ export class Fetching {
   async #fetch(): Promise<void> {
     try {
       for (const delivery of await this.#consumer.poll(this.#waitMs)) this.#set.deliver(delivery)
-      this.#set.noteEnds((topic, partition) => this.#consumer.highWatermark(topic, partition))
+      this.#set.noteEnds(this.#consumer)
       this.#stalls.look(this.#consumer.hindrance)
     } catch (error) {
       this.#failure = error

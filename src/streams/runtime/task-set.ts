@@ -33,6 +33,12 @@ export interface Throttle {
   resume(topic: string, partition: number): void
 }
 
+/** What tells where partitions end; undefined before the first answer. */
+export interface KnownEnds {
+  highWatermark(topic: string, partition: number): number | undefined
+  lastStableOffset(topic: string, partition: number): number | undefined
+}
+
 /** What `open` did. */
 export interface Opened {
   readonly kept: number
@@ -136,11 +142,13 @@ export class TaskSet {
   }
 
   /** Notes where partitions end, which fetches that brought nothing tell, too. */
-  noteEnds(highWatermark: (topic: string, partition: number) => number | undefined): void {
+  noteEnds(ends: KnownEnds): void {
     for (const { queues, partition } of this.#tasks.values()) {
       for (const queue of queues) {
-        const end = highWatermark(queue.source.topic, partition)
-        if (end !== undefined) queue.endsAt(end)
+        const { topic } = queue.source
+        const end = ends.highWatermark(topic, partition)
+        const stableEnd = ends.lastStableOffset(topic, partition)
+        if (end !== undefined && stableEnd !== undefined) queue.endsAt(end, stableEnd)
       }
     }
   }

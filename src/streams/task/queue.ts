@@ -45,14 +45,16 @@ export class InputQueue {
   readonly source: SourcePlan
   readonly partition: number
   /** The end of the partition when the task started: what a bootstrap waits for. */
-  readonly startEnd: number
+  readonly #startEnd: number
+  /** Whether the group has read of it before. */
+  readonly #isBegun: boolean
   /** Records delivered and not yet taken; those before the position in a batch's front included. */
   buffered = 0
   /** Bytes of the batches that are not at the head yet. */
   bufferedBytes = 0
   #position: number
   #fetchedTo: number
-  /** How far committed records are known to reach, and where the partition is known to end. */
+  /** How far committed records are known to reach (until the first answer: its end), and where it ends. */
   #stableEnd: number
   #end: number
   readonly #service: string
@@ -70,6 +72,8 @@ export class InputQueue {
     position: number
     /** The high watermark when the task started. */
     endOffset: number
+    /** Whether the group has read of it before. */
+    isBegun: boolean
     keys: KeyCodecs
     push: Push
     times: TaskTimes
@@ -77,7 +81,8 @@ export class InputQueue {
     this.#service = o.service
     this.source = o.source
     this.partition = o.partition
-    this.startEnd = o.endOffset
+    this.#startEnd = o.endOffset
+    this.#isBegun = o.isBegun
     this.#position = o.position
     this.#fetchedTo = o.position
     this.#stableEnd = o.endOffset
@@ -103,9 +108,13 @@ export class InputQueue {
     return Math.max(0, this.#end - this.#position)
   }
 
-  /** Notes where the partition ends, which a fetch that brought nothing tells, too. */
-  endsAt(highWatermark: number): void {
+  /**
+   * Notes where the partition ends, and where what can be read of it does: a fetch that brought nothing
+   * tells that, too. What an open transaction holds back does not hold up the other inputs of the task.
+   */
+  endsAt(highWatermark: number, lastStableOffset: number): void {
     this.#end = Math.max(this.#end, highWatermark)
+    this.#stableEnd = lastStableOffset
   }
 
   deliver({ batches, nextOffset, lastStableOffset, highWatermark }: Delivery): void {
@@ -115,8 +124,7 @@ export class InputQueue {
       this.bufferedBytes += batch.length
     }
     this.#fetchedTo = nextOffset
-    this.#stableEnd = Math.max(this.#stableEnd, lastStableOffset)
-    this.endsAt(highWatermark)
+    this.endsAt(highWatermark, lastStableOffset)
     this.#fill()
   }
 
@@ -128,6 +136,14 @@ export class InputQueue {
   /** Whether records exist that have not come yet. */
   get awaitsFetch(): boolean {
     return this.#at >= this.#columns.count && this.#position < this.#stableEnd
+  }
+
+  /**
+   * Whether a bootstrap has further to go. The first time that is to the end; who goes on has seen a whole
+   * table before, and does not wait for what an open transaction holds back.
+   */
+  get isBootstrapping(): boolean {
+    return this.#position < this.#startEnd && (!this.#isBegun || this.awaitsFetch)
   }
 
   /** Processes records up to a timestamp, a count or the end of the turn. Returns how many. */

@@ -5,8 +5,9 @@
  *
  * Which record comes next: the one at the head of the input partition with the lowest timestamp; offset
  * order within a partition is never broken. While an input that is known to hold more is empty, the task
- * waits for the fetch. A table read with `bootstrap` is not aligned in time: it is read to the end it had
- * when the task started before anything else, and its later changes come first whenever they arrive.
+ * waits for the fetch, but not for what an open transaction holds back. A table read with `bootstrap` is not
+ * aligned in time: it is read to the end it had when the task started before anything else, and its later
+ * changes come first whenever they arrive.
  */
 import { compilePipeline } from './pipeline.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -82,9 +83,9 @@ export class Task {
       const service = plan.topology.service
       const { partition } = this
       const { times } = this.pipeline
-      this.#queues.push(
-        new InputQueue({ service, source, partition, position, endOffset, keys, push, times }),
-      )
+      const isBegun = committed !== undefined
+      const at = { partition, position, endOffset, isBegun }
+      this.#queues.push(new InputQueue({ service, source, ...at, keys, push, times }))
       this.#committed.set(topic, committed)
     }
   }
@@ -120,7 +121,7 @@ export class Task {
       const head = queue.headTimestamp
       if (queue.source.bootstrap) {
         if (head !== undefined) return queue.run(Infinity, limit, turn)
-        if (queue.position < queue.startEnd) return 0
+        if (queue.isBootstrapping) return 0
       } else if (head === undefined) {
         mustWait ||= queue.awaitsFetch
       } else if (next === undefined || head < lowest) {

@@ -18,7 +18,7 @@ import { operatorCounts } from '../../../src/streams/operators/operator.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
-import type { Turn } from '../../../src/streams/task/queue.ts'
+import type { InputQueue, Turn } from '../../../src/streams/task/queue.ts'
 import type { TaskStart } from '../../../src/streams/task/task.ts'
 import { tumbling } from '../../../src/streams/topology/windows.ts'
 import { CustomerId, Orders, Payments, Shipments } from '../../types/shop.ts'
@@ -74,6 +74,19 @@ describe('a task with two inputs', () => {
     assert.equal(task.process(100, endless), 1)
   })
 
+  it('does not wait for what an open transaction holds back', () => {
+    const seen: string[] = []
+    const task = startTask(watching(seen), [at('orders', 3), at('payments')])
+    task.deliver(batch('payments', 0, [['p10', 10]], payment))
+    assert.equal(task.process(100, endless), 0, 'nobody has said yet what there is to read')
+    const orders = queueOf(task, 'orders')
+    orders.endsAt(3, 0)
+    assert.equal(task.process(100, endless), 1)
+    orders.endsAt(3, 3)
+    task.deliver(batch('payments', 1, [['p20', 20]], payment))
+    assert.equal(task.process(100, endless), 0, 'the transaction has ended')
+  })
+
   it('stops after as many records as it is told', () => {
     const task = startTask(watching([]), [at('orders'), at('payments')])
     task.deliver(
@@ -92,6 +105,23 @@ describe('a task with two inputs', () => {
       [task.process(2, endless), task.process(2, endless), task.process(2, endless)],
       [2, 1, 0],
     )
+  })
+})
+
+describe('a task with a table that is read first', () => {
+  it('waits for all of it the first time, also for what an open transaction holds back', () => {
+    const task = startTask(joining, [at('orders', 3), at('payments')])
+    task.deliver(batch('payments', 0, [['p', 10]], payment))
+    queueOf(task, 'orders').endsAt(3, 0)
+    assert.equal(task.process(100, endless), 0)
+  })
+
+  it('waits for no open transaction when it goes on', () => {
+    const task = startTask(joining, [{ ...at('orders', 3), committed: 0 }, at('payments')])
+    task.deliver(batch('payments', 0, [['p', 10]], payment))
+    assert.equal(task.process(100, endless), 0, 'nobody has said yet what there is to read')
+    queueOf(task, 'orders').endsAt(3, 0)
+    assert.equal(task.process(100, endless), 1)
   })
 })
 
@@ -298,6 +328,17 @@ function watching(seen: string[]): Service {
   })
 }
 
+const joining = service('shipping', {
+  reads: [Orders, Payments],
+  writes: [Shipments],
+  topology: (s) => {
+    s.stream(Payments)
+      .leftJoin(s.table(Orders), ({ orderId }) => ({ orderId }))
+      .to(Shipments)
+    return {}
+  },
+})
+
 const windows = service('counting', {
   reads: [Payments],
   writes: [],
@@ -333,6 +374,10 @@ function startTask(declared: Service, starts: readonly TaskStart[]): Task {
 
 function at(topic: string, endOffset = 0): TaskStart {
   return { topic, position: 0, committed: undefined, endOffset }
+}
+
+function queueOf(task: Task, topic: string): InputQueue {
+  return task.queues.find(({ source }) => source.topic === topic)!
 }
 
 function positions(task: Task): string[] {
