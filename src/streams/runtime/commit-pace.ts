@@ -37,9 +37,13 @@ export class CommitPace {
     this.#since ??= this.#clock.monotonic()
   }
 
-  /** @param isBusy whether there is more to process @param isAwaited whether someone waits for a commit */
-  isDue(isBusy: boolean, isAwaited: boolean): boolean {
+  /**
+   * @param isBusy whether there is more to process @param isAwaited whether someone waits for a commit
+   * @param isCareful whether nothing may be added to what was processed
+   */
+  isDue(isBusy: boolean, isAwaited: boolean, isCareful = false): boolean {
     if (this.#since === undefined) return false
+    if (isCareful) return true
     if (this.#records >= transactionRecordsMax) return true
     if (!isBusy && isAwaited) return true
     const busyMs = Math.min(busyIntervalMsMax, this.#commitMs * busyCommitShare)

@@ -177,7 +177,7 @@ export class Runtime implements RunningTopology {
     this.#fetching.goOn()
     const done = this.#process()
     await this.#committer.ready()
-    const isDue = this.#pace.isDue(done > 0, this.#waiters.count > 0)
+    const isDue = this.#pace.isDue(done > 0, this.#waiters.count > 0, this.#turns.isCareful)
     if (isDue && this.#set.isBetweenBatches) await this.#commit()
     else if (done > 0) await this.#sleeper.breathe()
     else await this.#sleeper.sleep(this.#idleMs())
@@ -305,6 +305,7 @@ export class Runtime implements RunningTopology {
     this.#become('restoring')
     await this.#set.drop()
     this.#pace.reset()
+    this.#turns.dropped()
     this.#mustOpen = this.#held !== undefined
   }
 

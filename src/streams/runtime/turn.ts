@@ -6,6 +6,10 @@
  * session for one record is named; one that takes longer than the session, again and again for the same
  * record, can never be committed: the member is taken for dead meanwhile. That stops the service by name
  * instead of repeating the record for ever.
+ *
+ * One that takes longer than a transaction may last gets through when nothing was written before it in its
+ * transaction, as what a turn makes leaves after it. So after such a record turns are *careful* for a while:
+ * each is committed by itself.
  */
 import { HeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
@@ -20,6 +24,8 @@ const lookMs = 4
 const slowShare = 1 / 10
 /** How often the same record may outlast the session before it stops the service. */
 const outlastedMax = 3
+/** Turns are careful for so many records at least, and for twice as many as the slow one was committed with. */
+const carefulRecordsMin = 1_000
 
 /** A record whose functions took long. */
 export interface SlowRecord {
@@ -37,6 +43,7 @@ export interface TurnsOptions {
   /** How long a turn lasts. */
   readonly turnMs: number
   readonly sessionTimeoutMs: number
+  readonly transactionTimeoutMs: number
   readonly service: string
   /** Whether what was made is to leave before more is made: the bound in bytes. */
   readonly isFull: () => boolean
@@ -45,6 +52,8 @@ export interface TurnsOptions {
 
 export class Turns implements Turn {
   readonly #o: TurnsOptions
+  /** What lasts longer than this may be in vain. */
+  readonly #limitMs: number
   #stride = 1
   #left = 1
   #lookedAt = 0
@@ -53,12 +62,21 @@ export class Turns implements Turn {
   #failure: HeadwaterError | undefined
   #queue: InputQueue | undefined
   #offset = -1
-  /** A look outlasted the session: until something is committed, each record is timed by itself. */
-  #isCareful = false
-  #outlasted: { readonly place: string; readonly times: number } | undefined
+  /** Records for which turns are careful yet, and each is timed by itself. */
+  #carefulLeft = 0
+  #recordsSinceCommit = 0
+  /** How often records outlasted the session, by place, and which of them are not committed yet. */
+  readonly #outlasted = new Map<string, number>()
+  readonly #uncommitted = new Set<string>()
 
   constructor(options: TurnsOptions) {
     this.#o = options
+    this.#limitMs = Math.min(options.sessionTimeoutMs, options.transactionTimeoutMs)
+  }
+
+  /** Whether what a turn has made is to be committed before the next one. */
+  get isCareful(): boolean {
+    return this.#carefulLeft > 0
   }
 
   get hasEnded(): boolean {
@@ -79,8 +97,14 @@ export class Turns implements Turn {
 
   /** What was processed has been committed: no record is begun again. */
   committed(): void {
-    this.#isCareful = false
-    this.#outlasted = undefined
+    for (const place of this.#uncommitted) this.#outlasted.delete(place)
+    this.dropped()
+  }
+
+  /** What was processed is given up, and begun again by whoever has it then. */
+  dropped(): void {
+    this.#uncommitted.clear()
+    this.#recordsSinceCommit = 0
   }
 
   look(): void {
@@ -97,13 +121,15 @@ export class Turns implements Turn {
   }
 
   #measure(): void {
-    const { clock, sessionTimeoutMs, isFull } = this.#o
+    const { clock, isFull } = this.#o
     const now = clock.monotonic()
     const records = this.#stride - this.#left
     const tookMs = now - this.#lookedAt
     this.#lookedAt = now
-    if (tookMs >= sessionTimeoutMs * slowShare) this.#noteSlow(records, tookMs)
-    this.#stride = this.#isCareful ? 1 : this.#nextStride(records, tookMs)
+    this.#recordsSinceCommit += records
+    this.#carefulLeft = Math.max(0, this.#carefulLeft - records)
+    if (tookMs >= this.#limitMs * slowShare) this.#noteSlow(records, tookMs)
+    this.#stride = this.isCareful ? 1 : this.#nextStride(records, tookMs)
     this.#left = this.#stride
     if (planted.has('turns-by-records-only')) return
     this.#hasEnded ||= now >= this.#endsAt || this.#failure !== undefined || isFull()
@@ -119,12 +145,13 @@ export class Turns implements Turn {
     const { topic } = source
     const offset = this.#offset
     this.#o.onSlow({ topic, partition, offset, records, ms: Math.round(ms) })
-    if (ms < this.#o.sessionTimeoutMs) return
-    this.#isCareful = true
-    if (records > 1) return
+    if (ms < this.#limitMs) return
+    this.#carefulLeft = Math.max(carefulRecordsMin, 2 * this.#recordsSinceCommit)
+    if (ms < this.#o.sessionTimeoutMs || records > 1) return
     const place = `${topic}/${partition}/${offset}`
-    const times = this.#outlasted?.place === place ? this.#outlasted.times + 1 : 1
-    this.#outlasted = { place, times }
+    const times = (this.#outlasted.get(place) ?? 0) + 1
+    this.#outlasted.set(place, times)
+    this.#uncommitted.add(place)
     if (times >= outlastedMax) this.#failure = this.#tooSlow(topic, partition, offset, ms)
   }
 

@@ -22,6 +22,13 @@ describe('the pace of commits', () => {
     assert.equal(pace.isDue(false, false), true)
   })
 
+  it('is that of the turns while they are careful', () => {
+    const { pace } = open()
+    assert.equal(pace.isDue(true, false, true), false, 'nothing to commit')
+    pace.processed(1)
+    assert.equal(pace.isDue(true, false, true), true)
+  })
+
   it('is slower while busy, when commits are slow', () => {
     const { pace, pass } = open()
     commit(pace, pass, 50)

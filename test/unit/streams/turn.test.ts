@@ -13,6 +13,7 @@ import { shipping } from '../../types/shop.ts'
 
 const turnMs = 20
 const sessionTimeoutMs = 1_000
+const transactionTimeoutMs = 1_500
 
 describe('a turn', () => {
   it('ends when its time is over, whatever a record costs', () => {
@@ -87,6 +88,31 @@ describe('a turn', () => {
     assert.equal(slow[1]!.records, 1)
   })
 
+  it('stops at that record also when others are committed in between', () => {
+    const { run, turns } = open()
+    for (let life = 1; life <= 4; life++) {
+      run(() => 0.001, 5)
+      turns.committed()
+      run(() => 1_100, 1)
+      turns.dropped()
+    }
+    assert.match(turns.failure!.message, /record 0 .*3 times/)
+  })
+
+  it('is careful for a while after a record that outlasted what a transaction may last', () => {
+    const { run, turns } = open({ sessionTimeoutMs: 60_000 })
+    run(() => 0.01, 500)
+    assert.equal(turns.isCareful, false)
+    for (let life = 1; life <= 5; life++) run(() => 1_600, 1)
+    assert.equal(turns.failure, undefined)
+    assert.equal(turns.isCareful, true)
+    run(() => 0.001, 100)
+    turns.committed()
+    assert.equal(turns.isCareful, true, 'it may still be to come')
+    run(() => 0.001, 1_000)
+    assert.equal(turns.isCareful, false)
+  })
+
   it('does not stop at a record that got through in the end', () => {
     const { run, turns } = open()
     for (let life = 1; life <= 6; life++) {
@@ -103,7 +129,10 @@ interface Ran {
 }
 
 /** A loop around turns whose records cost what the test says. */
-function open({ isFull = (): boolean => false } = {}) {
+function open({
+  isFull = (): boolean => false,
+  sessionTimeoutMs: session = sessionTimeoutMs,
+} = {}) {
   const clock = new SimClock()
   const slow: SlowRecord[] = []
   let looks = 0
@@ -118,7 +147,8 @@ function open({ isFull = (): boolean => false } = {}) {
       },
     },
     turnMs,
-    sessionTimeoutMs,
+    sessionTimeoutMs: session,
+    transactionTimeoutMs,
     service: 'shipping',
     isFull,
     onSlow: (each) => slow.push(each),
