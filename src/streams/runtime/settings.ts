@@ -56,6 +56,9 @@ export function settingsOf(given: Times): Settings {
   within('commitIntervalMs', commitIntervalMs, 0, dayMs / 2)
   within('sessionTimeoutMs', sessionTimeoutMs, 100, dayMs)
   within('heartbeatIntervalMs', heartbeatIntervalMs, 1, Math.floor(sessionTimeoutMs / 3))
+  // Members hear of a rebalance by a heartbeat. When it has ended by then, they begin the next, for ever.
+  const rebalanceLeast = Math.max(rebalanceTimeoutMsMin, heartbeatIntervalMs)
+  within('rebalanceTimeoutMs', settings.rebalanceTimeoutMs, rebalanceLeast, dayMs)
   within('metadataMaxAgeMs', settings.metadataMaxAgeMs, 1, dayMs)
   within('requestTimeoutMs', settings.requestTimeoutMs, 100, dayMs)
   // A commit that is due when the coordinator gives the transaction up comes too late, every time.
