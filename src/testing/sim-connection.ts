@@ -27,6 +27,8 @@ export interface SimHost {
   readonly isAlive: boolean
   /** Until this moment of the world's clock it neither reads nor writes: it is frozen, or at work. */
   readonly busyUntil: number
+  /** Runs a callback as soon as it is not busy, after what has come before. */
+  readonly whenFree: (callback: () => void) => void
 }
 
 export interface SimConnectionOptions {
@@ -205,8 +207,13 @@ class SimEnd implements Duplex {
 
   #arrive(segment: Segment): void {
     if (segment.isLost) return
-    const waitMs = Math.max(this.#heldUntil, this.#host.busyUntil) - this.#o.clock.monotonic()
+    const waitMs = this.#heldUntil - this.#o.clock.monotonic()
     if (waitMs > 0) return void this.#o.clock.after(waitMs, () => this.#arrive(segment))
+    this.#host.whenFree(() => this.#take(segment))
+  }
+
+  #take(segment: Segment): void {
+    if (segment.isLost) return
     this.#underWay.shift()
     if (this.#isClosed) return
     const { bytes, error } = segment
@@ -261,12 +268,11 @@ class SimEnd implements Duplex {
   #tellClosed(): void {
     const callback = this.#closeCallback
     if (callback === undefined) return
-    const { clock } = this.#o
-    const tell = (): void => {
-      const waitMs = this.#host.busyUntil - clock.monotonic()
-      if (waitMs > 0) clock.after(waitMs, tell)
-      else if (this.#host.isAlive) callback(this.#endError)
-    }
-    clock.soon(tell)
+    const host = this.#host
+    this.#o.clock.soon(() => {
+      host.whenFree(() => {
+        if (host.isAlive) callback(this.#endError)
+      })
+    })
   }
 }

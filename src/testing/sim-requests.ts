@@ -45,7 +45,12 @@ export interface RequestRule {
 }
 
 /** Carries what arrives after its sender has gone. */
-const wire: SimHost = { name: 'wire', isAlive: true, busyUntil: 0 }
+const wire: SimHost = {
+  name: 'wire',
+  isAlive: true,
+  busyUntil: 0,
+  whenFree: (callback) => callback(),
+}
 const apiKeyAt = 0
 const correlationIdAt = 4
 

@@ -78,12 +78,25 @@ export class World {
   /** Starts a process. @param wallOffsetMs how wrong its wall clock is */
   start(name: string, wallOffsetMs = 0): SimProcess {
     const { clock, network } = this
-    const life = { name, isAlive: true, busyUntil: 0 }
-    const whileAlive = (callback: () => void) => (): void => {
+    /** What came while it was busy, in that order: who is always at work has its timers and bytes, too. */
+    const due: (() => void)[] = []
+    let isCatchingUp = false
+    const catchUp = (): void => {
+      isCatchingUp = false
+      if (!life.isAlive || due.length === 0) return
       const waitMs = aheadMs()
-      if (life.isAlive && waitMs > 0) clock.after(waitMs, whileAlive(callback))
-      else if (life.isAlive) callback()
+      isCatchingUp = waitMs > 0 || due.length > 1
+      if (waitMs > 0) return void clock.after(waitMs, catchUp)
+      if (isCatchingUp) clock.soon(catchUp)
+      due.shift()!()
     }
+    const whenFree = (callback: () => void): void => {
+      if (!life.isAlive) return
+      if (due.length === 0 && aheadMs() === 0) return callback()
+      due.push(callback)
+      if (!isCatchingUp) catchUp()
+    }
+    const life = { name, isAlive: true, busyUntil: 0, whenFree }
     /** How much longer it is busy than the world has come. */
     const aheadMs = (): number => Math.max(0, life.busyUntil - clock.monotonic())
     const occupy = (ms: number): void => void (life.busyUntil = clock.monotonic() + ms)
@@ -96,8 +109,17 @@ export class World {
       clock: {
         now: () => Math.floor(clock.now() + aheadMs()) + wallOffsetMs,
         monotonic: () => clock.monotonic() + aheadMs(),
-        after: (delayMs, callback) => clock.after(aheadMs() + delayMs, whileAlive(callback)),
-        soon: (callback) => clock.soon(whileAlive(callback)),
+        after: (delayMs, callback) => {
+          let isCancelled = false
+          const run = (): void => (isCancelled ? undefined : callback())
+          const timer = clock.after(aheadMs() + delayMs, () => whenFree(run))
+          const cancel = (): void => {
+            isCancelled = true
+            timer.cancel()
+          }
+          return { cancel }
+        },
+        soon: (callback) => clock.soon(() => whenFree(callback)),
       },
       network: network.of(life),
       random: simRandom(fork(this.draw)),

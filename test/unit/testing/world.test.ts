@@ -41,6 +41,35 @@ describe('the clock', () => {
 })
 
 describe('a world', () => {
+  test('gives timers and bytes their turn in a process that is always at work', async () => {
+    const world = new World(1)
+    const { server, near, far } = await connected(world)
+    let isOver = false
+    const toil = (): void => {
+      server.work(30)
+      if (!isOver) server.clock.soon(toil)
+    }
+    const got = collect(far)
+    const rang = sleep(server.clock, 5)
+    toil()
+    near.write([Uint8Array.of(7)])
+    await world.until(rang, 1000)
+    const heard = async (): Promise<void> => {
+      while (got.bytes.length === 0) await sleep(world.clock, 1)
+    }
+    await world.until(heard(), 1000)
+    isOver = true
+  })
+
+  test('never calls a timer that was cancelled while its process was busy', async () => {
+    const world = new World(1)
+    const process = world.start('process')
+    process.clock.after(10, () => late.cancel())
+    const late = process.clock.after(20, () => assert.fail('it was cancelled'))
+    process.freeze(50)
+    await world.until(sleep(world.clock, 100), 1000)
+  })
+
   test('moves time only when nothing else is left to run', async () => {
     const world = new World(1)
     const { clock } = world
