@@ -26,6 +26,26 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
         await assertPaid(place, 1000)
       }))
 
+    it('counts its events, and no batch that has none', () =>
+      inPlace(open, async (place) => {
+        const sparse = service('billing', {
+          reads: [],
+          writes: [Payments],
+          topology: (s) => {
+            s.input('rows', Payments, async function* () {
+              yield { events: [], position: 1 }
+              yield { events: [{ orderId: 'o1' }], position: 2 }
+              yield { events: [], position: 3 }
+            })
+            return {}
+          },
+        })
+        await using running = await start(place, sparse)
+        await running.caughtUp()
+        const { recordsIn, recordsOut, inputs } = running.stats()
+        assert.deepEqual([recordsIn, recordsOut, inputs['rows']?.records], [1, 1, 1])
+      }))
+
     it('is written once after a crash at any write to the broker', async () => {
       let total = 0
       await inPlace(open, async (place) => {

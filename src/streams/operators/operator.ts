@@ -33,7 +33,7 @@ export interface OperatorCounts {
   readonly drops: Record<DropReason, number>
   /** Records written to streams and inner topics, changelogs not counted. */
   emitted: number
-  /** Records of inner topics that only told how far a task has come. */
+  /** What only told how far somebody has come: records of inner topics, batches of inputs without events. */
   marks: number
 }
 

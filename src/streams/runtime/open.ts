@@ -68,6 +68,8 @@ type Offsets = ReadonlyMap<string, number>
 export class Opener {
   /** Records that were gone before they were read. */
   recordsSkipped = 0
+  /** Up to where they were counted, by place: until the next commit they are found gone again. */
+  readonly #skippedTo = new Map<string, number>()
   readonly #o: OpenerOptions
   readonly #orphans: Orphans
 
@@ -192,7 +194,10 @@ export class Opener {
 
   #passOver(place: TopicPartition, position: number, beginning: number): void {
     if (this.#o.onGap === 'stop') throw gap(place, position, beginning)
-    const records = beginning - position
+    const from = Math.max(position, this.#skippedTo.get(placeOf(place)) ?? 0)
+    const records = beginning - from
+    if (records <= 0) return
+    this.#skippedTo.set(placeOf(place), beginning)
     this.recordsSkipped += records
     this.#o.onEvent({ type: 'skipped', ...place, records })
   }

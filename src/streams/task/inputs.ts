@@ -10,7 +10,7 @@ import { Writer, utf8Bytes } from '../../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import { messageWriter } from '../operators/sink.ts'
 import type { Emit } from '../stores/emit.ts'
-import type { OperatorContext, Push } from '../operators/operator.ts'
+import type { OperatorContext, OperatorCounts, Push } from '../operators/operator.ts'
 import { operatorFailed } from '../operators/operator.ts'
 import type { InputPlan } from '../plan/plan.ts'
 import { plainCodec } from '../stores/plain.ts'
@@ -34,6 +34,7 @@ async function nextOf(
 export class InputReader {
   readonly plan: InputPlan
   readonly #write: Push
+  readonly #counts: OperatorCounts
   readonly #onReady: () => void
   readonly #name: string
   #iterator: AsyncIterator<InputBatch> | undefined
@@ -56,6 +57,7 @@ export class InputReader {
     this.plan = plan
     this.#name = `input '${plan.node.name}' of service '${service}'`
     this.#write = messageWriter(plan.node.event, context, this.#name)
+    this.#counts = context.counts
     this.#onReady = onReady
   }
 
@@ -116,6 +118,8 @@ export class InputReader {
       this.#write(null, events[this.#at], now)
       this.#at++
     }
+    // A batch without events moves the position, and is no record.
+    if (events.length === 0) this.#counts.marks++
     if (this.#at === events.length) {
       const { records } = this.#unsaved ?? this.#saved
       this.#unsaved = { records: records + events.length, position }
