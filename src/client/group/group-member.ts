@@ -20,7 +20,7 @@
  */
 import { planted } from '../../base/planted.ts'
 import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
-import { ErrorCode, isRetriable } from '../../protocol/errors.ts'
+import { ErrorCode } from '../../protocol/errors.ts'
 import { backoffMs, sleep } from '../cluster/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { CommitOffset, TopicPartition } from '../cluster/topic-partition.ts'
@@ -262,6 +262,7 @@ export class GroupMember {
   }
 
   #owned(generation: number, assignment: Uint8Array): Ownership {
+    this.#joining.done()
     assert(generation >= 0, `the coordinator assigned partitions in generation ${generation}`)
     const { groupId, instanceId = null } = this.#o
     const memberId = this.#memberId
@@ -306,7 +307,7 @@ export class GroupMember {
       return
     }
     if (this.#isRetired) return
-    if (!isRetriable(code)) throw wireError(code, `join group '${this.#o.groupId}'`)
+    if (!this.#joining.mayTryAgain(code)) throw wireError(code, `join group '${this.#o.groupId}'`)
   }
 
   #hear(news: HeartbeatNews): void {

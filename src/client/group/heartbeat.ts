@@ -96,7 +96,9 @@ export class Heartbeat {
           isWanted,
         },
       )
-      if (isRetriable(errorCode) && errorCode !== ErrorCode.REBALANCE_IN_PROGRESS) return false
+      // A broker that fails in some way of its own says nothing of the member: its session will.
+      const isNoAnswer = isRetriable(errorCode) || errorCode === ErrorCode.UNKNOWN_SERVER_ERROR
+      if (isNoAnswer && errorCode !== ErrorCode.REBALANCE_IN_PROGRESS) return false
       if (isWanted()) onNews(newsOf(ownership, errorCode))
       return true
     } catch (error) {

@@ -5,6 +5,7 @@
  * Both requests wait at the coordinator until every member has asked, on a connection of their own.
  */
 import type { ResponseOf } from '../../protocol/api.ts'
+import { ErrorCode, isRetriable } from '../../protocol/errors.ts'
 import {
   decodeSubscription,
   encodeSubscription,
@@ -16,6 +17,8 @@ import { consumerProtocolType, encodeAssignment } from './group-protocol.ts'
 
 /** What a blocking request may take beyond the rebalance it waits for. */
 const slackMs = 5_000
+/** How long a broker that fails in some way of its own is asked again. */
+const doubtMsMax = 60_000
 
 export interface JoiningOptions {
   readonly groupId: string
@@ -36,6 +39,8 @@ export class Joining {
   readonly #cluster: Cluster
   readonly #o: JoiningOptions
   readonly #counted: CountedTopics
+  /** Since when the broker has failed in some way of its own. */
+  #doubtedSince: number | undefined
 
   constructor(cluster: Cluster, options: JoiningOptions) {
     this.#cluster = cluster
@@ -83,6 +88,19 @@ export class Joining {
       { coordinator: 'group', id: groupId },
       this.#blocking(),
     )
+  }
+
+  /** Whether to join again after a refusal that says nothing of this member. */
+  mayTryAgain(code: number): boolean {
+    if (code !== ErrorCode.UNKNOWN_SERVER_ERROR) return isRetriable(code)
+    const now = this.#cluster.clock.monotonic()
+    this.#doubtedSince ??= now
+    return now - this.#doubtedSince <= doubtMsMax
+  }
+
+  /** The member is in. */
+  done(): void {
+    this.#doubtedSince = undefined
   }
 
   /** From now on nothing is said of what was shared out. */

@@ -36,10 +36,12 @@ async function memberOf(o: {
 }) {
   let isAway = false
   let heartbeat: number = ErrorCode.NONE
+  let syncs: number = ErrorCode.NONE
   const { dial, asked } = scriptedBroker({
     // While the group rebalances, the answer waits for the other members.
     JoinGroup: () => (heartbeat === ErrorCode.NONE ? generation : undefined),
     SyncGroup: () => ({
+      errorCode: syncs,
       assignment: encodeAssignment({ partitions: [{ topic: 't', partition: 0 }], userData: null }),
     }),
     Heartbeat: ({ duplex }) => {
@@ -84,6 +86,9 @@ async function memberOf(o: {
       heartbeat = ErrorCode.REBALANCE_IN_PROGRESS
     },
     beats: () => asked.filter(({ api }) => api === 'Heartbeat').length,
+    refuseToSync: (code: number) => {
+      syncs = code
+    },
     answer: (code: number) => {
       heartbeat = code
     },
@@ -188,4 +193,37 @@ test('a member does not wait for the answer to a heartbeat as long as a session 
   await assert.rejects(confirmed, { code: 'timeout' })
   assert.ok(monotonic() - before < 60_000)
   await assigned.close()
+})
+
+test('a broker that fails in some way of its own is asked again, for a minute', async () => {
+  const pace = 500
+  const clock: Clock = {
+    now: () => nodeClock.now(),
+    monotonic: () => nodeClock.monotonic() * pace,
+    after: (delayMs, callback) => nodeClock.after(delayMs / pace, callback),
+    soon: (callback) => nodeClock.soon(callback),
+  }
+  const { member, heard, joins, beats, answer, refuseToSync, close } = await memberOf({
+    retryTimeoutMs: 60_000,
+    clock,
+  })
+  await member.join()
+  answer(ErrorCode.UNKNOWN_SERVER_ERROR)
+  const before = beats()
+  await until(() => beats() > before + 5)
+  assert.deepEqual(heard, ['assigned'])
+  answer(ErrorCode.NONE)
+  refuseToSync(ErrorCode.UNKNOWN_SERVER_ERROR)
+  answer(ErrorCode.ILLEGAL_GENERATION)
+  await until(() => heard.includes('lost'))
+  answer(ErrorCode.NONE)
+  await until(() => joins() > 4)
+  refuseToSync(ErrorCode.NONE)
+  await until(() => heard.filter((each) => each === 'assigned').length === 2)
+  refuseToSync(ErrorCode.UNKNOWN_SERVER_ERROR)
+  answer(ErrorCode.ILLEGAL_GENERATION)
+  await until(() => heard.filter((each) => each === 'lost').length === 2)
+  answer(ErrorCode.NONE)
+  await until(() => heard.includes('failed'))
+  await close()
 })
