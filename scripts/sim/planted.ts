@@ -9,6 +9,9 @@ import type { Crew } from './crew.ts'
 /** Seeds that are run even when the first finds it, to tell how often it is found. */
 const seedsLeast = 20
 
+/** Of a pass that has a history for each byte of every file, a seed takes every so many. */
+const strideOf: Partial<Record<PassName, number>> = { damage: 24 }
+
 /** Where each bug is looked for. */
 const passOf: Record<PlantedFault, PassName> = {
   'restore-to-last-stable': 'group-orphans',
@@ -49,11 +52,16 @@ interface Finding {
   readonly why: string
 }
 
-/** Whether every bug was found; prints a table. */
+/** Whether every bug was found; prints a line for each when it is known, or all as JSON. */
 export async function findPlanted(crew: Crew, options: PlantOptions): Promise<boolean> {
-  const findings = await Promise.all(options.bugs.map((bug) => find(crew, bug, options)))
+  const findings = await Promise.all(
+    options.bugs.map(async (bug) => {
+      const finding = await find(crew, bug, options)
+      if (!options.isJson) print(finding)
+      return finding
+    }),
+  )
   if (options.isJson) console.log(JSON.stringify(findings, undefined, 2))
-  else print(findings)
   return findings.every(({ found }) => found > 0)
 }
 
@@ -69,7 +77,7 @@ async function find(
   let ran = 0
   while (ran < seeds && (found === 0 || ran < seedsLeast)) {
     const seed = firstSeed + ran++
-    const job = { pass, seed, stride: 1, repeat: false }
+    const job = { pass, seed, stride: strideOf[pass] ?? 1, repeat: false }
     const { failure } = await crew.run({ ...job, bug })
     if (failure === undefined) continue
     // A history that is wrong by itself says nothing of the bug.
@@ -81,9 +89,7 @@ async function find(
   return { bug, pass, seeds: ran, found, firstSeed: first, why }
 }
 
-function print(findings: readonly Finding[]): void {
-  for (const { bug, pass, seeds, found, firstSeed, why } of findings) {
-    const first = firstSeed === undefined ? '' : `, first by seed ${firstSeed}: ${why}`
-    console.log(`${bug.padEnd(36)}${pass.padEnd(18)}found by ${found} of ${seeds} seeds${first}`)
-  }
+function print({ bug, pass, seeds, found, firstSeed, why }: Finding): void {
+  const first = firstSeed === undefined ? '' : `, first by seed ${firstSeed}: ${why}`
+  console.log(`${bug.padEnd(36)}${pass.padEnd(18)}found by ${found} of ${seeds} seeds${first}`)
 }
