@@ -41,6 +41,17 @@ const countingOrders = service('shipping', {
   },
 })
 
+/** The tasks of `counting`, and others beside them. */
+const countingBesideOrders = service('shipping', {
+  reads: [Payments, Orders],
+  writes: [Shipments],
+  topology: (s) => {
+    const paid = s.stream(Payments)
+    paid.map(({ orderId, amount }) => ({ orderId, amount })).to(Shipments)
+    return { counts: paid.count('counts'), known: s.table(Orders) }
+  },
+})
+
 /** Counts behind an inner topic. */
 const rekeying = service('shipping', {
   reads: [Payments],
@@ -247,6 +258,23 @@ export function misbehavingGroupsSuite(open: OpenPlace): void {
         await write(place, Payments, payments(0, 60))
         await allCounted([newer], { rows: 60, total: 180 })
         assert.equal((await values(place, Shipments)).length, 180)
+      }))
+
+    it('lives beside another version under its own instance id, and neither fences the other', () =>
+      inPlace(open, async (place) => {
+        await createTopicsOf(place, countingBesideOrders)
+        await write(place, Payments, payments(0, 60))
+        await write(place, Orders, orders(0, 60))
+        await using older = await start(place, counting, { instanceId: 'a' })
+        await older.caughtUp()
+        await using newer = await start(place, countingBesideOrders, { instanceId: 'a' })
+        for (const total of [120, 180, 240]) {
+          await write(place, Payments, payments(0, 60))
+          await allCounted([older, newer], { rows: 60, total })
+        }
+        assert.ok(counts(older).rows > 0 && counts(newer).rows > 0)
+        assert.deepEqual([older.stats().repairs, newer.stats().repairs], [0, 0])
+        assert.equal((await values(place, Shipments)).length, 240)
       }))
   })
 }

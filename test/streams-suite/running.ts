@@ -129,10 +129,9 @@ export function runningSuite(open: OpenPlace): void {
         line.fate = (api) =>
           api === 'TxnOffsetCommit' && line.asked('Produce') > written ? 'break' : 'pass'
         await write(place, Payments, payments(0, 60))
-        assert.deepEqual(await a.one('orphans-ended'), {
-          type: 'orphans-ended',
-          transactionalIds: ['shipping/b'],
-        })
+        const { transactionalIds } = await a.one('orphans-ended')
+        assert.equal(transactionalIds.length, 1)
+        assert.match(transactionalIds[0]!, /^shipping\/b-[0-9a-f]+$/)
         line.heal()
         const repair = await b.one('repair')
         assert.ok(isHeadwaterError(repair.error) && repair.pauseMs > 0)

@@ -5,15 +5,17 @@ import type { Random } from '../../io/ports.ts'
 
 const incarnationBytes = 8
 
-/** The name of an instance in its group, from process to process (KIP-345). */
-export function groupInstanceId(
-  service: string,
-  instance: string,
-  topics: readonly string[],
-): string {
-  // A static member that comes back gets what it had. One that reads other topics must be another.
-  const reads = crc32c(utf8Bytes(topics.join())).toString(16)
-  return `${service}-${instance}-${reads}`
+/**
+ * The name of an instance, from process to process. Two versions that read other topics may run side by side
+ * under one instance id: those are two instances.
+ */
+export function instanceName(instance: string, topics: readonly string[]): string {
+  return `${instance}-${crc32c(utf8Bytes(topics.join())).toString(16)}`
+}
+
+/** Its name in its group (KIP-345): a static member that comes back gets what it had. */
+export function groupInstanceId(service: string, name: string): string {
+  return `${service}-${name}`
 }
 
 /** A name that nobody has had. */

@@ -7,8 +7,8 @@
  * fences the producers of all other instances of the service, whatever they are doing, by asking for
  * their producer ids (KIP-98). Transactional ids say whose they are:
  *
- *     <service>/<instance>                  of an instance, from process to process
- *     <service>/<instance>/<incarnation>    of one that lost the first to something it cannot know
+ *     <service>/<instance>-<reads>                  of an instance, from process to process
+ *     <service>/<instance>-<reads>/<incarnation>    of one that lost the first to something it cannot know
  *
  * An instance asks for its first id only when the group has given it something: by then whoever had that
  * id has lost its place in the group. It never asks for the same id twice, so one that was replaced
@@ -25,9 +25,9 @@ import { newIncarnation } from './instance.ts'
 /** A broker that has died is in the metadata for a while, and its transactions then at another. */
 const listTimeoutMs = 2_000
 
-/** The first transactional id of an instance. */
-export function transactionalIdOf(service: string, instance: string): string {
-  return `${encodeURIComponent(service)}/${encodeURIComponent(instance)}`
+/** The first transactional id of an instance, by its name. */
+export function transactionalIdOf(service: string, name: string): string {
+  return `${encodeURIComponent(service)}/${encodeURIComponent(name)}`
 }
 
 /** Another id of the same instance, which nobody has had. */

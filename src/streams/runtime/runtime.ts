@@ -32,7 +32,7 @@ import { Committer } from './commit.ts'
 import { closedError, quietly } from './failures.ts'
 import { Fetching } from './fetching.ts'
 import { GroupRequests, type GroupRequest } from './group-requests.ts'
-import { groupInstanceId, newIncarnation } from './instance.ts'
+import { groupInstanceId, instanceName, newIncarnation } from './instance.ts'
 import { Opener } from './open.ts'
 import { transactionalIdOf } from './orphans.ts'
 import { Purge } from './purge.ts'
@@ -90,9 +90,9 @@ export class Runtime implements RunningTopology {
     const { service } = plan.topology
     const { clock, random } = options
     const settings = settingsOf(options)
-    const instance = options.instanceId ?? '1'
     const topics = subscribedTopics(plan)
-    const transactionalId = transactionalIdOf(service, instance)
+    const name = instanceName(options.instanceId ?? '1', topics)
+    const transactionalId = transactionalIdOf(service, name)
     this.service = service
     this.#plan = plan
     this.#options = options
@@ -124,7 +124,7 @@ export class Runtime implements RunningTopology {
       ...settings,
       groupId: service,
       topics,
-      instanceId: groupInstanceId(service, instance, topics),
+      instanceId: groupInstanceId(service, name),
       assignor: taskAssignor(offerOf(plan, transactionalId, newIncarnation(random))),
       onAssigned: async (ownership) => this.#take(ownership),
       onRevoked: (ownership) => this.#request('revoked', ownership),
