@@ -47,7 +47,8 @@ export async function startKafka(o: KafkaOptions = {}): Promise<KafkaNode> {
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`)
   writeFileSync(config, lines.join(''))
   const output = join(directory, 'output.txt')
-  const format = ['-t', randomBytes(16).toString('base64url'), '-c', config]
+  // One in 64 ids begins with a dash, and would be taken for an option.
+  const format = [`--cluster-id=${randomBytes(16).toString('base64url')}`, '-c', config]
   let child: ChildProcess | undefined
   const endWithUs = () => {
     child?.kill('SIGKILL')
