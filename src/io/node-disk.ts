@@ -10,6 +10,7 @@ import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { HeadwaterError } from '../base/errors.ts'
 import { assertExtent } from './contract.ts'
+import { codeOf } from './error-code.ts'
 import { lockFile } from './node-lock.ts'
 import type { Disk, DiskFile } from './ports.ts'
 
@@ -255,8 +256,4 @@ function reasonText(code: string | undefined, cause: unknown): string {
     default:
       return cause instanceof Error ? cause.message : String(cause)
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string }).code
 }

@@ -14,6 +14,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { HeadwaterError } from '../base/errors.ts'
+import { codeOf } from './error-code.ts'
 import { nodeRandom } from './node-clock.ts'
 import type { Lock } from './ports.ts'
 
@@ -158,10 +159,6 @@ async function readHolder(path: string): Promise<string> {
 /** The same for those who can do without. */
 function seenHolder(path: string): Promise<string> {
   return readHolder(path).catch(() => '')
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string }).code
 }
 
 function holderPath(path: string): string {

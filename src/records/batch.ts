@@ -90,8 +90,7 @@ export type BatchFault = 'too-short' | 'bad-length' | 'bad-magic' | 'bad-crc' | 
 export function checkBatch(bytes: Uint8Array, at = 0, crc?: number): BatchFault | undefined {
   const fault = checkFrame(bytes, at)
   if (fault !== undefined) return fault
-  const end = at + lengthPrefixBytes + int32At(bytes, at + 8)
-  const sum = crc ?? crc32c(bytes, at + crcStart, end)
+  const sum = crc ?? crc32c(bytes, at + crcStart, at + sizeOf(bytes, at))
   if (sum !== int32At(bytes, at + 17) >>> 0) return 'bad-crc'
   const lastOffsetDelta = int32At(bytes, at + 23)
   const recordCount = int32At(bytes, at + 57)
@@ -105,11 +104,16 @@ export function checkBatch(bytes: Uint8Array, at = 0, crc?: number): BatchFault 
 export function checkFrame(bytes: Uint8Array, at = 0): BatchFault | undefined {
   const available = bytes.length - at
   if (available < lengthPrefixBytes) return 'too-short'
-  const sizeBytes = lengthPrefixBytes + int32At(bytes, at + 8)
+  const sizeBytes = sizeOf(bytes, at)
   if (sizeBytes < batchHeaderBytes) return 'bad-length'
   if (available < batchHeaderBytes) return 'too-short'
   if (bytes[at + 16] !== 2) return 'bad-magic'
   return available < sizeBytes ? 'too-short' : undefined
+}
+
+/** How many bytes the batch at `at` says it has, its length prefix included. */
+export function sizeOf(bytes: Uint8Array, at = 0): number {
+  return lengthPrefixBytes + int32At(bytes, at + 8)
 }
 
 /** The checksum of a batch, `pieceBytes` a step. */
@@ -128,7 +132,7 @@ export function splitBatches(bytes: Uint8Array): Uint8Array[] {
   const batches: Uint8Array[] = []
   let at = 0
   while (bytes.length - at >= batchHeaderBytes) {
-    const end = at + lengthPrefixBytes + int32At(bytes, at + 8)
+    const end = at + sizeOf(bytes, at)
     if (end > bytes.length || end - at < batchHeaderBytes) break
     batches.push(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end))
     at = end

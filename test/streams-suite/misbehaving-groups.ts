@@ -10,7 +10,7 @@ import { isHeadwaterError } from '../../src/base/errors.ts'
 import { earliestTimestamp, listOffsets } from '../../src/client/consumer/list-offsets.ts'
 import { listTransactions } from '../../src/client/producer/list-transactions.ts'
 import { Producer } from '../../src/client/producer/producer.ts'
-import { service } from '../../src/service/service.ts'
+import { service, type Service } from '../../src/service/service.ts'
 import type { RunningTopology } from '../../src/streams/runtime/running.ts'
 import { CustomerId, Orders, Payments, Shipments } from '../types/shop.ts'
 import { Line } from './line.ts'
@@ -245,9 +245,7 @@ export function misbehavingGroupsSuite(open: OpenPlace): void {
 
     it('shares a group with a version that reads more, whose tasks go to who has them', () =>
       inPlace(open, async (place) => {
-        await createTopicsOf(place, countingOrders)
-        await write(place, Payments, payments(0, 60))
-        await write(place, Orders, orders(0, 60))
+        await prepareBoth(place, countingOrders)
         await using older = await start(place, counting, { instanceId: 'a' })
         await older.caughtUp()
         await using newer = await start(place, countingOrders, { instanceId: 'b' })
@@ -262,9 +260,7 @@ export function misbehavingGroupsSuite(open: OpenPlace): void {
 
     it('lives beside another version under its own instance id, and neither fences the other', () =>
       inPlace(open, async (place) => {
-        await createTopicsOf(place, countingBesideOrders)
-        await write(place, Payments, payments(0, 60))
-        await write(place, Orders, orders(0, 60))
+        await prepareBoth(place, countingBesideOrders)
         await using older = await start(place, counting, { instanceId: 'a' })
         await older.caughtUp()
         await using newer = await start(place, countingBesideOrders, { instanceId: 'a' })
@@ -282,6 +278,12 @@ export function misbehavingGroupsSuite(open: OpenPlace): void {
 async function prepare(place: Place, count: number): Promise<void> {
   await createTopicsOf(place, counting)
   await write(place, Payments, payments(0, count))
+}
+
+async function prepareBoth(place: Place, newer: Service): Promise<void> {
+  await createTopicsOf(place, newer)
+  await write(place, Payments, payments(0, 60))
+  await write(place, Orders, orders(0, 60))
 }
 
 function lineTo(place: Place): { line: Line; on: Place } {

@@ -3,7 +3,7 @@ import type { Disk, DiskFile } from '../../src/io/ports.ts'
 
 export function aroundFiles(
   disk: Disk,
-  change: (file: DiskFile, path: string) => Partial<DiskFile>,
+  change: (file: DiskFile, path: string) => Partial<DiskFile> | Promise<Partial<DiskFile>>,
 ): Disk {
   return {
     open: async (path, mode) => {
@@ -15,7 +15,7 @@ export function aroundFiles(
         truncate: (size) => file.truncate(size),
         size: () => file.size(),
         close: () => file.close(),
-        ...change(file, path),
+        ...(await change(file, path)),
       }
     },
     list: (directory) => disk.list(directory),

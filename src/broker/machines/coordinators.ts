@@ -119,7 +119,7 @@ function unreadable({ message }: HeadwaterError): BrokerEvent {
 function forgetGoneTopics({ topics, groups }: Coordinators, turns: Turns): Promise<void> {
   const known = topics.state.topics
   const gone = [...topicsWithOffsets(groups.state)].filter((name) => !known.has(name))
-  return gone.length > 0 ? forgetPositions(groups, gone, turns) : Promise.resolve()
+  return forgetPositions(groups, gone, turns)
 }
 
 /** Positions that are forgotten in one decision. */

@@ -18,6 +18,7 @@ import {
   isTransactional,
   readBatchHeader,
   isLogAppendTime,
+  sizeOf,
   stampMaxTimestamp,
   type BatchFault,
   type BatchHeader,
@@ -134,7 +135,7 @@ export class Partition {
   refusalOfFrame(records: Uint8Array): Refused | undefined {
     const fault = checkFrame(records)
     if (fault !== undefined) return unsound(fault, records)
-    const { sizeBytes } = readBatchHeader(records)
+    const sizeBytes = sizeOf(records)
     if (sizeBytes !== records.length) {
       return refuse(
         ErrorCode.INVALID_RECORD,

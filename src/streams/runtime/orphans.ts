@@ -7,8 +7,8 @@
  * fences the producers of all other instances of the service, whatever they are doing, by asking for
  * their producer ids (KIP-98). Transactional ids say whose they are:
  *
- *     <service>/<instance>-<reads>                  of an instance, from process to process
- *     <service>/<instance>-<reads>/<incarnation>    of one that lost the first to something it cannot know
+ *     <service>/<instance>-<hash>                  of an instance, from process to process
+ *     <service>/<instance>-<hash>/<incarnation>    of one that lost the first to something it cannot know
  *
  * An instance asks for its first id only when the group has given it something: by then whoever had that
  * id has lost its place in the group. It never asks for the same id twice, so one that was replaced

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HeadwaterError, isHeadwaterError } from '../../../src/base/errors.ts'
-import type { Disk, DiskFile } from '../../../src/io/ports.ts'
+import type { DiskFile } from '../../../src/io/ports.ts'
 import type { LogStore } from '../../../src/log/store/log-store.ts'
 import { SimDisk } from '../../../src/testing/sim-disk.ts'
 import type { SimDiskCall } from '../../../src/testing/sim-disk.ts'
+import { aroundFiles } from '../around-files.ts'
 import { batchOf, openStore, stored, TurningClock } from './batches.ts'
 
 /** A store with one log whose second batch got as far as the disk call of this kind, which then fails. */
@@ -130,25 +131,6 @@ test('a segment that could not be opened once is read the next time', async () =
   assert.equal((await read()).length, 1)
 })
 
-/** A disk whose files are what `opened` makes of them. */
-function withFiles(
-  disk: SimDisk,
-  opened: (file: DiskFile, path: string) => DiskFile | Promise<DiskFile>,
-): Disk {
-  return {
-    open: async (path, mode) => await opened(await disk.open(path, mode), path),
-    list: (path) => disk.list(path),
-    exists: (path) => disk.exists(path),
-    fileSize: (path) => disk.fileSize(path),
-    identify: (path) => disk.identify(path),
-    makeDirectory: (path) => disk.makeDirectory(path),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    syncDirectory: (path) => disk.syncDirectory(path),
-    lock: (path) => disk.lock(path),
-  }
-}
-
 async function manyTurns(): Promise<void> {
   for (let turn = 0; turn < 300; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
@@ -162,13 +144,13 @@ test('a journal file that was being begun when the store failed is not begun in 
     await fails.promise
     throw new HeadwaterError('disk-failed', 'this failure was planned')
   }
-  const disk = withFiles(inner, async (file, path) => {
-    if (path.endsWith('.log')) return { ...file, write: failing }
+  const disk = aroundFiles(inner, async (_file, path): Promise<Partial<DiskFile>> => {
+    if (path.endsWith('.log')) return { write: failing }
     if (path.endsWith('2.journal')) {
       begun.resolve()
       await goesOn.promise
     }
-    return file
+    return {}
   })
   const bounds = { journalBytes: 3000, writeBehindBytes: 300 }
   const store = await openStore({ disk, clock: new TurningClock(), ...bounds })
@@ -232,9 +214,9 @@ test('an index that a power cut made wrong does not count when there was no room
     // The index of the one is stored when the other needs the descriptor.
     for (const name of ['a', 'b']) await appendTo(store, name, many.toReversed())
     const cut = disk.afterCrash({ seed })
-    const full = withFiles(cut, (file, path) => {
+    const full = aroundFiles(cut, (_file, path): Partial<DiskFile> => {
       const write = (): Promise<void> => Promise.reject(new HeadwaterError('disk-full', 'planned'))
-      return path.endsWith('.index') ? { ...file, write } : file
+      return path.endsWith('.index') ? { write } : {}
     })
     store = await openStore({ disk: full, ...bounds })
     mustFind ||= store.get('a')!.highWatermark < 3 + many.length
