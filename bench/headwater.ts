@@ -50,7 +50,11 @@ export async function startBroker(
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
   const readyMs = performance.now() - started
   const { port } = JSON.parse(line) as { port: number }
+  // A bench that fails leaves nobody behind who holds its output open.
+  const end = () => child.kill('SIGKILL')
+  process.once('exit', end)
   const stop = async () => {
+    process.off('exit', end)
     child.kill('SIGINT')
     await once(child, 'close')
     rmSync(directory, { recursive: true, force: true })

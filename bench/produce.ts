@@ -1,6 +1,6 @@
 /**
- * `node bench/produce.ts [records] [rounds]`: Kafka's own producer-perf-test, unmodified, 1 KiB records,
- * 12 partitions, acks=all, against our broker and Apache Kafka in turn in every round: Kafka with its
+ * `node bench/produce.ts [records] [rounds] [bytes]`: Kafka's own producer-perf-test, unmodified, records of
+ * 1 KiB or `bytes`, 12 partitions, acks=all, against our broker and Apache Kafka in turn in every round: Kafka with its
  * defaults (acknowledged from the page cache) and with `flush.messages=1` (synced, as ours always is).
  * CPU time is the broker process's alone. Needs Java 17 and Maven.
  */
@@ -11,6 +11,7 @@ import { producerPerf } from './producer-perf.ts'
 
 const records = Number(process.argv[2] ?? 500_000)
 const rounds = Number(process.argv[3] ?? 3)
+const recordBytes = Number(process.argv[4] ?? 1_024)
 
 interface Peer {
   readonly name: string
@@ -54,7 +55,7 @@ async function produce(to: Peer, round: number): Promise<void> {
   await createTopic(to, topic)
   const count = to.configs === synced ? Math.ceil(records / 5) : records
   const cpuBefore = usageOf(to.pid).cpuSeconds
-  const { perSecond, p99Ms } = await producerPerf(to.port, topic, count)
+  const { perSecond, p99Ms } = await producerPerf(to.port, topic, count, recordBytes)
   if (round === 0) return
   to.perSecond.push(perSecond)
   to.p99Ms.push(p99Ms)
@@ -74,7 +75,7 @@ async function createTopic(to: Peer, name: string): Promise<void> {
 
 function report(): void {
   console.log(
-    `producer-perf-test, 1 KiB, 12 partitions, acks=all, ${rounds} rounds: median (min–max)`,
+    `producer-perf-test, ${recordBytes} bytes, 12 partitions, acks=all, ${rounds} rounds: median (min–max)`,
   )
   const base = peers[0]!
   for (const each of peers) {

@@ -1,4 +1,4 @@
-/** Kafka's own producer-perf-test, unmodified, with 1 KiB records and acks=all. Needs Java 17 and Maven. */
+/** Kafka's own producer-perf-test, unmodified, with acks=all. Needs Java 17 and Maven. */
 import { runKafkaTool } from '../scripts/kafka/tool.ts'
 
 export interface Produced {
@@ -7,11 +7,16 @@ export interface Produced {
 }
 
 /** Sends `count` records to a topic that is there, as fast as it can. */
-export async function producerPerf(port: number, topic: string, count: number): Promise<Produced> {
+export async function producerPerf(
+  port: number,
+  topic: string,
+  count: number,
+  recordBytes = 1_024,
+): Promise<Produced> {
   const options = {
     '--topic': topic,
     '--num-records': `${count}`,
-    '--record-size': '1024',
+    '--record-size': `${recordBytes}`,
     '--throughput': '-1',
     '--bootstrap-server': `127.0.0.1:${port}`,
     '--command-property': 'acks=all',

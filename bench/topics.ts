@@ -15,6 +15,7 @@ const [topicCount = 2000, partitionCount = 4, batchBytes = 1024, rounds = 3] = p
   .slice(2)
   .map(Number)
 const partitionsInOneRequest = 400
+const partitionsCreatedMax = 10_000
 /** More than a journal file, so that a checkpoint falls due. */
 const journalBytes = 70 * 1024 * 1024
 
@@ -25,13 +26,15 @@ const figures: Record<string, string> = {}
 let broker = await start('start, empty')
 let client = await RawClient.connect(broker.port)
 await timed('create', async () => {
-  const topics = names.map((name) => ({
-    name,
-    numPartitions: partitionCount,
-    replicationFactor: 1,
-  }))
-  const { topics: made } = await client.ask('CreateTopics', 7, { topics, timeoutMs: 60_000 })
-  refuseErrors(made)
+  for (const some of inRequests(names)) {
+    const topics = some.map((name) => ({
+      name,
+      numPartitions: partitionCount,
+      replicationFactor: 1,
+    }))
+    const { topics: made } = await client.ask('CreateTopics', 7, { topics, timeoutMs: 60_000 })
+    refuseErrors(made)
+  }
 })
 await client.ask('CreateTopics', 7, {
   topics: [{ name: 'lone', numPartitions: 1, replicationFactor: 1 }],
@@ -50,9 +53,11 @@ broker = await start('start, clean')
 figures['memory after the start'] = `${usageOf(broker.pid).rssMiB.toFixed(0)} MiB`
 client = await RawClient.connect(broker.port)
 await timed('delete', async () => {
-  const topics = names.map((name) => ({ name }))
-  const { responses } = await client.ask('DeleteTopics', 6, { topics, timeoutMs: 60_000 })
-  refuseErrors(responses)
+  for (const some of inRequests(names)) {
+    const topics = some.map((name) => ({ name }))
+    const { responses } = await client.ask('DeleteTopics', 6, { topics, timeoutMs: 60_000 })
+    refuseErrors(responses)
+  }
 })
 await timed('close after deleting', () => broker.stop())
 rmSync(directory, { recursive: true, force: true })
@@ -61,6 +66,14 @@ console.log(
   `${topicCount} topics of ${partitionCount} partitions, ${rounds} batches of ${batchBytes} bytes each`,
 )
 for (const [name, figure] of Object.entries(figures)) console.log(`  ${name.padEnd(42)}${figure}`)
+
+/** A request may ask for so many partitions only. */
+function inRequests(all: readonly string[]): string[][] {
+  const count = Math.floor(partitionsCreatedMax / partitionCount)
+  return Array.from({ length: Math.ceil(all.length / count) }, (_, at) =>
+    all.slice(at * count, (at + 1) * count),
+  )
+}
 
 async function start(what: string): Promise<BrokerProcess> {
   const started = await startBroker(['--dir', directory], process.env['HOME_OF_BROKER'])

@@ -1,6 +1,6 @@
 /** A command line as a program: how it speaks of wrong flags, and how it ends. */
 import { Command, CommanderError } from 'commander'
-import { letSmallHeapGrow } from '../io/node-heap.ts'
+import { shapeHeap } from '../io/node-heap.ts'
 import { compileOnce } from '../io/node-process.ts'
 import { exitCodes, printError } from './output.ts'
 
@@ -26,7 +26,7 @@ export function newProgram(name: string): Command {
  */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
   compileOnce()
-  letSmallHeapGrow()
+  shapeHeap()
   // A reader that has seen enough (`headwater tail x | head`) is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.done)
