@@ -15,6 +15,8 @@ export interface BrokerProcess {
   /** Milliseconds from the start of the process until it said where it listens. */
   readonly readyMs: number
   stop(): Promise<void>
+  /** Ends it by SIGKILL; its directory stays. */
+  kill(): Promise<void>
 }
 
 /** What `npm start -- --exit --json` prints. */
@@ -59,7 +61,11 @@ export async function startBroker(
     await once(child, 'close')
     rmSync(directory, { recursive: true, force: true })
   }
-  return { port, pid: child.pid!, readyMs, stop }
+  const kill = async () => {
+    end()
+    await once(child, 'close')
+  }
+  return { port, pid: child.pid!, readyMs, stop, kill }
 }
 
 /** Runs the example to its end in `directory`, as it is in the checkout `home`. */
