@@ -128,11 +128,14 @@ export class Opener {
     return inputs
   }
 
-  async #endOrphans({ ownership: { userData }, assertWanted }: Opening): Promise<void> {
+  async #endOrphans({ ownership, member, assertWanted }: Opening): Promise<void> {
     const own = this.#o.transactionalId()
+    const { userData } = ownership
     // Who was told of nobody, and was given nothing, cannot tell the living from the dead.
     if (own === null || userData === null) return
-    const ended = await this.#orphans.end(own, peersOf(userData).transactionalIds, assertWanted)
+    const peers = peersOf(userData).transactionalIds
+    const confirm = (): Promise<void> => member.confirm(ownership)
+    const ended = await this.#orphans.end({ own, peers, assertWanted, confirm })
     if (ended.length > 0) this.#o.onEvent({ type: 'orphans-ended', transactionalIds: ended })
   }
 

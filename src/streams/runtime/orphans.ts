@@ -55,6 +55,18 @@ function orphansAmong(
   })
 }
 
+/** Who takes over, and from whom it does not. */
+export interface Takeover {
+  /** This process' id at the moment. */
+  readonly own: string
+  /** The first ids of all members. */
+  readonly peers: readonly string[]
+  /** Throws when they are members no more: then nobody is fenced. */
+  readonly assertWanted: () => void
+  /** Asks the group whether this process is a member still; throws when it does not say. */
+  readonly confirm: () => Promise<void>
+}
+
 /** Fences those who left, once each. */
 export class Orphans {
   readonly #cluster: Cluster
@@ -70,15 +82,10 @@ export class Orphans {
 
   /**
    * Fences the producers of instances that left, and ends their transactions. A broker too old to list them
-   * leaves them to their timeouts. @param own this process' id @param peers the first ids of all members
-   * @param assertWanted throws when they are members no more: then nobody is fenced
+   * leaves them to their timeouts.
    * @returns the ids whose transactions were open
    */
-  async end(
-    own: string,
-    peers: readonly string[],
-    assertWanted: () => void,
-  ): Promise<readonly string[]> {
+  async end({ own, peers, assertWanted, confirm }: Takeover): Promise<readonly string[]> {
     if (planted.has('wait-for-transaction-timeout')) return []
     const isFencingLate =
       planted.has('commit-without-generation') || planted.has('keep-state-of-another')
@@ -90,6 +97,11 @@ export class Orphans {
       if (isFencingLate) return known.get(id) === 'Ongoing'
       return known.get(id) === 'Ongoing' || !this.#fenced.has(id)
     })
+    // Another process may have this instance's place by now, and an id that this one lost: ask, not only look.
+    if (orphans.some((id) => ownerOf(id) === ownerOf(own))) {
+      await confirm()
+      assertWanted()
+    }
     await Promise.all(orphans.map((id) => this.#fence(id)))
     return orphans.filter((id) => known.get(id) === 'Ongoing')
   }

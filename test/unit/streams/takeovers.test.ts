@@ -170,6 +170,41 @@ describe('an instance that takes over', { concurrency: true }, () => {
       await assert.rejects(first.failed, { code: 'fenced' })
     }))
 
+  // An instance that had lost its first id asked who is there while another process took its place and that id.
+  it('never fences who took its place with the id that it lost', () =>
+    inPlace(openPlace, async (place) => {
+      await createTopicsOf(place, copying)
+      await using cluster = await connect(place)
+      const { line, on } = lineTo(place)
+      const transactionTimeoutMs = 4_000
+      const options = { instanceId: 'a', transactionTimeoutMs }
+      await using first = await start(on, copying, options)
+      const transactionalId = (await listTransactions(cluster))[0]!.transactionalId
+      await using thief = new Producer(cluster, { transactionalId, transactionTimeoutMs })
+      await thief.init()
+      await write(place, Payments, payments(0, 60))
+      await first.caughtUp()
+      assert.equal((await listTransactions(cluster)).length, 2)
+      let asks = false
+      line.fate = (api) => {
+        if (api === 'Heartbeat' && asks) return 'lose'
+        if (api !== 'ListTransactions' || asks) return 'pass'
+        asks = true
+        line.freeze()
+        return 'pass'
+      }
+      await using other = await start(place, copying, { ...options, instanceId: 'b' })
+      await until('it asks who is there', () => asks)
+      await using second = await start(place, copying, options)
+      line.thaw()
+      await delay(4_000)
+      line.heal()
+      await write(place, Payments, payments(60, 120))
+      await Promise.all([second.caughtUp(), other.caughtUp()])
+      assert.equal(second.stats().repairs, 0)
+      await assert.rejects(first.failed, { code: 'fenced' })
+    }))
+
   it('takes its place again from a process that ended, whose requests to join came late', () =>
     inPlace(openPlace, async (place) => {
       await createTopicsOf(place, copying)
