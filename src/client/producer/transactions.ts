@@ -15,6 +15,7 @@ import type { Cluster, Target } from '../cluster/cluster.ts'
 import { offsetsToCommit } from '../group/group-offsets.ts'
 import type { Committer } from '../group/ownership.ts'
 import type { CommitOffset, TopicPartition } from '../cluster/topic-partition.ts'
+import { coordinatorCodes } from '../cluster/response-codes.ts'
 import { byTopic } from '../cluster/topic-partition.ts'
 import { staleMemberError, throwOnError, wireError } from '../cluster/wire-error.ts'
 
@@ -69,7 +70,8 @@ export class Transactions {
         ...(bump ? { producerId: this.#producerId, producerEpoch: this.#producerEpoch } : {}),
       },
       this.#coordinator(),
-      { retryCodes: [...concurrent, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS] },
+      // Without a transactional id any broker is asked, and says of itself that it is not ready, or full.
+      { retryCodes: [...concurrent, ...coordinatorCodes] },
     )
     throwOnError(response.errorCode, `start producer ${this.#name()}`)
     this.#producerId = response.producerId

@@ -176,10 +176,12 @@ describe('a broker whose disk is full', () => {
   it('takes records again when a topic was deleted, those first that waited for it', async () => {
     let isThere = false
     const written = write('third').then(() => (isThere = true))
+    await using newcomer = new Producer(cluster)
+    const started = newcomer.init()
     await delay(300)
     assert.equal(isThere, false)
     await deleteTopics(cluster, ['large'])
-    await written
+    await Promise.all([written, started])
     assert(events.includes('disk-has-room'))
     assert.equal(await highWatermark(), 3)
   })
