@@ -1,7 +1,7 @@
 /** The streams suite on a real Kafka node: the same bodies as on our broker. */
 import assert from 'node:assert/strict'
 import { deleteGroup, deleteTopics, listGroups, listTopics } from '../../src/client/admin.ts'
-import { kafka } from '../../src/streams/runtime/run.ts'
+import { kafka } from '../../src/client/security/kafka.ts'
 import { exactlyOnceSuite } from '../streams-suite/exactly-once.ts'
 import { failuresSuite } from '../streams-suite/failures.ts'
 import { identitySuite } from '../streams-suite/identity.ts'
