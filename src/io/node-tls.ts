@@ -5,6 +5,7 @@
  * refused, here or there, or an end that does not speak TLS) is `tls-failed`, and says which and what helps;
  * what may pass is `connection-failed`, as without TLS.
  */
+import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import {
   checkServerIdentity,
@@ -54,13 +55,7 @@ interface End {
 
 function contextOf({ ca, cert, key, passphrase }: TlsOptions): SecureContext {
   const given = { ca, cert, key, passphrase }
-  for (const each of ['ca', 'cert', 'key'] as const) {
-    if (given[each] === undefined || given[each].includes('-----BEGIN ')) continue
-    throw new HeadwaterError(
-      'config-invalid',
-      `${each} is not in PEM: it should hold lines that begin with -----BEGIN`,
-    )
-  }
+  for (const each of ['ca', 'cert'] as const) checkCertificates(each, given[each])
   try {
     return createSecureContext({ minVersion: 'TLSv1.2', ...given })
   } catch (cause) {
@@ -72,6 +67,25 @@ function contextOf({ ca, cert, key, passphrase }: TlsOptions): SecureContext {
     )
   }
 }
+
+/** Node passes over what is no certificate among authorities, and then trusts fewer than were named. */
+function checkCertificates(name: string, text: string | undefined): void {
+  if (text === undefined) return
+  const found = text.match(certificatePattern) ?? []
+  try {
+    for (const each of found) new X509Certificate(each)
+    if (found.length > 0) return
+  } catch {
+    // Said below: which of them it is would not help.
+  }
+  throw new HeadwaterError(
+    'config-invalid',
+    `${name} holds no certificate in PEM, or one that cannot be read: it should be lines between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----`,
+  )
+}
+
+const certificatePattern =
+  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g
 
 /** What went wrong while both ends were getting to know each other; undefined when it may pass. */
 function ofHandshake(error: NodeJS.ErrnoException, end: End): HeadwaterError | undefined {
@@ -141,10 +155,14 @@ const alertCodes =
   /^ERR_SSL_(?:(?:SSL|TLS)V\d+_|SSL\/TLS_)?ALERT_(BAD_CERTIFICATE|CERTIFICATE_\w+|NO_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|UNRECOGNIZED_NAME|ACCESS_DENIED|HANDSHAKE_FAILURE|PROTOCOL_VERSION|INSUFFICIENT_SECURITY)$/
 
 /** Ended in the middle without a word: what a plain-text port does, and a broker that is just stopping. */
-function cutShort(reason: string, { address }: End, cause: unknown): HeadwaterError {
+function cutShort(reason: string, { address, options }: End, cause: unknown): HeadwaterError {
+  const orElse =
+    options.cert === undefined
+      ? 'otherwise it may be restarting, or ask for a certificate of the client, which is given with cert= and key='
+      : 'otherwise it may be restarting, or not trust the certificate that cert= names'
   return new HeadwaterError(
     'connection-failed',
-    `the broker at ${address} ended the TLS handshake without a word (${reason}): if this is a plain-text port, write kafka:// or name its TLS port; otherwise it may be restarting`,
+    `the broker at ${address} ended the TLS handshake without a word (${reason}): if this is a plain-text port, write kafka:// or name its TLS port; ${orElse}`,
     { retriable: true, cause },
   )
 }

@@ -271,7 +271,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
 
 /** By module of Node's: the rooms and files that may import it. What is not named nobody may. */
 export const nodeModules: Readonly<Record<string, readonly string[]>> = {
-  'node:crypto': ['io/node-clock.ts', 'client/security/scram.ts'],
+  'node:crypto': ['io/node-clock.ts', 'io/node-tls.ts', 'client/security/scram.ts'],
   'node:fs': ['io/node-disk.ts', 'io/node-file.ts', 'io/node-process.ts', 'cli'],
   'node:fs/promises': ['io/node-disk.ts', 'io/node-lock.ts'],
   'node:net': ['io/node-lock.ts', 'io/node-network.ts', 'io/node-tls.ts'],
