@@ -17,9 +17,9 @@ export function unreachable(
     ? '; this is the address the broker advertises (advertised.listeners)'
     : ''
   // Whoever dialled has named the address and the fix already.
-  if (isHeadwaterError(cause)) {
-    const { code, message, retriable } = cause
-    return new HeadwaterError(code, `${message}${source}`, { retriable, cause })
+  if (isHeadwaterError(cause, 'tls-failed') || isHeadwaterError(cause, 'connection-failed')) {
+    const retriable = cause.code === 'connection-failed'
+    return new HeadwaterError(cause.code, `${cause.message}${source}`, { retriable, cause })
   }
   const why = cause instanceof Error ? `: ${cause.message}` : ' in time'
   return new HeadwaterError(

@@ -61,9 +61,8 @@ async function ask(port: number, ssl: boolean | TlsOptions): Promise<number> {
   // The broker says where it is in plain text, which nobody dials here.
   const only = (): ReturnType<typeof dial> => dial(host, port)
   const bootstrap = [{ host, port }]
-  await using cluster = await Cluster.connect({
-    ...{ bootstrap, dial: only, clock: nodeClock, random: nodeRandom, retryTimeoutMs: 1_000 },
-  })
+  const times = { clock: nodeClock, random: nodeRandom, retryTimeoutMs: 1_000 }
+  await using cluster = await Cluster.connect({ bootstrap, dial: only, ...times })
   return cluster.metadata.brokerIds().length
 }
 

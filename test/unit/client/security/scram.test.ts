@@ -41,11 +41,11 @@ describe('SCRAM', () => {
 
   it('proves a password in SHA-512 as a server computes it', async () => {
     const bytes = () => new Uint8Array(18).fill(7)
-    const { first, answer } = await scram('SCRAM-SHA-512', 'ü', () => 'pä ss').begin({ bytes })
-    const bare = utf8String(first).slice(3)
+    const exchange = await scram('SCRAM-SHA-512', 'ü', () => 'pä ss').begin({ bytes })
+    const bare = utf8String(exchange.first).slice(3)
     const nonce = `${bare.split('r=')[1]}theirs`
     const said = `r=${nonce},s=${Buffer.from('salty').toString('base64')},i=5000`
-    const final = utf8String((await answer(utf8Bytes(said)))!)
+    const final = utf8String((await exchange.answer(utf8Bytes(said)))!)
     // The server's side of RFC 5802, section 3: it knows the stored key, and gets the client's key from the proof.
     const salted = pbkdf2Sync('pä ss', 'salty', 5000, 64, 'sha512')
     const mac = (key: Uint8Array, text: string) => createHmac('sha512', key).update(text).digest()
@@ -56,7 +56,7 @@ describe('SCRAM', () => {
     const key = proof.map((byte, i) => byte ^ signature[i]!)
     assert.deepEqual(createHash('sha512').update(key).digest(), stored)
     const end = mac(mac(salted, 'Server Key'), signed).toString('base64')
-    assert.equal(await answer(utf8Bytes(`v=${end}`)), undefined)
+    assert.equal(await exchange.answer(utf8Bytes(`v=${end}`)), undefined)
   })
 
   const salt = 's=W22ZaJ0SNY7soEsUEjb6gQ=='

@@ -18,9 +18,15 @@ keepAwake()
 
 const user = kafka('kafka://alice:hush@one:1?sasl=plain').sasl!
 
-function open(dial: Dial, sasl: Sasl | undefined = user): Promise<Connection> {
-  const parts = { dial, clock: nodeClock, random: nodeRandom, sasl, requestTimeoutMs: 5_000 }
-  return Connection.open({ ...parts, host: 'one', port: 1, clientId: 'test' })
+function open(dial: Dial, sasl: Sasl | 'nobody' = user): Promise<Connection> {
+  const parts = { dial, clock: nodeClock, random: nodeRandom, requestTimeoutMs: 5_000 }
+  return Connection.open({
+    ...parts,
+    ...(sasl !== 'nobody' && { sasl }),
+    host: 'one',
+    port: 1,
+    clientId: 'test',
+  })
 }
 
 /** What a broker answers that lets everybody in, for so long. */
@@ -106,10 +112,7 @@ describe('signing in', () => {
         return undefined
       },
     })
-    const connection = await Connection.open({
-      ...{ dial: broker.dial, clock: nodeClock, random: nodeRandom, host: 'one', port: 1 },
-      ...{ clientId: 'test', requestTimeoutMs: 5_000 },
-    })
+    const connection = await open(broker.dial, 'nobody')
     await assert.rejects(connection.request('Heartbeat', heartbeat), {
       code: 'connection-lost',
       message: /asks who its clients are, write kafka:\/\/USER@/,
