@@ -99,8 +99,8 @@ function readScheme(scheme: string | undefined): boolean | undefined {
 function readAddress(text: string, whole: string): Address {
   const { host, port = kafkaPortDefault } = parseAddress(text) ?? {}
   if (host !== undefined && port > 0) return { host, port }
-  // Where there is a user, what looks like an address may be a part of a password.
-  if (whole.includes('@')) throw wrong(`has a host that is none, behind the @: ${form}`)
+  // In a text with more than addresses, what looks like one may be a user and a password.
+  if (/[@?/]/.test(whole)) throw wrong(`has a host or a port that is none: ${form}`)
   throw new HeadwaterError('config-invalid', `'${text}' is not the address of a broker: ${form}`)
 }
 

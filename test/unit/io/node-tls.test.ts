@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, type AddressInfo } from 'node:net'
+import { connect, createServer as createPlainServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -10,11 +10,13 @@ import { createServer, type TlsOptions as ServerOptions } from 'node:tls'
 import { certificateAuthority, type Authority } from '../../../scripts/certificates.ts'
 import { embedded, type EmbeddedBroker } from '../../../src/broker/embedded.ts'
 import { Cluster } from '../../../src/client/cluster/cluster.ts'
+import { Connection } from '../../../src/client/cluster/connection.ts'
 import { kafka } from '../../../src/client/security/kafka.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { nodeTls } from '../../../src/io/node-tls.ts'
 import type { TlsOptions } from '../../../src/io/ports.ts'
 import { keepAwake } from '../../client-suite/peer.ts'
+import { noIPv6 } from '../../conformance/this-machine.ts'
 
 keepAwake()
 
@@ -39,6 +41,7 @@ after(async () => {
 async function behind(
   options: ServerOptions,
   test: (port: number) => Promise<void>,
+  at = host,
 ): Promise<void> {
   const server = createServer({ ...options }, (socket) => {
     const inner = connect(broker.bootstrap[0])
@@ -47,7 +50,7 @@ async function behind(
     socket.pipe(inner).pipe(socket)
   })
   server.on('tlsClientError', () => undefined)
-  await once(server.listen(0, host), 'listening')
+  await once(server.listen(0, at), 'listening')
   try {
     await test((server.address() as AddressInfo).port)
   } finally {
@@ -56,11 +59,11 @@ async function behind(
 }
 
 /** How many brokers are there, asked over TLS alone. */
-async function ask(port: number, ssl: boolean | TlsOptions): Promise<number> {
-  const { dial } = kafka(`${host}:${port}`, { ssl })
+async function ask(port: number, ssl: boolean | TlsOptions, at = host): Promise<number> {
+  const { dial } = kafka(`localhost:${port}`, { ssl })
   // The broker says where it is in plain text, which nobody dials here.
-  const only = (): ReturnType<typeof dial> => dial(host, port)
-  const bootstrap = [{ host, port }]
+  const only = (): ReturnType<typeof dial> => dial(at, port)
+  const bootstrap = [{ host: at, port }]
   const times = { clock: nodeClock, random: nodeRandom, retryTimeoutMs: 1_000 }
   await using cluster = await Cluster.connect({ bootstrap, dial: only, ...times })
   return cluster.metadata.brokerIds().length
@@ -75,6 +78,32 @@ describe('TLS', () => {
       assert.equal(await ask(port, { ca, servername: 'broker.test' }), 1)
       assert.equal(await ask(port, { ca, servername: host }), 1)
     })
+  })
+
+  it('goes over IPv6, too', { skip: noIPv6 }, async () => {
+    const certificate = await authority.sign('broker', { ips: ['::1'] })
+    const { ca } = authority
+    await behind(
+      certificate,
+      async (port) => assert.equal(await ask(port, { ca }, '::1'), 1),
+      '::1',
+    )
+  })
+
+  it('waits no longer than a request may take for an end that says nothing', async () => {
+    const sockets: Socket[] = []
+    const silent = createPlainServer((socket) => sockets.push(socket))
+    await once(silent.listen(0, host), 'listening')
+    const { port } = silent.address() as AddressInfo
+    const from = performance.now()
+    const parts = { clock: nodeClock, random: nodeRandom, clientId: 'test', requestTimeoutMs: 200 }
+    await assert.rejects(Connection.open({ dial: nodeTls({}), host, port, ...parts }), {
+      code: 'connection-failed',
+      retriable: true,
+    })
+    assert.ok(performance.now() - from < 5_000)
+    for (const socket of sockets) socket.destroy()
+    silent.close()
   })
 
   it('refuses a certificate for somebody else, and names whom it is for', async () => {
