@@ -321,4 +321,31 @@ describe('a service over TLS and SASL', () => {
     await second.close()
     await assertShipped(place, 1000)
   })
+
+  it('goes on when tokens can be had again, and stops for good when they are refused', async () => {
+    let give = () => ({ value: token(2.8), expiresAt: Date.now() + 2_800 })
+    const broker = kafka(`kafka+ssl://localhost:${ports.brief}?${tls}`, {
+      sasl: { mechanism: 'OAUTHBEARER', token: () => give() },
+    })
+    const place = await emptyPlace(broker)
+    await createTopicsOf(place, shipping)
+    await write(place, Orders, orders(0, 200))
+    await write(place, Payments, payments(0, 100))
+    await using app = await run(shipping, { broker, sessionTimeoutMs: 6_000 })
+    await app.caughtUp()
+    const good = give
+    give = () => {
+      throw new Error('the token endpoint says 503')
+    }
+    const deadline = performance.now() + 30_000
+    while (app.stats().lastError === undefined && performance.now() < deadline) await delay(50)
+    assert.match(app.stats().lastError!.message, /the token endpoint says 503/)
+    give = good
+    await write(place, Payments, payments(100, 200))
+    await app.caughtUp()
+    await assertShipped(place, 200)
+    give = () => ({ value: token(-60), expiresAt: Date.now() + 2_800 })
+    await assert.rejects(app.failed, { code: 'authentication-failed', message: /invalid_token/ })
+    assert.equal(app.stats().state, 'failed')
+  })
 })
