@@ -2,7 +2,7 @@
  * One real Apache Kafka node on loopback: a KRaft broker and controller in one process, on free ports,
  * in a directory of its own that is removed afterwards.
  *
- * As a command, `node scripts/kafka.ts [property=value …]` runs it until Ctrl-C. As a library,
+ * As a command, `node scripts/kafka.ts [--secured] [property=value …]` runs it until Ctrl-C. As a library,
  * `startKafka` gives its port and a way to stop it.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -17,6 +17,7 @@ import { concatBytes } from '../src/base/bytes.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../src/protocol/api.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../src/protocol/frame.ts'
 import { java, kafkaJars, kafkaVersion, logOption } from './kafka/jars.ts'
+import { makeSecurity, securedPortCount, type Secured, type Security } from './kafka/secured.ts'
 
 const readyTimeoutMs = 120_000
 const stopTimeoutMs = 20_000
@@ -27,6 +28,8 @@ export interface KafkaNode {
   readonly pid: number
   /** The directory of its jars. */
   readonly jars: string
+  /** Its listeners with TLS and SASL, where they were asked for. */
+  readonly secured: Secured | undefined
   /** Milliseconds from start to the first metadata with a broker in it. */
   readonly readyMs: number
   stop(): Promise<void>
@@ -35,20 +38,27 @@ export interface KafkaNode {
 export interface KafkaOptions {
   /** Broker properties on top of, or instead of, the ones every node here has. */
   readonly properties?: Readonly<Record<string, string>>
+  /** With listeners that speak TLS and SASL beside the plain one. */
+  readonly isSecured?: boolean
 }
 
 /** Starts a node and returns when it answers. It ends with this process at the latest. */
 export async function startKafka(o: KafkaOptions = {}): Promise<KafkaNode> {
   const jars = await kafkaJars()
-  const [port, controllerPort] = await freePorts()
+  const [port, controllerPort, ...more] = await freePorts(2 + (o.isSecured ? securedPortCount : 0))
   const directory = mkdtempSync(join(tmpdir(), 'kafka-'))
   const config = join(directory, 'server.properties')
-  const properties = { ...nodeProperties(port, controllerPort, directory), ...o.properties }
+  const security = o.isSecured ? await makeSecurity(directory, more) : undefined
+  const properties = {
+    ...nodeProperties(port!, controllerPort!, directory, security),
+    ...o.properties,
+  }
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`)
   writeFileSync(config, lines.join(''))
   const output = join(directory, 'output.txt')
   // One in 64 ids begins with a dash, and would be taken for an option.
-  const format = [`--cluster-id=${randomBytes(16).toString('base64url')}`, '-c', config]
+  const id = `--cluster-id=${randomBytes(16).toString('base64url')}`
+  const format = [id, '-c', config, ...(security?.formatArguments ?? [])]
   let child: ChildProcess | undefined
   const endWithUs = () => {
     child?.kill('SIGKILL')
@@ -65,8 +75,9 @@ export async function startKafka(o: KafkaOptions = {}): Promise<KafkaNode> {
     await succeeded(child)
     const started = performance.now()
     child = startJava(jars, output, ['-Xms512m', '-Xmx1g', 'kafka.Kafka', config])
-    await untilReady(port, child)
-    return { port, pid: child.pid!, jars, readyMs: performance.now() - started, stop }
+    await untilReady(port!, child)
+    const readyMs = performance.now() - started
+    return { port: port!, pid: child.pid!, jars, secured: security?.secured, readyMs, stop }
   } catch (error) {
     const said = tail(output)
     await stop()
@@ -99,14 +110,22 @@ export async function ask<N extends ApiName>(
   }
 }
 
-function nodeProperties(port: number, controllerPort: number, directory: string) {
+function nodeProperties(
+  port: number,
+  controllerPort: number,
+  directory: string,
+  { listeners = [], properties = {} }: Partial<Security> = {},
+) {
+  const open = [{ name: 'PLAINTEXT', port }, ...listeners].map(
+    (each) => `${each.name}://127.0.0.1:${each.port}`,
+  )
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [...open, `CONTROLLER://127.0.0.1:${controllerPort}`].join(','),
+    'advertised.listeners': open.join(','),
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': join(directory, 'data'),
@@ -121,16 +140,17 @@ function nodeProperties(port: number, controllerPort: number, directory: string)
     'group.initial.rebalance.delay.ms': '0',
     // Retention is first looked at after this long: tests write records of any time and expect them there.
     'log.initial.task.delay.ms': '3600000',
+    ...properties,
   }
 }
 
-/** Two ports nothing listens on. Another process may take one before Kafka does; then it does not start. */
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()]
+/** Ports nothing listens on. Another process may take one before Kafka does; then it does not start. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer())
   await Promise.all(servers.map((server) => once(server.listen(0, '127.0.0.1'), 'listening')))
   const ports = servers.map((server) => (server.address() as AddressInfo).port)
   await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports as [number, number]
+  return ports
 }
 
 function startJava(jars: string, output: string, args: readonly string[]): ChildProcess {
@@ -181,14 +201,19 @@ function tail(output: string): string {
 }
 
 async function main(): Promise<void> {
-  const pairs = process.argv.slice(2).map((pair) => pair.split(/=(.*)/s).slice(0, 2))
+  const words = process.argv.slice(2)
+  const isSecured = words.includes('--secured')
+  const pairs = words
+    .filter((word) => word !== '--secured')
+    .map((pair) => pair.split(/=(.*)/s).slice(0, 2))
   if (pairs.some((pair) => pair.length < 2)) {
-    throw new Error('usage: node scripts/kafka.ts [property=value …]')
+    throw new Error('usage: node scripts/kafka.ts [--secured] [property=value …]')
   }
   const asked = askedToStop()
-  const node = await startKafka({ properties: Object.fromEntries(pairs) })
+  const node = await startKafka({ properties: Object.fromEntries(pairs), isSecured })
   const ready = `ready after ${Math.round(node.readyMs)} ms`
   console.log(`Apache Kafka ${kafkaVersion} on 127.0.0.1:${node.port}, pid ${node.pid}, ${ready}`)
+  if (node.secured) console.log(JSON.stringify(node.secured, null, 2))
   console.log('Ctrl-C stops it')
   await asked
   await node.stop()

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { below } from './mutants/below.ts'
 import { broker } from './mutants/broker.ts'
+import { client } from './mutants/client.ts'
 import { coordinator } from './mutants/coordinator.ts'
 import { memoryOfBroker } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
@@ -26,7 +27,14 @@ const runMsMax = 120_000
 type Fate = 'dies' | 'LIVES' | 'NOT FOUND' | 'DOES NOT RUN'
 
 const wanted = process.argv[2] ?? ''
-const mutants = [...broker, ...memoryOfBroker, ...recordMutants, ...coordinator, ...below]
+const mutants = [
+  ...broker,
+  ...memoryOfBroker,
+  ...recordMutants,
+  ...coordinator,
+  ...below,
+  ...client,
+]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const tree = mkdtempSync(join(tmpdir(), 'headwater-mutants-'))
 try {

@@ -1,6 +1,7 @@
 /**
  * `npm run test:kafka [FILE …]`: runs the tests under test/kafka, or only the files given, with a real
- * Apache Kafka node beside them. They find it by KAFKA_BOOTSTRAP and its jars by KAFKA_JARS.
+ * Apache Kafka node beside them. They find it by KAFKA_BOOTSTRAP, its listeners with TLS and SASL by
+ * KAFKA_SECURED (JSON), and its jars by KAFKA_JARS.
  */
 import { askedToStop, startKafka, type KafkaNode } from './kafka.ts'
 import { runTests } from './run-tests.ts'
@@ -11,8 +12,12 @@ const stop = askedToStop()
 let node: KafkaNode | undefined
 
 try {
-  node = await startKafka()
-  const env = { KAFKA_BOOTSTRAP: `127.0.0.1:${node.port}`, KAFKA_JARS: node.jars }
+  node = await startKafka({ isSecured: true })
+  const env = {
+    KAFKA_BOOTSTRAP: `127.0.0.1:${node.port}`,
+    KAFKA_JARS: node.jars,
+    KAFKA_SECURED: JSON.stringify(node.secured),
+  }
   process.exitCode = await runTests(tests, { env, stop })
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

@@ -17,7 +17,11 @@ export type {
   WindowTable,
   Windowed,
 } from './streams/topology/builder.ts'
-export { kafka, run } from './streams/runtime/run.ts'
+export { kafka } from './client/security/kafka.ts'
+export type { BrokerAddress, KafkaOptions, SaslOptions } from './client/security/kafka.ts'
+export type { OAuthToken, TokenProvider } from './client/security/sasl.ts'
+export type { TlsOptions } from './io/ports.ts'
+export { run } from './streams/runtime/run.ts'
 export type { RunOptions, Running } from './streams/runtime/run.ts'
 export type { ServiceStats } from './streams/runtime/running.ts'
 export type { ServiceEvent, ServiceState } from './streams/runtime/service-event.ts'

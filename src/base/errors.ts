@@ -9,6 +9,7 @@
 
 /** Every code an operating error can carry. The text of an error names the cause and the fix. */
 export type HeadwaterErrorCode =
+  | 'authentication-failed'
   | 'broker-closed'
   | 'config-invalid'
   | 'connection-failed'
@@ -36,6 +37,7 @@ export type HeadwaterErrorCode =
   | 'stale-member'
   | 'state-mismatch'
   | 'timeout'
+  | 'tls-failed'
   | 'too-many-files'
   | 'topic-replaced'
   | 'topology-invalid'

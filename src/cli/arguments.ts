@@ -8,8 +8,6 @@ import {
 import type { Advertised } from '../broker/listeners.ts'
 import type { Durability } from '../log/store/options.ts'
 
-/** The port Kafka's own tools expect a broker on. */
-export const kafkaPortDefault = 9092
 export const queryPortDefault = 8092
 
 /** A TCP port; 0 takes a free one. */
@@ -43,15 +41,6 @@ export function parseIndex(text: string): number {
   const index = Number(text)
   if (/^\d+$/.test(text) && Number.isSafeInteger(index)) return index
   throw new InvalidArgumentError('Write a whole number of at least 0.')
-}
-
-export type HostAndPort = Address
-
-/** `host:port`, `[::1]:port`, or a host alone with Kafka's usual port. */
-export function parseAddress(text: string): HostAndPort {
-  const { host, port = kafkaPortDefault } = readAddress(text) ?? {}
-  if (host !== undefined && port > 0) return { host, port }
-  throw new InvalidArgumentError('Write HOST:PORT, as in localhost:9092 or [::1]:9092.')
 }
 
 /** An address to listen on: a host alone. */

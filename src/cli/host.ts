@@ -6,6 +6,8 @@
 import { addressText } from '../base/address.ts'
 import type { Broker } from '../broker/broker.ts'
 import type { OpenListener } from '../broker/listeners.ts'
+import type { BrokerAddress } from '../client/security/kafka.ts'
+import { kafka } from '../client/security/kafka.ts'
 import { nodeClock } from '../io/node-clock.ts'
 import type { Durability } from '../log/store/options.ts'
 import { serveQueries } from '../query/listen.ts'
@@ -13,10 +15,9 @@ import type { QueryServer } from '../query/listen.ts'
 import type { EndOfService, QueryService } from '../query/view.ts'
 import { run } from '../streams/runtime/run.ts'
 import type { Runnable, Running, RunningServices } from '../streams/runtime/run.ts'
-import type { BrokerAddress, RunningTopology } from '../streams/runtime/running.ts'
-import type { HostAndPort } from './arguments.ts'
+import type { RunningTopology } from '../streams/runtime/running.ts'
 import { openBroker } from './broker.ts'
-import { dialTcp, withCluster } from './connect.ts'
+import { withCluster } from './connect.ts'
 import { countRecords } from './count.ts'
 import { exposureNote, hostDefault, listenersOf } from './listeners.ts'
 import type { ListenerFlags } from './listeners.ts'
@@ -33,8 +34,8 @@ export interface HostOptions extends ListenerFlags {
   /** The port for queries over HTTP; 0 takes a free one. */
   readonly queryPort: number
   readonly durability: Durability
-  /** A broker that runs elsewhere; without it one is opened in `dir`. */
-  readonly broker?: HostAndPort
+  /** A broker that runs elsewhere, as `kafka` takes it; without it one is opened in `dir`. */
+  readonly broker?: string
   /** As in `RunTopologyOptions`. */
   readonly onTopicReplaced?: 'stop' | 'restart'
   /** Notes of services are JSON lines. */
@@ -48,7 +49,7 @@ const closeInHasteMs = 2_000
 export class Host {
   /** How services reach the broker. */
   readonly broker: BrokerAddress
-  /** Where other Kafka clients reach it: `host:port`. */
+  /** Where other Kafka clients reach it: `host:port`, or several with commas between. */
   readonly kafka: string
   /** Where the embedded broker listens; none when the broker runs elsewhere. */
   readonly listeners: readonly OpenListener[]
@@ -68,7 +69,7 @@ export class Host {
     { onTopicReplaced = 'stop', json = false }: HostOptions,
   ) {
     this.broker = broker
-    this.kafka = addressText(broker.bootstrap[0]!)
+    this.kafka = broker.bootstrap.map(addressText).join(',')
     this.listeners = embedded?.listeners ?? []
     this.#embedded = embedded
     this.#onTopicReplaced = onTopicReplaced
@@ -79,7 +80,8 @@ export class Host {
 
   /**
    * Opens the broker and the query server. Throws `data-dir-locked`, `data-dir-version`, `data-corrupt`,
-   * `disk-failed`, `port-in-use` or `config-invalid`; `connection-failed` when no broker answers at `options.broker`.
+   * `disk-failed`, `port-in-use` or `config-invalid`; `connection-failed` when no broker
+   * answers at `options.broker`, `tls-failed` or `authentication-failed` when it refuses.
    */
   static async open(options: HostOptions): Promise<Host> {
     const host = await Host.#openBroker(options)
@@ -103,8 +105,9 @@ export class Host {
   static async #openBroker(options: HostOptions): Promise<Host> {
     if (options.broker !== undefined) {
       // A service would go on hoping for a minute; whoever mistyped the address should not.
-      await withCluster(options.broker, async () => {})
-      return new Host({ bootstrap: [options.broker], dial: dialTcp }, undefined, options)
+      const broker = kafka(options.broker)
+      await withCluster(broker, async () => {})
+      return new Host(broker, undefined, options)
     }
     const failed = Promise.withResolvers<never>()
     const broker = await openBroker({
@@ -174,10 +177,8 @@ export class Host {
 
   /** How many committed records each of the topics holds, counted by reading them. */
   countRecords(topics: readonly string[]): Promise<number[]> {
-    return withCluster(
-      this.broker.bootstrap[0]!,
-      (cluster) => Promise.all(topics.map((topic) => countRecords(cluster, topic))),
-      this.broker.dial,
+    return withCluster(this.broker, (cluster) =>
+      Promise.all(topics.map((topic) => countRecords(cluster, topic))),
     )
   }
 

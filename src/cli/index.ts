@@ -2,8 +2,8 @@
  * The door to the command line, for programs of your own that host services and behave as `headwater`
  * does: flags, errors, Ctrl-C, progress and tables. `examples/airline` is one.
  */
-export { kafkaPortDefault, parseCount } from './arguments.ts'
-export type { HostAndPort } from './arguments.ts'
+export { kafkaPortDefault } from '../client/security/connection-string.ts'
+export { parseCount } from './arguments.ts'
 export { Host } from './host.ts'
 export type { HostOptions } from './host.ts'
 export { Lifetime } from './lifetime.ts'

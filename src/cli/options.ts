@@ -3,9 +3,7 @@ import { Option } from 'commander'
 import type { Command } from 'commander'
 import {
   durabilities,
-  kafkaPortDefault,
   memoryMiBDefault,
-  parseAddress,
   parseAdvertise,
   parseHost,
   parseListener,
@@ -13,6 +11,8 @@ import {
   parsePort,
   queryPortDefault,
 } from './arguments.ts'
+import { kafkaPortDefault } from '../client/security/connection-string.ts'
+import { environment } from '../io/node-process.ts'
 import { hostDefault } from './listeners.ts'
 
 /**
@@ -103,19 +103,32 @@ export function memoryOption(): Option {
 
 /** For commands that otherwise bring a broker of their own. */
 function outsideBrokerOption(): Option {
-  return new Option(
-    '--broker <host:port>',
-    'use this Kafka or Headwater broker, not one of its own',
-  )
-    .argParser(parseAddress)
-    .conflicts(['dir', 'port', 'listener', 'advertise', 'durability'])
+  return fromEnvironment(
+    new Option(
+      '--broker <address>',
+      `use this Kafka cluster or Headwater broker, not one of its own: ${addressForms}`,
+    ),
+  ).conflicts(['dir', 'port', 'listener', 'advertise', 'durability'])
 }
 
 /** For commands that need a broker that is there. */
 export function brokerOption(): Option {
-  return new Option('--broker <host:port>', 'a Kafka or Headwater broker')
-    .argParser(parseAddress)
-    .default({ host: '127.0.0.1', port: kafkaPortDefault }, `127.0.0.1:${kafkaPortDefault}`)
+  return fromEnvironment(
+    new Option('--broker <address>', `a Kafka cluster or Headwater broker: ${addressForms}`),
+  ).default(`127.0.0.1:${kafkaPortDefault}`)
+}
+
+/**
+ * What is said of an address in help. It is read when it is used and not here: whoever refuses a flag repeats
+ * it, and this one may hold a password.
+ */
+const addressForms =
+  'HOST:PORT[,HOST:PORT], or kafka+ssl://USER@HOST:PORT?sasl=MECHANISM&ca=FILE; or in HEADWATER_BROKER'
+
+/** A flag beats the environment. A variable that is there and empty says nothing. */
+function fromEnvironment(option: Option): Option {
+  const name = 'HEADWATER_BROKER'
+  return environment(name) === undefined ? option : option.env(name)
 }
 
 /** `--json`. @param description what comes out as JSON */

@@ -4,14 +4,13 @@ import type { Cluster } from '../client/cluster/cluster.ts'
 import { acceptStore, planService } from '../streams/identity/ways-out.ts'
 import type { SourceVerdict, StoreVerdict, Verdicts } from '../streams/identity/verdict.ts'
 import { planTopology } from '../streams/plan/plan.ts'
-import type { HostAndPort } from './arguments.ts'
 import { withCluster } from './connect.ts'
 import { loadService, loadServices } from './modules.ts'
 import { Refused, formatCount, formatTable, print, printJson, printNote } from './output.ts'
 import type { Column } from './output.ts'
 
 export interface PlanOptions {
-  readonly broker: HostAndPort
+  readonly broker: string
   readonly accept?: string
   readonly json?: boolean
 }

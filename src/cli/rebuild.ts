@@ -1,14 +1,13 @@
 /** `headwater rebuild FILE SERVICE STORE`: one store anew from its streams. */
 import { planRebuild, rebuildStore } from '../streams/identity/ways-out.ts'
 import { planTopology } from '../streams/plan/plan.ts'
-import type { HostAndPort } from './arguments.ts'
 import { confirm } from './confirm.ts'
 import { withCluster } from './connect.ts'
 import { loadService } from './modules.ts'
 import { formatCount, print, printJson, printNote } from './output.ts'
 
 export interface RebuildOptions {
-  readonly broker: HostAndPort
+  readonly broker: string
   readonly yes?: boolean
   readonly json?: boolean
 }

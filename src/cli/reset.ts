@@ -2,14 +2,13 @@
 import { planReset, resetService } from '../streams/identity/ways-out.ts'
 import type { ResetPlan } from '../streams/identity/ways-out.ts'
 import { planTopology } from '../streams/plan/plan.ts'
-import type { HostAndPort } from './arguments.ts'
 import { confirm } from './confirm.ts'
 import { withCluster } from './connect.ts'
 import { loadService } from './modules.ts'
 import { print, printJson } from './output.ts'
 
 export interface ResetOptions {
-  readonly broker: HostAndPort
+  readonly broker: string
   readonly yes?: boolean
   readonly json?: boolean
 }

@@ -9,7 +9,7 @@ import type { Cluster } from '../client/cluster/cluster.ts'
 import { earliestTimestamp, latestTimestamp, listOffsets } from '../client/consumer/list-offsets.ts'
 import type { AnyEvent } from '../events/event.ts'
 import { decodeRecords } from '../records/record.ts'
-import type { HostAndPort, StartingPoint } from './arguments.ts'
+import type { StartingPoint } from './arguments.ts'
 import { withCluster } from './connect.ts'
 import { Lifetime } from './lifetime.ts'
 import { loadEvent } from './modules.ts'
@@ -17,7 +17,7 @@ import { print, printJson } from './output.ts'
 import { recordJson, recordLine } from './record-text.ts'
 
 export interface TailOptions {
-  readonly broker: HostAndPort
+  readonly broker: string
   readonly from: StartingPoint
   readonly partition?: number
   readonly key?: string

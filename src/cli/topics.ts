@@ -9,13 +9,12 @@ import {
 } from '../client/admin.ts'
 import type { Cluster } from '../client/cluster/cluster.ts'
 import { earliestTimestamp, latestTimestamp, listOffsets } from '../client/consumer/list-offsets.ts'
-import type { HostAndPort } from './arguments.ts'
 import { withCluster } from './connect.ts'
 import { formatCount, formatTable, print, printJson } from './output.ts'
 import type { Column } from './output.ts'
 
 interface TopicsOptions {
-  readonly broker: HostAndPort
+  readonly broker: string
   readonly json?: boolean
 }
 

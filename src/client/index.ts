@@ -1,7 +1,7 @@
 /** The door to the client: batches in, batches out, on any Kafka. */
 export { nodeClock, nodeRandom } from '../io/node-clock.ts'
 export { nodeNetwork } from '../io/node-network.ts'
-export type { Clock, Dial, Duplex, Random } from '../io/ports.ts'
+export type { Clock, Dial, Duplex, Random, TlsOptions } from '../io/ports.ts'
 export { ErrorCode, errorName, errorText } from '../protocol/errors.ts'
 export { decodeRecords, forEachRecord } from '../records/record.ts'
 export type { RecordHeader, StoredRecord } from '../records/record.ts'
@@ -18,4 +18,13 @@ export { followsDirectly, nonMember } from './group/ownership.ts'
 export type { Committer, Ownership } from './group/ownership.ts'
 export { Producer } from './producer/producer.ts'
 export type { ProducerOptions } from './producer/producer.ts'
+export { kafka } from './security/kafka.ts'
+export type { BrokerAddress, KafkaOptions, SaslOptions } from './security/kafka.ts'
+export type {
+  OAuthToken,
+  Sasl,
+  SaslExchange,
+  SaslMechanism,
+  TokenProvider,
+} from './security/sasl.ts'
 export type { CommitOffset, PartitionOffset, TopicPartition } from './cluster/topic-partition.ts'

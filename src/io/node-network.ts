@@ -27,48 +27,72 @@ export const nodeNetwork: Network = {
     const bound = typeof address === 'object' && address !== null ? address.port : port
     return { host, port: bound, close: async () => void server.close() }
   },
-  connect: (host, port) =>
-    new Promise((resolve, reject) => {
-      const socket = connect({ host, port, noDelay: true, keepAlive: true })
-      const refuse = (reason: string, cause?: unknown): void => {
-        socket.destroy()
-        reject(
-          new HeadwaterError(
-            'connection-failed',
-            `cannot connect to ${addressText({ host, port })} (${reason}): check the address and that a broker runs there`,
-            { retriable: true, cause },
-          ),
-        )
-      }
-      const fail = (error: NodeJS.ErrnoException): void =>
-        refuse(error.code ?? error.message, error)
-      socket.once('error', fail)
-      socket.setTimeout(connectTimeoutMs, () => refuse(`no answer in ${connectTimeoutMs} ms`))
-      socket.once('connect', () => {
-        socket.off('error', fail)
-        socket.setTimeout(0)
-        resolve(new SocketDuplex(socket))
-      })
-    }),
+  connect: (host, port) => {
+    const socket = connect({ host, port, noDelay: true, keepAlive: true })
+    return connected(socket, 'connect', (reason, cause) => refused(host, port, reason, cause))
+  },
+}
+
+/** The error of an address that cannot be reached. */
+export function refused(host: string, port: number, why: string, cause?: unknown): HeadwaterError {
+  return new HeadwaterError(
+    'connection-failed',
+    `cannot connect to ${addressText({ host, port })} (${why}): check the address and that a broker runs there`,
+    { retriable: true, cause },
+  )
+}
+
+/**
+ * A socket once it is `ready`, in bounded time.
+ * @param refuse makes an error of why it never was
+ * @param describe makes one of what ended it later
+ */
+export function connected(
+  socket: Socket,
+  ready: 'connect' | 'secureConnect',
+  refuse: (reason: string, cause?: NodeJS.ErrnoException) => Error,
+  describe?: (error: Error) => Error,
+): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const fail = (reason: string, cause?: NodeJS.ErrnoException): void => {
+      socket.destroy()
+      reject(refuse(reason, cause))
+    }
+    const failBy = (error: NodeJS.ErrnoException): void => fail(error.code ?? error.message, error)
+    socket.once('error', failBy)
+    socket.setTimeout(connectTimeoutMs, () => fail(`no answer in ${connectTimeoutMs} ms`))
+    socket.once(ready, () => {
+      socket.off('error', failBy)
+      socket.setTimeout(0)
+      resolve(new SocketDuplex(socket, { isEncrypted: ready === 'secureConnect', describe }))
+    })
+  })
+}
+
+interface SocketDuplexOptions {
+  readonly isEncrypted?: boolean
+  readonly describe?: ((error: Error) => Error) | undefined
 }
 
 class SocketDuplex implements Duplex {
   readonly remote: string
   readonly local: { readonly host: string; readonly port: number }
+  readonly isEncrypted: boolean
   readonly #socket: Socket
   #closed = false
   #error: Error | undefined
   #closeCallback: ((error?: Error) => void) | undefined
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, o: SocketDuplexOptions = {}) {
     this.#socket = socket
+    this.isEncrypted = o.isEncrypted ?? false
     this.remote = addressText({
       host: unmapped(socket.remoteAddress ?? 'unknown'),
       port: socket.remotePort ?? 0,
     })
     this.local = { host: unmapped(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
     socket.on('error', (error) => {
-      this.#error = error
+      this.#error = o.describe?.(error) ?? error
     })
     socket.on('close', () => {
       this.#closed = true

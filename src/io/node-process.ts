@@ -35,3 +35,8 @@ export function descriptorsMax(): number {
     return Infinity
   }
 }
+
+/** A variable of the environment; undefined when it is not set, or empty. */
+export function environment(name: string): string | undefined {
+  return process.env[name] || undefined
+}

@@ -78,6 +78,8 @@ export interface Duplex {
   readonly remote: string
   /** The address the other end dialled, as far as this end knows it. */
   readonly local: { readonly host: string; readonly port: number }
+  /** What is written is encrypted on its way. */
+  readonly isEncrypted?: boolean
   /** Sends chunks in order. Returns false when the other end is slow: wait for `drained` before more. */
   write(chunks: readonly Uint8Array[]): boolean
   /** Resolves when a `write` that returned false has gone out, and at once otherwise or when closed. */
@@ -124,5 +126,22 @@ export interface Http {
   ): Promise<HttpListener>
 }
 
-/** How a client reaches a broker address: `Network.connect`, or a pipe into an embedded broker. */
+/**
+ * How a client reaches a broker address: `Network.connect`, the same over TLS, or a pipe into an embedded
+ * broker.
+ */
 export type Dial = (host: string, port: number) => Promise<Duplex>
+
+/** What a client of TLS trusts and shows. Certificates and keys are texts in PEM. */
+export interface TlsOptions {
+  /** Authorities that brokers' certificates are signed by; those that Node comes with when left out. */
+  readonly ca?: string
+  /** The certificate of this client, and those between it and its authority. */
+  readonly cert?: string
+  /** The key of `cert`. */
+  readonly key?: string
+  /** The password of `key`. */
+  readonly passphrase?: string
+  /** The name a broker's certificate must be for; the host that is dialled when left out. */
+  readonly servername?: string
+}

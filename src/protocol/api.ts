@@ -14,6 +14,7 @@ import * as handshake from './messages/handshake.ts'
 import * as metadata from './messages/metadata.ts'
 import * as offsets from './messages/offsets.ts'
 import * as produce from './messages/produce.ts'
+import * as sasl from './messages/sasl.ts'
 import * as topics from './messages/topics.ts'
 import * as transactions from './messages/transactions.ts'
 import type { Infer, Input, Type } from './schema.ts'
@@ -28,7 +29,7 @@ interface Api<N extends string, Q, R> {
   readonly response: Type<R>
 }
 
-/** OffsetDelete has no flexible version. */
+/** SaslHandshake and OffsetDelete have no flexible version. */
 const never = Infinity
 
 export const apis = {
@@ -86,6 +87,14 @@ export const apis = {
     3,
     groupAdmin.ListGroupsRequest,
     groupAdmin.ListGroupsResponse,
+  ),
+  SaslHandshake: api(
+    'SaslHandshake',
+    17,
+    [0, 1],
+    never,
+    sasl.SaslHandshakeRequest,
+    sasl.SaslHandshakeResponse,
   ),
   ApiVersions: api(
     'ApiVersions',
@@ -183,6 +192,14 @@ export const apis = {
     2,
     admin.DescribeLogDirsRequest,
     admin.DescribeLogDirsResponse,
+  ),
+  SaslAuthenticate: api(
+    'SaslAuthenticate',
+    36,
+    [0, 2],
+    2,
+    sasl.SaslAuthenticateRequest,
+    sasl.SaslAuthenticateResponse,
   ),
   CreatePartitions: api(
     'CreatePartitions',

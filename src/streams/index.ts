@@ -2,10 +2,11 @@
 export { buildTopology } from './topology/build.ts'
 export type { Builder, Queries, Stream, Table, WindowTable, Windowed } from './topology/builder.ts'
 export type { TopologyScope } from './topology/graph.ts'
-export { kafka, run } from './runtime/run.ts'
+export { run } from './runtime/run.ts'
+export { kafka } from '../client/security/kafka.ts'
+export type { BrokerAddress, KafkaOptions, SaslOptions } from '../client/security/kafka.ts'
 export type { RunOptions, Runnable, Running } from './runtime/run.ts'
 export type {
-  BrokerAddress,
   Guarantee,
   RunTopologyOptions,
   RunningTopology,

@@ -10,6 +10,7 @@ import {
   listOffsets,
 } from '../../src/client/consumer/list-offsets.ts'
 import { Producer } from '../../src/client/producer/producer.ts'
+import type { BrokerAddress } from '../../src/client/security/kafka.ts'
 import type { AnyEvent, InitOf, ValueOf } from '../../src/events/event.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
 import { decodeRecords } from '../../src/records/record.ts'
@@ -21,11 +22,7 @@ import type { Key } from '../../src/streams/stores/serde.ts'
 import { keyCodecs } from '../../src/streams/stores/serde.ts'
 import { planTopology } from '../../src/streams/plan/plan.ts'
 import { runTopology } from '../../src/streams/runtime/run-topology.ts'
-import type {
-  BrokerAddress,
-  RunTopologyOptions,
-  RunningTopology,
-} from '../../src/streams/runtime/running.ts'
+import type { RunTopologyOptions, RunningTopology } from '../../src/streams/runtime/running.ts'
 import { ensureTopics } from '../../src/streams/plan/topics.ts'
 
 export interface Place {

@@ -204,7 +204,8 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'io',
   ],
 
-  'client/cluster': ['protocol', 'io', 'base'],
+  'client/security': ['protocol', 'io', 'base'],
+  'client/cluster': ['client/security', 'protocol', 'io', 'base'],
   'client/group': ['client/cluster', 'protocol', 'io', 'base'],
   'client/producer': ['client/cluster', 'client/group', 'protocol', 'records', 'base'],
   'client/consumer': ['client/cluster', 'protocol', 'records', 'base'],
@@ -270,17 +271,18 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
 
 /** By module of Node's: the rooms and files that may import it. What is not named nobody may. */
 export const nodeModules: Readonly<Record<string, readonly string[]>> = {
-  'node:crypto': ['io/node-clock.ts'],
-  'node:fs': ['io/node-disk.ts', 'io/node-process.ts', 'cli'],
+  'node:crypto': ['io/node-clock.ts', 'io/node-tls.ts', 'client/security/scram.ts'],
+  'node:fs': ['io/node-disk.ts', 'io/node-file.ts', 'io/node-process.ts', 'cli'],
   'node:fs/promises': ['io/node-disk.ts', 'io/node-lock.ts'],
-  'node:net': ['io/node-lock.ts', 'io/node-network.ts'],
+  'node:net': ['io/node-lock.ts', 'io/node-network.ts', 'io/node-tls.ts'],
   'node:module': ['io/node-process.ts'],
   'node:perf_hooks': ['io/node-heap.ts'],
   'node:v8': ['io/node-heap.ts'],
   'node:path': ['io/node-disk.ts', 'io/node-lock.ts', 'cli'],
   'node:readline/promises': ['cli'],
   'node:sqlite': ['io/node-lock.ts'],
+  'node:tls': ['io/node-tls.ts'],
   'node:url': ['cli'],
-  'node:util': ['cli'],
+  'node:util': ['client/security/scram.ts', 'cli'],
   'node:zlib': ['records/compression.ts', 'records/unfold.ts'],
 }

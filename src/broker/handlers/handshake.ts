@@ -1,4 +1,7 @@
-/** ApiVersions: what a client asks first, in whatever version it happens to know. */
+/**
+ * ApiVersions: what a client asks first, in whatever version it happens to know. And the SASL of a broker
+ * that asks nobody who they are: refused, as Kafka does on a plain-text listener.
+ */
 import {
   announcedVersions,
   apiNames,
@@ -38,6 +41,11 @@ export const handshakeHandlers: Handlers = {
       })),
     }
   },
+  SaslHandshake: () => ({ errorCode: ErrorCode.ILLEGAL_SASL_STATE, mechanisms: [] }),
+  SaslAuthenticate: () => ({
+    errorCode: ErrorCode.ILLEGAL_SASL_STATE,
+    errorMessage: 'this listener asks nobody who they are: there is no SASL on it',
+  }),
 }
 
 /** Whether the client looks for another cluster, or another broker of it, at this address. */

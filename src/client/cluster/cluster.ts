@@ -7,16 +7,18 @@
  * idempotent, or answers a repetition with a code that says so. What leaders are asked does not come this
  * way: `askLeaders` groups partitions, and the producer repeats in sequence order by itself.
  */
+import type { Address } from '../../base/address.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Clock, Dial, Random } from '../../io/ports.ts'
 import type { ApiName, ResponseOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
+import type { Sasl } from '../security/sasl.ts'
 import { backoffMs, sleep } from './backoff.ts'
 import type { Body, Connection, RequestOptions } from './connection.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import type { TopicChange } from './directory.ts'
 import { Directory } from './directory.ts'
-import type { BrokerAddress, Metadata, PartitionPlace, TopicPlace } from './metadata.ts'
+import type { Metadata, PartitionPlace, TopicPlace } from './metadata.ts'
 import type { RepeatableApi } from './response-codes.ts'
 import { coordinatorCodes, hasCode } from './response-codes.ts'
 import { wireError } from './wire-error.ts'
@@ -36,6 +38,8 @@ export interface ClusterOptions {
   readonly dial: Dial
   readonly clock: Clock
   readonly random: Random
+  /** How to sign in; left out where nobody is asked. */
+  readonly sasl?: Sasl | undefined
   /** The name brokers log and show; `headwater` when left out. */
   readonly clientId?: string
   /** How long one attempt of a request may take. */
@@ -83,6 +87,8 @@ export class Cluster {
     this.#pool = new ConnectionPool({
       dial: options.dial,
       clock: options.clock,
+      random: options.random,
+      sasl: options.sasl,
       clientId: options.clientId ?? 'headwater',
       requestTimeoutMs: options.requestTimeoutMs ?? requestTimeoutMsDefault,
       addressOf: (nodeId) => this.#addressOf(nodeId),
@@ -106,7 +112,10 @@ export class Cluster {
     })
   }
 
-  /** Asks the first bootstrap broker that answers for the cluster; `connection-failed` when none does. */
+  /**
+   * Asks the first bootstrap broker that answers for the cluster; `connection-failed` when none does,
+   * `tls-failed` or `authentication-failed` when one does and refuses.
+   */
   static async connect(options: ClusterOptions): Promise<Cluster> {
     if (options.bootstrap.length === 0) {
       throw new HeadwaterError('config-invalid', 'no broker address was given: name at least one')
@@ -282,7 +291,7 @@ export class Cluster {
     this.markStale()
   }
 
-  #addressOf(nodeId: number): BrokerAddress | undefined {
+  #addressOf(nodeId: number): Address | undefined {
     return nodeId < 0 ? this.#options.bootstrap[-1 - nodeId] : this.metadata.broker(nodeId)
   }
 }

@@ -5,21 +5,24 @@
  * A lane is a connection of its own to the same broker. Brokers answer one connection in order, so what
  * may block (a long poll, joining a group) must not share one with what may not.
  */
+import type { Address } from '../../base/address.ts'
 import { addressText } from '../../base/address.ts'
 import { HeadwaterError } from '../../base/errors.ts'
-import type { Clock, Dial } from '../../io/ports.ts'
+import type { Clock, Dial, Random } from '../../io/ports.ts'
+import type { Sasl } from '../security/sasl.ts'
 import { Connection } from './connection.ts'
-import type { BrokerAddress } from './metadata.ts'
 
 export interface PoolOptions {
   readonly dial: Dial
   readonly clock: Clock
+  readonly random: Random
+  readonly sasl: Sasl | undefined
   readonly clientId: string
   readonly requestTimeoutMs: number
   /** Where a broker is; undefined when no broker of this id is known. */
-  readonly addressOf: (nodeId: number) => BrokerAddress | undefined
+  readonly addressOf: (nodeId: number) => Address | undefined
   /** Whether an address was given to this client; the cluster named it otherwise. */
-  readonly isGiven: (address: BrokerAddress) => boolean
+  readonly isGiven: (address: Address) => boolean
   /** A broker could not be reached: what is known of the cluster may be out of date. */
   readonly onUnreachable: () => void
 }
@@ -73,12 +76,14 @@ export class ConnectionPool {
     await Promise.allSettled(lanes.map(({ opening }) => opening))
   }
 
-  async #open(address: BrokerAddress, name: string): Promise<Connection> {
-    const { dial, clock, clientId, requestTimeoutMs, isGiven } = this.#o
+  async #open(address: Address, name: string): Promise<Connection> {
+    const { dial, clock, random, sasl, clientId, requestTimeoutMs, isGiven } = this.#o
     try {
       const connection = await Connection.open({
         dial,
         clock,
+        random,
+        sasl,
         host: address.host,
         port: address.port,
         clientId,

@@ -7,11 +7,14 @@
  * the connection, as answers behind it would be late too; what was in flight fails as retriable
  * `connection-lost`, and whether the broker did it stays unknown. Retrying is the caller's.
  *
+ * With `sasl` it signs in before anything else is sent, and again before what the broker said is over
+ * (KIP-368): what is in flight then is still answered, and what comes meanwhile waits.
+ *
  * Bound: `inFlightMax` requests; the others wait their turn in order, and only then does their time run.
  */
 import { addressText } from '../../base/address.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
-import type { Clock, Dial, Duplex, Timer } from '../../io/ports.ts'
+import type { Clock, Dial, Duplex, Random, Timer } from '../../io/ports.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../../protocol/api.ts'
 import { apiByKey, apis } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
@@ -21,6 +24,9 @@ import {
   frameBytesMaxDefault,
   FrameSplitter,
 } from '../../protocol/frame.ts'
+import type { Sasl } from '../security/sasl.ts'
+import { signIn, signInAgainAfterMs } from '../security/sasl.ts'
+import { lost, notSignedInAgain, speaksTls, tlsPort, unreachable } from './connection-errors.ts'
 import { wireError } from './wire-error.ts'
 
 /** Brokers work on a few requests of a connection at a time: more would only grow old on the way. */
@@ -41,10 +47,13 @@ export interface RequestOptions {
 export interface ConnectionOptions {
   readonly dial: Dial
   readonly clock: Clock
+  readonly random: Random
   readonly host: string
   readonly port: number
   readonly clientId: string
   readonly requestTimeoutMs: number
+  /** How to sign in; left out where nobody is asked. */
+  readonly sasl?: Sasl | undefined
   /** The cluster named this address; nobody gave it. */
   readonly isLearnt?: boolean
 }
@@ -74,6 +83,9 @@ export class Connection {
   readonly #versions = new Map<ApiName, readonly [min: number, max: number]>()
   readonly #features = new Map<string, number>()
   #nextCorrelationId = 0
+  #answers = 0
+  #isSigningIn = false
+  #nextSignIn: Timer | undefined
   #failure: HeadwaterError | undefined
 
   private constructor(options: ConnectionOptions, duplex: Duplex) {
@@ -81,17 +93,18 @@ export class Connection {
     this.#duplex = duplex
     this.address = addressText(options)
     duplex.onBytes((chunk) => this.#receive(chunk))
-    duplex.onClose((cause) => this.#fail(lost(this.address, cause)))
+    duplex.onClose((cause) => this.#fail(this.#lost(cause)))
   }
 
   /**
-   * Dials and settles versions. `connection-failed` (retriable) names the address; `broker-closed` when
-   * it was a broker of this process.
+   * Dials, settles versions and signs in. `connection-failed` (retriable) names the address; `broker-closed`
+   * when it was a broker of this process; `tls-failed` and `authentication-failed` are for good.
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const connection = new Connection(options, await dialInTime(options))
     try {
       await connection.#settleVersions()
+      await connection.#signIn()
       return connection
     } catch (error) {
       connection.close()
@@ -149,28 +162,32 @@ export class Connection {
   }
 
   #sendWaiting(): void {
-    while (this.#pending.length < inFlightMax) {
+    while (this.#pending.length < inFlightMax && !this.#isSigningIn) {
       const request = this.#waiting.shift()
       if (request === undefined) return
-      const { api, version, body, timeoutMs, reject } = request
-      const correlationId = this.#nextCorrelationId
-      let chunks: readonly Uint8Array[]
-      try {
-        chunks = encodeRequest(api, version, correlationId, this.#options.clientId, body)
-      } catch (error) {
-        reject(error)
-        continue
-      }
-      this.#nextCorrelationId = (correlationId + 1) & 0x7fffffff
-      const timer = this.#options.clock.after(timeoutMs, () => this.#timeOut(api, timeoutMs))
-      this.#pending.push({ ...request, correlationId, timer })
-      // What `write` says of a slow peer is not needed: what is in flight is bounded.
-      this.#duplex.write(chunks)
+      this.#sendNow(request)
     }
+  }
+
+  #sendNow(request: Waiting): void {
+    const { api, version, body, timeoutMs, reject } = request
+    const correlationId = this.#nextCorrelationId
+    let chunks: readonly Uint8Array[]
+    try {
+      chunks = encodeRequest(api, version, correlationId, this.#options.clientId, body)
+    } catch (error) {
+      return reject(error)
+    }
+    this.#nextCorrelationId = (correlationId + 1) & 0x7fffffff
+    const timer = this.#options.clock.after(timeoutMs, () => this.#timeOut(api, timeoutMs))
+    this.#pending.push({ ...request, correlationId, timer })
+    // What `write` says of a slow peer is not needed: what is in flight is bounded.
+    this.#duplex.write(chunks)
   }
 
   #receive(chunk: Uint8Array): void {
     if (this.#failure !== undefined) return
+    if (this.#answers === 0 && speaksTls(chunk)) return this.#fail(tlsPort(this.address))
     try {
       for (const frame of this.#splitter.push(chunk)) this.#answer(frame)
     } catch (cause) {
@@ -197,6 +214,7 @@ export class Connection {
       throw new HeadwaterError('frame-invalid', 'an answer to another request')
     }
     this.#pending.shift()
+    this.#answers++
     request.timer.cancel()
     request.resolve(body as never)
     this.#sendWaiting()
@@ -215,12 +233,57 @@ export class Connection {
   #fail(error: HeadwaterError): void {
     if (this.#failure !== undefined) return
     this.#failure = error
+    this.#nextSignIn?.cancel()
     this.#duplex.destroy()
     for (const { timer, reject } of this.#pending.splice(0)) {
       timer.cancel()
       reject(error)
     }
     for (const { reject } of this.#waiting.splice(0)) reject(error)
+  }
+
+  #lost(cause: Error | undefined): HeadwaterError {
+    const { isEncrypted = false } = this.#duplex
+    const { address } = this
+    const isSignedIn = this.#options.sasl !== undefined
+    return lost({ address, cause, answers: this.#answers, isEncrypted, isSignedIn })
+  }
+
+  /** Signs in where that is wanted, and sees to it that it is done again in time. */
+  async #signIn(): Promise<void> {
+    const { sasl, random, clock, requestTimeoutMs } = this.#options
+    if (sasl === undefined) return
+    const { address } = this
+    this.#isSigningIn = true
+    const lifetimeMs = await signIn({
+      sasl,
+      random,
+      address,
+      ask: (api, body) => this.#askNow(api, body, requestTimeoutMs),
+    })
+    this.#isSigningIn = false
+    this.#sendWaiting()
+    if (lifetimeMs <= 0 || this.#failure !== undefined) return
+    const delayMs = signInAgainAfterMs(lifetimeMs, random)
+    this.#nextSignIn = clock.after(delayMs, () => {
+      this.#signIn().catch((error: unknown) => {
+        if (!isHeadwaterError(error)) throw error
+        this.#fail(notSignedInAgain(address, error))
+      })
+    })
+  }
+
+  /** Ahead of all that waits. */
+  #askNow<N extends 'SaslHandshake' | 'SaslAuthenticate'>(
+    api: N,
+    body: RequestInput<N>,
+    timeoutMs: number,
+  ): Promise<ResponseOf<N>> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const version = this.versionOf(api)
+    return new Promise((resolve, reject) => {
+      this.#sendNow({ api, version, body, timeoutMs, resolve, reject })
+    })
   }
 
   async #settleVersions(): Promise<void> {
@@ -276,35 +339,6 @@ async function dialInTime(o: ConnectionOptions): Promise<Duplex> {
   } finally {
     timer?.cancel()
   }
-}
-
-function unreachable(o: ConnectionOptions, cause: unknown): HeadwaterError {
-  // A broker inside this process does not come back at the same `dial`.
-  if (isHeadwaterError(cause, 'broker-closed')) return cause
-  const source = o.isLearnt
-    ? '; this is the address the broker advertises (advertised.listeners)'
-    : ''
-  // Whoever dialled has named the address and the fix already.
-  if (isHeadwaterError(cause, 'connection-failed')) {
-    return new HeadwaterError('connection-failed', `${cause.message}${source}`, {
-      retriable: true,
-      cause,
-    })
-  }
-  const why = cause instanceof Error ? `: ${cause.message}` : ' in time'
-  return new HeadwaterError(
-    'connection-failed',
-    `could not connect to the broker at ${addressText(o)}${why}; check the address and that the broker is running${source}`,
-    { retriable: true, cause },
-  )
-}
-
-function lost(address: string, cause: Error | undefined): HeadwaterError {
-  return new HeadwaterError(
-    'connection-lost',
-    `the broker at ${address} closed the connection${cause === undefined ? '' : `: ${cause.message}`}`,
-    { retriable: true, cause },
-  )
 }
 
 /** A broker that does not know our version of ApiVersions answers in version 0, with error 35. */

@@ -5,14 +5,10 @@
  * Metadata may come from a broker that lags behind, so a partition keeps a newer leader epoch it has
  * already seen (KIP-320), unless the topic was made anew and has another id.
  */
+import type { Address } from '../../base/address.ts'
 import { zeroUuid } from '../../base/units.ts'
 import type { ResponseOf } from '../../protocol/api.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
-
-export interface BrokerAddress {
-  readonly host: string
-  readonly port: number
-}
 
 export interface PartitionPlace {
   /** The leading broker's node id; -1 while there is none. */
@@ -27,7 +23,7 @@ export interface TopicPlace {
 }
 
 export class Metadata {
-  readonly #brokers = new Map<number, BrokerAddress>()
+  readonly #brokers = new Map<number, Address>()
   readonly #topics = new Map<string, TopicPlace>()
   readonly #namesById = new Map<string, string>()
   #controllerId = -1
@@ -45,7 +41,7 @@ export class Metadata {
     return [...this.#brokers.keys()]
   }
 
-  broker(nodeId: number): BrokerAddress | undefined {
+  broker(nodeId: number): Address | undefined {
     return this.#brokers.get(nodeId)
   }
 

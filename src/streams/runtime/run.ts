@@ -5,13 +5,10 @@
  * Services of one process share nothing but the process: each has its own group, producer and consumer,
  * as if it ran in a container of its own. So splitting one off changes where it runs and nothing else.
  */
-import { parseAddress } from '../../base/address.ts'
-import { HeadwaterError } from '../../base/errors.ts'
 import { nodeClock, nodeRandom } from '../../io/node-clock.ts'
-import { nodeNetwork } from '../../io/node-network.ts'
 import { holdProcess } from '../../io/node-process.ts'
 import type { Queries } from '../topology/builder.ts'
-import type { BrokerAddress, RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
+import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
 import { runTopology } from './run-topology.ts'
 import type { Topology } from '../topology/topology.ts'
 import { asView } from '../views/view-reader.ts'
@@ -99,21 +96,6 @@ export async function run(
     close,
     [Symbol.asyncDispose]: close,
   }
-}
-
-/** The address of a Kafka cluster: `'host:port'`, or several with commas between. */
-export function kafka(addresses: string): BrokerAddress {
-  const bootstrap = addresses.split(',').map((address) => {
-    const { host, port } = parseAddress(address.trim()) ?? {}
-    if (host === undefined || !port) {
-      throw new HeadwaterError(
-        'config-invalid',
-        `'${address}' is not the address of a broker: write host:port, as in localhost:9092 or [::1]:9092`,
-      )
-    }
-    return { host, port }
-  })
-  return { bootstrap, dial: (host, port) => nodeNetwork.connect(host, port) }
 }
 
 /** Starts all side by side. When one does not start, or the start is given up, nothing of it stays. */

@@ -1,16 +1,11 @@
 /** What a service is run with, and what can be asked of it while it runs. */
-import type { Clock, Dial, Random } from '../../io/ports.ts'
+import type { BrokerAddress } from '../../client/security/kafka.ts'
+import type { Clock, Random } from '../../io/ports.ts'
 import type { DropReason } from '../operators/operator.ts'
 import type { ViewReader } from '../views/view-reader.ts'
 import type { ServiceEvent, ServiceState } from './service-event.ts'
 
 export type Guarantee = 'exactly-once' | 'at-least-once'
-
-/** Where a broker is and how to reach it. */
-export interface BrokerAddress {
-  readonly bootstrap: readonly { readonly host: string; readonly port: number }[]
-  readonly dial: Dial
-}
 
 /** Durations are whole milliseconds; `settings.ts` has their bounds. */
 export interface RunTopologyOptions {

@@ -89,6 +89,20 @@ family('handshake', (rule) => {
     }
   })
 
+  rule('nobody signs in where nobody is asked who they are', async (side) => {
+    for (const version of [0, 1]) {
+      for (const mechanism of ['PLAIN', 'nothing', '']) {
+        const answer = await side.ask('SaslHandshake', version, { mechanism }, { aside: true })
+        side.note(`SaslHandshake v${version} ${mechanism}`, answer)
+      }
+    }
+    for (const version of [0, 1, 2]) {
+      const authBytes = Uint8Array.of(0, 97, 0, 98)
+      const answer = await side.ask('SaslAuthenticate', version, { authBytes }, { aside: true })
+      side.note(`SaslAuthenticate v${version}`, { ...answer, errorMessage: null })
+    }
+  })
+
   rule('a request nobody speaks ends the connection', async (side) => {
     await fate(side, 'API 999', frame(3, 231, 0, 0, 0, 0, 0, 1, 255, 255))
     await fate(side, 'Metadata v99', frame(0, 3, 0, 99, 0, 0, 0, 1, 255, 255))

@@ -115,6 +115,25 @@ describe('a command that cannot be done', () => {
     await assertFails(['broker', '--port', '0', '--dir', '/proc/x'], special)
   })
 
+  it('does not repeat an address that may hold a password', async () => {
+    for (const address of ['kafka://a:hush@b@c', 'a:hush@b', 'kafka://a:hush@b?sasl=hush']) {
+      for (const command of [['topics'], ['tail', 'x'], ['run', join(modules, 'shop.ts')]]) {
+        const { code, stderr } = await runCommand([...command, '--broker', address])
+        assert.equal(code, 1)
+        assert.match(stderr, /^headwater: the address of the Kafka cluster /)
+        assert.ok(!stderr.includes('hush'), stderr)
+      }
+    }
+  })
+
+  it('says which variable contradicts a flag, and not what it holds', async () => {
+    const env = { HEADWATER_BROKER: 'kafka://a:hush@b?sasl=plain' }
+    const { code, stderr } = await new Command(['run', 'x.ts', '--dir', 'x'], env).ended
+    assert.equal(code, 2)
+    assert.match(stderr, /variable 'HEADWATER_BROKER' cannot be used with option '--dir/)
+    assert.ok(!stderr.includes('hush'), stderr)
+  })
+
   it('says that no broker is there', async () => {
     await assertFails(['topics', '--broker', nowhere], /127\.0\.0\.1:9.*check the address/)
     await assertFails(['start', '--broker', nowhere], /127\.0\.0\.1:9.*check the address/)
@@ -183,6 +202,14 @@ describe('headwater broker and topics', () => {
       'deleted orders\n',
     )
     assert.equal((await runCommand(['topics', '--json', ...at])).stdout, '[]\n')
+    const HEADWATER_BROKER = `kafka://${nowhere},localhost:${port}`
+    const told = await new Command(['topics', '--json'], { HEADWATER_BROKER }).ended
+    assert.equal(told.stdout, '[]\n', told.stderr)
+    const empty = await new Command(['topics', '--json', ...at], { HEADWATER_BROKER: '' }).ended
+    assert.equal(empty.stdout, '[]\n', empty.stderr)
+    const beaten = await new Command(['topics', '--json', ...at], { HEADWATER_BROKER: nowhere })
+      .ended
+    assert.equal(beaten.stdout, '[]\n', beaten.stderr)
     broker.process.kill('SIGTERM')
     assert.equal((await broker.ended).code, 0)
   })

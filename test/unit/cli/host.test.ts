@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { addressText } from '../../../src/base/address.ts'
 import { embedded } from '../../../src/broker/embedded.ts'
 import { Host } from '../../../src/cli/host.ts'
 import { service } from '../../../src/service/service.ts'
@@ -16,7 +17,7 @@ test('services whose broker is gone end side by side', async () => {
   const broker = await embedded(directory)
   const [address] = broker.bootstrap
   const options = { dir: directory, port: 0, queryPort: 0, durability: 'os' } as const
-  const host = await Host.open({ ...options, broker: address })
+  const host = await Host.open({ ...options, broker: addressText(address) })
   await host.start(['one', 'two', 'three'].map(counting))
   await broker.close()
   const from = performance.now()

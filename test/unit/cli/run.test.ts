@@ -87,7 +87,7 @@ describe('a start that is given up', () => {
     })
     await assert.rejects(start, (error) => error === reason)
     await open.none()
-    const groups = await withCluster(broker.bootstrap[0], listGroups, broker.dial)
+    const groups = await withCluster(broker, listGroups)
     assert.deepEqual(
       groups.filter(({ state }) => state !== 'Empty'),
       [],

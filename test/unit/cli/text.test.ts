@@ -6,7 +6,6 @@ import { Airports } from '../../../examples/airline/contracts.ts'
 import { AirportSchema } from '../../../examples/airline/gen/airline/network/v1/airport_pb.ts'
 import { drawNextSteps, drawResult } from '../../../examples/airline/result.ts'
 import {
-  parseAddress,
   parseAdvertise,
   parseConfig,
   memoryMiBDefault,
@@ -34,10 +33,6 @@ describe('the command line', () => {
     assert.equal(parseMemory('512'), 512)
     assert.equal(memoryMiBDefault * 1024 * 1024, brokerDefaults.memoryBytesMax)
     assert.equal(parseIndex('0'), 0)
-    assert.deepEqual(parseAddress('localhost:19092'), { host: 'localhost', port: 19_092 })
-    assert.deepEqual(parseAddress('kafka'), { host: 'kafka', port: 9092 })
-    assert.deepEqual(parseAddress('[::1]:9092'), { host: '::1', port: 9092 })
-    assert.deepEqual(parseAddress('[::1]'), { host: '::1', port: 9092 })
     for (const text of ['::1', '[::1]']) assert.equal(parseHost(text), '::1')
     const inner = { name: 'INNER', host: '127.0.0.1', port: 0 }
     const outer = { name: 'outer', host: '::', port: 9094 }
@@ -66,11 +61,6 @@ describe('the command line', () => {
       [parseMemory, '15', /MiB, at least 16/],
       [parseMemory, '1 GiB', /MiB, at least 16/],
       [parseIndex, '-1', /at least 0/],
-      [parseAddress, 'kafka:0', /HOST:PORT/],
-      [parseAddress, 'kafka:99999', /HOST:PORT/],
-      [parseAddress, 'http://kafka:9092', /HOST:PORT/],
-      [parseAddress, '', /HOST:PORT/],
-      [parseAddress, '::1:9092', /\[::1\]:9092/],
       [parseHost, '0.0.0.0:9092', /without a port/],
       [parseHost, '', /without a port/],
       [parseListener, '0.0.0.0:9092', /NAME=HOST:PORT/],

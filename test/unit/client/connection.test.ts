@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Connection } from '../../../src/client/cluster/connection.ts'
-import { nodeClock } from '../../../src/io/node-clock.ts'
+import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { pipe } from '../../../src/io/pipe.ts'
 import type { Dial } from '../../../src/io/ports.ts'
 import { apis } from '../../../src/protocol/api.ts'
@@ -15,7 +15,14 @@ keepAwake()
 
 function open(dial: Dial, requestTimeoutMs = 5_000): Promise<Connection> {
   const address = { host: 'one', port: 1 }
-  return Connection.open({ dial, clock: nodeClock, ...address, clientId: 'test', requestTimeoutMs })
+  return Connection.open({
+    dial,
+    clock: nodeClock,
+    random: nodeRandom,
+    ...address,
+    clientId: 'test',
+    requestTimeoutMs,
+  })
 }
 
 const heartbeat = { groupId: 'g', generationId: 1, memberId: 'm' }

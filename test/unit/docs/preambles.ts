@@ -14,6 +14,19 @@ export const preambles: Readonly<Record<string, string>> = {
     import type { Service } from 'headwater'
     import { Orders, Payments, Shipments } from './test/types/shop.ts'
     declare const billing: Service<'billing', {}>`,
+  clusters: `
+    import { readFile } from 'node:fs/promises'
+    import { kafka, run } from 'headwater'
+    import type { Service } from 'headwater'
+    declare const shipping: Service<'shipping', {}>
+    declare const billing: Service<'billing', {}>
+    declare const vault: { read(name: string): Promise<string> }
+    declare const secret: string
+    declare const tokenUrl: string
+    interface Granted {
+      readonly access_token: string
+      readonly expires_in: number
+    }`,
   embedding: `
     import { embedded } from 'headwater'`,
   'beside-the-board': '',

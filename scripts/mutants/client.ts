@@ -1,0 +1,87 @@
+/** Mutants of the client: what keeps secrets in, and whoever is not a broker out. */
+import type { Mutant } from './mutant.ts'
+
+const scram = ['test/unit/client/security/scram.test.ts']
+const signIn = ['test/unit/client/security/sign-in.test.ts']
+const address = ['test/unit/client/security/kafka.test.ts']
+const tls = ['test/unit/io/node-tls.test.ts']
+
+export const client: readonly Mutant[] = [
+  {
+    name: 'iterationsMin of SCRAM',
+    file: 'src/client/security/scram.ts',
+    text: 'iterations < iterationsMin ||',
+    instead: 'iterations < 1 ||',
+    tests: scram,
+  },
+  {
+    name: 'iterationsMax of SCRAM',
+    file: 'src/client/security/scram.ts',
+    text: '|| iterations > iterationsMax',
+    instead: '|| iterations > Infinity',
+    tests: scram,
+  },
+  {
+    name: 'a broker that answers to another sign-in',
+    file: 'src/client/security/scram.ts',
+    text: '!nonce.startsWith(ours) ||',
+    instead: 'ours.length < 0 ||',
+    tests: scram,
+  },
+  {
+    name: 'a broker that does not know the password',
+    file: 'src/client/security/scram.ts',
+    text: 'if (theirs.length !== signature.length || !timingSafeEqual(theirs, signature)) {',
+    instead: 'if (theirs.length < 0) {',
+    tests: scram,
+  },
+  {
+    name: 'messagesMax of a sign-in',
+    file: 'src/client/security/sasl.ts',
+    text: 'sent < messagesMax',
+    instead: 'sent < 10 * messagesMax',
+    tests: signIn,
+  },
+  {
+    name: 'a sign-in is renewed before it is over',
+    file: 'src/client/security/sasl.ts',
+    text: 'return lifetimeMs * (0.85 +',
+    instead: 'return lifetimeMs * (8.5 +',
+    tests: signIn,
+  },
+  {
+    name: 'nothing is sent while the client signs in again',
+    file: 'src/client/cluster/connection.ts',
+    text: 'this.#pending.length < inFlightMax && !this.#isSigningIn',
+    instead: 'this.#pending.length < inFlightMax',
+    tests: signIn,
+  },
+  {
+    name: 'a token is used for a part of its time',
+    file: 'src/client/security/sasl.ts',
+    text: '(expiresAt - at) * tokenUse',
+    instead: '(expiresAt - at) * 10',
+    tests: signIn,
+  },
+  {
+    name: 'an address that may hold a password is not repeated',
+    file: 'src/client/security/connection-string.ts',
+    text: 'if (/[@?/]/.test(whole)) throw',
+    instead: 'if (whole.length < 0) throw',
+    tests: address,
+  },
+  {
+    name: 'whom a certificate is for',
+    file: 'src/io/node-tls.ts',
+    text: 'checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),',
+    instead: 'checkServerIdentity: () => undefined,',
+    tests: tls,
+  },
+  {
+    name: 'a file of authorities that holds none',
+    file: 'src/io/node-tls.ts',
+    text: "for (const each of ['ca', 'cert'] as const) checkCertificates(each, given[each])",
+    instead: '',
+    tests: tls,
+  },
+]
