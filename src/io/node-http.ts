@@ -53,9 +53,15 @@ function errorBody(code: string, message: string): string {
   return `${JSON.stringify({ error: { code, message } }, null, 2)}\n`
 }
 
+/** How long a client that is told what was wrong may go on sending: closing at once would take it the answer. */
+const lingerMs = 1_000
+
 /** What Node's parser does not take as a request. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  if (error.code === 'ECONNRESET') return void socket.destroy()
+  // What comes behind it is no request either.
+  if (!socket.writable) return
+  setTimeout(() => socket.destroy(), lingerMs).unref()
   const [status, code, message] = refusalOf(error.code)
   const body = errorBody(code, message)
   socket.end(

@@ -21,7 +21,6 @@ export const Clicks = keyed('clicks', ClickSchema, {
   key: PageId,
   by: 'page',
   owner: 'web',
-  eventTime: 'at',
 })
 
 export const Profiles = entity('profiles', ProfileSchema, {
