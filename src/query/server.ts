@@ -142,15 +142,6 @@ interface Place {
 function findView(services: readonly QueryService[], context: Context): Place | Refusal {
   const service = findService(services, context.req.param('service')!)
   if ('error' in service) return service
-  const name = context.req.param('view')!
-  const view = Object.hasOwn(service.views, name) ? service.views[name] : undefined
-  if (view === undefined) {
-    const names = Object.keys(service.views).join(', ') || 'none'
-    return refusal(
-      'not-found',
-      `service '${service.name}' has no view '${shorten(name)}': its views are ${names}`,
-    )
-  }
   const end = service.ended()
   if (end !== undefined) {
     const why = `service '${service.name}' has ended (${end.code}): ${end.message}`
@@ -159,7 +150,17 @@ function findView(services: readonly QueryService[], context: Context): Place | 
   if (!service.ready()) {
     return refusal(
       'not-ready',
-      `service '${service.name}' is getting its partitions or restoring its tables: ask again soon`,
+      `service '${service.name}' is starting, getting its partitions or restoring their tables: ` +
+        'ask again soon',
+    )
+  }
+  const name = context.req.param('view')!
+  const view = Object.hasOwn(service.views, name) ? service.views[name] : undefined
+  if (view === undefined) {
+    const names = Object.keys(service.views).join(', ') || 'none'
+    return refusal(
+      'not-found',
+      `service '${service.name}' has no view '${shorten(name)}': its views are ${names}`,
     )
   }
   return { service: service.name, name, view }

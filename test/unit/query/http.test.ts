@@ -160,6 +160,8 @@ describe('the query server as an HTTP server', () => {
       ['/v1/board/perPage?key=a&limit=2', /limit is for lists, not for a key/],
       ['/v1/board/perHour?window=0', /window goes with a key, and there is none/],
       ['/v1/board/perHour/home?window=0&from=0&to=1', /window, or from and to, not both/],
+      ['/v1/board/perPage?limit=10001', /limit is '10001': write a whole number from 1 to 10000/],
+      ['/v1/board/perHour/home?from=0&to=36003600000', /ask for at most 10000/],
       ['/v1/board/perPage/', /ends with '\/'/],
     ] as const) {
       const answer = await refused(path)
