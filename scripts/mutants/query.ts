@@ -10,8 +10,8 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: 'urlCharsMax',
     file: 'src/query/server.ts',
-    text: 'context.req.url.length > urlCharsMax',
-    instead: 'context.req.url.length < 0',
+    text: 'context.req.url.length <= urlCharsMax',
+    instead: 'context.req.url.length >= 0',
     tests: http,
   },
   {

@@ -28,13 +28,9 @@ export const listBytesMax = 8 * 1024 * 1024
  */
 export function queryApp(services: () => readonly QueryService[]): Hono {
   const app = new Hono({ getPath: (request) => rawPath(request.url) })
-  app.use(async (context, next) => {
-    if (context.req.url.length > urlCharsMax) return refuse(context, tooLong())
-    return next()
-  })
-  const route = (path: string, answer: (context: Context) => Response): void => {
-    app.get(path, answer)
-    app.all(path, refuseMethod)
+  const route = (path: string, answer: Answer): void => {
+    app.get(path, unlessTooLong(answer))
+    app.all(path, unlessTooLong(refuseMethod))
   }
   route('/', (context) => {
     return sendJson(context, { services: services().map(describe) })
@@ -55,7 +51,9 @@ export function queryApp(services: () => readonly QueryService[]): Hono {
     const query = readQuery(context.req.url, place.view.windowMs === undefined ? [] : windowNames)
     return 'error' in query ? refuse(context, query) : lookUp(context, place, text, query)
   })
-  app.notFound((context) => refuse(context, nothingThere(context.req.path, services())))
+  app.notFound(
+    unlessTooLong((context) => refuse(context, nothingThere(context.req.path, services()))),
+  )
   app.onError((error, context) => refuse(context, refusalOf(error)))
   return app
 }
@@ -83,8 +81,15 @@ function refuseMethod(context: Context): Response {
   )
 }
 
-function tooLong(): Refusal {
-  return refusal('url-too-long', `the URL is longer than ${urlCharsMax} characters`)
+type Answer = (context: Context) => Response
+
+/** Without a promise: a middleware would make every answer wait for a turn. */
+function unlessTooLong(answer: Answer): Answer {
+  return (context) => {
+    if (context.req.url.length <= urlCharsMax) return answer(context)
+    const why = `the URL is longer than ${urlCharsMax} characters`
+    return refuse(context, refusal('url-too-long', why))
+  }
 }
 
 function nothingThere(path: string, services: readonly QueryService[]): Refusal {

@@ -21,7 +21,8 @@ interface SplitUrl {
 }
 
 function splitUrl(url: string): SplitUrl {
-  const whole = url.replace(/#.*$/s, '')
+  const hash = url.indexOf('#')
+  const whole = hash === -1 ? url : url.slice(0, hash)
   const start = whole.indexOf('/', whole.indexOf('://') + 3)
   const mark = whole.indexOf('?')
   if (mark === -1) return { path: whole.slice(start), query: '' }
@@ -42,7 +43,9 @@ export function keyInPath(path: string): string | Refusal {
 /** The query of a URL by its names. Refused: a name that is not among `known`, or twice, or not decodable. */
 export function readQuery(url: string, known: readonly string[]): Query | Refusal {
   const query = new Map<string, string>()
-  for (const part of splitUrl(url).query.split('&')) {
+  const written = splitUrl(url).query
+  if (written === '') return query
+  for (const part of written.split('&')) {
     if (part === '') continue
     const [rawName, ...rest] = part.split('=')
     const name = decodePart(formText(rawName!))
