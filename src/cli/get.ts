@@ -76,7 +76,10 @@ async function page(url: string, cursor: string | null, limit: number): Promise<
   if (cursor !== null) next.searchParams.set('cursor', cursor)
   const answer: unknown = JSON.parse(await fetchBody(next.href))
   if (isList(answer)) return answer
-  throw new HeadwaterError('config-invalid', '--all is for a list: leave the key out, or --all')
+  throw new HeadwaterError(
+    'config-invalid',
+    '--all prints the entries of a view: name one, without a key, or leave --all out',
+  )
 }
 
 /** Every entry on a line of its own, so that no list is too long. */

@@ -33,9 +33,13 @@ export function queryApp(services: () => readonly QueryService[]): Hono {
     app.all(path, unlessTooLong(refuseMethod))
   }
   route('/', (context) => {
+    const query = readQuery(context.req.url, [])
+    if ('error' in query) return refuse(context, query)
     return sendJson(context, { services: services().map(describe) })
   })
   route('/v1/:service', (context) => {
+    const query = readQuery(context.req.url, [])
+    if ('error' in query) return refuse(context, query)
     const found = findService(services(), context.req.param('service')!)
     return 'error' in found ? refuse(context, found) : sendJson(context, describe(found))
   })

@@ -54,10 +54,8 @@ export function readQuery(url: string, known: readonly string[]): Query | Refusa
     if (typeof value === 'object') return value
     if (!known.includes(name)) {
       const shown = name.slice(0, 40)
-      return refusal(
-        'bad-request',
-        `'${shown}' is no parameter here: there are ${known.join(', ')}`,
-      )
+      const there = known.length === 0 ? 'none' : known.join(', ')
+      return refusal('bad-request', `'${shown}' is no parameter here: there are ${there}`)
     }
     if (query.has(name)) return refusal('bad-request', `${name} is given twice: give it once`)
     query.set(name, value)

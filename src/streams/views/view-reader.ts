@@ -90,7 +90,8 @@ function openView(
   const stores = (): HeldStore[] => {
     return [...tasks()].flatMap(({ partition, pipeline }) => {
       const store = pipeline.tables.get(id) ?? pipeline.aggregates.get(id)
-      return store === undefined ? [] : [{ partition, store }]
+      // A task may be of a partition that other topics have and this one has not.
+      return store === undefined || partition >= partitions ? [] : [{ partition, store }]
     })
   }
   const ready = (): HeldStore[] => {
