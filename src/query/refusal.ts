@@ -33,6 +33,16 @@ export function refusal(code: RefusalCode, message: string): Refusal {
   return { error: { code, message }, status: statusOf[code] }
 }
 
+/** The statuses of these codes, each with those that it stands for. */
+export function statusesOf(
+  codes: readonly RefusalCode[],
+): { readonly status: number; readonly codes: readonly RefusalCode[] }[] {
+  const statuses = [...new Set(codes.map((code) => statusOf[code]))]
+  return statuses.map((status) => {
+    return { status, codes: codes.filter((code) => statusOf[code] === status) }
+  })
+}
+
 /** What reading a view threw, as it is answered. */
 export function refusalOf(error: unknown): Refusal {
   const message = error instanceof Error ? error.message : String(error)

@@ -12,6 +12,7 @@ import { placeAfter, readCursor, writeCursor } from '../streams/views/cursor.ts'
 import type { ViewReader, ViewRow } from '../streams/views/view-reader.ts'
 import { encodingFor, jsonType, printJson } from './encoding.ts'
 import type { Encoding, Entry } from './encoding.ts'
+import { openApi } from './openapi.ts'
 import { parseKey, parseLimit, parseRange, parseWindow, timeText } from './parameters.ts'
 import { refusal, refusalOf, retryAfterSeconds } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
@@ -37,6 +38,7 @@ export function queryApp(services: () => readonly QueryService[]): Hono {
     if ('error' in query) return refuse(context, query)
     return sendJson(context, { services: services().map(describe) })
   })
+  route('/openapi.json', (context) => sendJson(context, openApi(services())))
   route('/v1/:service', (context) => {
     const query = readQuery(context.req.url, [])
     if ('error' in query) return refuse(context, query)
@@ -97,7 +99,7 @@ function unlessTooLong(answer: Answer): Answer {
 }
 
 function nothingThere(path: string, services: readonly QueryService[]): Refusal {
-  const there = ['/', ...services.map(({ name }) => `/v1/${name}`)]
+  const there = ['/', '/openapi.json', ...services.map(({ name }) => `/v1/${name}`)]
   return refusal(
     'not-found',
     `nothing is at ${shorten(path)}: there are ${there.join(', ')}, and what / lists`,

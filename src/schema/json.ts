@@ -21,6 +21,7 @@ import {
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
 } from '@bufbuild/protobuf/wkt'
+import { isAlwaysWritten } from './json-schema.ts'
 
 /** A message as JSON, with the fields that have no presence written out even when they are zero. */
 export function messageJson(schema: DescMessage, message: MessageShape<DescMessage>): unknown {
@@ -68,13 +69,6 @@ function byFields(message: ReflectMessage, known: Registry): unknown {
     fields.push([field.jsonName, fieldJson(message, field, known)])
   }
   return Object.fromEntries(fields)
-}
-
-/** `FeatureSet.FieldPresence.IMPLICIT`: a field that cannot tell whether it is set. */
-const implicit = 2
-
-function isAlwaysWritten(field: DescField): boolean {
-  return field.oneof === undefined && field.presence === implicit
 }
 
 function fieldJson(message: ReflectMessage, field: DescField, known: Registry): unknown {

@@ -95,7 +95,7 @@ describe('the query server as an HTTP server', () => {
       assert.deepEqual([answer.status, answer.code], [404, 'not-found'], path)
     }
     const { message } = await refused('/v2')
-    assert.match(message, /nothing is at \/v2: there are \/, \/v1\/board/)
+    assert.match(message, /nothing is at \/v2: there are \/, \/openapi.json, \/v1\/board/)
   })
 
   it('takes no notice of a body, and goes on with the same connection', async () => {
