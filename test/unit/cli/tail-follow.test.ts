@@ -15,31 +15,24 @@ test('tail --follow says what ended it and what its own flags can do about it', 
   const directory = await mkdtemp(join(tmpdir(), 'headwater-tail-'))
   const broker = await embedded(directory, { durability: 'memory' })
   const { host, port } = broker.bootstrap[0]
-  await withCluster(
-    { host, port },
-    async (cluster) => {
-      const topic = { name: 't', partitions: 1, configs: {} }
-      await createTopics(cluster, [topic])
-      await write(cluster, ['one', 'two'])
-      const following = new Command(['tail', 't', '--follow', '--broker', `${host}:${port}`])
-      await following.printed('two')
-      await deleteRecords(cluster, [{ topic: 't', partition: 0, offset: 2 }])
-      await write(cluster, ['three'])
-      await following.printed('three')
+  await withCluster(broker, async (cluster) => {
+    const topic = { name: 't', partitions: 1, configs: {} }
+    await createTopics(cluster, [topic])
+    await write(cluster, ['one', 'two'])
+    const following = new Command(['tail', 't', '--follow', '--broker', `${host}:${port}`])
+    await following.printed('two')
+    await deleteRecords(cluster, [{ topic: 't', partition: 0, offset: 2 }])
+    await write(cluster, ['three'])
+    await following.printed('three')
 
-      await deleteTopics(cluster, ['t'])
-      await createTopics(cluster, [topic])
-      await write(cluster, ['new'])
-      const { code, stderr } = await following.ended
-      assert.equal(code, 1)
-      assert.match(
-        stderr,
-        /topic 't' was deleted and made anew.*`headwater tail t --from beginning`/,
-      )
-      assert.doesNotMatch(stderr, /offsetReset|onTopicReplaced|seek/)
-    },
-    broker.dial,
-  )
+    await deleteTopics(cluster, ['t'])
+    await createTopics(cluster, [topic])
+    await write(cluster, ['new'])
+    const { code, stderr } = await following.ended
+    assert.equal(code, 1)
+    assert.match(stderr, /topic 't' was deleted and made anew.*`headwater tail t --from beginning`/)
+    assert.doesNotMatch(stderr, /offsetReset|onTopicReplaced|seek/)
+  })
   await broker.close()
   await rm(directory, { recursive: true, force: true })
 })
