@@ -17,6 +17,7 @@ import { client } from './mutants/client.ts'
 import { coordinator } from './mutants/coordinator.ts'
 import { memoryOfBroker } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
+import { queryMutants } from './mutants/query.ts'
 import { recordMutants } from './mutants/records.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -34,6 +35,7 @@ const mutants = [
   ...coordinator,
   ...below,
   ...client,
+  ...queryMutants,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const tree = mkdtempSync(join(tmpdir(), 'headwater-mutants-'))

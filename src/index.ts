@@ -32,6 +32,9 @@ export type {
   WindowSpan,
 } from './streams/topology/topology.ts'
 export type {
+  Coverage,
+  Page,
+  PageOptions,
   ScanOptions,
   TableView,
   Views,

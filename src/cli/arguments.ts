@@ -7,6 +7,7 @@ import {
 } from '../base/address.ts'
 import type { Advertised } from '../broker/listeners.ts'
 import type { Durability } from '../log/store/options.ts'
+import { instantForms, parseInstant } from '../base/rfc3339.ts'
 
 export const queryPortDefault = 8092
 
@@ -107,6 +108,12 @@ export function parseFrom(text: string): StartingPoint {
   throw new InvalidArgumentError(
     "Write beginning, latest, an offset, or -N for each partition's last N records.",
   )
+}
+
+/** A time as queries take it, as it was written. */
+export function parseTime(text: string): string {
+  if (parseInstant(text) !== undefined) return text
+  throw new InvalidArgumentError(`Write ${instantForms}.`)
 }
 
 export const durabilities: readonly Durability[] = ['disk', 'os', 'memory']

@@ -5,7 +5,14 @@
 import { readFileSync } from 'node:fs'
 import { Option } from 'commander'
 import type { Command, CommandOptions } from 'commander'
-import { parseConfig, parseCount, parseFrom, parseIndex, queryPortDefault } from './arguments.ts'
+import {
+  parseConfig,
+  parseCount,
+  parseFrom,
+  parseIndex,
+  parseTime,
+  queryPortDefault,
+} from './arguments.ts'
 import {
   addHostOptions,
   addListenerOptions,
@@ -201,9 +208,15 @@ function addGet(program: Command): void {
     .argument('[view]', 'a table of the service; without one its views are listed')
     .argument('[key]', 'a key of the table; without one its entries are listed')
     .option('--url <url>', 'where the query server is', `http://127.0.0.1:${queryPortDefault}`)
-    .option('--window <time>', 'the window that holds this time')
+    .option('--window <time>', 'the window that holds this time', parseTime)
+    .option('--from <time>', 'with --to: the windows of the key that start in between', parseTime)
+    .option('--to <time>', 'with --from: the first time that is not in between any more', parseTime)
     .option('--prefix <text>', 'without a key: entries whose keys begin so')
-    .option('--limit <n>', 'without a key: at most so many entries', parseCount)
+    .option('--limit <n>', 'without a key: at most so many entries; 100 unless said', parseCount)
+    .option('--cursor <next>', 'without a key: go on where `next` of an answer says')
+    .addOption(
+      new Option('--all', 'without a key: every entry, one a line').conflicts(['limit', 'cursor']),
+    )
     .addOption(jsonOption('print JSON on one line'))
     .action(async (service, view, key, options) =>
       (await import('./get.ts')).get({ service, view, key }, options),

@@ -57,7 +57,7 @@ export class Host {
   readonly #onTopicReplaced: 'stop' | 'restart'
   readonly #notes: ServiceNotes
   readonly #apps: Running<unknown, unknown>[] = []
-  readonly #starts = new Set<Promise<unknown>>()
+  readonly #starts = new Map<Promise<unknown>, readonly string[]>()
   readonly #failed = Promise.withResolvers<never>()
   readonly #closing = new AbortController()
   #queries: QueryServer | undefined
@@ -90,7 +90,7 @@ export class Host {
       host.#queries = await serveQueries({
         host: queryHost,
         port: queryPort,
-        services: () => host.#services.map(asQueryService).sort(byName),
+        services: () => host.#queryServices(),
       })
       const { port } = host.#queries
       const exposed = exposureNote(host.listeners, { host: queryHost, port })
@@ -146,7 +146,10 @@ export class Host {
       signal: AbortSignal.any(signals),
       onEvent: (event, service) => this.#notes.tell(event, service),
     })
-    this.#starts.add(start)
+    this.#starts.set(
+      start,
+      services.map(({ name }) => name),
+    )
     try {
       const running = await start
       this.#apps.push(running)
@@ -204,6 +207,11 @@ export class Host {
     return this.#apps.flatMap(({ services }) => services)
   }
 
+  #queryServices(): QueryService[] {
+    const starting = [...this.#starts.values()].flat().map(startingService)
+    return [...this.#services.map(asQueryService), ...starting].sort(byName)
+  }
+
   #find(name: string): RunningTopology | undefined {
     return this.#services.find(({ service }) => service === name)
   }
@@ -215,7 +223,7 @@ export class Host {
 
   async #close(): Promise<void> {
     await this.#queries?.close()
-    await Promise.allSettled(this.#starts)
+    await Promise.allSettled(this.#starts.keys())
     await Promise.all(this.#apps.map((app) => app.close()))
     await this.#embedded?.close()
   }
@@ -229,6 +237,11 @@ function endOf(running: RunningTopology): EndOfService | undefined {
   const { state, lastError } = running.stats()
   if (state === 'failed') return lastError
   return state === 'closed' ? { code: 'service-closed', message: 'it was closed' } : undefined
+}
+
+/** One that cannot answer yet, so that nobody is told that there is none. */
+function startingService(name: string): QueryService {
+  return { name, views: {}, ready: () => false, ended: () => undefined }
 }
 
 function asQueryService(running: RunningTopology): QueryService {

@@ -1,7 +1,7 @@
 /** One record as people and programs read it: decoded with its contract, else as text, else as hex. */
-import { toJson } from '@bufbuild/protobuf'
 import type { AnyEvent } from '../events/event.ts'
 import type { StoredRecord } from '../records/record.ts'
+import { messageJson } from '../schema/json.ts'
 
 export interface RecordOfPartition extends StoredRecord {
   readonly topic: string
@@ -49,8 +49,7 @@ function readValue(bytes: Uint8Array | null, event: AnyEvent | undefined): ReadV
   if (bytes === null) return { value: null }
   if (event !== undefined) {
     try {
-      const message = event.codec.decode(bytes)
-      return { value: toJson(event.schema, message, { alwaysEmitImplicit: true }) }
+      return { value: messageJson(event.schema, event.codec.decode(bytes)) }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       return { valueHex: hex(bytes), valueError: `no ${event.schema.typeName}: ${reason}` }

@@ -2,11 +2,13 @@
  * `headwater tail`: prints the committed records of a topic, to its present end or, with `--follow`, until
  * Ctrl-C. It joins no consumer group and leaves no trace.
  */
-import { HeadwaterError } from '../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
+import { shellWord } from '../base/shell-word.ts'
 import { Consumer } from '../client/consumer/consumer.ts'
 import type { FetchedBatches } from '../client/consumer/consumer.ts'
 import type { Cluster } from '../client/cluster/cluster.ts'
 import { earliestTimestamp, latestTimestamp, listOffsets } from '../client/consumer/list-offsets.ts'
+import type { HeadwaterErrorCode } from '../base/errors.ts'
 import type { AnyEvent } from '../events/event.ts'
 import { decodeRecords } from '../records/record.ts'
 import type { StartingPoint } from './arguments.ts'
@@ -40,6 +42,8 @@ export async function tail(topic: string, options: TailOptions): Promise<void> {
     try {
       consumer.assign(ranges.map(({ partition, start }) => ({ topic, partition, offset: start })))
       await printRecords(consumer, { topic, event, ranges, options, lifetime })
+    } catch (error) {
+      throw asTold(error, topic)
     } finally {
       await consumer.close()
     }
@@ -118,6 +122,23 @@ async function recordOffsets(
   } finally {
     await consumer.close()
   }
+}
+
+/** What ended the reading, with what somebody at a terminal can do about it: programs have other ways. */
+function asTold(error: unknown, topic: string): unknown {
+  if (!isHeadwaterError(error)) return error
+  const what = endings[error.code]
+  if (what === undefined) return error
+  return new HeadwaterError(
+    error.code,
+    `topic '${topic}' ${what}: \`headwater tail ${shellWord(topic)} --from beginning\` reads what is there now`,
+    { cause: error },
+  )
+}
+
+const endings: Partial<Record<HeadwaterErrorCode, string>> = {
+  'topic-replaced': 'was deleted and made anew while it was read',
+  'offset-out-of-range': 'lost records to retention or DeleteRecords before they were read',
 }
 
 interface Tailing {

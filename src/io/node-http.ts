@@ -1,25 +1,80 @@
-/** HTTP as a port, on Node's server behind Hono's adapter to `Request` and `Response`. */
-import { createAdaptorServer } from '@hono/node-server'
+/**
+ * HTTP as a port, on Node's server behind Hono's adapter to `Request` and `Response`. What is no request that
+ * could be handed on is answered here, in the form of every other error: `{ "error": { "code", "message" } }`.
+ */
+import { createServer, STATUS_CODES } from 'node:http'
+import type { Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import { listenError } from './node-network.ts'
 import type { Http } from './ports.ts'
 
+/** Bytes of a request before its body: what a URL may have (`urlCharsMax`), and some room for headers. */
+const headBytesMax = 80 * 1024
+
 export const nodeHttp: Http = {
   listen: async (host, port, answer) => {
-    const server = createAdaptorServer({ fetch: answer })
+    const listener = getRequestListener((request) => answer(request), { errorHandler: errorAnswer })
+    const server = createServer({ maxHeaderSize: headBytesMax }, (request, response) => {
+      void listener(request, response)
+    })
+    server.on('clientError', answerClientError)
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(listenError(error, host, port)))
       server.listen(port, host, resolve)
     })
-    const address = server.address()
-    const bound = typeof address === 'object' && address !== null ? address.port : port
-    return {
-      host,
-      port: bound,
-      close: () =>
-        new Promise((resolve) => {
-          server.close(() => resolve())
-          if ('closeAllConnections' in server) server.closeAllConnections()
-        }),
-    }
+    return { host, port: boundPort(server, port), close: () => closeServer(server) }
   },
+}
+
+function boundPort(server: Server, asked: number): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : asked
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}
+
+function errorAnswer(error: unknown): Response {
+  const message = error instanceof Error ? error.message : String(error)
+  const isClients = error instanceof RequestError
+  const body = errorBody(isClients ? 'bad-request' : 'query-failed', message)
+  const headers = { 'content-type': jsonType }
+  return new Response(body, { status: isClients ? 400 : 500, headers })
+}
+
+const jsonType = 'application/json; charset=utf-8'
+
+function errorBody(code: string, message: string): string {
+  return `${JSON.stringify({ error: { code, message } }, null, 2)}\n`
+}
+
+/** How long a client that is told what was wrong may go on sending: closing at once would take it the answer. */
+const lingerMs = 1_000
+
+/** What Node's parser does not take as a request. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET') return void socket.destroy()
+  // What comes behind it is no request either.
+  if (!socket.writable) return
+  setTimeout(() => socket.destroy(), lingerMs).unref()
+  const [status, code, message] = refusalOf(error.code)
+  const body = errorBody(code, message)
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
+      `Content-Type: ${jsonType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  )
+}
+
+function refusalOf(code: string | undefined): readonly [status: number, code: string, why: string] {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return [431, 'url-too-long', `URL and headers are longer than ${headBytesMax} bytes together`]
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [408, 'timeout', 'the request came too slowly']
+  return [400, 'bad-request', `this is no HTTP request (${code ?? 'unknown'})`]
 }

@@ -1,5 +1,8 @@
 /** The door to queries: asking a service's tables over HTTP, and answering. */
 export type {
+  Coverage,
+  Page,
+  PageOptions,
   ScanOptions,
   TableView,
   Views,

@@ -1,57 +1,39 @@
-/** What a query's URL says, checked: keys, windows and limits, or a refusal that names the mistake. */
-
+/** The parameters of a query, checked: keys, windows and limits, or a refusal that names the mistake. */
+import { instantForms, parseInstant } from '../base/rfc3339.ts'
 import { int64Key } from '../streams/stores/serde.ts'
+import type { Key } from '../streams/stores/serde.ts'
+import { pageLimitDefault, rangeWindowsMax } from '../streams/views/local-view.ts'
+import { refusal } from './refusal.ts'
+import type { Refusal } from './refusal.ts'
+import type { Query } from './target.ts'
 
-/** A refusal as it is answered. */
-export interface Refusal {
-  readonly error: { readonly code: string; readonly message: string }
-  readonly status: 400 | 404 | 503
-}
-
-const statusOf = {
-  'bad-request': 400,
-  /** No such path, service or view. */
-  'not-found': 404,
-  /** The view is there; the key holds nothing. */
-  'no-value': 404,
-  'not-ready': 503,
-  /** The service has failed or was closed. */
-  'service-ended': 503,
-} as const
-
-export function refusal(code: keyof typeof statusOf, message: string): Refusal {
-  return { error: { code, message }, status: statusOf[code] }
-}
-
-/** How many entries a list has at most, and when the request does not say. */
+/** How many entries a list has at most. */
 export const listLimitMax = 10_000
-const listLimitDefault = 100
 
-/** The key a path names. */
-export function parseKey(text: string, type: 'string' | 'int64'): string | bigint | Refusal {
+/** The key a URL names. */
+export function parseKey(text: string, type: 'string' | 'int64'): Key | Refusal {
   if (type === 'string') return text
   const key = int64Key(text)
   if (key !== undefined) return key
-  return refusal('bad-request', `'${text}' is not a key of this view: its keys are whole numbers`)
+  const shown = text.slice(0, 40)
+  return refusal('bad-request', `'${shown}' is not a key of this view: its keys are whole numbers`)
 }
 
-/** `prefix` and `limit` of a list. */
-export function listParameters(
-  query: Record<string, string>,
-): { prefix: string; limit: number } | Refusal {
-  const { prefix = '', limit = String(listLimitDefault) } = query
-  const count = Number(limit)
-  if (!/^\d+$/.test(limit) || count < 1 || count > listLimitMax) {
-    return refusal(
-      'bad-request',
-      `limit is '${limit}': write a whole number from 1 to ${listLimitMax}`,
-    )
-  }
-  return { prefix, limit: count }
+/** How many entries a list is to have. */
+export function parseLimit(query: Query): number | Refusal {
+  const text = query.get('limit') ?? String(pageLimitDefault)
+  const limit = Number(text)
+  if (/^\d{1,9}$/.test(text) && limit >= 1 && limit <= listLimitMax) return limit
+  const shown = text.slice(0, 40)
+  return refusal(
+    'bad-request',
+    `limit is '${shown}': write a whole number from 1 to ${listLimitMax}`,
+  )
 }
 
 /** The start of the window that contains the time `window` names. */
-export function parseWindow(window: string | undefined, windowMs: number): number | Refusal {
+export function parseWindow(query: Query, windowMs: number): number | Refusal {
+  const window = query.get('window')
   if (window === undefined) {
     return refusal(
       'bad-request',
@@ -62,17 +44,14 @@ export function parseWindow(window: string | undefined, windowMs: number): numbe
   return typeof time === 'object' ? time : Math.floor(time / windowMs) * windowMs
 }
 
-/** How many windows one request looks at. */
-const rangeWindowsMax = 10_000
-
 /** The start of the first window that starts at or after `from`, and where windows no longer start. */
 export function parseRange(
-  query: Record<string, string>,
+  query: Query,
   windowMs: number,
-): { from: number; to: number } | Refusal {
-  const from = parseTime('from', query['from'])
+): { readonly from: number; readonly to: number } | Refusal {
+  const from = parseTime('from', query.get('from') ?? '')
   if (typeof from === 'object') return from
-  const to = parseTime('to', query['to'])
+  const to = parseTime('to', query.get('to') ?? '')
   if (typeof to === 'object') return to
   const first = Math.ceil(from / windowMs) * windowMs
   const windows = Math.ceil((to - first) / windowMs)
@@ -85,12 +64,17 @@ export function parseRange(
   return { from: first, to }
 }
 
-function parseTime(name: string, text: string | undefined): number | Refusal {
-  const time = /^-?\d+$/.test(text ?? '') ? Number(text) : Date.parse(text ?? '')
-  // Records in microseconds lie beyond the last date there is.
-  if (Number.isSafeInteger(time)) return time
-  return refusal(
-    'bad-request',
-    `${name} is '${text ?? ''}': write a time as in 2001-01-15T00:00:00Z or milliseconds since 1970`,
-  )
+function parseTime(name: string, text: string): number | Refusal {
+  const time = parseInstant(text)
+  if (time !== undefined) return time
+  const shown = text.slice(0, 40)
+  const hint = / \d\d:\d\d$/.test(text) ? ', where a plus sign is written %2B' : ''
+  return refusal('bad-request', `${name} is '${shown}': write ${instantForms}${hint}`)
+}
+
+/** A time as it is answered, which `parseInstant` takes. */
+export function timeText(ms: number): string {
+  const date = new Date(ms)
+  const year = date.getUTCFullYear()
+  return year >= 0 && year <= 9999 ? date.toISOString() : String(ms)
 }

@@ -64,10 +64,11 @@ type Owned<E extends AnyEvent, N extends string> = E extends { readonly owner: N
   : `stream '${E['name']}' is owned by '${E['owner']}', so '${N}' may not write it`
 
 function checkName(name: string): void {
-  if (/^[a-zA-Z0-9._-]{1,100}$/.test(name)) return
+  if (/^(?!\.\.?$)[a-zA-Z0-9._-]{1,100}$/.test(name)) return
   throw new HeadwaterError(
     'topology-invalid',
-    `a service is called '${name}', which topics cannot carry: use up to 100 letters, digits, '.', '_' and '-'`,
+    `a service is called '${name}', which topics and URLs cannot carry: use up to 100 letters, digits, ` +
+      "'.', '_' and '-', and not '.' or '..' alone",
   )
 }
 

@@ -96,7 +96,7 @@ describe('the running example', () => {
     assert.equal((JSON.parse(got.stdout) as { name: string }).name, 'John F Kennedy Intl')
     const missing = await runCommand(['get', 'board', 'airports', 'XYZ', '--url', url])
     assert.equal(missing.code, 1)
-    assert.match(missing.stderr, /nothing is stored under XYZ/)
+    assert.match(missing.stderr, /nothing is stored under 'XYZ'/)
   })
 
   it('shows its topics and their records on the command line', async () => {

@@ -12,6 +12,7 @@ import { listTransactions } from '../../src/client/producer/list-transactions.ts
 import { Producer } from '../../src/client/producer/producer.ts'
 import { service, type Service } from '../../src/service/service.ts'
 import type { RunningTopology } from '../../src/streams/runtime/running.ts'
+import type { ViewRow } from '../../src/streams/views/view-reader.ts'
 import { CustomerId, Orders, Payments, Shipments } from '../types/shop.ts'
 import { Line } from './line.ts'
 import type { OpenPlace, Place } from './place.ts'
@@ -310,8 +311,18 @@ interface Counts {
 }
 
 function counts(...instances: readonly RunningTopology[]): Counts {
-  const rows = instances.flatMap(({ views }) => views['counts']!.scan('', Infinity))
+  const rows = instances.flatMap(rowsOf)
   return { rows: rows.length, total: rows.reduce((sum, { value }) => sum + (value as number), 0) }
+}
+
+/** None while its partitions move. */
+function rowsOf({ views }: RunningTopology): readonly ViewRow[] {
+  try {
+    return views['counts']!.scan('', Infinity)
+  } catch (error) {
+    if (isHeadwaterError(error, 'not-ready')) return []
+    throw error
+  }
 }
 
 /** Waits until the instances together have counted this for good, and a moment longer. */

@@ -223,7 +223,14 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'records',
     'base',
   ],
-  'streams/views': ['streams/topology', 'streams/plan', 'streams/stores', 'streams/task', 'events'],
+  'streams/views': [
+    'streams/topology',
+    'streams/plan',
+    'streams/stores',
+    'streams/task',
+    'events',
+    'base',
+  ],
   'streams/identity': [
     'streams/topology',
     'streams/plan',
@@ -272,6 +279,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
 /** By module of Node's: the rooms and files that may import it. What is not named nobody may. */
 export const nodeModules: Readonly<Record<string, readonly string[]>> = {
   'node:crypto': ['io/node-clock.ts', 'io/node-tls.ts', 'client/security/scram.ts'],
+  'node:http': ['io/node-http.ts'],
   'node:fs': ['io/node-disk.ts', 'io/node-file.ts', 'io/node-process.ts', 'cli'],
   'node:fs/promises': ['io/node-disk.ts', 'io/node-lock.ts'],
   'node:net': ['io/node-lock.ts', 'io/node-network.ts', 'io/node-tls.ts'],
@@ -280,6 +288,7 @@ export const nodeModules: Readonly<Record<string, readonly string[]>> = {
   'node:v8': ['io/node-heap.ts'],
   'node:path': ['io/node-disk.ts', 'io/node-lock.ts', 'cli'],
   'node:readline/promises': ['cli'],
+  'node:stream': ['io/node-http.ts'],
   'node:sqlite': ['io/node-lock.ts'],
   'node:tls': ['io/node-tls.ts'],
   'node:url': ['cli'],

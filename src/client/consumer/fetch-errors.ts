@@ -13,7 +13,7 @@ export function outOfRange(at: FetchPosition): HeadwaterError {
 export function cutBack(at: FetchPosition, endOffset: number): HeadwaterError {
   return new HeadwaterError(
     'data-corrupt',
-    `${nameOf(at)} was cut back to offset ${endOffset} after offset ${at.fetchOffset - 1} had been read from it: the broker lost records; seek to ${endOffset} to go on, and check what was made of those lost`,
+    `${nameOf(at)} was cut back to offset ${endOffset} after offset ${at.fetchOffset - 1} had been read from it: the broker lost records; go on from offset ${endOffset}, and check what was made of those lost`,
   )
 }
 

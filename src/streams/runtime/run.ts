@@ -11,7 +11,7 @@ import type { Queries } from '../topology/builder.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
 import { runTopology } from './run-topology.ts'
 import type { Topology } from '../topology/topology.ts'
-import { asView } from '../views/view-reader.ts'
+import { localView } from '../views/local-view.ts'
 import type { Views } from '../views/views.ts'
 import { upstreamFirst } from './upstream.ts'
 
@@ -81,7 +81,9 @@ export async function run(
     release()
     throw error
   }
-  const query = byName(services, ({ views }) => mapValues(views, asView))
+  const query = byName(services, ({ service, views }) => {
+    return mapValues(views, (reader, view) => localView(service, view, reader))
+  })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => (closing ??= closeAll(services).finally(release))
   return {
@@ -174,7 +176,7 @@ function byName<T>(
 
 function mapValues<T, U>(
   values: Readonly<Record<string, T>>,
-  f: (value: T) => U,
+  f: (value: T, name: string) => U,
 ): Record<string, U> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, f(value)]))
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, f(value, name)]))
 }

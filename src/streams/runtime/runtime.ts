@@ -118,8 +118,7 @@ export class Runtime implements RunningTopology {
       transactionTimeoutMs: settings.transactionTimeoutMs,
     })
     const { transactionTimeoutMs, requestTimeoutMs } = settings
-    const committer = this.#committer
-    const { stalls } = this.#repairs
+    const [committer, { stalls }] = [this.#committer, this.#repairs]
     this.#member = new GroupMember(cluster, {
       ...settings,
       groupId: service,
@@ -144,7 +143,8 @@ export class Runtime implements RunningTopology {
     })
     this.#set = new TaskSet(clock, this.#opener)
     this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, requestTimeoutMs, stalls, wake)
-    this.views = openViews(plan, () => this.#set.tasks, this.#waiters.assertGoing)
+    const gate = this.#waiters.gate(() => this.#state)
+    this.views = openViews(plan, () => this.#set.tasks, gate)
     this.failed = this.#failure.promise
     this.failed.catch(() => undefined)
   }

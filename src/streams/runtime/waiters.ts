@@ -30,9 +30,12 @@ export class Waiters {
     })
   }
 
-  /** Throws what `fail` was called with. */
-  readonly assertGoing = (): void => {
-    if (this.#failure !== undefined) throw this.#failure.error
+  /** Throws what `fail` was called with, else says what `state` does. */
+  gate<S>(state: () => S): () => S {
+    return () => {
+      if (this.#failure !== undefined) throw this.#failure.error
+      return state()
+    }
   }
 
   fail(error: unknown): void {

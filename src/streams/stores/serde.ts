@@ -65,8 +65,7 @@ export class KeyCodec {
   encode(key: Key): EncodedKey {
     const seen = this.#encoded.get(key)
     if (seen !== undefined) return seen
-    const bytes = utf8Bytes(this.#print(key))
-    const encoded = { bytes, hash: murmur2(bytes) & 0x7fffffff }
+    const encoded = encodeKey(this.#kind, key)
     if (this.#encoded.size >= encodedKeysMax) this.#encoded.clear()
     this.#encoded.set(key, encoded)
     return encoded
@@ -88,20 +87,26 @@ export class KeyCodec {
         "(no '+', no spaces, no leading zeros): whoever wrote it must write that",
     )
   }
+}
 
-  #print(key: Key): string {
-    if (typeof key !== (this.#kind === 'string' ? 'string' : 'bigint')) {
-      throw refuse(`a key of type ${typeof key} was given where ${this.#kind} is declared`)
-    }
-    if (typeof key === 'string') {
-      if (key.isWellFormed()) return key
-      throw refuse(
-        `the key ${JSON.stringify(key.slice(0, 40))} holds half a character: no bytes are its`,
-      )
-    }
-    if (BigInt.asIntN(64, key) === key) return String(key)
-    throw refuse(`the key ${key} does not fit 64 bits`)
+/** The bytes and hash of a key, of which nothing is remembered. Throws `record-invalid` when it is none of `kind`. */
+export function encodeKey(kind: KeyKind, key: Key): EncodedKey {
+  const bytes = utf8Bytes(printKey(kind, key))
+  return { bytes, hash: murmur2(bytes) & 0x7fffffff }
+}
+
+function printKey(kind: KeyKind, key: Key): string {
+  if (typeof key !== (kind === 'string' ? 'string' : 'bigint')) {
+    throw refuse(`a key of type ${typeof key} was given where ${kind} is declared`)
   }
+  if (typeof key === 'string') {
+    if (key.isWellFormed()) return key
+    throw refuse(
+      `the key ${JSON.stringify(key.slice(0, 40))} holds half a character: no bytes are its`,
+    )
+  }
+  if (BigInt.asIntN(64, key) === key) return String(key)
+  throw refuse(`the key ${key} does not fit 64 bits`)
 }
 
 /** The integer that `text` is the one form of; undefined when it is none's. */

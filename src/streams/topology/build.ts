@@ -44,6 +44,12 @@ function viewsOf(graph: Graph, returned: unknown): Record<string, number> {
     if (!(table instanceof TableHandle) || table.graph !== graph) {
       throw graph.refuse(`its topology returns '${name}', which is none of its tables: remove it`)
     }
+    // In the path of a URL these would be gone.
+    if (name === '' || name === '.' || name === '..') {
+      throw graph.refuse(
+        `its topology returns a table as '${name}', which no URL can name: rename it`,
+      )
+    }
     views[name] = table.id
   }
   return views

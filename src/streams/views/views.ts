@@ -1,7 +1,9 @@
 /**
  * The tables of a service as its callers see them, in this process or over HTTP: one typed view for each
  * table the topology returned. Values are committed ones, and the caller's own. A read rejects with the
- * reason when the service has failed or was closed.
+ * reason when the service has failed or was closed, with `not-ready` while its partitions move or are
+ * restored, and with `partition-elsewhere` when another instance would have to answer: never with an answer
+ * that is not right.
  *
  * Types only, so that another process can import them without loading the service.
  */
@@ -22,14 +24,19 @@ export type ViewOf<T> =
 
 export interface TableView<K, V> {
   get(key: K): Promise<V | undefined>
-  /** Keys and values, in no promised order. */
+  /**
+   * Keys and values in the order of the keys' text. In the process of the service they are those of one
+   * moment; from another process they come in pages, each of its own moment.
+   */
   scan(options?: ScanOptions): AsyncIterable<readonly [key: K, value: V]>
+  /** A part of the rows, and where the next one begins. */
+  page(options?: PageOptions): Promise<Page<K, V>>
 }
 
 export interface WindowView<K, V> {
   /** The value of the window that holds `at`. */
   get(key: K, at: Date): Promise<V | undefined>
-  /** The windows that start in `[from, to)`, in order of time. */
+  /** The windows that start in `[from, to)`, in order of time; at most 10,000 windows apart. */
   range(key: K, from: Date, to: Date): AsyncIterable<WindowEntry<V>>
 }
 
@@ -41,7 +48,38 @@ export interface WindowEntry<V> {
 }
 
 export interface ScanOptions {
-  /** Only string keys that begin so. */
+  /** Only keys whose text begins so. */
   readonly prefix?: string
+  /** How many rows at most; all of them when left out. `page` says whether there are more. */
   readonly limit?: number
+  /** Be content with the rows of the partitions that the instance holds; else it rejects when it lacks some. */
+  readonly partial?: boolean
+}
+
+export interface PageOptions {
+  /** Only keys whose text begins so. */
+  readonly prefix?: string
+  /** How many rows at most; 100 when left out. */
+  readonly limit?: number
+  /** `next` of the page before, with the same prefix. */
+  readonly cursor?: string
+}
+
+/** Some rows of a view. A row that is there all the time is on exactly one of the pages. */
+export interface Page<K, V> {
+  /** In the order of the keys' text. */
+  readonly entries: readonly (readonly [key: K, value: V])[]
+  /** Whether rows are left. */
+  readonly more: boolean
+  /** Where they begin; undefined when none is left. */
+  readonly next: string | undefined
+  readonly partitions: Coverage
+}
+
+/** Of which partitions the rows are. */
+export interface Coverage {
+  /** How many the view has. */
+  readonly count: number
+  /** Those that the instance asked holds, in order. Rows of others are not among the entries. */
+  readonly covered: readonly number[]
 }

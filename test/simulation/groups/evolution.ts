@@ -148,7 +148,9 @@ class Deployment {
     const deadline = this.#world.clock.monotonic() + sessionTimeoutMs + slackMs
     for (;;) {
       const found = new Map<string, number>()
-      for (const { key, windowStart, value } of running.views['rows']!.scan('', 10_000)) {
+      const isRunning = running.stats().state === 'running'
+      const rows = isRunning ? running.views['rows']!.scan('', 10_000) : []
+      for (const { key, windowStart, value } of rows) {
         const id = windowStart === undefined ? String(key) : windowId(String(key), windowStart)
         found.set(id, value as number)
       }

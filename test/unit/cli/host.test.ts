@@ -51,6 +51,21 @@ test('a query of a service that has failed is answered with 503 and what stopped
   await rm(directory, { recursive: true })
 })
 
+test('a query of a service that is starting is answered with 503 and when to ask again', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'headwater-host-'))
+  await using host = await Host.open({ dir: directory, port: 0, queryPort: 0, durability: 'os' })
+  const started = host.start([counting('early')])
+  const response = await fetch(`${host.queryUrl}/v1/early/orders?key=o1`)
+  const { error } = (await response.json()) as { error: { code: string; message: string } }
+  assert.deepEqual([response.status, error.code], [503, 'not-ready'])
+  assert.match(error.message, /service 'early' is starting/)
+  assert.equal(response.headers.get('retry-after'), '1')
+  await started
+  assert.equal((await fetch(`${host.queryUrl}/v1/early/orders?key=o1`)).status, 404)
+  await host.close()
+  await rm(directory, { recursive: true })
+})
+
 function counting(name: string) {
   return service(name, {
     reads: [Orders],

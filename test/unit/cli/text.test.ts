@@ -79,7 +79,7 @@ describe('the command line', () => {
   it('puts the URL of a query together from its parts', () => {
     const at = { url: 'http://h:1/' }
     const asked = { service: 'board', view: 'airportDays', key: 'a/b c' }
-    assert.equal(queryUrl(asked, at), 'http://h:1/v1/board/airportDays/a%2Fb%20c')
+    assert.equal(queryUrl(asked, at), 'http://h:1/v1/board/airportDays?key=a%2Fb+c')
     assert.equal(
       queryUrl({ ...asked, key: undefined }, { ...at, prefix: 'ORD:', limit: 3 }),
       'http://h:1/v1/board/airportDays?prefix=ORD%3A&limit=3',
@@ -87,7 +87,7 @@ describe('the command line', () => {
     const whole = { service: 'http://x/v1/board', view: undefined, key: undefined }
     assert.equal(queryUrl(whole, at), 'http://x/v1/board')
     const six = { url: 'http://[::1]:8092' }
-    assert.equal(queryUrl(asked, six), 'http://[::1]:8092/v1/board/airportDays/a%2Fb%20c')
+    assert.equal(queryUrl(asked, six), 'http://[::1]:8092/v1/board/airportDays?key=a%2Fb+c')
     assert.throws(() => queryUrl({ ...whole, view: 'y' }, at), { code: 'config-invalid' })
     for (const url of ['nonsense', 'localhost:8092', 'http://[', '']) {
       assert.throws(() => queryUrl(asked, { url }), {

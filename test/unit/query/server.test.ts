@@ -8,7 +8,7 @@ import { AirportDaySchema } from '../../../examples/airline/gen/airline/punctual
 import { FlightSchema } from '../../../examples/airline/gen/airline/operations/v1/flight_pb.ts'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { connect } from '../../../src/query/client.ts'
-import { losslessType } from '../../../src/query/server.ts'
+import { losslessType } from '../../../src/query/encoding.ts'
 import { serveQueries } from '../../../src/query/listen.ts'
 import type { QueryServer } from '../../../src/query/listen.ts'
 import type { QueryService } from '../../../src/query/view.ts'
@@ -88,18 +88,20 @@ describe('the query server', () => {
         {
           name: 'airportDays',
           entries: 4,
+          partitions: { count: 2, covered: [0, 1] },
           key: 'string',
           value: 'airline.punctuality.v1.AirportDay',
-          get: '/v1/board/airportDays/{key}',
-          list: '/v1/board/airportDays?prefix={prefix}&limit={limit}',
+          get: '/v1/board/airportDays?key={key}',
+          list: '/v1/board/airportDays?prefix={prefix}&limit={limit}&cursor={next}',
         },
         {
           name: 'totals',
           entries: 1,
+          partitions: { count: 2, covered: [0, 1] },
           key: 'string',
           value: 'JSON',
-          get: '/v1/board/totals/{key}',
-          list: '/v1/board/totals?prefix={prefix}&limit={limit}',
+          get: '/v1/board/totals?key={key}',
+          list: '/v1/board/totals?prefix={prefix}&limit={limit}&cursor={next}',
         },
       ],
     })
@@ -133,7 +135,7 @@ describe('the query server', () => {
 
   it('answers 404 with what is missing and what there is', async () => {
     for (const [path, code, message] of [
-      ['/v1/board/airportDays/ZZZ', 'no-value', /nothing is stored under ZZZ/],
+      ['/v1/board/airportDays/ZZZ', 'no-value', /nothing is stored under 'ZZZ'/],
       ['/v1/board/nope/ZZZ', 'not-found', /no view 'nope'.*airportDays, totals/],
       ['/v1/board/toString/ZZZ', 'not-found', /no view 'toString'/],
       ['/v1/nope/airportDays', 'not-found', /no service 'nope'.*board, traffic/],
@@ -369,29 +371,40 @@ async function get(path: string) {
 }
 
 function table(schema: ViewReader['schema'], rows: ReadonlyMap<Key, unknown>): ViewReader {
+  const scan: ViewReader['scan'] = (prefix, limit, place) =>
+    [...rows]
+      .filter(([key]) => String(key).startsWith(prefix))
+      .filter(([key]) => place === undefined || String(key) > place.text)
+      .slice(0, limit)
+      .map(([key, value]) => ({ key, value }))
   return {
     keyType: 'string',
     schema,
     windowMs: undefined,
+    signature: 'a table',
+    partitions: 2,
+    held: () => [0, 1],
     size: () => rows.size,
     get: (key) => rows.get(key),
     getWindow: () => undefined,
-    scan: (prefix, limit) =>
-      [...rows]
-        .filter(([key]) => String(key).startsWith(prefix))
-        .slice(0, limit)
-        .map(([key, value]) => ({ key, value })),
+    scan,
+    rows: scan,
   }
 }
 
 function windows(values: ReadonlyMap<number, number>): ViewReader {
+  const scan = () => [...values].map(([windowStart, value]) => ({ key: 'ORD', windowStart, value }))
   return {
     keyType: 'string',
     schema: undefined,
     windowMs: hour,
+    signature: 'windows',
+    partitions: 2,
+    held: () => [0, 1],
     size: () => values.size,
     get: () => undefined,
     getWindow: (key, start) => (key === 'ORD' ? values.get(start) : undefined),
-    scan: () => [...values].map(([windowStart, value]) => ({ key: 'ORD', windowStart, value })),
+    scan,
+    rows: scan,
   }
 }

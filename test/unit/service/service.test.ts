@@ -67,11 +67,11 @@ describe('a service is refused', () => {
     )
   })
 
-  test('when its name cannot be part of a topic name', () => {
-    assert.throws(
-      () => service('the shop', { reads: [], writes: [], topology: nothing }),
-      /a service is called 'the shop', which topics cannot carry/,
-    )
+  test('when its name cannot be part of a topic name or a URL', () => {
+    for (const name of ['the shop', '', '.', '..', 'a/b']) {
+      const why = { message: /a service is called '.*', which topics and URLs cannot carry/ }
+      assert.throws(() => service(name, { reads: [], writes: [], topology: nothing }), why)
+    }
   })
 
   test('when its streams lie in two bounded contexts', () => {

@@ -332,6 +332,13 @@ describe('a topology is refused', () => {
       (s) => ({ orders: s.stream(Orders) }),
       /its topology returns 'orders', which is none of its tables: remove it/,
     ],
+    [
+      'when it returns a table under a name that no URL has',
+      [Orders],
+      [],
+      (s) => ({ '..': s.table(Orders) }),
+      /its topology returns a table as '\.\.', which no URL can name: rename it/,
+    ],
     ['when it returns nothing', [], [], () => undefined, /returns no object: return the tables/],
     ['when it is asynchronous', [], [], async () => ({}), /returns no object/],
   ]

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { afterEach, describe, it } from 'node:test'
 import { operatorCounts } from '../../../src/streams/operators/operator.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
-import { asView, openViews } from '../../../src/streams/views/view-reader.ts'
+import { localView } from '../../../src/streams/views/local-view.ts'
+import { openViews } from '../../../src/streams/views/view-reader.ts'
 import type { TableView, WindowView } from '../../../src/streams/views/views.ts'
 import { OrderSchema } from '../../gen/shop/v1/shop_pb.ts'
 import type { Order } from '../../gen/shop/v1/shop_pb.ts'
@@ -14,34 +15,41 @@ const minute = 60_000
 
 describe('views over the tasks of an instance', () => {
   const plan = planTopology(shipping.build())
+  const all = Array.from({ length: 12 }, (_, partition) => partition)
+  const [orderTasks, countTasks] = plan.subTopologies.map((part) => all.map((n) => task(part, n)))
   let failure: Error | undefined
-  const [orderTasks, countTasks] = plan.subTopologies.map((part) =>
-    [0, 1].map((n) => task(part, n)),
-  )
+  let state = 'running'
+  let isHeld = (_partition: number): boolean => true
   const views = openViews(
     plan,
-    () => [...orderTasks!, ...countTasks!],
+    () => [...orderTasks!, ...countTasks!].filter(({ partition }) => isHeld(partition)),
     () => {
       if (failure !== undefined) throw failure
+      return state
     },
   )
   const orders = views['orders']!
   const counts = views['perCustomer']!
-  for (const [i, key] of ['b', 'a2', 'a1'].entries()) {
-    orderTasks![i % 2]!.pipeline.tables.get(0)!.put(key, { orderId: key })
+  for (const key of ['b', 'a2', 'a1']) {
+    orderTasks![partitionOf(key)]!.pipeline.tables.get(0)!.put(key, { orderId: key })
   }
   for (const [key, start, value] of [
     ['c1', 5 * minute, 2],
     ['c1', 0, 1],
     ['c2', 0, 7],
   ] as const) {
-    const store = [...countTasks![0]!.pipeline.aggregates.values()][0]!
+    const store = [...countTasks![partitionOf(key)]!.pipeline.aggregates.values()][0]!
     store.set(store.touch(key, start), value, start)
   }
   for (const { pipeline } of [...orderTasks!, ...countTasks!]) {
     pipeline.flush(100, new Set())
     pipeline.committed()
   }
+  afterEach(() => {
+    failure = undefined
+    state = 'running'
+    isHeld = () => true
+  })
 
   it('say what they hold', () => {
     assert.deepEqual(
@@ -75,14 +83,14 @@ describe('views over the tasks of an instance', () => {
   })
 
   it('answer callers of this process by key, and by the time a window holds', async () => {
-    const table = asView(orders) as TableView<string, unknown>
+    const table = localView('shipping', 'orders', orders) as TableView<string, unknown>
     assert.equal(((await table.get('b')) as Order).orderId, 'b')
     const listed = await Array.fromAsync(table.scan({ prefix: 'a', limit: 1 }))
     assert.deepEqual(
       listed.map(([key, order]) => [key, (order as Order).orderId]),
       [['a1', 'a1']],
     )
-    const windows = asView(counts) as WindowView<string, unknown>
+    const windows = localView('shipping', 'perCustomer', counts) as WindowView<string, unknown>
     assert.equal(await windows.get('c1', new Date(5 * minute + 1)), 2)
     const inRange = await Array.fromAsync(windows.range('c1', new Date(1), new Date(9 * minute)))
     assert.deepEqual(inRange, [
@@ -98,14 +106,102 @@ describe('views over the tasks of an instance', () => {
 
   it('reject with the reason when there can be no answer', async () => {
     failure = new Error('the service has failed')
-    const table = asView(orders) as TableView<string, unknown>
-    const windows = asView(counts) as WindowView<string, unknown>
+    const table = localView('shipping', 'orders', orders) as TableView<string, unknown>
+    const windows = localView('shipping', 'perCustomer', counts) as WindowView<string, unknown>
     assert.throws(() => orders.size(), failure)
     await assert.rejects(table.get('b'), failure)
     await assert.rejects(Array.fromAsync(table.scan()), failure)
     await assert.rejects(windows.get('c1', new Date(0)), failure)
     await assert.rejects(Array.fromAsync(windows.range('c1', new Date(0), new Date(1))), failure)
-    failure = undefined
+  })
+
+  it('reject while partitions move or are restored, and say so', async () => {
+    for (const [now, why] of [
+      ['starting', /service 'shipping' has not started yet/],
+      ['restoring', /getting its partitions from the group or restoring their tables/],
+    ] as const) {
+      state = now
+      const table = localView('shipping', 'orders', orders) as TableView<string, unknown>
+      const refused = { code: 'not-ready', retriable: true, message: why }
+      await assert.rejects(table.get('b'), refused)
+      await assert.rejects(Array.fromAsync(table.scan()), refused)
+      await assert.rejects(Array.fromAsync(table.scan({ partial: true })), refused)
+      await assert.rejects(table.page(), refused)
+      assert.throws(() => counts.getWindow('c1', 0), refused)
+      assert.throws(() => orders.held(), refused)
+      assert.equal(orders.size(), 3)
+    }
+  })
+
+  it('say which partition has a key that is not here, never that there is nothing', async () => {
+    const gone = partitionOf('b')
+    isHeld = (partition) => partition !== gone
+    const table = localView('shipping', 'orders', orders) as TableView<string, unknown>
+    const message = new RegExp(`key "b" of view 'orders' lies in partition ${gone} of 12`)
+    await assert.rejects(table.get('b'), { code: 'partition-elsewhere', retriable: true, message })
+    assert.equal(((await table.get('a1')) as Order).orderId, 'a1')
+    assert.equal(await table.get(keyIn((partition) => partition !== gone)), undefined)
+    await assert.rejects(table.get(keyIn((partition) => partition === gone)), {
+      code: 'partition-elsewhere',
+    })
+  })
+
+  it('give no part of a table for the whole, unless that is asked for', async () => {
+    const gone = partitionOf('b')
+    isHeld = (partition) => partition !== gone
+    const table = localView('shipping', 'orders', orders) as TableView<string, unknown>
+    await assert.rejects(Array.fromAsync(table.scan()), {
+      code: 'partition-elsewhere',
+      message: /holds 11 of the 12 partitions of view 'orders'.*partial: true/,
+    })
+    const part = await Array.fromAsync(table.scan({ partial: true }))
+    assert.deepEqual(
+      part.map(([key]) => key),
+      ['a1', 'a2'],
+    )
+    const { entries, more, partitions } = await table.page()
+    assert.deepEqual([entries.length, more], [2, false])
+    assert.deepEqual(partitions, { count: 12, covered: all.filter((n) => n !== gone) })
+  })
+
+  it('find a key that another client put elsewhere than Kafka would', () => {
+    const wrong = (partitionOf('odd') + 1) % 12
+    const { pipeline } = orderTasks![wrong]!
+    pipeline.tables.get(0)!.put('odd', { orderId: 'odd' })
+    pipeline.committed()
+    assert.equal((orders.get('odd') as Order).orderId, 'odd')
+    pipeline.tables.get(0)!.put('odd', null)
+    pipeline.committed()
+  })
+
+  it('give pages with a way to go on, and refuse a limit that is none', async () => {
+    const table = localView('shipping', 'orders', orders) as TableView<string, unknown>
+    const first = await table.page({ limit: 2 })
+    assert.deepEqual([first.entries.map(([key]) => key), first.more], [['a1', 'a2'], true])
+    const second = await table.page({ limit: 2, cursor: first.next! })
+    assert.deepEqual([second.entries.map(([key]) => key), second.more], [['b'], false])
+    assert.equal(second.next, undefined)
+    for (const limit of [0, -1, 1.5, Number.NaN]) {
+      await assert.rejects(Array.fromAsync(table.scan({ limit })), { code: 'input-invalid' })
+      await assert.rejects(table.page({ limit }), { code: 'input-invalid' })
+    }
+    assert.equal((await Array.fromAsync(table.scan({ limit: Infinity }))).length, 3)
+  })
+
+  it('refuse what is no key, no time and too long a range', async () => {
+    const table = localView('shipping', 'orders', orders) as TableView<unknown, unknown>
+    const windows = localView('shipping', 'perCustomer', counts) as WindowView<string, unknown>
+    const refused = { code: 'input-invalid' }
+    for (const key of ['half \ud800', 7n, 7, undefined])
+      await assert.rejects(table.get(key), refused)
+    const never = new Date(Number.NaN)
+    await assert.rejects(windows.get('c1', never), { ...refused, message: /at is an invalid Date/ })
+    const [from, to] = [new Date(0), new Date(5 * minute * 10_001)]
+    await assert.rejects(Array.fromAsync(windows.range('c1', from, never)), refused)
+    await assert.rejects(Array.fromAsync(windows.range('c1', from, to)), {
+      ...refused,
+      message: /span 10001 windows: ask for at most 10000/,
+    })
   })
 
   function task(part: (typeof plan.subTopologies)[number], partition: number): Task {
@@ -114,3 +210,12 @@ describe('views over the tasks of an instance', () => {
     return new Task({ plan, keys: keyCodecs(), emit, counts }, part, partition)
   }
 })
+
+function partitionOf(key: string): number {
+  return keyCodecs().string.encode(key).hash % 12
+}
+
+/** A key without a row, in such a partition. */
+function keyIn(isWanted: (partition: number) => boolean): string {
+  for (let n = 0; ; n++) if (isWanted(partitionOf(`none-${n}`))) return `none-${n}`
+}

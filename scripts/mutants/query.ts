@@ -1,0 +1,87 @@
+/** Mutants of what is asked of services: bounds of URLs and lists, and answers that would not be right. */
+import type { Mutant } from './mutant.ts'
+
+const http = ['test/unit/query/http.test.ts']
+const lists = ['test/unit/query/lists.test.ts']
+const views = ['test/unit/streams/view-reader.test.ts']
+const cursors = ['test/unit/streams/cursor.test.ts']
+
+export const queryMutants: readonly Mutant[] = [
+  {
+    name: 'urlCharsMax',
+    file: 'src/query/server.ts',
+    text: 'context.req.url.length <= urlCharsMax',
+    instead: 'context.req.url.length >= 0',
+    tests: http,
+  },
+  {
+    name: 'headBytesMax',
+    file: 'src/io/node-http.ts',
+    text: '{ maxHeaderSize: headBytesMax }',
+    instead: '{ maxHeaderSize: 1 << 30 }',
+    tests: http,
+  },
+  {
+    name: 'listLimitMax',
+    file: 'src/query/parameters.ts',
+    text: 'limit >= 1 && limit <= listLimitMax',
+    instead: 'limit >= 1',
+    tests: http,
+  },
+  {
+    name: 'listBytesMax, lists',
+    file: 'src/query/server.ts',
+    text: 'rows.length === limit || total >= listBytesMax',
+    instead: 'rows.length === limit',
+    tests: lists,
+  },
+  {
+    name: 'rangeWindowsMax, over HTTP',
+    file: 'src/query/parameters.ts',
+    text: 'if (windows > rangeWindowsMax)',
+    instead: 'if (windows < 0)',
+    tests: http,
+  },
+  {
+    name: 'rangeWindowsMax, in the process',
+    file: 'src/streams/views/local-view.ts',
+    text: 'if (windows > rangeWindowsMax) throw',
+    instead: 'if (windows < 0) throw',
+    tests: views,
+  },
+  {
+    name: 'cursorKeyMax',
+    file: 'src/streams/views/cursor.ts',
+    text: 'if (text.length < kept) return',
+    instead: 'if (text.length >= 0) return',
+    tests: cursors,
+  },
+  {
+    name: 'a cursor is of one listing',
+    file: 'src/streams/views/cursor.ts',
+    text: 'if (signature !== listing.signature)',
+    instead: 'if (signature === undefined)',
+    tests: cursors,
+  },
+  {
+    name: 'no answer for a partition that is elsewhere',
+    file: 'src/streams/views/view-reader.ts',
+    text: 'if (held.some((each) => each.partition === partition)) return undefined',
+    instead: 'if (held.length > 0) return undefined',
+    tests: views,
+  },
+  {
+    name: 'no answer while partitions move',
+    file: 'src/streams/views/view-reader.ts',
+    text: "if (state !== 'running') throw",
+    instead: "if (state === '') throw",
+    tests: views,
+  },
+  {
+    name: 'no part of a table for the whole, in the process',
+    file: 'src/streams/views/local-view.ts',
+    text: 'if (held >= reader.partitions) return',
+    instead: 'if (held >= 0) return',
+    tests: views,
+  },
+]

@@ -1,0 +1,163 @@
+/** The OpenAPI 3.1 document of what can be asked of services, made of the views that they have. */
+import { schemaRef } from '../schema/json-schema.ts'
+import type { JsonSchema } from '../schema/json-schema.ts'
+import type { ViewReader } from '../streams/views/view-reader.ts'
+import { listLimitMax } from './parameters.ts'
+import { statusesOf } from './refusal.ts'
+import type { QueryService } from './view.ts'
+
+/** The document, as it stands at `/openapi.json`. */
+export function openApi(services: readonly QueryService[]): object {
+  const schemas = new Map<string, JsonSchema>([['Error', errorSchema]])
+  const paths = services.flatMap(({ name, views }) => {
+    return Object.entries(views).flatMap(([view, reader]) => {
+      const value = reader.schema === undefined ? anyValue : schemaRef(reader.schema, schemas)
+      return pathsOf({ service: name, view, reader, value })
+    })
+  })
+  return {
+    openapi: '3.1.0',
+    info: { title: `Queries of ${services.map(({ name }) => name).join(', ')}`, version: '1' },
+    servers: [{ url: '/' }],
+    paths: Object.fromEntries(paths) as unknown,
+    components: { schemas: Object.fromEntries(schemas) },
+  }
+}
+
+/** Plain state: whatever the service folds. */
+const anyValue: JsonSchema = { description: 'plain data' }
+
+const errorSchema: JsonSchema = {
+  type: 'object',
+  properties: {
+    error: {
+      type: 'object',
+      properties: { code: { type: 'string' }, message: { type: 'string' } },
+      required: ['code', 'message'],
+    },
+  },
+  required: ['error'],
+}
+
+interface Described {
+  readonly service: string
+  readonly view: string
+  readonly reader: ViewReader
+  readonly value: JsonSchema
+}
+
+function pathsOf(o: Described): [path: string, item: object][] {
+  const { service, view, reader } = o
+  const path = `/v1/${service}/${encodeURIComponent(view)}`
+  const isWindowed = reader.windowMs !== undefined
+  const windows = isWindowed ? timeParameters : []
+  const windowed = isWindowed ? [windowList(o)] : []
+  const key = { name: 'key', schema: keySchema(reader) }
+  return [
+    [
+      path,
+      operation(o, 'ask', {
+        summary: `The value of a key of ${view} in ?key=, or without one its entries`,
+        parameters: [{ ...key, in: 'query' }, ...windows, ...listParameters],
+        answer: { anyOf: [entryList(o), ...windowed, o.value] },
+      }),
+    ],
+    [
+      `${path}/{key}`,
+      operation(o, 'get', {
+        summary: `The value of a key of ${view}. '', '.' and '..' go into ?key= alone`,
+        parameters: [{ ...key, in: 'path', required: true }, ...windows],
+        answer: isWindowed ? { anyOf: [...windowed, o.value] } : o.value,
+      }),
+    ],
+  ]
+}
+
+function operation(
+  { service, view }: Described,
+  verb: string,
+  o: { readonly summary: string; readonly parameters: object[]; readonly answer: JsonSchema },
+): object {
+  const refused = statusesOf([
+    'bad-request',
+    'no-value',
+    'not-found',
+    'partition-elsewhere',
+    'not-ready',
+    'service-ended',
+  ])
+  const error = content({ $ref: '#/components/schemas/Error' })
+  const refusals = refused.map(({ status, codes }) => {
+    return [status, { description: codes.join(', '), ...error }] as const
+  })
+  return {
+    get: {
+      operationId: `${verb}.${service}.${view}`,
+      summary: o.summary,
+      tags: [service],
+      parameters: o.parameters,
+      responses: {
+        200: { description: 'the answer', ...content(o.answer) },
+        ...Object.fromEntries(refusals),
+      },
+    },
+  }
+}
+
+function content(schema: JsonSchema): { content: object } {
+  return { content: { 'application/json': { schema } } }
+}
+
+function keySchema({ keyType }: ViewReader): JsonSchema {
+  if (keyType === 'string') return { type: 'string' }
+  return { type: 'string', pattern: String.raw`^(0|-?[1-9]\d*)$` }
+}
+
+const time: JsonSchema = {
+  type: 'string',
+  description: 'RFC 3339 with its zone, or milliseconds since 1970',
+}
+
+const timeParameters = ['window', 'from', 'to'].map((name) => ({ name, in: 'query', schema: time }))
+
+const listParameters = [
+  { name: 'prefix', in: 'query', schema: { type: 'string' } },
+  { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: listLimitMax } },
+  { name: 'cursor', in: 'query', schema: { type: 'string' }, description: 'next of a page' },
+]
+
+function entryList(o: Described): JsonSchema {
+  const numbers = { type: 'array', items: { type: 'integer' } }
+  const partitions = {
+    type: 'object',
+    properties: { count: { type: 'integer' }, covered: numbers },
+    required: ['count', 'covered'],
+  }
+  return list(o, { partitions })
+}
+
+function windowList(o: Described): JsonSchema {
+  return list(o, {})
+}
+
+function list(
+  { reader, value }: Described,
+  more: Readonly<Record<string, JsonSchema>>,
+): JsonSchema {
+  const bounds = reader.windowMs === undefined ? {} : { start: time, end: time }
+  const entry = {
+    type: 'object',
+    properties: { key: { type: 'string' }, ...bounds, value },
+    required: ['key', ...Object.keys(bounds)],
+  }
+  return {
+    type: 'object',
+    properties: {
+      entries: { type: 'array', items: entry },
+      more: { type: 'boolean' },
+      next: { type: ['string', 'null'] },
+      ...more,
+    },
+    required: ['entries', 'more', 'next', ...Object.keys(more)],
+  }
+}

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import {
+  cursorKeyMax,
+  placeAfter,
+  readCursor,
+  writeCursor,
+} from '../../../src/streams/views/cursor.ts'
+import { firstRows } from '../../../src/streams/views/rows.ts'
+import type { RowPlace } from '../../../src/streams/views/rows.ts'
+import type { ReadableStore, RowKey } from '../../../src/streams/stores/store.ts'
+import { urlCharsMax } from '../../../src/query/target.ts'
+
+const listing = { service: 'board', view: 'orders', signature: 'count n 1', prefix: '' }
+
+describe('pages over rows', () => {
+  const key = fc.oneof(
+    fc.string({ maxLength: 3 }),
+    fc.constantFrom('a'.repeat(cursorKeyMax), 'a'.repeat(cursorKeyMax - 1), 'a'.repeat(9_000)),
+    fc.nat(30).map((n) => 'a'.repeat(cursorKeyMax) + String(n)),
+  )
+  const rowKeys = fc.uniqueArray(
+    fc.record({ key, start: fc.option(fc.integer({ min: -3, max: 3 }), { nil: undefined }) }),
+    { selector: ({ key, start }) => `${start ?? 0} ${key}`, maxLength: 60 },
+  )
+
+  it('give every row once and in order, whatever the keys, the windows and the page size', () => {
+    fc.assert(
+      fc.property(rowKeys, fc.integer({ min: 1, max: 7 }), fc.nat(2), (keys, limit, prefixSize) => {
+        const prefix = 'a'.repeat(prefixSize)
+        const half = keys.length >> 1
+        const stores = [storeOf(keys.slice(0, half)), storeOf(keys.slice(half))]
+        const expected = keys
+          .filter(({ key }) => key.startsWith(prefix))
+          .toSorted((a, b) => {
+            if (a.key !== b.key) return a.key < b.key ? -1 : 1
+            return (a.start ?? 0) - (b.start ?? 0)
+          })
+        const given = allPages(() => stores, prefix, limit)
+        assert.deepEqual(given.map(nameOf), expected.map(nameOf))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('give a row that stays exactly once while others come and go', () => {
+    fc.assert(
+      fc.property(rowKeys, rowKeys, fc.integer({ min: 1, max: 5 }), (stay, come, limit) => {
+        const staying = new Set(stay.map(nameOf))
+        const coming = come.filter((row) => !staying.has(nameOf(row)) && row.key.length < 99)
+        let page = 0
+        const rows = () => [storeOf([...stay, ...coming.filter((_, n) => (n + page++) % 2 === 0)])]
+        const given = allPages(rows, '', limit).map(nameOf)
+        assert.deepEqual(
+          given.filter((name) => staying.has(name)).toSorted(),
+          [...staying].toSorted(),
+        )
+      }),
+    )
+  })
+
+  it('look at many rows and keep few', () => {
+    const rows = Array.from({ length: 50_000 }, (_, n) => ({
+      key: String((n * 7_919) % 50_000).padStart(5, '0'),
+      start: undefined,
+    }))
+    const found = firstRows([storeOf(rows)], { prefix: '', place: undefined, limit: 3 })
+    assert.deepEqual(
+      found.map(({ text }) => text),
+      ['00000', '00001', '00002'],
+    )
+  })
+})
+
+describe('a cursor', () => {
+  const place: RowPlace = { text: 'o-1 ü\uD800', start: -5, skip: 0 }
+
+  it('comes back as the place it was, in characters that URLs leave alone', () => {
+    const cursor = writeCursor(listing, place)
+    assert.match(cursor, /^[\w-]+$/)
+    assert.deepEqual(readCursor(listing, cursor), place)
+  })
+
+  it('fits into a URL however long the key is', () => {
+    const rows = [{ key: '\u20AC'.repeat(300_000), value: 1 }]
+    const cursor = writeCursor(listing, placeAfter(rows, undefined, listing)!)
+    assert.ok(cursor.length < urlCharsMax / 2, `${cursor.length}`)
+  })
+
+  it('of another listing, of another version or with a changed letter is refused by name', () => {
+    const cursor = writeCursor({ ...listing, prefix: 'o-' }, place)
+    const own = { ...listing, prefix: 'o-' }
+    assert.deepEqual(readCursor(own, cursor), place)
+    for (const [other, why] of [
+      [{ service: 'shop' }, /is one of view 'orders' of service 'board'/],
+      [{ view: 'totals' }, /is one of view 'orders' of service 'board'/],
+      [{ signature: 'count n 2' }, /is of another version of the service/],
+      [{ prefix: '' }, /another prefix than ''/],
+      [{ prefix: 'o-1' }, /another prefix than 'o-1'/],
+      [{ prefix: 'x-' }, /another prefix than 'x-'/],
+    ] as const) {
+      const refused = { code: 'input-invalid', message: why }
+      assert.throws(() => readCursor({ ...own, ...other }, cursor), refused)
+    }
+    const changed = { code: 'input-invalid', message: /none that was given out here/ }
+    for (let at = 0; at < cursor.length; at++) {
+      for (const letter of ['A', '_', '=', ' ', '%', 'é']) {
+        if (cursor[at] === letter) continue
+        const broken = cursor.slice(0, at) + letter + cursor.slice(at + 1)
+        // The last letter has bits that stand for nothing.
+        if (at === cursor.length - 1 && /[\w-]/.test(letter)) continue
+        assert.throws(() => readCursor(own, broken), changed, `${letter} at ${at}`)
+      }
+    }
+    for (const broken of ['', 'x', cursor.slice(1), cursor.slice(0, -4), cursor + cursor]) {
+      assert.throws(() => readCursor(own, broken), changed, broken)
+    }
+  })
+})
+
+function allPages(
+  stores: () => ReadableStore[],
+  prefix: string,
+  limit: number,
+): { key: string; start: number | undefined }[] {
+  const given: { key: string; start: number | undefined }[] = []
+  let place: RowPlace | undefined
+  for (;;) {
+    const rows = firstRows(stores(), { prefix, place, limit: limit + 1 })
+    const page = rows.slice(0, limit)
+    for (const { text, start } of page) given.push({ key: text, start })
+    if (rows.length <= limit) return given
+    const shown = page.map(({ key, start }) => ({ key, windowStart: start!, value: 0 }))
+    const next = placeAfter(shown, place, { prefix })
+    place = readCursor({ ...listing, prefix }, writeCursor({ ...listing, prefix }, next!))
+  }
+}
+
+function nameOf({ key, start }: { key: string; start: number | undefined }): string {
+  return `${start ?? 0} ${key}`
+}
+
+function storeOf(keys: readonly RowKey[]): ReadableStore {
+  return {
+    size: keys.length,
+    get: () => 0,
+    getWindow: () => 0,
+    keys: () => keys,
+    committed: () => undefined,
+  }
+}
