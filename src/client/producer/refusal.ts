@@ -9,7 +9,45 @@ import { wireError } from '../cluster/wire-error.ts'
 import type { PendingBatch } from './partition-queue.ts'
 
 type ProduceResult = ResponseOf<'Produce'>['responses'][number]['partitionResponses'][number]
-export type PartitionResult = Pick<ProduceResult, 'errorCode' | 'errorMessage' | 'recordErrors'>
+export type PartitionResult = Pick<ProduceResult, 'errorCode' | 'errorMessage' | 'recordErrors'> &
+  Partial<Pick<ProduceResult, 'baseOffset'>>
+
+/**
+ * Refusals that come before anything is appended. Any other may follow an append: a leader that lost its
+ * role, or whose replicas took too long, has the batch in its log by then.
+ */
+const beforeAppend: ReadonlySet<number> = new Set([
+  ErrorCode.CORRUPT_MESSAGE,
+  ErrorCode.FENCED_LEADER_EPOCH,
+  ErrorCode.INVALID_PRODUCER_EPOCH,
+  ErrorCode.INVALID_RECORD,
+  ErrorCode.INVALID_TIMESTAMP,
+  ErrorCode.INVALID_TOPIC_EXCEPTION,
+  ErrorCode.LEADER_NOT_AVAILABLE,
+  ErrorCode.MESSAGE_TOO_LARGE,
+  ErrorCode.NOT_ENOUGH_REPLICAS,
+  ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  ErrorCode.RECORD_LIST_TOO_LARGE,
+  ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+  ErrorCode.UNKNOWN_LEADER_EPOCH,
+  ErrorCode.UNKNOWN_PRODUCER_ID,
+  ErrorCode.UNKNOWN_TOPIC_ID,
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+])
+
+/** Whether a batch refused with `code` may be stored nevertheless. */
+export function mayFollowAppend(code: number): boolean {
+  return !beforeAppend.has(code)
+}
+
+/** Whether nothing is wrong with the batch, but with what the broker remembers of its producer. */
+export function isOfProducer(code: number): boolean {
+  return (
+    code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER ||
+    code === ErrorCode.UNKNOWN_PRODUCER_ID ||
+    code === ErrorCode.INVALID_PRODUCER_EPOCH
+  )
+}
 
 /** Whether a smaller batch could be taken. */
 export function isTooLarge(code: number): boolean {
