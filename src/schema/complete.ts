@@ -17,6 +17,8 @@ export type CheckComplete = (message: unknown) => string | undefined
 /** As protobuf-es numbers the kinds of presence, which is as descriptor.proto does. */
 const implicitPresence = 2
 const requiredPresence = 3
+/** Characters of a wrong value that are shown. */
+const shownMax = 40
 
 type CheckValue = (value: unknown, path: string) => string | undefined
 
@@ -54,7 +56,8 @@ function checkMembers(typeName: string, members: ReadonlyMap<string, Member>): C
   let names: readonly string[] | undefined
   return (value, path) => {
     if (typeof value !== 'object' || value === null) {
-      return `${path === '' ? 'the message' : `field '${path.slice(0, -1)}'`} is ${value === null ? 'null' : `a ${typeof value}`} and no ${typeName}`
+      const what = path === '' ? 'the message' : `field '${path.slice(0, -1)}'`
+      return `${what} is ${String(value).slice(0, shownMax)} and no ${typeName}`
     }
     const fields = value as Fields
     for (const name of (names ??= required())) {
@@ -83,7 +86,7 @@ function isRequired(field: DescField): boolean {
 
 /** Undefined where there is nothing inside to look at. */
 function checkField(field: DescField): CheckValue | undefined {
-  if (field.message === undefined || localForm(field as never) !== undefined) return undefined
+  if (field.message === undefined || localForm(field) !== undefined) return undefined
   const inner = checkOf(field.message)
   if (field.fieldKind === 'message') return inner
   return (value, path) => {

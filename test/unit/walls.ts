@@ -207,7 +207,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   'client/security': ['protocol', 'io', 'base'],
   'client/cluster': ['client/security', 'protocol', 'io', 'base'],
   'client/group': ['client/cluster', 'protocol', 'io', 'base'],
-  'client/producer': ['client/cluster', 'client/group', 'protocol', 'records', 'base'],
+  'client/producer': ['client/cluster', 'client/group', 'protocol', 'records', 'io', 'base'],
   'client/consumer': ['client/cluster', 'protocol', 'records', 'base'],
   'client/admin.ts': ['client/cluster', 'client/group', 'protocol'],
 

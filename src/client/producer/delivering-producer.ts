@@ -9,8 +9,9 @@
  *
  *   idle --append--> starting --has a producer id--> ready --loss--> starting ...
  *
- * Batches: a record leaves once what runs now has run, unless others of its partition wait to be sent; so
- * few callers wait for nobody, and many share requests.
+ * Batches: a record leaves once what runs now has run, unless others of its partition are on their way. Then
+ * it waits until they are home or a batch is full; so one caller waits for nobody, and many share requests
+ * (Nagle's rule, RFC 896).
  *
  * Bounds: `bufferBytesMax` of records that nobody was told of yet, with what is kept for each; and
  * `deliveryTimeoutMs`, after which each of them has been told.
@@ -169,10 +170,12 @@ export class DeliveringProducer {
     })
   }
 
-  /** Closes the batches that could leave now: of a partition that cannot send, they go on being filled. */
+  /** Closes the batches that may leave now: of a partition that is busy, they go on being filled. */
   #drain(): void {
     if (this.#state !== 'ready') return
-    for (const queue of this.#filling) if (queue.waiting.length === 0) this.#closeBatch(queue)
+    for (const queue of this.#filling) {
+      if (queue.waiting.length === 0 && queue.inFlight.length === 0) this.#closeBatch(queue)
+    }
     this.#sender.drain()
   }
 

@@ -54,6 +54,11 @@ export function isTooLarge(code: number): boolean {
   return code === ErrorCode.MESSAGE_TOO_LARGE || code === ErrorCode.RECORD_LIST_TOO_LARGE
 }
 
+/** Whether one of the records is at fault, and nothing of the batch is stored. */
+export function isOfRecord(code: number): boolean {
+  return code === ErrorCode.INVALID_RECORD || code === ErrorCode.INVALID_TIMESTAMP
+}
+
 /** The operating error for a refused batch; `record-invalid` when a record is at fault. @param now ms */
 export function refusalError(
   batch: PendingBatch,

@@ -24,7 +24,7 @@ import { leaderCodes } from '../cluster/response-codes.ts'
 import { byTopic, partitionName } from '../cluster/topic-partition.ts'
 import type { PartitionQueue, PendingBatch } from './partition-queue.ts'
 import type { PartitionResult } from './refusal.ts'
-import { isTooLarge, mayFollowAppend, refusalError } from './refusal.ts'
+import { isOfRecord, isTooLarge, mayFollowAppend, refusalError } from './refusal.ts'
 import { splitBatch } from './split-batch.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -233,7 +233,10 @@ export class Sender {
   #refuse(batch: PendingBatch, result: PartitionResult): void {
     const code = result.errorCode
     if (mayFollowAppend(code)) batch.isUncertain = true
-    if (isTooLarge(code) && batch.recordCount > 1) return this.#split(batch)
+    if (isTooLarge(code) && batch.recordCount > 1) return this.#shrink(batch)
+    // Who is told of each record is told of the one that is at fault.
+    const isTold = batch.deliveries !== undefined && batch.recordCount > 1
+    if (isTold && isOfRecord(code)) return this.#split(batch, batch.sizeBytes / 2)
     // A gap is no fault of its own while the batch before it is on its way again.
     const isGap = code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && batch.queue.hasEarlier(batch)
     const again = isGap || isRetriable(code) || code === ErrorCode.CONCURRENT_TRANSACTIONS
@@ -243,11 +246,17 @@ export class Sender {
   }
 
   /** Its topic takes no batch of this size: it goes again in halves, or as small as others had to be. */
-  #split(batch: PendingBatch): void {
+  #shrink(batch: PendingBatch): void {
     const { queue, sizeBytes } = batch
     if (this.#isHalted) return this.#drop(batch)
     queue.batchBytes = Math.min(queue.batchBytes, Math.floor(sizeBytes / 2))
-    const parts = splitBatch(batch, queue.batchBytes, this.#o.compression)
+    this.#split(batch, queue.batchBytes)
+  }
+
+  #split(batch: PendingBatch, partBytes: number): void {
+    const { queue } = batch
+    if (this.#isHalted) return this.#drop(batch)
+    const parts = splitBatch(batch, Math.floor(partBytes), this.#o.compression)
     queue.putParts(batch, parts)
     this.#sendable.add(queue)
     this.#o.onSplit(batch, parts)

@@ -91,7 +91,7 @@ export class EventSender {
         if (!sending) throw bufferFull(event.name, this.#o.settings.bufferBytesMax)
       } catch (error) {
         this.#rejected++
-        reject(error as Error)
+        reject(error)
       }
     })
   }
