@@ -118,9 +118,10 @@ async function note(stage: Stage, name: string, work: () => Promise<unknown>): P
     await work()
     outcomes.set(name, 'stored')
   } catch (error) {
-    if (error !== changedMind && !isHeadwaterError(error)) throw error
-    const outcome = isHeadwaterError(error) ? error.outcome : 'not-written'
-    assert.ok(outcome !== undefined, `${name}: ${String(error)} says nothing of its outcome`)
+    if (error === changedMind) return void outcomes.set(name, 'not-written')
+    if (!isHeadwaterError(error)) throw error
+    const { outcome, message } = error
+    assert.ok(outcome !== undefined, `${name} says nothing of its outcome: ${message}`)
     outcomes.set(name, outcome)
   }
 }

@@ -45,7 +45,9 @@ async function producerAt(
             partition: index,
             producerId: header.producerId,
             baseSequence: header.baseSequence,
-            values: decodeRecords(records!).map(({ value }) => new TextDecoder().decode(value!)),
+            values: decodeRecords(records!).map(({ value }) =>
+              new TextDecoder().decode(value ?? undefined),
+            ),
           }
           produced.push(batch)
           const { code, baseOffset = -1 } = answer(batch, produced.length)
