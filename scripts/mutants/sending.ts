@@ -46,7 +46,7 @@ export const sending: readonly Mutant[] = [
   {
     name: 'an answer that may follow an append',
     file: 'src/client/producer/sender.ts',
-    text: 'if (mayFollowAppend(code)) batch.isUncertain = true',
+    text: 'if (mayFollowAppend(result)) batch.isUncertain = true',
     instead: 'if (code < -2) batch.isUncertain = true',
     tests: delivering,
   },

@@ -55,7 +55,8 @@ export function sendingAwaySuite(open: OpenPlace): void {
       inPlace(open, async (place) => {
         const line = new Line(place.broker.dial)
         await using sender = producer(checkout, options(place, line, { deliveryTimeoutMs: 500 }))
-        await sender.send(Orders, { ...order(0), total: 0 })
+        await warmUp(place)
+        await sender.send(Orders, { ...order(0), total: 1 })
         line.break()
         // Once it has seen the connection break, it knows of each that it has not left.
         await delay(50)
@@ -67,8 +68,8 @@ export function sendingAwaySuite(open: OpenPlace): void {
         const codes = new Set(results.map(describeResult))
         assert.deepEqual([...codes], ['timeout not-written retriable'])
         line.heal()
-        await sender.send(Orders, { ...order(0), total: 1 })
-        await assertEach(place, 1, 2)
+        await sender.send(Orders, { ...order(0), total: 2 })
+        await assertEach(place, 1, 3)
         assert.deepEqual(sender.stats(), { count: 2, waiting: 0, rejected: 10_000 })
       }))
 
@@ -117,6 +118,7 @@ export function sendingAwaySuite(open: OpenPlace): void {
       inPlace(open, async (place) => {
         const line = new Line(place.broker.dial)
         await using sender = producer(checkout, options(place, line, { deliveryTimeoutMs: 600 }))
+        await warmUp(place)
         await sender.send(Orders, order(0))
         line.freeze()
         const held = sender.send(Orders, order(1)).then(() => 'sent', describeError)
@@ -164,6 +166,7 @@ export function sendingAwaySuite(open: OpenPlace): void {
       inPlace(open, async (place) => {
         const line = new Line(place.broker.dial)
         await using sender = producer(checkout, options(place, line, { deliveryTimeoutMs: 500 }))
+        await warmUp(place)
         await sender.transaction((tx) => tx.send(Orders, order(1)))
         line.fate = (api) => (api === 'EndTxn' ? 'lose' : 'pass')
         const ending = sender.transaction((tx) => tx.send(Orders, order(2)))
@@ -175,7 +178,7 @@ export function sendingAwaySuite(open: OpenPlace): void {
         await sender.transaction((tx) => tx.send(Orders, order(4)))
         // What nobody ended is aborted by its coordinator, and is read by nobody meanwhile.
         const ids = (await values(place, Orders)).map(({ orderId }) => orderId).toSorted()
-        assert.deepEqual(ids, ['o1', 'o4'])
+        assert.deepEqual(ids, ['o0', 'o1', 'o4'])
       }))
   })
 }
@@ -186,6 +189,12 @@ function options(
   more: Partial<ProducerOptions> = {},
 ): ProducerOptions {
   return { broker: { ...broker, dial }, ...more }
+}
+
+/** Sends the first event, for which Kafka may take longer than a test's events may: it makes the topic. */
+async function warmUp(place: Place): Promise<void> {
+  await using sender = producer(checkout, place)
+  await sender.send(Orders, { ...order(0), total: 0 })
 }
 
 function many(count: number) {

@@ -13,8 +13,8 @@ export type PartitionResult = Pick<ProduceResult, 'errorCode' | 'errorMessage' |
   Partial<Pick<ProduceResult, 'baseOffset'>>
 
 /**
- * Refusals that come before anything is appended. Any other may follow an append: a leader that lost its
- * role, or whose replicas took too long, has the batch in its log by then.
+ * Refusals that come before anything is appended. Any other may follow an append: a leader whose replicas
+ * took too long has the batch in its log by then.
  */
 const beforeAppend: ReadonlySet<number> = new Set([
   ErrorCode.CORRUPT_MESSAGE,
@@ -35,9 +35,14 @@ const beforeAppend: ReadonlySet<number> = new Set([
   ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
 ])
 
-/** Whether a batch refused with `code` may be stored nevertheless. */
-export function mayFollowAppend(code: number): boolean {
-  return !beforeAppend.has(code)
+/**
+ * Whether a refused batch may be stored nevertheless. A leader that has lost its role says so before an append
+ * as after one; Kafka's names the offset then, and any other broker is not to be trusted with the difference
+ * unless it says that it has none.
+ */
+export function mayFollowAppend({ errorCode, baseOffset = 0 }: PartitionResult): boolean {
+  const isNotLeader = errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER
+  return isNotLeader ? baseOffset >= 0 : !beforeAppend.has(errorCode)
 }
 
 /** Whether nothing is wrong with the batch, but with what the broker remembers of its producer. */

@@ -232,7 +232,7 @@ export class Sender {
 
   #refuse(batch: PendingBatch, result: PartitionResult): void {
     const code = result.errorCode
-    if (mayFollowAppend(code)) batch.isUncertain = true
+    if (mayFollowAppend(result)) batch.isUncertain = true
     if (isTooLarge(code) && batch.recordCount > 1) return this.#shrink(batch)
     // Who is told of each record is told of the one that is at fault.
     const isTold = batch.deliveries !== undefined && batch.recordCount > 1

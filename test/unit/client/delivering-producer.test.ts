@@ -171,6 +171,22 @@ test('what may be stored is never sent under another id', async () => {
   await end()
 })
 
+test('a leader that has lost its role has stored a batch if it says where', async () => {
+  const { producer, send, told, end } = await producerAt(
+    ({ partition }) => ({
+      code: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+      baseOffset: partition === 0 ? -1 : 7,
+    }),
+    { deliveryTimeoutMs: 200 },
+  )
+  send(0, 'a')
+  send(1, 'b')
+  await producer.told()
+  assert.equal(told['a'], 'timeout')
+  assert.match(told['b']!, /, unknown$/)
+  await end()
+})
+
 for (const [name, code] of [
   ['a gap that the broker sees', ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER],
   ['a producer that the broker has forgotten', ErrorCode.UNKNOWN_PRODUCER_ID],
