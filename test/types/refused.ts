@@ -3,7 +3,6 @@
  * after it: the type check of the repository proves that every line is refused, and `refused.test.ts`
  * that the refusal says why. Nothing here is ever run.
  */
-import { create } from '@bufbuild/protobuf'
 import { entity, keyed, unkeyed } from '../../src/events/event.ts'
 import { service } from '../../src/service/service.ts'
 import type { Service } from '../../src/service/service.ts'
@@ -16,6 +15,7 @@ import {
   OrderSchema,
   PaymentSchema,
   VisitSchema,
+  type Visit,
 } from '../gen/shop/v1/shop_pb.ts'
 import {
   Accounts,
@@ -204,6 +204,7 @@ void query.orders.get(7)
 
 declare const checkout: EventProducer<'checkout'>
 declare const app: RunningServices<[Service<'checkout', {}>, Service<'web', {}>]>
+declare const visit: Visit
 const whole = { orderId: 'o', customerId: 'c', address: 'a', total: 1 }
 
 // @ts-expect-error: stream 'payments' is owned by 'billing', so 'checkout' may not send it
@@ -222,7 +223,7 @@ void checkout.send(Orders, { ...whole, total: 'many' })
 void checkout.send(Orders, { ...whole, placedAt: { seconds: 1n } })
 
 // @ts-expect-error: Type '"shop.v1.Visit"' is not assignable to type '"shop.v1.Order"'
-void checkout.send(Orders, { ...whole, ...create(VisitSchema) })
+void checkout.send(Orders, { ...whole, ...visit })
 
 // @ts-expect-error: Property 'total' is missing in type
 void checkout.sendAll(Orders, [whole, { orderId: 'o', customerId: 'c', address: 'a' }])
