@@ -2,7 +2,7 @@
  * A process that sends until it is killed: `node sending-child.ts PORT FROM`. Prints the number of each event
  * when it is acknowledged, with its place, and `t NUMBER` for each transaction of three.
  */
-import { kafka } from '../../src/streams/runtime/run.ts'
+import { kafka } from '../../src/client/security/kafka.ts'
 import { producer } from '../../src/streams/runtime/producer.ts'
 import { Orders } from '../types/shop.ts'
 import { checkout, order } from '../streams-suite/sending.ts'

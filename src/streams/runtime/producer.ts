@@ -1,6 +1,7 @@
 /** Sends a service's events from a process that may not run the service: an HTTP application, a script. */
 import type { AnyEvent } from '../../events/event.ts'
 import { nodeClock, nodeRandom } from '../../io/node-clock.ts'
+import type { BrokerAddress } from '../../client/security/kafka.ts'
 import { holdProcess } from '../../io/node-process.ts'
 import type { Clock, Random } from '../../io/ports.ts'
 import { EventSender } from '../sending/event-sender.ts'
@@ -8,7 +9,6 @@ import type { SendStats, Sends, Write } from '../sending/sends.ts'
 import { sendSettings } from '../sending/settings.ts'
 import type { SendOptions } from '../sending/settings.ts'
 import { newIncarnation } from './instance.ts'
-import type { BrokerAddress } from './running.ts'
 
 export interface ProducerOptions extends SendOptions {
   readonly broker: BrokerAddress
@@ -40,7 +40,7 @@ export function producer<N extends string>(
 ): EventProducer<N> {
   const { broker, clock = nodeClock, random = nodeRandom, instanceId } = options
   const sender = new EventSender({
-    ...broker,
+    broker,
     clock,
     random,
     owner: service,

@@ -32,7 +32,7 @@ export function openSenders(
     services.map((owner, i) => {
       const topics = subscribedTopics(planTopology(topologies[i]!))
       const sender = new EventSender({
-        ...broker,
+        broker,
         clock,
         random,
         owner,

@@ -9,6 +9,7 @@ import { Cluster } from '../../client/cluster/cluster.ts'
 import type { ClusterOptions } from '../../client/cluster/cluster.ts'
 import { DeliveringProducer } from '../../client/producer/delivering-producer.ts'
 import type { Delivery } from '../../client/producer/partition-queue.ts'
+import type { BrokerAddress } from '../../client/security/kafka.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { eventTopic } from '../plan/plan.ts'
 import { ensureTopics, topicProblem } from '../plan/topics.ts'
@@ -24,10 +25,8 @@ import { TransactionLine } from './transactions.ts'
 const attemptsPerDelivery = 3
 const requestTimeoutMsMax = 30_000
 
-export interface EventSenderOptions extends Pick<
-  ClusterOptions,
-  'bootstrap' | 'dial' | 'clock' | 'random'
-> {
+export interface EventSenderOptions extends Pick<ClusterOptions, 'clock' | 'random'> {
+  readonly broker: BrokerAddress
   readonly owner: Owner
   /** Names this process among those of the service, and the one that takes its place. */
   readonly instance: string
@@ -50,13 +49,12 @@ export class EventSender {
   #rejected = 0
 
   constructor(options: EventSenderOptions) {
-    const { bootstrap, dial, clock, random, owner, instance, settings, newIncarnation } = options
+    const { broker, clock, random, owner, instance, settings, newIncarnation } = options
     const { deliveryTimeoutMs, bufferBytesMax, messageBytesMax } = settings
     this.service = owner.name
     this.#o = options
     this.#cluster = Cluster.unasked({
-      bootstrap,
-      dial,
+      ...broker,
       clock,
       random,
       clientId: owner.name,

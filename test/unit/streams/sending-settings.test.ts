@@ -1,7 +1,8 @@
 /** What sending is bounded by: what it is unless said, and what is refused before anybody is dialled. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { kafka, run } from '../../../src/streams/runtime/run.ts'
+import { kafka } from '../../../src/client/security/kafka.ts'
+import { run } from '../../../src/streams/runtime/run.ts'
 import { producer } from '../../../src/streams/runtime/producer.ts'
 import { sendSettings } from '../../../src/streams/sending/settings.ts'
 import type { SendOptions } from '../../../src/streams/sending/settings.ts'
