@@ -305,6 +305,9 @@ export class DeliveringProducer {
     if (this.#state !== 'starting') return
     this.#forEachQueue((queue) => {
       queue.resetSequence()
+      // What held it back was the batch that is given up, and those after it have less time left.
+      queue.isPaused = false
+      queue.attempt = 0
       for (const batch of queue.waiting) {
         if (batch.bytes !== undefined) batch.builder ??= refill(batch.bytes)
         batch.bytes = undefined
