@@ -19,6 +19,7 @@ import { memoryOfBroker } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { queryMutants } from './mutants/query.ts'
 import { recordMutants } from './mutants/records.ts'
+import { sending } from './mutants/sending.ts'
 
 const root = join(import.meta.dirname, '..')
 const copied = ['src', 'test', 'scripts', 'docs', 'proto', 'package.json', 'tsconfig.json']
@@ -36,6 +37,7 @@ const mutants = [
   ...below,
   ...client,
   ...queryMutants,
+  ...sending,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const tree = mkdtempSync(join(tmpdir(), 'headwater-mutants-'))

@@ -5,7 +5,15 @@ export type { Duration } from './base/units.ts'
 export { embedded } from './broker/embedded.ts'
 export type { EmbeddedBroker, EmbeddedOptions } from './broker/embedded.ts'
 export { entity, keyed, keyspace, unkeyed } from './events/event.ts'
-export type { AnyEvent, EventType, InitOf, KeyOf, Keyspace, ValueOf } from './events/event.ts'
+export type {
+  AnyEvent,
+  EventInit,
+  EventType,
+  InitOf,
+  KeyOf,
+  Keyspace,
+  ValueOf,
+} from './events/event.ts'
 export { connect } from './query/client.ts'
 export { service } from './service/service.ts'
 export type { Service } from './service/service.ts'
@@ -22,7 +30,18 @@ export type { BrokerAddress, KafkaOptions, SaslOptions } from './client/security
 export type { OAuthToken, TokenProvider } from './client/security/sasl.ts'
 export type { TlsOptions } from './io/ports.ts'
 export { run } from './streams/runtime/run.ts'
-export type { RunOptions, Running } from './streams/runtime/run.ts'
+export type {
+  RunOptions,
+  Running,
+  RunningService,
+  RunningServices,
+  RunningStats,
+} from './streams/runtime/run.ts'
+export { producer } from './streams/runtime/producer.ts'
+export type { EventProducer, ProducerOptions } from './streams/runtime/producer.ts'
+export { SendAllError } from './streams/sending/sends.ts'
+export type { Receipt, SendStats, Sends, Transaction } from './streams/sending/sends.ts'
+export type { SendOptions } from './streams/sending/settings.ts'
 export type { ServiceStats } from './streams/runtime/running.ts'
 export type { ServiceEvent, ServiceState } from './streams/runtime/service-event.ts'
 export type {

@@ -11,6 +11,7 @@
 export type HeadwaterErrorCode =
   | 'authentication-failed'
   | 'broker-closed'
+  | 'buffer-full'
   | 'config-invalid'
   | 'connection-failed'
   | 'connection-lost'
@@ -31,6 +32,7 @@ export type HeadwaterErrorCode =
   | 'operator-failed'
   | 'partition-elsewhere'
   | 'port-in-use'
+  | 'producer-closed'
   | 'protocol-error'
   | 'query-failed'
   | 'record-invalid'
@@ -50,15 +52,21 @@ export class HeadwaterError extends Error {
   readonly code: HeadwaterErrorCode
   /** Whether the same call may succeed later without anyone changing anything. */
   readonly retriable: boolean
+  /**
+   * Of what was to be written: whether it may be there nevertheless (`unknown`) or certainly is not.
+   * Undefined where nothing was to be written.
+   */
+  readonly outcome: 'not-written' | 'unknown' | undefined
 
   constructor(
     code: HeadwaterErrorCode,
     message: string,
-    options: { retriable?: boolean; cause?: unknown } = {},
+    options: { retriable?: boolean; cause?: unknown; outcome?: 'not-written' | 'unknown' } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retriable = options.retriable ?? false
+    this.outcome = options.outcome
   }
 
   /** The code of the operating error that led to this one; undefined when none did. */

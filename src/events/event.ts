@@ -7,7 +7,7 @@
  *
  * Key bytes are the same in every language: a string is its UTF-8 bytes, an integer its decimal text.
  */
-import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
+import type { DescMessage, Message, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import { utf8Bytes, utf8String } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import { compileCodec } from '../schema/codec.ts'
@@ -96,6 +96,30 @@ export type ValueOf<E extends AnyEvent> = MessageShape<E['schema']>
 
 /** What a new value of the event can be made from. */
 export type InitOf<E extends AnyEvent> = MessageInitShape<E['schema']>
+
+/**
+ * What a whole new event is made from: every field but those that are `optional` or messages. Events are
+ * complete, so a field that is forgotten does not compile, nor does one that the message has not.
+ */
+export type EventInit<E extends AnyEvent> = Whole<ValueOf<E>>
+
+type Whole<M> = M extends Message
+  ? { [P in keyof M as P extends `$${string}` ? never : P]: Part<M[P]> } & {
+      $typeName?: M['$typeName']
+      $unknown?: M['$unknown']
+    }
+  : M
+
+/** A field's value; messages inside are whole, too. */
+type Part<F> = F extends Message
+  ? Whole<F>
+  : F extends readonly (infer U)[]
+    ? Part<U>[]
+    : F extends { case: infer C extends string; value: infer V extends Message }
+      ? { case: C; value: Whole<V> }
+      : F extends Readonly<Record<string, infer V extends Message>>
+        ? Record<string, Whole<V>>
+        : F
 
 /** The partitions of an unkeyed stream whose contract leaves the number to the platform. */
 export const unkeyedPartitionsDefault = 4

@@ -47,6 +47,13 @@ test('services count exactly, whatever befalls them and the broker', async () =>
   assert.equal(await simulate('--pass', 'services-storm', '--seeds', `${count}`), count)
 })
 
+test('what was sent is there as its sender was told, whatever befalls the broker', async () => {
+  const count = 10 * Number(seeds)
+  assert.equal(await simulate('--pass', 'sends-storm', '--repeat', '--seeds', `${count}`), count)
+  const histories = await simulate('--pass', 'sends', '--stride', `${stride}`, '--seeds', seeds)
+  assert(histories >= 5 * Number(seeds), `${histories} histories`)
+})
+
 /** A bug that is planted does not stay hidden. */
 async function finds(bug: string): Promise<void> {
   const options = ['--planted', '--bug', bug, '--seeds', '1', '--json']

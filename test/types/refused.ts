@@ -5,6 +5,9 @@
  */
 import { entity, keyed, unkeyed } from '../../src/events/event.ts'
 import { service } from '../../src/service/service.ts'
+import type { Service } from '../../src/service/service.ts'
+import type { EventProducer } from '../../src/streams/runtime/producer.ts'
+import type { RunningServices } from '../../src/streams/runtime/run.ts'
 import type { Views } from '../../src/streams/views/views.ts'
 import { tumbling } from '../../src/streams/topology/windows.ts'
 import {
@@ -12,6 +15,7 @@ import {
   OrderSchema,
   PaymentSchema,
   VisitSchema,
+  type Visit,
 } from '../gen/shop/v1/shop_pb.ts'
 import {
   Accounts,
@@ -197,3 +201,41 @@ void query.perCustomer.get('c-1')
 
 // @ts-expect-error: Argument of type 'number' is not assignable to parameter of type 'string'
 void query.orders.get(7)
+
+declare const checkout: EventProducer<'checkout'>
+declare const app: RunningServices<[Service<'checkout', {}>, Service<'web', {}>]>
+declare const visit: Visit
+const whole = { orderId: 'o', customerId: 'c', address: 'a', total: 1 }
+
+// @ts-expect-error: stream 'payments' is owned by 'billing', so 'checkout' may not send it
+void checkout.send(Payments, {})
+
+// @ts-expect-error: Property 'total' is missing in type
+void checkout.send(Orders, { orderId: 'o', customerId: 'c', address: 'a' })
+
+// @ts-expect-error: 'tax' does not exist in type
+void checkout.send(Orders, { ...whole, tax: 1 })
+
+// @ts-expect-error: Type 'string' is not assignable to type 'number'
+void checkout.send(Orders, { ...whole, total: 'many' })
+
+// @ts-expect-error: Property 'nanos' is missing in type
+void checkout.send(Orders, { ...whole, placedAt: { seconds: 1n } })
+
+// @ts-expect-error: Type '"shop.v1.Visit"' is not assignable to type '"shop.v1.Order"'
+void checkout.send(Orders, { ...whole, ...visit })
+
+// @ts-expect-error: Property 'total' is missing in type
+void checkout.sendAll(Orders, [whole, { orderId: 'o', customerId: 'c', address: 'a' }])
+
+// @ts-expect-error: stream 'shipments' is owned by 'shipping', so 'checkout' may not send it
+void checkout.transaction((tx) => tx.send(Shipments, {}))
+
+// @ts-expect-error: stream 'accounts' is owned by 'billing', so
+void app.send(Accounts, { accountNumber: 1n, holder: 'h' })
+
+// @ts-expect-error: Property 'transaction' does not exist
+void app.transaction(() => {})
+
+// @ts-expect-error: stream 'visits' is owned by 'web', so 'checkout' may not send it
+void app.sends.checkout.send(Visits, { path: '/' })

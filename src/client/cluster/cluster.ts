@@ -112,15 +112,20 @@ export class Cluster {
     })
   }
 
+  /** A cluster that nobody has been asked about yet: the first request looks for it. */
+  static unasked(options: ClusterOptions): Cluster {
+    if (options.bootstrap.length === 0) {
+      throw new HeadwaterError('config-invalid', 'no broker address was given: name at least one')
+    }
+    return new Cluster(options)
+  }
+
   /**
    * Asks the first bootstrap broker that answers for the cluster; `connection-failed` when none does,
    * `tls-failed` or `authentication-failed` when one does and refuses.
    */
   static async connect(options: ClusterOptions): Promise<Cluster> {
-    if (options.bootstrap.length === 0) {
-      throw new HeadwaterError('config-invalid', 'no broker address was given: name at least one')
-    }
-    const cluster = new Cluster(options)
+    const cluster = Cluster.unasked(options)
     try {
       await cluster.refresh()
       return cluster

@@ -5,6 +5,7 @@
  * front of everything filled after it. A sequence number is given when a batch is first sent and stays
  * with it, so that the broker recognises a repetition (KIP-98).
  */
+import type { HeadwaterError } from '../../base/errors.ts'
 import { BatchBuilder } from '../../records/record.ts'
 
 /** Sequence numbers of a partition count records and wrap here. */
@@ -12,6 +13,14 @@ export const sequenceLimit = 0x8000_0000
 /** Of each producer, a broker remembers this many batches in a partition to recognise repetitions. */
 const batchesRemembered = 5
 const firstBuilderBytes = 4 * 1024
+
+/** Told, once, what became of a record. */
+export interface Delivery {
+  /** It is stored for good. `offset` is -1 when the broker has forgotten where, long after it took it. */
+  delivered(partition: number, offset: number): void
+  /** It is given up. @param isUnknown whether it may be stored nevertheless */
+  failed(error: HeadwaterError, isUnknown: boolean): void
+}
 
 export interface PendingBatch {
   readonly queue: PartitionQueue
@@ -21,9 +30,13 @@ export interface PendingBatch {
   /** Bytes as they were filled, header included, before compression. */
   readonly sizeBytes: number
   /** What encodes the batch; undefined when it is part of another one that was encoded. */
-  readonly builder: BatchBuilder | undefined
-  /** `Clock.monotonic` when it was closed. */
+  builder: BatchBuilder | undefined
+  /** `Clock.monotonic` when it was closed, or its first record came. */
   readonly since: number
+  /** One for each record; undefined when nobody wants to be told. */
+  deliveries: readonly Delivery[] | undefined
+  /** It left once and nobody knows whether it arrived. */
+  isUncertain: boolean
   /** The encoded batch, once it has been sent. */
   bytes: Uint8Array | undefined
   /** Set by who wants to know that it is acknowledged or given up. */
@@ -36,6 +49,12 @@ export class PartitionQueue {
   /** A batch leaves when it is this large; less than the producer's once the topic refused that. */
   batchBytes: number
   builder: BatchBuilder | undefined
+  /** Who is to be told of the records of the batch being filled, one for each. */
+  deliveries: Delivery[] | undefined
+  /** `Clock.monotonic` when the batch being filled was begun, for who asks how old its records are. */
+  openedAt = 0
+  /** Why a batch of it last came back. */
+  failure: HeadwaterError | undefined
   /** In order; those that were sent before have bytes. */
   readonly waiting: PendingBatch[] = []
   readonly inFlight: PendingBatch[] = []
@@ -70,7 +89,9 @@ export class PartitionQueue {
   closeBuilder(now: number): PendingBatch | undefined {
     const builder = this.builder
     if (builder === undefined) return undefined
+    const { deliveries } = this
     this.builder = undefined
+    this.deliveries = undefined
     this.#builderBytes = Math.max(firstBuilderBytes, builder.sizeBytes * 1.25)
     const batch: PendingBatch = {
       queue: this,
@@ -79,6 +100,8 @@ export class PartitionQueue {
       sizeBytes: builder.sizeBytes,
       builder,
       since: now,
+      deliveries,
+      isUncertain: false,
       bytes: undefined,
       settled: undefined,
     }
@@ -96,6 +119,7 @@ export class PartitionQueue {
   /** A new producer epoch counts from 0. Nothing of the old one may be waiting or in flight. */
   resetSequence(): void {
     this.#nextSequence = 0
+    this.isRecovering = false
     this.isKnown = false
   }
 
@@ -149,6 +173,7 @@ export class PartitionQueue {
   /** Takes out everything that is not in flight. */
   dropWaiting(): PendingBatch[] {
     this.builder = undefined
+    this.deliveries = undefined
     return this.waiting.splice(0)
   }
 }

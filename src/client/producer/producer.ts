@@ -18,7 +18,7 @@ import type { Compression } from '../../records/batch.ts'
 import type { BatchBuilder, RecordHeader } from '../../records/record.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Committer } from '../group/ownership.ts'
-import type { PendingBatch } from './partition-queue.ts'
+import type { Delivery, PendingBatch } from './partition-queue.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { recordBytesMax } from './record-size.ts'
 import { Sender } from './sender.ts'
@@ -113,7 +113,8 @@ export class Producer {
     this.#state = this.#options.transactionalId === undefined ? 'open' : 'ready'
   }
 
-  /** Appends a record; throws what made the producer or the transaction fail. Timestamp in ms. */
+  /** Appends a record; throws what made the producer or the transaction fail. Timestamp in ms. Who gives a
+   * `delivery` with one record gives one with each. */
   append(
     topic: string,
     partition: number,
@@ -121,6 +122,7 @@ export class Producer {
     key: Uint8Array | null,
     value: Uint8Array | null,
     headers?: readonly RecordHeader[],
+    delivery?: Delivery,
   ): void {
     if (this.#state !== 'open' || this.#loss !== undefined) this.#refuseAppend()
     const queue = this.#queues.get(topic)?.[partition] ?? this.#addQueue(topic, partition)
@@ -134,6 +136,7 @@ export class Producer {
     if (builder === undefined) builder = this.#openBatch(queue)
     const before = builder.sizeBytes
     builder.append(timestamp, key, value, headers)
+    if (delivery !== undefined) (queue.deliveries ??= []).push(delivery)
     this.#bufferedBytes += builder.sizeBytes - before
   }
 

@@ -9,11 +9,59 @@ import { wireError } from '../cluster/wire-error.ts'
 import type { PendingBatch } from './partition-queue.ts'
 
 type ProduceResult = ResponseOf<'Produce'>['responses'][number]['partitionResponses'][number]
-export type PartitionResult = Pick<ProduceResult, 'errorCode' | 'errorMessage' | 'recordErrors'>
+export type PartitionResult = Pick<ProduceResult, 'errorCode' | 'errorMessage' | 'recordErrors'> &
+  Partial<Pick<ProduceResult, 'baseOffset'>>
+
+/**
+ * Refusals that come before anything is appended. Any other may follow an append: a leader whose replicas
+ * took too long has the batch in its log by then.
+ */
+const beforeAppend: ReadonlySet<number> = new Set([
+  ErrorCode.CORRUPT_MESSAGE,
+  ErrorCode.FENCED_LEADER_EPOCH,
+  ErrorCode.INVALID_PRODUCER_EPOCH,
+  ErrorCode.INVALID_RECORD,
+  ErrorCode.INVALID_TIMESTAMP,
+  ErrorCode.INVALID_TOPIC_EXCEPTION,
+  ErrorCode.LEADER_NOT_AVAILABLE,
+  ErrorCode.MESSAGE_TOO_LARGE,
+  ErrorCode.NOT_ENOUGH_REPLICAS,
+  ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  ErrorCode.RECORD_LIST_TOO_LARGE,
+  ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+  ErrorCode.UNKNOWN_LEADER_EPOCH,
+  ErrorCode.UNKNOWN_PRODUCER_ID,
+  ErrorCode.UNKNOWN_TOPIC_ID,
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+])
+
+/**
+ * Whether a refused batch may be stored nevertheless. A leader that has lost its role says so before an append
+ * as after one; Kafka's names the offset then, and any other broker is not to be trusted with the difference
+ * unless it says that it has none.
+ */
+export function mayFollowAppend({ errorCode, baseOffset = 0 }: PartitionResult): boolean {
+  const isNotLeader = errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER
+  return isNotLeader ? baseOffset >= 0 : !beforeAppend.has(errorCode)
+}
+
+/** Whether nothing is wrong with the batch, but with what the broker remembers of its producer. */
+export function isOfProducer(code: number): boolean {
+  return (
+    code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER ||
+    code === ErrorCode.UNKNOWN_PRODUCER_ID ||
+    code === ErrorCode.INVALID_PRODUCER_EPOCH
+  )
+}
 
 /** Whether a smaller batch could be taken. */
 export function isTooLarge(code: number): boolean {
   return code === ErrorCode.MESSAGE_TOO_LARGE || code === ErrorCode.RECORD_LIST_TOO_LARGE
+}
+
+/** Whether one of the records is at fault, and nothing of the batch is stored. */
+export function isOfRecord(code: number): boolean {
+  return code === ErrorCode.INVALID_RECORD || code === ErrorCode.INVALID_TIMESTAMP
 }
 
 /** The operating error for a refused batch; `record-invalid` when a record is at fault. @param now ms */

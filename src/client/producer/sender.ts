@@ -24,7 +24,7 @@ import { leaderCodes } from '../cluster/response-codes.ts'
 import { byTopic, partitionName } from '../cluster/topic-partition.ts'
 import type { PartitionQueue, PendingBatch } from './partition-queue.ts'
 import type { PartitionResult } from './refusal.ts'
-import { isTooLarge, refusalError } from './refusal.ts'
+import { isOfRecord, isTooLarge, mayFollowAppend, refusalError } from './refusal.ts'
 import { splitBatch } from './split-batch.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -45,9 +45,14 @@ export interface SenderOptions {
   readonly onSettled: (batch: PendingBatch, isAcknowledged: boolean) => void
   /** A batch was too large for its topic and goes on in parts. */
   readonly onSplit: (batch: PendingBatch, parts: readonly PendingBatch[]) => void
-  /** A batch is lost: what follows it must not be sent. */
-  readonly onFailure: (error: HeadwaterError) => void
+  /** Something is lost: what follows it must not be sent. */
+  readonly onFailure: (error: HeadwaterError, loss?: Loss) => void
 }
+
+/** What a failure hit: a batch, with the broker's code if it answered, or all that waits for a partition. */
+export type Loss =
+  | { readonly batch: PendingBatch; readonly code?: number }
+  | { readonly queue: PartitionQueue }
 
 export class Sender {
   readonly #o: SenderOptions
@@ -134,13 +139,16 @@ export class Sender {
 
   async #send(nodeId: number, batches: readonly PendingBatch[]): Promise<void> {
     this.#inFlightByNode.set(nodeId, (this.#inFlightByNode.get(nodeId) ?? 0) + 1)
+    let hasLeft = false
     try {
       for (const batch of batches) this.#encode(batch)
       const connection = await this.#o.cluster.connection(nodeId, this.#o.lane)
+      hasLeft = true
       this.#finish(batches, await this.#produce(connection, batches))
     } catch (error) {
       const failure = asOperatingError(error)
       for (const batch of batches) {
+        if (hasLeft) batch.isUncertain = true
         if (failure.retriable) this.#bounce(batch, failure, true)
         else this.#lose(batch, failure)
       }
@@ -205,35 +213,50 @@ export class Sender {
       const result = results.get(partitionName(topic, partition))
       // A topic made anew has another id; the answer to the old one is found under no name.
       if (result === undefined) this.#refuse(batch, unanswered)
-      else if (isAcknowledged(result.errorCode)) this.#acknowledge(batch)
+      else if (isAcknowledged(result.errorCode)) this.#acknowledge(batch, result.baseOffset ?? -1)
       else this.#refuse(batch, result)
     }
   }
 
-  #acknowledge(batch: PendingBatch): void {
-    batch.queue.leave(batch)
-    batch.queue.attempt = 0
-    batch.queue.isKnown = true
+  #acknowledge(batch: PendingBatch, baseOffset: number): void {
+    const { queue, deliveries } = batch
+    queue.leave(batch)
+    queue.attempt = 0
+    queue.isKnown = true
+    batch.deliveries = undefined
+    deliveries?.forEach((delivery, i) => {
+      delivery.delivered(queue.partition, baseOffset < 0 ? -1 : baseOffset + i)
+    })
     this.#o.onSettled(batch, true)
   }
 
   #refuse(batch: PendingBatch, result: PartitionResult): void {
     const code = result.errorCode
-    if (isTooLarge(code) && batch.recordCount > 1) return this.#split(batch)
+    if (mayFollowAppend(result)) batch.isUncertain = true
+    if (isTooLarge(code) && batch.recordCount > 1) return this.#shrink(batch)
+    // Who is told of each record is told of the one that is at fault.
+    const isTold = batch.deliveries !== undefined && batch.recordCount > 1
+    if (isTold && isOfRecord(code)) return this.#split(batch, batch.sizeBytes / 2)
     // A gap is no fault of its own while the batch before it is on its way again.
     const isGap = code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && batch.queue.hasEarlier(batch)
     const again = isGap || isRetriable(code) || code === ErrorCode.CONCURRENT_TRANSACTIONS
     const error = refusalError(batch, result, this.#o.cluster.clock.now())
     if (again) this.#bounce(batch, error, leaderCodes.includes(code))
-    else this.#lose(batch, error)
+    else this.#lose(batch, error, code)
   }
 
   /** Its topic takes no batch of this size: it goes again in halves, or as small as others had to be. */
-  #split(batch: PendingBatch): void {
+  #shrink(batch: PendingBatch): void {
     const { queue, sizeBytes } = batch
     if (this.#isHalted) return this.#drop(batch)
     queue.batchBytes = Math.min(queue.batchBytes, Math.floor(sizeBytes / 2))
-    const parts = splitBatch(batch, queue.batchBytes, this.#o.compression)
+    this.#split(batch, queue.batchBytes)
+  }
+
+  #split(batch: PendingBatch, partBytes: number): void {
+    const { queue } = batch
+    if (this.#isHalted) return this.#drop(batch)
+    const parts = splitBatch(batch, Math.floor(partBytes), this.#o.compression)
     queue.putParts(batch, parts)
     this.#sendable.add(queue)
     this.#o.onSplit(batch, parts)
@@ -242,6 +265,7 @@ export class Sender {
   /** A batch came back and may go again. @param isPlaceStale whether to look for the leader first */
   #bounce(batch: PendingBatch, error: HeadwaterError, isPlaceStale: boolean): void {
     const { queue } = batch
+    queue.failure = error
     if (this.#isHalted) return this.#drop(batch)
     if (this.#isLate(batch)) return this.#lose(batch, lateError(error))
     queue.putBack(batch)
@@ -250,8 +274,8 @@ export class Sender {
     this.#pause(queue)
   }
 
-  #lose(batch: PendingBatch, error: HeadwaterError): void {
-    this.#o.onFailure(error)
+  #lose(batch: PendingBatch, error: HeadwaterError, code?: number): void {
+    this.#o.onFailure(error, code === undefined ? { batch } : { batch, code })
     this.#drop(batch)
   }
 
@@ -263,12 +287,11 @@ export class Sender {
   /** Nobody leads a queue's partition, or nobody says who does. */
   #miss(queue: PartitionQueue, error: HeadwaterError): void {
     const oldest = queue.waiting[0]
-    if (!error.retriable || error.code === 'not-found') this.#o.onFailure(error)
-    else if (oldest !== undefined && this.#isLate(oldest)) this.#o.onFailure(lateError(error))
-    else {
-      queue.isPlaceStale = true
-      this.#pause(queue)
-    }
+    queue.failure = error
+    if (!error.retriable || error.code === 'not-found') return this.#o.onFailure(error, { queue })
+    queue.isPlaceStale = true
+    this.#pause(queue)
+    if (oldest !== undefined && this.#isLate(oldest)) this.#lose(oldest, lateError(error))
   }
 
   /** Holds a queue back for a moment; batches that come back together wait once. */
@@ -314,7 +337,8 @@ function asOperatingError(error: unknown): HeadwaterError {
   throw error
 }
 
-function lateError(cause: HeadwaterError): HeadwaterError {
+/** @param cause why it last failed */
+export function lateError(cause: HeadwaterError): HeadwaterError {
   return new HeadwaterError(
     'timeout',
     `records could not be delivered in time, the last failure being: ${cause.message}`,

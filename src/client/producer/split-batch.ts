@@ -27,7 +27,8 @@ export function splitBatch(
   const transactional = isTransactional(attributes)
   let before = 0
   return fillBuilders(decodeRecords(batch.bytes), sizeBytes).map((builder, i) => {
-    const sequence = (baseSequence + before) % sequenceLimit
+    const first = before
+    const sequence = (baseSequence + first) % sequenceLimit
     before += builder.count
     return {
       queue: batch.queue,
@@ -36,6 +37,8 @@ export function splitBatch(
       sizeBytes: builder.sizeBytes,
       builder: undefined,
       since: batch.since,
+      deliveries: batch.deliveries?.slice(first, first + builder.count),
+      isUncertain: batch.isUncertain,
       bytes: builder.finish({
         producerId,
         producerEpoch,
@@ -48,13 +51,18 @@ export function splitBatch(
   })
 }
 
+/** The records of an encoded batch once more, to be encoded for another producer id. */
+export function refill(bytes: Uint8Array): BatchBuilder {
+  return fillBuilders(decodeRecords(bytes), Infinity)[0]!
+}
+
 function fillBuilders(records: readonly StoredRecord[], sizeBytes: number): BatchBuilder[] {
   const builders: BatchBuilder[] = []
   for (const { timestamp, key, value, headers } of records) {
     let builder = builders.at(-1)
     const recordBytes = recordBytesMax(key, value, headers)
     if (builder === undefined || builder.sizeBytes + recordBytes > sizeBytes) {
-      builder = new BatchBuilder(sizeBytes)
+      builder = new BatchBuilder(Number.isFinite(sizeBytes) ? sizeBytes : undefined)
       builders.push(builder)
     }
     builder.append(timestamp, key, value, headers)

@@ -7,7 +7,7 @@
  */
 import { Writer } from '../../base/bytes.ts'
 import type { AnyEvent } from '../../events/event.ts'
-import type { EncodedKey, Key } from '../stores/serde.ts'
+import type { Key, KeyCodecs } from '../stores/serde.ts'
 import type { WrittenRow } from '../stores/aggregate-store.ts'
 import type { ToNode } from '../topology/topology.ts'
 import { notWritable, operatorFailed } from './operator.ts'
@@ -85,30 +85,57 @@ function made(
 /** Writes messages of an event, none of them null. `name` is who writes them, for its errors. */
 export function messageWriter(event: AnyEvent, context: OperatorContext, name: string): Push {
   const { emit, counts } = context
-  const { partitions, codec } = event
-  const keys = event.key === null ? undefined : context.keys[event.key.type]
-  const writer = new Writer(1024)
-  let turn = context.partition * stickyRecords
+  const encode = messageEncoder(event, context.keys, context.partition)
   return (_key, message, timestamp) => {
-    const fields = message as Fields
-    let time: number
-    let encoded: EncodedKey | undefined
+    let record: EncodedMessage
     try {
-      writer.at = 0
-      codec.encode(fields, writer)
-      time = event.eventTimeOf(fields) ?? timestamp
-      encoded = keys?.encode(event.keyOf(fields) as Key)
+      record = encode(message, timestamp)
     } catch (error) {
       throw notWritable(name, error)
     }
-    const value = writer.bytes.subarray(0, writer.at)
     counts.emitted++
-    if (encoded === undefined) {
-      const partition = Math.floor(turn++ / stickyRecords) % partitions
-      emit.append(event.name, partition, time, null, value)
+    emit.append(event.name, record.partition, record.timestamp, record.key, record.value)
+  }
+}
+
+/** A message as a record of its stream. It is the encoder's own, and another one after its next call. */
+export interface EncodedMessage {
+  readonly partition: number
+  /** Milliseconds since 1970. */
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array
+}
+
+/**
+ * Makes records of an event's messages as its contract says: the key inside the message decides the partition,
+ * the field with the time of the fact the timestamp; without one it is the time given. Messages without a key
+ * fill one partition after the other, `turn` first. Throws what is wrong with a message.
+ */
+export function messageEncoder(
+  event: AnyEvent,
+  codecs: KeyCodecs,
+  turn: number,
+): (message: unknown, timestamp: number) => EncodedMessage {
+  const { partitions, codec } = event
+  const keys = event.key === null ? undefined : codecs[event.key.type]
+  const writer = new Writer(1024)
+  const record = { partition: 0, timestamp: 0, key: null as Uint8Array | null, value: writer.bytes }
+  let count = turn * stickyRecords
+  return (message, timestamp) => {
+    const fields = message as Fields
+    writer.at = 0
+    codec.encode(fields, writer)
+    record.timestamp = event.eventTimeOf(fields) ?? timestamp
+    record.value = writer.bytes.subarray(0, writer.at)
+    if (keys === undefined) {
+      record.partition = Math.floor(count++ / stickyRecords) % partitions
     } else {
-      emit.append(event.name, encoded.hash % partitions, time, encoded.bytes, value)
+      const key = keys.encode(event.keyOf(fields) as Key)
+      record.partition = key.hash % partitions
+      record.key = key.bytes
     }
+    return record
   }
 }
 

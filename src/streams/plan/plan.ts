@@ -265,6 +265,11 @@ const anyTime = {
 const innerStream = { ...keepAll, ...anyTime }
 const innerState = { ...keepLast, ...anyTime }
 
+/** The topic of a shared stream, as its contract says. */
+export function eventTopic({ name, kind, partitions }: AnyEvent): TopicPlan {
+  return { name, partitions, configs: kind === 'entity' ? keepLast : keepAll, own: false }
+}
+
 function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan[] {
   const topics = new Map<string, TopicPlan>()
   const add = (name: string, partitions: number, configs: Record<string, string>): void => {
@@ -273,14 +278,7 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
   const partitionsOf = partitionCounts(topology)
   for (const node of topology.nodes) {
     if ('event' in node) {
-      const { event } = node
-      const configs = event.kind === 'entity' ? keepLast : keepAll
-      topics.set(event.name, {
-        name: event.name,
-        partitions: event.partitions,
-        configs,
-        own: false,
-      })
+      topics.set(node.event.name, eventTopic(node.event))
     }
     if (node.kind === 'rekey') {
       add(repartitionTopic(topology.service, node), node.keyspace.partitions, innerStream)

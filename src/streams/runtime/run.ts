@@ -7,9 +7,13 @@
  */
 import { nodeClock, nodeRandom } from '../../io/node-clock.ts'
 import { holdProcess } from '../../io/node-process.ts'
+import type { AnyEvent } from '../../events/event.ts'
+import type { SendStats, Sends } from '../sending/sends.ts'
+import type { SendOptions } from '../sending/settings.ts'
 import type { Queries } from '../topology/builder.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
 import { runTopology } from './run-topology.ts'
+import { openSenders, sendsOf, sendsOfAll } from './sending.ts'
 import type { Topology } from '../topology/topology.ts'
 import { localView } from '../views/local-view.ts'
 import type { Views } from '../views/views.ts'
@@ -18,12 +22,20 @@ import { upstreamFirst } from './upstream.ts'
 /** A service as far as running it goes. */
 export interface Runnable {
   readonly name: string
+  /** Streams it owns. */
+  readonly writes: readonly AnyEvent[]
   build(): Topology
   readonly queries?: Queries
 }
 
 export type RunOptions = Omit<RunTopologyOptions, 'clock' | 'random'> &
-  Partial<Pick<RunTopologyOptions, 'clock' | 'random'>>
+  Partial<Pick<RunTopologyOptions, 'clock' | 'random'>> & {
+    /** What `send` is bounded by; `closeTimeoutMs` is that of the services when left out. */
+    readonly sending?: SendOptions
+  }
+
+/** What a service counts, and what was sent in its name from here. */
+export type RunningStats = ServiceStats & { readonly sends: SendStats }
 
 /**
  * Running services. While one of them runs, also while it waits for a broker that is away, the process
@@ -48,20 +60,26 @@ export interface Running<Q, S> {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Several services that run: tables and counts by the service's name. */
+/** A service that runs, and sends. */
+export type RunningService<S extends Runnable> = Running<Views<S>, RunningStats> & Sends<S['name']>
+
+/**
+ * Several services that run: tables and counts by the service's name. `send` and `sendAll` go by the owner of
+ * the stream; a transaction is of one service, `app.sends.checkout.transaction(…)`.
+ */
 export type RunningServices<L extends readonly Runnable[]> = Running<
   { readonly [S in L[number] as S['name']]: Views<S> },
-  Readonly<Record<L[number]['name'], ServiceStats>>
->
+  Readonly<Record<L[number]['name'], RunningStats>>
+> &
+  Omit<Sends<L[number]['name']>, 'transaction'> & {
+    readonly sends: { readonly [S in L[number] as S['name']]: Sends<S['name']> }
+  }
 
 /**
  * Starts one service, or several; resolves when all of them process. When one does not start, the others
  * are closed and its error is thrown.
  */
-export function run<S extends Runnable>(
-  service: S,
-  options: RunOptions,
-): Promise<Running<Views<S>, ServiceStats>>
+export function run<S extends Runnable>(service: S, options: RunOptions): Promise<RunningService<S>>
 export function run<const L extends readonly Runnable[]>(
   services: L,
   options: RunOptions,
@@ -72,11 +90,14 @@ export async function run(
 ): Promise<Running<unknown, unknown>> {
   options.signal?.throwIfAborted()
   const isOne = !Array.isArray(given)
-  const topologies = (isOne ? [given] : given).map((service: Runnable) => service.build())
+  const runnables: readonly Runnable[] = isOne ? [given as Runnable] : given
+  const topologies = runnables.map((service) => service.build())
+  const shared = { clock: nodeClock, random: nodeRandom, ...options }
+  const sends = openSenders(runnables, topologies, shared)
   const release = holdProcess()
   let services: readonly RunningTopology[]
   try {
-    services = await startAll(topologies, { clock: nodeClock, random: nodeRandom, ...options })
+    services = await startAll(topologies, shared)
   } catch (error) {
     release()
     throw error
@@ -85,11 +106,14 @@ export async function run(
     return mapValues(views, (reader, view) => localView(service, view, reader))
   })
   let closing: Promise<void> | undefined
-  const close = (): Promise<void> => (closing ??= closeAll(services).finally(release))
-  return {
+  const close = (): Promise<void> =>
+    (closing ??= closeAll([...sends.values(), ...services]).finally(release))
+  const running: Running<unknown, unknown> = {
     query: isOne ? Object.values(query)[0] : query,
     stats: () => {
-      const stats = byName(services, (service) => service.stats())
+      const stats = byName(services, (service) => {
+        return { ...service.stats(), sends: sends.get(service.service)!.stats() }
+      })
       return isOne ? Object.values(stats)[0] : stats
     },
     caughtUp: () => caughtUp(services, topologies),
@@ -98,6 +122,7 @@ export async function run(
     close,
     [Symbol.asyncDispose]: close,
   }
+  return Object.assign(running, isOne ? sendsOf([...sends.values()][0]!) : sendsOfAll(sends))
 }
 
 /** Starts all side by side. When one does not start, or the start is given up, nothing of it stays. */
@@ -161,8 +186,8 @@ function firstFailure(services: readonly RunningTopology[], ended: () => void): 
 }
 
 /** Side by side: with a broker that is gone each of them takes as long as it may. */
-async function closeAll(services: readonly RunningTopology[]): Promise<void> {
-  const results = await Promise.allSettled(services.map((service) => service.close()))
+async function closeAll(all: readonly { close(): Promise<void> }[]): Promise<void> {
+  const results = await Promise.allSettled(all.map((each) => each.close()))
   const failure = results.find((result) => result.status === 'rejected')
   if (failure !== undefined) throw failure.reason
 }

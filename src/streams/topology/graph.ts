@@ -1,7 +1,7 @@
 /**
  * A topology's graph while it is being built: the nodes so far and the names they have taken.
  *
- * It checks what no type can know: names used twice, streams declared and never used, values that go
+ * It checks what no type can know: names used twice, streams declared and never read, values that go
  * nowhere. All of it is `topology-invalid`, at start, before anything is read or written. What may follow
  * what is checked where the operators are, in `build.ts`.
  */
@@ -88,22 +88,13 @@ export class Graph {
 
   #checkDeclared(): void {
     const read = new Set<string>()
-    const written = new Set<string>()
     for (const node of this.#nodes) {
       if (node.kind === 'source' || node.kind === 'table') read.add(node.event.name)
-      if (node.kind === 'to' || node.kind === 'input') written.add(node.event.name)
     }
     for (const { name } of this.scope.reads) {
       if (!read.has(name)) {
         throw this.refuse(
           `reads names stream '${name}', but the topology never reads it: remove it`,
-        )
-      }
-    }
-    for (const { name } of this.scope.writes) {
-      if (!written.has(name)) {
-        throw this.refuse(
-          `writes names stream '${name}', but the topology never writes it: remove it`,
         )
       }
     }

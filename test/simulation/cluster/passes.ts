@@ -12,6 +12,7 @@ import { damageOf } from './damage.ts'
 import type { LifePlan } from './machine.ts'
 import { play } from './play.ts'
 import type { Judgement, Play } from './play.ts'
+import { sends } from './sends.ts'
 import { services } from './services.ts'
 import { evolution } from '../groups/evolution.ts'
 import { groupDrama } from '../groups/drama.ts'
@@ -56,6 +57,10 @@ export const passes = {
   services: (seed) => everyCall({ seed, drama: services }, isAny, powerCut),
   /** The instances are killed, too, and all the rest. */
   'services-storm': (seed) => once({ seed, drama: services, cuts, plan: stormy(seed) }),
+  /** Events are sent from outside any topology, while the power goes in the middle of every call. */
+  sends: (seed) => everyCall({ seed, drama: sends }, isAny, powerCut),
+  /** All the rest befalls them, too, for longer than they are tried. */
+  'sends-storm': (seed) => once({ seed, drama: sends, cuts, plan: stormy(seed) }),
   /** A service is deployed anew with another topology over the state of the old one. */
   evolution: (seed) => once({ seed, drama: evolution, isRoomy: true, plan: () => ({}) }),
   ...mapValues(groupKinds, (kind) => (seed: number) => {

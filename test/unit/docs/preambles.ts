@@ -27,6 +27,10 @@ export const preambles: Readonly<Record<string, string>> = {
       readonly access_token: string
       readonly expires_in: number
     }`,
+  checkout: `
+    import { kafka, producer, run, service } from 'headwater'
+    import { Orders } from './test/types/shop.ts'
+    const broker = kafka('127.0.0.1:9092')`,
   embedding: `
     import { embedded } from 'headwater'`,
   'beside-the-board': '',

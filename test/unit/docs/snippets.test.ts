@@ -14,13 +14,14 @@ after(() => rmSync(folder, { recursive: true }))
 describe('the snippets', () => {
   const snippets = pages.flatMap((page) => complete(page))
 
-  it('are in TypeScript on the front page and on four of the pages', () => {
+  it('are in TypeScript on the front page and on five of the pages', () => {
     const found = [...new Set(snippets.map(({ page }) => page))].toSorted()
     assert.deepEqual(found, [
       'README.md',
       'docs/clusters.md',
       'docs/commands.md',
       'docs/queries.md',
+      'docs/sending.md',
       'docs/services.md',
     ])
   })

@@ -191,13 +191,6 @@ describe('a topology is refused', () => {
       /reads names stream 'payments', but the topology never reads it: remove it/,
     ],
     [
-      'when it declares a stream it never writes',
-      [Orders],
-      [Shipments],
-      (s) => ({ orders: s.table(Orders) }),
-      /writes names stream 'shipments', but the topology never writes it: remove it/,
-    ],
-    [
       'when it makes a table of a keyed stream',
       [Payments],
       [],

@@ -1,0 +1,78 @@
+/** The sending side of services that run: one sender for each, and the handle that finds the right one. */
+import { HeadwaterError } from '../../base/errors.ts'
+import type { AnyEvent } from '../../events/event.ts'
+import { subscribedTopics } from '../plan/assignment.ts'
+import { planTopology } from '../plan/plan.ts'
+import { EventSender } from '../sending/event-sender.ts'
+import type { Sends, Write } from '../sending/sends.ts'
+import { sendSettings } from '../sending/settings.ts'
+import type { SendOptions } from '../sending/settings.ts'
+import type { Topology } from '../topology/topology.ts'
+import { instanceName, newIncarnation } from './instance.ts'
+import type { RunTopologyOptions } from './running.ts'
+
+/** What a service that runs may send. */
+interface Writing {
+  readonly name: string
+  readonly writes: readonly AnyEvent[]
+}
+
+/** A sender for each service, by its name; none of them dials before its first event. */
+export function openSenders(
+  services: readonly Writing[],
+  topologies: readonly Topology[],
+  options: RunTopologyOptions & { readonly sending?: SendOptions },
+): ReadonlyMap<string, EventSender> {
+  const { broker, clock, random, instanceId = '1', sending = {}, closeTimeoutMs } = options
+  const settings = sendSettings({
+    ...(closeTimeoutMs === undefined ? {} : { closeTimeoutMs }),
+    ...sending,
+  })
+  return new Map(
+    services.map((owner, i) => {
+      const topics = subscribedTopics(planTopology(topologies[i]!))
+      const sender = new EventSender({
+        broker,
+        clock,
+        random,
+        owner,
+        instance: encodeURIComponent(instanceName(instanceId, topics)),
+        settings,
+        newIncarnation: () => newIncarnation(random),
+      })
+      return [owner.name, sender]
+    }),
+  )
+}
+
+/** The sending side of a service, to be handed out. */
+export function sendsOf(sender: EventSender): Sends<string> {
+  return {
+    send: (event, message) => sender.send(event as AnyEvent, message),
+    sendAll: (event, messages) => sender.sendAll(event as AnyEvent, messages),
+    transaction: (write) => sender.transaction(write as Write),
+  }
+}
+
+/** Of several: each event in the name of its owner, which has to be one of them. */
+export function sendsOfAll(byName: ReadonlyMap<string, EventSender>) {
+  const ownerOf = (event: AnyEvent): EventSender => {
+    const sender = byName.get(event.owner)
+    if (sender === undefined) throw notHere(event, [...byName.keys()])
+    return sender
+  }
+  return {
+    send: async (event: AnyEvent, message: unknown) => ownerOf(event).send(event, message),
+    sendAll: async (event: AnyEvent, messages: readonly unknown[]) =>
+      ownerOf(event).sendAll(event, messages),
+    sends: Object.fromEntries([...byName].map(([name, sender]) => [name, sendsOf(sender)])),
+  }
+}
+
+function notHere({ name, owner }: AnyEvent, here: readonly string[]): HeadwaterError {
+  return new HeadwaterError(
+    'config-invalid',
+    `stream '${name}' is owned by '${owner}', which does not run here, so it may not be sent from here: run '${owner}' with the others, or send a stream of ${here.map((each) => `'${each}'`).join(', ')}`,
+    { outcome: 'not-written' },
+  )
+}

@@ -1,0 +1,93 @@
+/**
+ * From a message to a record, for those who send: what the types promise is checked again, because plain
+ * JavaScript and a cast get past them. Encoding itself is what `.to` of a topology does.
+ */
+import { HeadwaterError } from '../../base/errors.ts'
+import type { AnyEvent } from '../../events/event.ts'
+import { completeCheckOf } from '../../schema/complete.ts'
+import { messageEncoder } from '../operators/sink.ts'
+import type { EncodedMessage } from '../operators/sink.ts'
+import { keyCodecs } from '../stores/serde.ts'
+
+/** A service as far as sending goes. */
+export interface Owner {
+  readonly name: string
+  readonly writes: readonly AnyEvent[]
+}
+
+type Encode = (message: unknown, now: number) => EncodedMessage
+
+/** The streams of one service, ready to be sent to. */
+export class Encoders {
+  readonly #owner: Owner
+  readonly #messageBytesMax: number
+  readonly #keys = keyCodecs()
+  readonly #byEvent = new Map<AnyEvent, Encode>()
+  readonly #turn: number
+
+  /** @param turn which partition messages without a key fill first, so that not all processes begin alike */
+  constructor(owner: Owner, messageBytesMax: number, turn: number) {
+    this.#owner = owner
+    this.#messageBytesMax = messageBytesMax
+    this.#turn = turn
+  }
+
+  /**
+   * The record of a message, good until the next call; throws what is wrong with stream or message.
+   * @param now the time of events whose contract names none
+   */
+  encode(event: AnyEvent, message: unknown, now: number): EncodedMessage {
+    let encode = this.#byEvent.get(event)
+    if (encode === undefined) {
+      this.#checkOwned(event)
+      this.#byEvent.set(event, (encode = this.#encoderOf(event)))
+    }
+    return encode(message, now)
+  }
+
+  #checkOwned({ name, owner }: AnyEvent): void {
+    const service = this.#owner.name
+    if (owner !== service) {
+      throw notSent(
+        'config-invalid',
+        `stream '${name}' is owned by '${owner}', so '${service}' may not send it: let '${owner}' send it, or send a stream of its own`,
+      )
+    }
+    if (this.#owner.writes.some((event) => event.name === name)) return
+    throw notSent(
+      'config-invalid',
+      `stream '${name}' is not in the writes of service '${service}': add it there to send it`,
+    )
+  }
+
+  #encoderOf(event: AnyEvent): Encode {
+    const encode = messageEncoder(event, this.#keys, this.#turn)
+    const check = completeCheckOf(event.schema)
+    const most = this.#messageBytesMax
+    return (message, now) => {
+      const wrong = check(message)
+      if (wrong !== undefined) throw invalid(event, `${wrong}: an event is a whole message`)
+      let record: EncodedMessage
+      try {
+        record = encode(message, now)
+      } catch (error) {
+        throw error instanceof HeadwaterError ? invalid(event, error.message, error) : error
+      }
+      const sizeBytes = record.value.length + (record.key?.length ?? 0)
+      if (sizeBytes <= most) return record
+      throw invalid(
+        event,
+        `its key and message have ${sizeBytes} bytes, and at most ${most} are sent: store what is large elsewhere and send where it is, or raise messageBytesMax and the topic's max.message.bytes`,
+      )
+    }
+  }
+}
+
+function invalid(event: AnyEvent, why: string, cause?: unknown): HeadwaterError {
+  const what = `an event of stream '${event.name}' cannot be sent: ${why}`
+  return new HeadwaterError('record-invalid', what, { cause, outcome: 'not-written' })
+}
+
+function notSent(code: 'config-invalid', what: string): HeadwaterError {
+  return new HeadwaterError(code, what, { outcome: 'not-written' })
+}

@@ -1,0 +1,295 @@
+/**
+ * Transactions of a service's process: one after the other, each over all streams of the service.
+ *
+ * One at a time, because a transactional id has one transaction, and ids that are made and dropped cost a
+ * coordinator more than a line costs its callers. The id is the instance's, from process to process, so a
+ * process that comes back ends what the one before left open:
+ *
+ *     <service>~send/<instance>                  the first
+ *     <service>~send/<instance>/<incarnation>    after a producer that was fenced or whose end is unknown
+ *
+ * It must not begin with `<service>/`: what does is fenced by instances of the topology as left by the dead.
+ * Nobody asks for an id twice, so two processes of one instance id fence each other once and both go on.
+ */
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import type { Cluster } from '../../client/cluster/cluster.ts'
+import { Producer } from '../../client/producer/producer.ts'
+import type { AnyEvent } from '../../events/event.ts'
+import type { Clock, Timer } from '../../io/ports.ts'
+import type { Encoders } from './encode.ts'
+import { bufferFull, lineFull, producerClosed, tooLate, transactionRejected } from './rejections.ts'
+import type { OpenTransaction, Receipt, Write } from './sends.ts'
+import type { SendSettings } from './settings.ts'
+
+/** Coordinators take no longer transactions unless told to (`transaction.max.timeout.ms`). */
+const transactionTimeoutMsMax = 900_000
+/** What the coordinator waits beyond our own deadline, so that it is we who give up first. */
+const transactionGraceMs = 5_000
+/** How long the end of a transaction that does not count is waited for. */
+const abortMs = 5_000
+
+export interface TransactionLineOptions {
+  readonly service: string
+  readonly instance: string
+  readonly cluster: Cluster
+  readonly encoders: Encoders
+  readonly settings: SendSettings
+  /** Awaited before the first transaction. */
+  readonly prepare: () => Promise<void>
+  /** A name that nobody has had. */
+  readonly newIncarnation: () => string
+}
+
+export class TransactionLine {
+  readonly #o: TransactionLineOptions
+  #transactionalId: string
+  #producer: Producer | undefined
+  /** The end of the last one in line. */
+  #last: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+  #isClosed = false
+  /** Of those in line, the one that runs included. */
+  readonly #deadlines = new Set<Deadline>()
+
+  constructor(options: TransactionLineOptions) {
+    this.#o = options
+    this.#transactionalId = `${options.service}~send/${options.instance}`
+  }
+
+  /** Runs `write` in a transaction of its own; `onCount` hears how many events are in it by now. */
+  async run(write: Write, onCount: () => void): Promise<Receipt[]> {
+    const { settings, service, cluster } = this.#o
+    if (this.#isClosed) throw producerClosed(service)
+    if (this.#waiting > settings.transactionsWaitingMax) {
+      throw lineFull(settings.transactionsWaitingMax)
+    }
+    this.#waiting++
+    const before = this.#last
+    const done = Promise.withResolvers<void>()
+    this.#last = before.then(() => done.promise)
+    const deadline = new Deadline(cluster.clock)
+    deadline.after(settings.deliveryTimeoutMs, tooLate(settings.deliveryTimeoutMs))
+    this.#deadlines.add(deadline)
+    const inTime: InTime = (work) => deadline.before(work)
+    try {
+      await inTime(before).catch(rejectAs(false))
+      return await this.#run(write, onCount, inTime)
+    } finally {
+      deadline.cancel()
+      this.#deadlines.delete(deadline)
+      this.#waiting--
+      done.resolve()
+    }
+  }
+
+  async #run(write: Write, onCount: () => void, inTime: InTime): Promise<Receipt[]> {
+    const producer = await this.#begin(inTime).catch(rejectAs(false))
+    const receipts: Receipt[] = []
+    const open = new WritingTransaction(producer, this.#o, receipts, onCount)
+    let thrown: Failure | undefined
+    try {
+      // What the function throws is a value here, so that all that rejects is ours.
+      thrown = await inTime(outcomeOf(write, open))
+      if (thrown === undefined) await inTime(producer.flush())
+    } catch (error) {
+      thrown = { error: asRejected(error, false) }
+    }
+    open.end()
+    if (thrown !== undefined) {
+      await this.#abort(producer)
+      throw thrown.error
+    }
+    await this.#commit(producer, inTime)
+    return receipts
+  }
+
+  /** A producer with an open transaction. */
+  async #begin(inTime: InTime): Promise<Producer> {
+    if (this.#producer?.failure !== undefined) this.#discard(this.#producer)
+    if (this.#producer === undefined) {
+      const { cluster, prepare, settings } = this.#o
+      await inTime(prepare())
+      const { deliveryTimeoutMs, bufferBytesMax } = settings
+      const producer = new Producer(cluster, {
+        transactionalId: this.#transactionalId,
+        transactionTimeoutMs: Math.min(
+          transactionTimeoutMsMax,
+          deliveryTimeoutMs + transactionGraceMs,
+        ),
+        deliveryTimeoutMs,
+        bufferBytesMax,
+        lingerMs: 0,
+      })
+      try {
+        await inTime(producer.init())
+      } catch (error) {
+        this.#discard(producer)
+        throw error
+      }
+      this.#producer = producer
+    }
+    this.#producer.begin()
+    return this.#producer
+  }
+
+  async #commit(producer: Producer, inTime: InTime): Promise<void> {
+    try {
+      await inTime(producer.commit())
+    } catch (error) {
+      // The coordinator may have heard of the end, and nobody else can say.
+      this.#discard(producer)
+      throw asRejected(error, true)
+    }
+  }
+
+  /** Ends a transaction that is not to count, given that the coordinator answers soon. */
+  async #abort(producer: Producer): Promise<void> {
+    const grace = new Deadline(this.#o.cluster.clock)
+    grace.after(abortMs, tooLate(abortMs))
+    try {
+      await grace.before(producer.abort())
+    } catch (error) {
+      if (!isHeadwaterError(error)) throw error
+      // What was sent counts for nobody: the coordinator aborts it when its time is over.
+      this.#discard(producer)
+    } finally {
+      grace.cancel()
+    }
+  }
+
+  #discard(producer: Producer): void {
+    if (this.#producer === producer) this.#producer = undefined
+    const { service, instance, newIncarnation } = this.#o
+    this.#transactionalId = `${service}~send/${instance}/${newIncarnation()}`
+    producer.close().catch((error: unknown) => {
+      if (!isHeadwaterError(error)) throw error
+    })
+  }
+
+  /** Takes no more, and resolves when those in line have ended. */
+  async finish(): Promise<void> {
+    this.#isClosed = true
+    await this.#last
+  }
+
+  /** Ends what has not ended, with `error`. */
+  close(error: HeadwaterError): void {
+    this.#isClosed = true
+    for (const deadline of this.#deadlines) deadline.end(error)
+    if (this.#producer !== undefined) this.#discard(this.#producer)
+  }
+}
+
+interface Failure {
+  readonly error: unknown
+}
+
+/** A moment by which something has to have happened. */
+class Deadline {
+  readonly #clock: Clock
+  readonly #over = Promise.withResolvers<never>()
+  #timer: Timer | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#over.promise.catch(() => undefined)
+  }
+
+  after(delayMs: number, error: HeadwaterError): void {
+    this.#timer = this.#clock.after(delayMs, () => this.end(error))
+  }
+
+  end(error: HeadwaterError): void {
+    this.#over.reject(error)
+  }
+
+  cancel(): void {
+    this.#timer?.cancel()
+  }
+
+  before<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#over.promise])
+  }
+}
+
+/** The result of `work`, or a rejection when the time of the transaction is over. */
+type InTime = <T>(work: Promise<T>) => Promise<T>
+
+class WritingTransaction implements OpenTransaction {
+  readonly #producer: Producer
+  readonly #o: TransactionLineOptions
+  readonly #receipts: Receipt[]
+  readonly #onCount: () => void
+  #isOver = false
+
+  constructor(
+    producer: Producer,
+    options: TransactionLineOptions,
+    receipts: Receipt[],
+    onCount: () => void,
+  ) {
+    this.#producer = producer
+    this.#o = options
+    this.#receipts = receipts
+    this.#onCount = onCount
+  }
+
+  send(event: AnyEvent, message: unknown): void {
+    const { cluster, encoders, settings } = this.#o
+    if (this.#isOver) throw overError()
+    if (this.#producer.ready() !== undefined) throw bufferFull(event.name, settings.bufferBytesMax)
+    const { partition, timestamp, key, value } = encoders.encode(
+      event,
+      message,
+      cluster.clock.now(),
+    )
+    const stream = event.name
+    const receipts = this.#receipts
+    const index = receipts.length
+    const receipt = { stream, partition, offset: -1, timestamp }
+    try {
+      this.#producer.append(stream, partition, timestamp, key, value, undefined, {
+        delivered: (_partition, offset) => {
+          receipts[index] = { ...receipt, offset }
+        },
+        failed: () => undefined,
+      })
+    } catch (error) {
+      throw asRejected(error, false)
+    }
+    receipts.push(receipt)
+    this.#onCount()
+  }
+
+  end(): void {
+    this.#isOver = true
+  }
+}
+
+/** Runs the function of a transaction; what it threw, if it did. */
+async function outcomeOf(write: Write, open: OpenTransaction): Promise<Failure | undefined> {
+  try {
+    await write(open)
+    return undefined
+  } catch (error) {
+    return { error }
+  }
+}
+
+function asRejected(error: unknown, isUnknown: boolean): unknown {
+  return isHeadwaterError(error) ? transactionRejected(error, isUnknown) : error
+}
+
+function rejectAs(isUnknown: boolean): (error: unknown) => never {
+  return (error) => {
+    throw asRejected(error, isUnknown)
+  }
+}
+
+function overError(): HeadwaterError {
+  return new HeadwaterError(
+    'producer-closed',
+    'this transaction is over: send inside its function, and await everything it does',
+    { outcome: 'not-written' },
+  )
+}
