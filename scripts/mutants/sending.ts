@@ -4,6 +4,8 @@ import type { Mutant } from './mutant.ts'
 const producer = 'src/client/producer/delivering-producer.ts'
 const transactions = 'src/streams/sending/transactions.ts'
 const delivering = ['test/unit/client/delivering-producer.test.ts']
+const faults = ['test/unit/client/delivering-faults.test.ts']
+const callers = ['test/unit/streams/sending-faults.test.ts']
 const suite = ['test/unit/streams/suite/sending.test.ts']
 const away = ['test/unit/streams/suite/sending-away.test.ts']
 
@@ -98,5 +100,33 @@ export const sending: readonly Mutant[] = [
     text: "if (error.code === 'timeout') last = error",
     instead: "if (error.code === 'fenced') last = error",
     tests: away,
+  },
+  {
+    name: 'bufferBytesMax of one event',
+    file: producer,
+    text: 'if (sizeBytes + deliveryBytes > this.#o.bufferBytesMax) {',
+    instead: 'if (sizeBytes < 0) {',
+    tests: faults,
+  },
+  {
+    name: 'bufferBytesMax of a transaction',
+    file: transactions,
+    text: 'if (this.#heldBytes > settings.bufferBytesMax) {',
+    instead: 'if (this.#heldBytes > settings.bufferBytesMax * 100) {',
+    tests: callers,
+  },
+  {
+    name: 'knownMsMax',
+    file: 'src/client/producer/sender.ts',
+    text: 'const knownMsMax = 600_000',
+    instead: 'const knownMsMax = 600_000_000',
+    tests: faults,
+  },
+  {
+    name: 'a pause between producer ids that the broker does not know',
+    file: producer,
+    text: 'if (this.#restarts++ > 0) await sleep(clock, backoffMs(this.#restarts, random))',
+    instead: 'this.#restarts++',
+    tests: faults,
   },
 ]

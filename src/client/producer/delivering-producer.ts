@@ -64,6 +64,8 @@ export class DeliveringProducer {
   #isStarting = false
   #failure: HeadwaterError | undefined
   #heldBytes = 0
+  /** New producer ids since a batch was last acknowledged. */
+  #restarts = 0
   #isDrainDue = false
   #expiry: Timer | undefined
   #told: PromiseWithResolvers<void> | undefined
@@ -86,7 +88,10 @@ export class DeliveringProducer {
     this.#sender.halt()
   }
 
-  /** Appends a record, unless there is no room for it: then false. Timestamp in ms. */
+  /**
+   * Appends a record, unless there is no room for it: then false. Timestamp in ms. Throws `record-invalid` for
+   * one for which there never will be.
+   */
   append(
     topic: string,
     partition: number,
@@ -96,6 +101,9 @@ export class DeliveringProducer {
     delivery: Delivery,
   ): boolean {
     const sizeBytes = recordBytesMax(key, value)
+    if (sizeBytes + deliveryBytes > this.#o.bufferBytesMax) {
+      throw overBuffer(sizeBytes + deliveryBytes, this.#o.bufferBytesMax)
+    }
     if (this.#heldBytes + sizeBytes + deliveryBytes > this.#o.bufferBytesMax) return false
     const queue = this.#queues.get(topic)?.[partition] ?? this.#addQueue(topic, partition)
     if (queue.builder !== undefined && queue.builder.sizeBytes + sizeBytes > queue.batchBytes) {
@@ -131,6 +139,7 @@ export class DeliveringProducer {
     this.#state = 'closed'
     this.#sender.halt()
     this.#failAll(error)
+    this.#room?.resolve()
     this.#expiry?.cancel()
     this.#cluster.closeLane(this.#lane)
   }
@@ -182,8 +191,10 @@ export class DeliveringProducer {
   #settle(batch: PendingBatch, isAcknowledged: boolean): void {
     const fault = this.#faults.get(batch)
     this.#faults.delete(batch)
-    if (isAcknowledged) this.#release(batch)
-    else if (fault !== undefined) this.#fail(batch, fault)
+    if (isAcknowledged) {
+      this.#restarts = 0
+      this.#release(batch)
+    } else if (fault !== undefined) this.#fail(batch, fault)
     else if (batch.isUncertain || batch.deliveries === undefined) {
       this.#fail(batch, overtakenError(batch))
     } else batch.queue.putBack(batch)
@@ -283,6 +294,9 @@ export class DeliveringProducer {
   }
 
   async #start(): Promise<void> {
+    const { clock, random } = this.#cluster
+    // A broker that refuses each new producer id is not asked for the next at once.
+    if (this.#restarts++ > 0) await sleep(clock, backoffMs(this.#restarts, random))
     for (let attempt = 1; this.#state === 'starting'; attempt++) {
       try {
         if (!this.#isPrepared) await this.#o.prepare()
@@ -295,7 +309,7 @@ export class DeliveringProducer {
         this.#failure = error
         if (!error.retriable) this.#failAll(error)
         const isNeeded = this.#untold.size > 0 || this.#filling.size > 0
-        if (isNeeded) await sleep(this.#cluster.clock, backoffMs(attempt, this.#cluster.random))
+        if (isNeeded) await sleep(clock, backoffMs(attempt, random))
         else this.#state = 'idle'
       }
     }
@@ -335,10 +349,7 @@ export class DeliveringProducer {
 
   #oldest(): number {
     let oldest = Infinity
-    for (const { since } of this.#untold) {
-      oldest = since
-      break
-    }
+    for (const { since } of this.#untold) oldest = Math.min(oldest, since)
     for (const { openedAt } of this.#filling) oldest = Math.min(oldest, openedAt)
     return oldest
   }
@@ -348,14 +359,22 @@ export class DeliveringProducer {
     for (const queue of this.#filling) if (queue.openedAt <= latest) this.#closeBatch(queue)
     let hasGap = false
     for (const batch of this.#untold) {
-      if (batch.since > latest) break
+      if (batch.since > latest) continue
       const error = lateError(batch.queue.failure ?? this.#failure ?? noAnswer())
       const isOnItsWay = batch.queue.inFlight.includes(batch)
       hasGap ||= batch.bytes !== undefined && !isOnItsWay
       this.#giveUp(batch, error)
     }
     if (hasGap) this.#startOver()
+    this.#drainSoon()
   }
+}
+
+function overBuffer(bytes: number, bufferBytesMax: number): HeadwaterError {
+  return new HeadwaterError(
+    'record-invalid',
+    `it takes ${bytes} bytes, and all that wait for the broker may take ${bufferBytesMax}: make it smaller, or raise bufferBytesMax`,
+  )
 }
 
 function overtakenError({ queue }: PendingBatch): HeadwaterError {

@@ -65,6 +65,8 @@ export class PartitionQueue {
   /** The broker has a batch of this producer epoch. A log that has none takes any sequence number for
    * the first, so the first batch goes alone: one behind it must not arrive before it. */
   isKnown = false
+  /** When it last said so, monotonic ms. */
+  acknowledgedAt = 0
   /** Held back for a moment after a failure. */
   isPaused = false
   attempt = 0
@@ -121,6 +123,11 @@ export class PartitionQueue {
     this.#nextSequence = 0
     this.isRecovering = false
     this.isKnown = false
+  }
+
+  /** The broker may have forgotten the producer when nothing was acknowledged since. */
+  forget(beforeMs: number): void {
+    if (this.inFlight.length === 0 && this.acknowledgedAt < beforeMs) this.isKnown = false
   }
 
   /** Puts a batch that came back in line again, before those filled later. */

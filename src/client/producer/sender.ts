@@ -31,6 +31,9 @@ import type { Transactions } from './transactions.ts'
 /** Requests of one producer on their way to one broker. */
 const requestsInFlightMax = 5
 const requestBytesMax = 16 * 1024 * 1024
+/** Brokers forget producers that are silent for a day, or less where they are told so
+ * (`producer.id.expiration.ms`): after so long a batch goes alone first, as the first one did. */
+const knownMsMax = 600_000
 /** How long the broker may take to have a write on its disks. */
 const produceTimeoutMs = 30_000
 
@@ -116,6 +119,8 @@ export class Sender {
   }
 
   #drainNode(nodeId: number, queues: readonly PartitionQueue[]): void {
+    const forgetBefore = this.#o.cluster.clock.monotonic() - knownMsMax
+    for (const queue of queues) queue.forget(forgetBefore)
     let left = queues
     while (left.length > 0 && (this.#inFlightByNode.get(nodeId) ?? 0) < requestsInFlightMax) {
       const batches: PendingBatch[] = []
@@ -144,7 +149,8 @@ export class Sender {
       for (const batch of batches) this.#encode(batch)
       const connection = await this.#o.cluster.connection(nodeId, this.#o.lane)
       hasLeft = true
-      this.#finish(batches, await this.#produce(connection, batches))
+      const topics = this.#topicsOf(batches)
+      this.#finish(batches, topics, await this.#produce(connection, topics))
     } catch (error) {
       const failure = asOperatingError(error)
       for (const batch of batches) {
@@ -172,20 +178,23 @@ export class Sender {
     })
   }
 
-  #produce(
-    connection: Connection,
-    batches: readonly PendingBatch[],
-  ): Promise<ResponseOf<'Produce'>> {
-    const { cluster, transactions } = this.#o
+  #topicsOf(batches: readonly PendingBatch[]): ProducedTopic[] {
     const places = batches.map((batch) => ({ ...placeOf(batch), batch }))
-    const topics = byTopic(places).map(([name, ofTopic]) => ({
+    return byTopic(places).map(([name, ofTopic]) => ({
       name,
-      topicId: cluster.metadata.topic(name)?.topicId ?? zeroUuid,
+      topicId: this.#o.cluster.metadata.topic(name)?.topicId ?? zeroUuid,
       partitionData: ofTopic.map(({ partition, batch }) => ({
         index: partition,
         records: batch.bytes!,
       })),
     }))
+  }
+
+  #produce(
+    connection: Connection,
+    topics: readonly ProducedTopic[],
+  ): Promise<ResponseOf<'Produce'>> {
+    const { transactions } = this.#o
     const hasIds = topics.every(({ topicId }) => topicId !== zeroUuid)
     const versionMax = Math.min(transactions.produceVersionMax, hasIds ? Infinity : 12)
     return connection.request(
@@ -200,10 +209,16 @@ export class Sender {
     )
   }
 
-  #finish(batches: readonly PendingBatch[], response: ResponseOf<'Produce'>): void {
+  #finish(
+    batches: readonly PendingBatch[],
+    topics: readonly ProducedTopic[],
+    response: ResponseOf<'Produce'>,
+  ): void {
+    // By the ids that were sent: those that are known now may be others.
+    const names = new Map(topics.map(({ topicId, name }) => [topicId, name]))
     const results = new Map<string, PartitionResult>()
     for (const { name, topicId, partitionResponses } of response.responses) {
-      const topic = name === '' ? this.#o.cluster.metadata.nameOf(topicId) : name
+      const topic = name === '' ? names.get(topicId) : name
       for (const result of partitionResponses) {
         results.set(partitionName(topic ?? topicId, result.index), result)
       }
@@ -211,9 +226,10 @@ export class Sender {
     for (const batch of batches) {
       const { topic, partition } = placeOf(batch)
       const result = results.get(partitionName(topic, partition))
-      // A topic made anew has another id; the answer to the old one is found under no name.
-      if (result === undefined) this.#refuse(batch, unanswered)
-      else if (isAcknowledged(result.errorCode)) this.#acknowledge(batch, result.baseOffset ?? -1)
+      if (result === undefined) {
+        batch.isUncertain = true
+        this.#refuse(batch, unanswered)
+      } else if (isAcknowledged(result.errorCode)) this.#acknowledge(batch, result.baseOffset ?? -1)
       else this.#refuse(batch, result)
     }
   }
@@ -223,6 +239,7 @@ export class Sender {
     queue.leave(batch)
     queue.attempt = 0
     queue.isKnown = true
+    queue.acknowledgedAt = this.#o.cluster.clock.monotonic()
     batch.deliveries = undefined
     deliveries?.forEach((delivery, i) => {
       delivery.delivered(queue.partition, baseOffset < 0 ? -1 : baseOffset + i)
@@ -233,6 +250,7 @@ export class Sender {
   #refuse(batch: PendingBatch, result: PartitionResult): void {
     const code = result.errorCode
     if (mayFollowAppend(result)) batch.isUncertain = true
+    if (isOfTopic(code)) batch.queue.isKnown = false
     if (isTooLarge(code) && batch.recordCount > 1) return this.#shrink(batch)
     // Who is told of each record is told of the one that is at fault.
     const isTold = batch.deliveries !== undefined && batch.recordCount > 1
@@ -306,7 +324,7 @@ export class Sender {
   }
 
   #isLate({ since }: PendingBatch): boolean {
-    return this.#o.cluster.clock.monotonic() - since > this.#o.deliveryTimeoutMs
+    return this.#o.cluster.clock.monotonic() - since >= this.#o.deliveryTimeoutMs
   }
 
   #addToTransaction(queues: readonly PartitionQueue[]): void {
@@ -320,7 +338,19 @@ export class Sender {
   }
 }
 
-/** An answer that says nothing of a batch is about another topic than its own. */
+/** What a request says of one topic. */
+interface ProducedTopic {
+  readonly name: string
+  readonly topicId: string
+  readonly partitionData: readonly { readonly index: number; readonly records: Uint8Array }[]
+}
+
+/** A topic that is not there may be made anew, and its log knows no producer. */
+function isOfTopic(code: number): boolean {
+  return code === ErrorCode.UNKNOWN_TOPIC_ID || code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+}
+
+/** An answer that says nothing of a batch: nobody knows what became of it. */
 const unanswered = { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, errorMessage: null, recordErrors: [] }
 
 function placeOf({ queue }: PendingBatch): { topic: string; partition: number } {

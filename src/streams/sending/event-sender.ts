@@ -100,9 +100,19 @@ export class EventSender {
     const now = this.#cluster.clock.now()
     const { partition, timestamp, key, value } = this.#encoders.encode(event, message, now)
     const sending = new Sending(event.name, timestamp, resolve, reject, this.#onSettled)
-    const isTaken = this.#producer.append(event.name, partition, timestamp, key, value, sending)
+    const isTaken = this.#taken(event.name, () =>
+      this.#producer.append(event.name, partition, timestamp, key, value, sending),
+    )
     if (isTaken) this.#waiting++
     return isTaken
+  }
+
+  #taken(stream: string, append: () => boolean): boolean {
+    try {
+      return append()
+    } catch (error) {
+      throw isHeadwaterError(error) ? eventRejected(stream, error, false) : error
+    }
   }
 
   readonly #onSettled = (isStored: boolean): void => {
@@ -116,9 +126,10 @@ export class EventSender {
     const failures = new Map<number, HeadwaterError>()
     const settled: Promise<void>[] = []
     let last: HeadwaterError | undefined
+    let foreign: { readonly error: unknown } | undefined
     for (const [at, message] of messages.entries()) {
       const fail = (error: unknown): void => {
-        if (!isHeadwaterError(error)) throw error
+        if (!isHeadwaterError(error)) return void (foreign ??= { error })
         failures.set(at, error)
         if (error.code === 'timeout') last = error
       }
@@ -136,6 +147,7 @@ export class EventSender {
       }
     }
     await Promise.all(settled)
+    if (foreign !== undefined) throw foreign.error
     if (failures.size === 0) return receipts as Receipt[]
     throw new SendAllError(
       event.name,
@@ -178,8 +190,9 @@ export class EventSender {
     await Promise.race([late.promise, Promise.all([this.#producer.told(), this.#line.finish()])])
     timer.cancel()
     const error = producerClosed(this.service)
-    this.#line.close(error)
+    const ended = this.#line.close(error)
     this.#producer.close(error)
+    await ended
     await this.#cluster.close()
   }
 

@@ -44,6 +44,14 @@ export function bufferFull(stream: string, bufferBytesMax: number): HeadwaterErr
   )
 }
 
+export function transactionFull(stream: string, bufferBytesMax: number): HeadwaterError {
+  return new HeadwaterError(
+    'buffer-full',
+    `an event of stream '${stream}' was refused: with it, those of its transaction take more than ${bufferBytesMax} bytes; put fewer into one transaction, or raise bufferBytesMax`,
+    { outcome: 'not-written' },
+  )
+}
+
 export function lineFull(transactionsWaitingMax: number): HeadwaterError {
   return new HeadwaterError(
     'buffer-full',

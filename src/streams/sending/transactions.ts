@@ -14,10 +14,17 @@
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import { Producer } from '../../client/producer/producer.ts'
+import { recordBytesMax } from '../../client/producer/record-size.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import type { Clock, Timer } from '../../io/ports.ts'
 import type { Encoders } from './encode.ts'
-import { bufferFull, lineFull, producerClosed, tooLate, transactionRejected } from './rejections.ts'
+import {
+  lineFull,
+  producerClosed,
+  tooLate,
+  transactionFull,
+  transactionRejected,
+} from './rejections.ts'
 import type { OpenTransaction, Receipt, Write } from './sends.ts'
 import type { SendSettings } from './settings.ts'
 
@@ -25,8 +32,11 @@ import type { SendSettings } from './settings.ts'
 const transactionTimeoutMsMax = 900_000
 /** What the coordinator waits beyond our own deadline, so that it is we who give up first. */
 const transactionGraceMs = 5_000
-/** How long the end of a transaction that does not count is waited for. */
+/** How long the end of a transaction that does not count is waited for, and by who closes. */
 const abortMs = 5_000
+const closingAbortMs = 1_000
+/** What an event costs beside its bytes: its receipt. */
+const receiptBytes = 256
 
 export interface TransactionLineOptions {
   readonly service: string
@@ -89,7 +99,7 @@ export class TransactionLine {
     let thrown: Failure | undefined
     try {
       // What the function throws is a value here, so that all that rejects is ours.
-      thrown = await inTime(outcomeOf(write, open))
+      thrown = (await inTime(outcomeOf(write, open))) ?? open.refusal
       if (thrown === undefined) await inTime(producer.flush())
     } catch (error) {
       thrown = { error: asRejected(error, false) }
@@ -105,7 +115,7 @@ export class TransactionLine {
 
   /** A producer with an open transaction. */
   async #begin(inTime: InTime): Promise<Producer> {
-    if (this.#producer?.failure !== undefined) this.#discard(this.#producer)
+    if (this.#producer?.failure !== undefined) void this.#discard(this.#producer)
     if (this.#producer === undefined) {
       const { cluster, prepare, settings } = this.#o
       await inTime(prepare())
@@ -123,7 +133,7 @@ export class TransactionLine {
       try {
         await inTime(producer.init())
       } catch (error) {
-        this.#discard(producer)
+        void this.#discard(producer)
         throw error
       }
       this.#producer = producer
@@ -137,13 +147,15 @@ export class TransactionLine {
       await inTime(producer.commit())
     } catch (error) {
       // The coordinator may have heard of the end, and nobody else can say.
-      this.#discard(producer)
+      void this.#discard(producer)
       throw asRejected(error, true)
     }
   }
 
   /** Ends a transaction that is not to count, given that the coordinator answers soon. */
   async #abort(producer: Producer): Promise<void> {
+    // It was ended by who closes.
+    if (this.#producer !== producer) return
     const grace = new Deadline(this.#o.cluster.clock)
     grace.after(abortMs, tooLate(abortMs))
     try {
@@ -151,17 +163,17 @@ export class TransactionLine {
     } catch (error) {
       if (!isHeadwaterError(error)) throw error
       // What was sent counts for nobody: the coordinator aborts it when its time is over.
-      this.#discard(producer)
+      void this.#discard(producer)
     } finally {
       grace.cancel()
     }
   }
 
-  #discard(producer: Producer): void {
+  #discard(producer: Producer): Promise<void> {
     if (this.#producer === producer) this.#producer = undefined
     const { service, instance, newIncarnation } = this.#o
     this.#transactionalId = `${service}~send/${instance}/${newIncarnation()}`
-    producer.close().catch((error: unknown) => {
+    return producer.close().catch((error: unknown) => {
       if (!isHeadwaterError(error)) throw error
     })
   }
@@ -172,11 +184,15 @@ export class TransactionLine {
     await this.#last
   }
 
-  /** Ends what has not ended, with `error`. */
-  close(error: HeadwaterError): void {
+  /** Ends what has not ended, with `error`; the coordinator is told, if it answers soon. */
+  async close(error: HeadwaterError): Promise<void> {
     this.#isClosed = true
     for (const deadline of this.#deadlines) deadline.end(error)
-    if (this.#producer !== undefined) this.#discard(this.#producer)
+    if (this.#producer === undefined) return
+    const late = Promise.withResolvers<void>()
+    const timer = this.#o.cluster.clock.after(closingAbortMs, late.resolve)
+    await Promise.race([late.promise, this.#discard(this.#producer)])
+    timer.cancel()
   }
 }
 
@@ -220,7 +236,10 @@ class WritingTransaction implements OpenTransaction {
   readonly #o: TransactionLineOptions
   readonly #receipts: Receipt[]
   readonly #onCount: () => void
+  #heldBytes = 0
   #isOver = false
+  /** The first event that could not be in it, so that it does not count without that one. */
+  refusal: Failure | undefined
 
   constructor(
     producer: Producer,
@@ -235,15 +254,27 @@ class WritingTransaction implements OpenTransaction {
   }
 
   send(event: AnyEvent, message: unknown): void {
+    try {
+      this.#send(event, message)
+    } catch (error) {
+      this.refusal ??= { error }
+      throw error
+    }
+  }
+
+  #send(event: AnyEvent, message: unknown): void {
     const { cluster, encoders, settings } = this.#o
     if (this.#isOver) throw overError()
-    if (this.#producer.ready() !== undefined) throw bufferFull(event.name, settings.bufferBytesMax)
     const { partition, timestamp, key, value } = encoders.encode(
       event,
       message,
       cluster.clock.now(),
     )
     const stream = event.name
+    this.#heldBytes += recordBytesMax(key, value) + receiptBytes
+    if (this.#heldBytes > settings.bufferBytesMax) {
+      throw transactionFull(stream, settings.bufferBytesMax)
+    }
     const receipts = this.#receipts
     const index = receipts.length
     const receipt = { stream, partition, offset: -1, timestamp }
