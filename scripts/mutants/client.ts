@@ -50,6 +50,27 @@ export const client: readonly Mutant[] = [
     tests: signIn,
   },
   {
+    name: 'the time that a mechanism may take',
+    file: 'src/client/security/sasl.ts',
+    text: 'inTime(work, { clock, timeoutMs: leftMs, late, signal })',
+    instead: 'inTime(work, { clock, timeoutMs: 10 ** 9, late, signal })',
+    tests: signIn,
+  },
+  {
+    name: 'a mechanism has one time for all its answers',
+    file: 'src/client/security/sasl.ts',
+    text: 'leftMs -= clock.monotonic() - from',
+    instead: 'leftMs -= 0 * from',
+    tests: signIn,
+  },
+  {
+    name: 'a token that hangs is asked for anew',
+    file: 'src/client/security/sasl.ts',
+    text: "signal?.addEventListener('abort', () => drop(asked), { once: true })",
+    instead: 'signal?.throwIfAborted()',
+    tests: signIn,
+  },
+  {
     name: 'nothing is sent while the client signs in again',
     file: 'src/client/cluster/connection.ts',
     text: 'this.#pending.length < inFlightMax && !this.#isSigningIn',
