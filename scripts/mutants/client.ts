@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.ts'
 const scram = ['test/unit/client/security/scram.test.ts']
 const signIn = ['test/unit/client/security/sign-in.test.ts']
 const address = ['test/unit/client/security/kafka.test.ts']
+const closing = ['test/unit/client/closing.test.ts']
 const tls = ['test/unit/io/node-tls.test.ts']
 
 export const client: readonly Mutant[] = [
@@ -76,6 +77,27 @@ export const client: readonly Mutant[] = [
     text: 'this.#pending.length < inFlightMax && !this.#isSigningIn',
     instead: 'this.#pending.length < inFlightMax',
     tests: signIn,
+  },
+  {
+    name: 'closing ends a dial that hangs',
+    file: 'src/client/cluster/connection.ts',
+    text: 'late: () => undefined, signal }',
+    instead: 'late: () => undefined }',
+    tests: closing,
+  },
+  {
+    name: 'closing ends a connection that opens',
+    file: 'src/client/cluster/connection.ts',
+    text: "signal?.addEventListener('abort', onAbort)",
+    instead: '',
+    tests: closing,
+  },
+  {
+    name: 'closing ends a sign-in that hangs',
+    file: 'src/client/cluster/connection.ts',
+    text: 'this.#ended.abort(error)',
+    instead: '',
+    tests: closing,
   },
   {
     name: 'a token is used for a part of its time',

@@ -64,6 +64,8 @@ export interface ConnectionOptions {
   readonly sasl?: Sasl | undefined
   /** The cluster named this address; nobody gave it. */
   readonly isLearnt?: boolean
+  /** Closes it, also while it opens: aborted with the error for whoever waits. */
+  readonly signal?: AbortSignal
 }
 
 interface Waiting {
@@ -112,6 +114,10 @@ export class Connection {
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const connection = new Connection(options, await dialInTime(options))
+    const { signal } = options
+    const onAbort = (): void => connection.#fail(signal?.reason)
+    if (signal?.aborted === true) onAbort()
+    signal?.addEventListener('abort', onAbort)
     try {
       await connection.#settleVersions()
       await connection.#signIn()
@@ -334,7 +340,7 @@ export class Connection {
 }
 
 async function dialInTime(o: ConnectionOptions): Promise<Duplex> {
-  const { clock, requestTimeoutMs: timeoutMs } = o
+  const { clock, requestTimeoutMs: timeoutMs, signal } = o
   const dialled = o.dial(o.host, o.port)
   // A connection that comes up after we gave up belongs to nobody.
   let gaveUp = false
@@ -343,10 +349,10 @@ async function dialInTime(o: ConnectionOptions): Promise<Duplex> {
     () => undefined,
   )
   try {
-    return await inTime(dialled, { clock, timeoutMs, late: () => undefined })
+    return await inTime(dialled, { clock, timeoutMs, late: () => undefined, signal })
   } catch (cause) {
     gaveUp = true
-    throw unreachable(o, cause)
+    throw signal?.aborted === true ? signal.reason : unreachable(o, cause)
   }
 }
 
