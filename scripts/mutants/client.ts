@@ -107,10 +107,24 @@ export const client: readonly Mutant[] = [
     tests: signIn,
   },
   {
-    name: 'an address that may hold a password is not repeated',
+    name: 'what may be a password is not repeated as a parameter',
     file: 'src/client/security/connection-string.ts',
-    text: 'if (/[@?/]/.test(whole)) throw',
-    instead: 'if (whole.length < 0) throw',
+    text: "if (query?.includes('@') === true)",
+    instead: "if (query?.includes('@@@') === true)",
+    tests: address,
+  },
+  {
+    name: 'what may be a password is not repeated as an address',
+    file: 'src/client/security/connection-string.ts',
+    text: 'throw wrong(`has a host or a port that is none${which}: ${form}`)',
+    instead: 'throw wrong(`has a host or a port that is none: ${text}, ${which}: ${form}`)',
+    tests: address,
+  },
+  {
+    name: 'a key is not repeated as the path of a file',
+    file: 'src/client/security/connection-string.ts',
+    text: '/-----BEGIN|[\\r\\n]/.test(',
+    instead: '/^$/.test(',
     tests: address,
   },
   {

@@ -137,7 +137,12 @@ export function signInAgainAfterMs(lifetimeMs: number, random: Random): number {
 }
 
 function by({ mechanism, username }: Sasl): string {
-  return username === undefined ? ` by ${mechanism}` : ` as '${username}' by ${mechanism}`
+  return username === undefined ? ` by ${mechanism}` : ` as ${userText(username)} by ${mechanism}`
+}
+
+/** A user for people. Behind a colon in it there may be a password, where somebody escaped too much. */
+export function userText(username: string): string {
+  return username.includes(':') ? 'the user' : `'${username}'`
 }
 
 function failed(text: string): HeadwaterError {
