@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.ts'
 const scram = ['test/unit/client/security/scram.test.ts']
 const signIn = ['test/unit/client/security/sign-in.test.ts']
 const address = ['test/unit/client/security/kafka.test.ts']
+const closing = ['test/unit/client/closing.test.ts']
 const tls = ['test/unit/io/node-tls.test.ts']
 
 export const client: readonly Mutant[] = [
@@ -50,11 +51,53 @@ export const client: readonly Mutant[] = [
     tests: signIn,
   },
   {
+    name: 'the time that a mechanism may take',
+    file: 'src/client/security/sasl.ts',
+    text: 'inTime(work, { clock, timeoutMs: leftMs, late, signal })',
+    instead: 'inTime(work, { clock, timeoutMs: 10 ** 9, late, signal })',
+    tests: signIn,
+  },
+  {
+    name: 'a mechanism has one time for all its answers',
+    file: 'src/client/security/sasl.ts',
+    text: 'leftMs -= clock.monotonic() - from',
+    instead: 'leftMs -= 0 * from',
+    tests: signIn,
+  },
+  {
+    name: 'a token that hangs is asked for anew',
+    file: 'src/client/security/sasl.ts',
+    text: "signal?.addEventListener('abort', () => drop(asked), { once: true })",
+    instead: 'signal?.throwIfAborted()',
+    tests: signIn,
+  },
+  {
     name: 'nothing is sent while the client signs in again',
     file: 'src/client/cluster/connection.ts',
     text: 'this.#pending.length < inFlightMax && !this.#isSigningIn',
     instead: 'this.#pending.length < inFlightMax',
     tests: signIn,
+  },
+  {
+    name: 'closing ends a dial that hangs',
+    file: 'src/client/cluster/connection.ts',
+    text: 'late: () => undefined, signal }',
+    instead: 'late: () => undefined }',
+    tests: closing,
+  },
+  {
+    name: 'closing ends a connection that opens',
+    file: 'src/client/cluster/connection.ts',
+    text: "signal?.addEventListener('abort', onAbort)",
+    instead: '',
+    tests: closing,
+  },
+  {
+    name: 'closing ends a sign-in that hangs',
+    file: 'src/client/cluster/connection.ts',
+    text: 'this.#ended.abort(error)',
+    instead: '',
+    tests: closing,
   },
   {
     name: 'a token is used for a part of its time',
@@ -64,10 +107,24 @@ export const client: readonly Mutant[] = [
     tests: signIn,
   },
   {
-    name: 'an address that may hold a password is not repeated',
+    name: 'what may be a password is not repeated as a parameter',
     file: 'src/client/security/connection-string.ts',
-    text: 'if (/[@?/]/.test(whole)) throw',
-    instead: 'if (whole.length < 0) throw',
+    text: "if (query?.includes('@') === true)",
+    instead: "if (query?.includes('@@@') === true)",
+    tests: address,
+  },
+  {
+    name: 'what may be a password is not repeated as an address',
+    file: 'src/client/security/connection-string.ts',
+    text: 'throw wrong(`has a host or a port that is none${which}: ${form}`)',
+    instead: 'throw wrong(`has a host or a port that is none: ${text}, ${which}: ${form}`)',
+    tests: address,
+  },
+  {
+    name: 'a key is not repeated as the path of a file',
+    file: 'src/client/security/connection-string.ts',
+    text: '/-----BEGIN|[\\r\\n]/.test(',
+    instead: '/^$/.test(',
     tests: address,
   },
   {

@@ -57,6 +57,27 @@ export const queryMutants: readonly Mutant[] = [
     tests: cursors,
   },
   {
+    name: 'cursorSkipMax',
+    file: 'src/streams/views/cursor.ts',
+    text: 'if (skip > cursorSkipMax) throw',
+    instead: 'if (skip < 0) throw',
+    tests: cursors,
+  },
+  {
+    name: 'texts in a cursor are texts',
+    file: 'src/streams/views/cursor.ts',
+    text: "parts.every((part) => typeof part === 'string')",
+    instead: 'parts.length > 0',
+    tests: cursors,
+  },
+  {
+    name: 'numbers in a cursor are whole',
+    file: 'src/streams/views/cursor.ts',
+    text: 'Number.isSafeInteger(part) &&',
+    instead: "typeof part === 'number' &&",
+    tests: cursors,
+  },
+  {
     name: 'a cursor is of one listing',
     file: 'src/streams/views/cursor.ts',
     text: 'if (signature !== listing.signature)',

@@ -242,7 +242,7 @@ export class Cluster {
 
   async close(): Promise<void> {
     this.#directory.close()
-    await this.#pool.close()
+    this.#pool.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -29,6 +29,11 @@ export function unreachable(
   )
 }
 
+/** What is told to whoever waits for a connection that this end closes. */
+export function closed(address: string): HeadwaterError {
+  return new HeadwaterError('connection-lost', `the connection to ${address} is closed`)
+}
+
 export interface LostOptions {
   readonly address: string
   readonly cause: Error | undefined

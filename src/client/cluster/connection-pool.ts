@@ -10,6 +10,7 @@ import { addressText } from '../../base/address.ts'
 import { HeadwaterError } from '../../base/errors.ts'
 import type { Clock, Dial, Random } from '../../io/ports.ts'
 import type { Sasl } from '../security/sasl.ts'
+import { closed } from './connection-errors.ts'
 import { Connection } from './connection.ts'
 
 export interface PoolOptions {
@@ -28,6 +29,9 @@ export interface PoolOptions {
 }
 
 interface Lane {
+  readonly address: Address
+  /** Ends its connection, open or still opening. */
+  readonly ending: AbortController
   readonly opening: Promise<Connection>
   open: Connection | undefined
 }
@@ -53,53 +57,65 @@ export class ConnectionPool {
     const name = `${addressText(address)}/${lane}`
     const known = this.#lanes.get(name)
     if (known !== undefined && known.open?.isClosed !== true) return known.opening
-    const opened: Lane = { opening: this.#open(address, name), open: undefined }
-    this.#lanes.set(name, opened)
-    return opened.opening
+    return this.#open(address, name)
   }
 
-  /** Closes a lane to every broker, as when its owner ends. */
+  /** Closes a lane to every broker, as when its owner ends; connections that are still opening, too. */
   closeLane(lane: string): void {
-    for (const [name, { open }] of this.#lanes) {
+    for (const [name, ended] of this.#lanes) {
       if (!name.endsWith(`/${lane}`)) continue
       this.#lanes.delete(name)
-      open?.close()
+      end(ended)
     }
   }
 
-  async close(): Promise<void> {
+  /** Closes all; whoever waits, also for a connection that is still opening, is rejected at once. */
+  close(): void {
     this.#isClosed = true
     const lanes = [...this.#lanes.values()]
     this.#lanes.clear()
-    for (const { open } of lanes) open?.close()
-    // A connection still being opened closes itself when it comes up; wait for that.
-    await Promise.allSettled(lanes.map(({ opening }) => opening))
+    for (const lane of lanes) end(lane)
   }
 
-  async #open(address: Address, name: string): Promise<Connection> {
-    const { dial, clock, random, sasl, clientId, requestTimeoutMs, isGiven } = this.#o
-    try {
-      const connection = await Connection.open({
-        dial,
-        clock,
-        random,
-        sasl,
-        host: address.host,
-        port: address.port,
-        clientId,
-        requestTimeoutMs,
-        isLearnt: !isGiven(address),
-      })
-      const lane = this.#lanes.get(name)
-      if (lane !== undefined) lane.open = connection
-      else connection.close()
-      return connection
-    } catch (error) {
-      this.#lanes.delete(name)
-      this.#o.onUnreachable()
-      throw error
+  #open(address: Address, name: string): Promise<Connection> {
+    const ending = new AbortController()
+    const lane: Lane = {
+      address,
+      ending,
+      opening: this.#dial(address, ending.signal),
+      open: undefined,
     }
+    this.#lanes.set(name, lane)
+    lane.opening.then(
+      (connection) => (lane.open = connection),
+      () => {
+        if (this.#lanes.get(name) === lane) this.#lanes.delete(name)
+        if (!ending.signal.aborted) this.#o.onUnreachable()
+      },
+    )
+    return lane.opening
   }
+
+  #dial(address: Address, signal: AbortSignal): Promise<Connection> {
+    const { dial, clock, random, sasl, clientId, requestTimeoutMs, isGiven } = this.#o
+    return Connection.open({
+      dial,
+      clock,
+      random,
+      sasl,
+      host: address.host,
+      port: address.port,
+      clientId,
+      requestTimeoutMs,
+      isLearnt: !isGiven(address),
+      signal,
+    })
+  }
+}
+
+/** Whoever waits for its connection, or for answers on it, is rejected now. */
+function end({ address, ending }: Lane): void {
+  ending.abort(closed(addressText(address)))
 }
 
 function closedError(): HeadwaterError {

@@ -14,6 +14,7 @@
  */
 import { addressText } from '../../base/address.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { inTime } from '../../io/in-time.ts'
 import type { Clock, Dial, Duplex, Random, Timer } from '../../io/ports.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../../protocol/api.ts'
 import { apiByKey, apis } from '../../protocol/api.ts'
@@ -26,7 +27,14 @@ import {
 } from '../../protocol/frame.ts'
 import type { Sasl } from '../security/sasl.ts'
 import { signIn, signInAgainAfterMs } from '../security/sasl.ts'
-import { lost, notSignedInAgain, speaksTls, tlsPort, unreachable } from './connection-errors.ts'
+import {
+  closed,
+  lost,
+  notSignedInAgain,
+  speaksTls,
+  tlsPort,
+  unreachable,
+} from './connection-errors.ts'
 import { wireError } from './wire-error.ts'
 
 /** Brokers work on a few requests of a connection at a time: more would only grow old on the way. */
@@ -56,6 +64,8 @@ export interface ConnectionOptions {
   readonly sasl?: Sasl | undefined
   /** The cluster named this address; nobody gave it. */
   readonly isLearnt?: boolean
+  /** Closes it, also while it opens: aborted with the error for whoever waits. */
+  readonly signal?: AbortSignal
 }
 
 interface Waiting {
@@ -85,6 +95,8 @@ export class Connection {
   #nextCorrelationId = 0
   #answers = 0
   #isSigningIn = false
+  /** Aborted with the failure. */
+  readonly #ended = new AbortController()
   #nextSignIn: Timer | undefined
   #failure: HeadwaterError | undefined
 
@@ -102,6 +114,10 @@ export class Connection {
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const connection = new Connection(options, await dialInTime(options))
+    const { signal } = options
+    const onAbort = (): void => connection.#fail(signal?.reason)
+    if (signal?.aborted === true) onAbort()
+    signal?.addEventListener('abort', onAbort)
     try {
       await connection.#settleVersions()
       await connection.#signIn()
@@ -145,7 +161,7 @@ export class Connection {
   }
 
   close(): void {
-    this.#fail(new HeadwaterError('connection-lost', `the connection to ${this.address} is closed`))
+    this.#fail(closed(this.address))
   }
 
   #send<N extends ApiName>(
@@ -234,6 +250,7 @@ export class Connection {
     if (this.#failure !== undefined) return
     this.#failure = error
     this.#nextSignIn?.cancel()
+    this.#ended.abort(error)
     this.#duplex.destroy()
     for (const { timer, reject } of this.#pending.splice(0)) {
       timer.cancel()
@@ -251,7 +268,7 @@ export class Connection {
 
   /** Signs in where that is wanted, and sees to it that it is done again in time. */
   async #signIn(): Promise<void> {
-    const { sasl, random, clock, requestTimeoutMs } = this.#options
+    const { sasl, random, clock, requestTimeoutMs: timeoutMs } = this.#options
     if (sasl === undefined) return
     const { address } = this
     this.#isSigningIn = true
@@ -259,7 +276,10 @@ export class Connection {
       sasl,
       random,
       address,
-      ask: (api, body) => this.#askNow(api, body, requestTimeoutMs),
+      clock,
+      timeoutMs,
+      signal: this.#ended.signal,
+      ask: (api, body) => this.#askNow(api, body, timeoutMs),
     })
     this.#isSigningIn = false
     this.#sendWaiting()
@@ -320,10 +340,7 @@ export class Connection {
 }
 
 async function dialInTime(o: ConnectionOptions): Promise<Duplex> {
-  let timer: Timer | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = o.clock.after(o.requestTimeoutMs, () => reject(unreachable(o, undefined)))
-  })
+  const { clock, requestTimeoutMs: timeoutMs, signal } = o
   const dialled = o.dial(o.host, o.port)
   // A connection that comes up after we gave up belongs to nobody.
   let gaveUp = false
@@ -332,12 +349,10 @@ async function dialInTime(o: ConnectionOptions): Promise<Duplex> {
     () => undefined,
   )
   try {
-    return await Promise.race([dialled, late])
+    return await inTime(dialled, { clock, timeoutMs, late: () => undefined, signal })
   } catch (cause) {
     gaveUp = true
-    throw unreachable(o, cause)
-  } finally {
-    timer?.cancel()
+    throw signal?.aborted === true ? signal.reason : unreachable(o, cause)
   }
 }
 

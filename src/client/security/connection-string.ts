@@ -56,10 +56,21 @@ const pattern =
 export function parseConnectionString(text: string): ConnectionString {
   const { scheme, user, hosts, query } = pattern.exec(text.trim())?.groups ?? {}
   if (hosts === undefined) throw notUnderstood(text)
+  // Before anything is named: what looks like a host or a parameter may be the rest of a password.
+  const bootstrap = readAddresses(hosts)
+  if (query?.includes('@') === true) {
+    throw wrong('has an @ behind a ?: write %3F for a ? in a user or password, and %40 for an @')
+  }
   const values = readQuery(query)
   const [username, password] = readUser(user)
   const mechanism = readMechanism(values.sasl)
-  const read = { ssl: readScheme(scheme), username, password, mechanism, values }
+  const read = {
+    ssl: readScheme(scheme, user === undefined),
+    username,
+    password,
+    mechanism,
+    values,
+  }
   if (scheme === undefined && (user !== undefined || query !== undefined)) {
     throw wrong(
       'says more than addresses, and not how to speak: begin it with kafka+ssl://, or with kafka:// where nothing is encrypted',
@@ -67,7 +78,6 @@ export function parseConnectionString(text: string): ConnectionString {
   }
   const contradiction = contradictionIn(read)
   if (contradiction !== undefined) throw wrong(contradiction)
-  const bootstrap = hosts.split(',').map((host) => readAddress(host.trim(), text))
   return { bootstrap, ...read }
 }
 
@@ -88,20 +98,26 @@ function notUnderstood(text: string): HeadwaterError {
   )
 }
 
-function readScheme(scheme: string | undefined): boolean | undefined {
+/** @param isAlone no user is in the text, so nothing of it is a password */
+function readScheme(scheme: string | undefined, isAlone: boolean): boolean | undefined {
   if (scheme === undefined) return undefined
   const name = scheme.toLowerCase()
   if (name === 'kafka') return false
   if (name === 'kafka+ssl') return true
-  throw wrong(`begins with ${name}://, and only kafka:// and kafka+ssl:// are known: ${form}`)
+  throw wrong(
+    `begins with ${isAlone ? `${name}://` : 'another scheme'}, and only kafka:// and kafka+ssl:// are known: ${form}`,
+  )
 }
 
-function readAddress(text: string, whole: string): Address {
-  const { host, port = kafkaPortDefault } = parseAddress(text) ?? {}
-  if (host !== undefined && port > 0) return { host, port }
-  // In a text with more than addresses, what looks like one may be a user and a password.
-  if (/[@?/]/.test(whole)) throw wrong(`has a host or a port that is none: ${form}`)
-  throw new HeadwaterError('config-invalid', `'${text}' is not the address of a broker: ${form}`)
+/** What looks like an address and is none may be a user and a password: it is counted, and not repeated. */
+function readAddresses(hosts: string): Address[] {
+  const texts = hosts.split(',')
+  return texts.map((text, i) => {
+    const { host, port = kafkaPortDefault } = parseAddress(text.trim()) ?? {}
+    if (host !== undefined && port > 0) return { host, port }
+    const which = texts.length === 1 ? '' : ` as number ${i + 1} of its ${texts.length} addresses`
+    throw wrong(`has a host or a port that is none${which}: ${form}`)
+  })
 }
 
 function readUser(text: string | undefined): [username?: string, password?: string | undefined] {
@@ -135,6 +151,10 @@ function readQuery(query: string | undefined): ConnectionString['values'] {
     if (values[parameter] !== undefined) throw wrong(`says ${name} twice: leave one of them out`)
     if (text === '') throw wrong(`says nothing behind ${name}=: ${parameters[parameter]}`)
     values[parameter] = decode(text!, name)
+    // A path that is not there is named; a key must not be.
+    if (/-----BEGIN|[\r\n]/.test(values[parameter])) {
+      throw wrong(`has a text in ${name}= where a file is to be named: ${parameters[parameter]}`)
+    }
   }
   return values
 }

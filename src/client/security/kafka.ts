@@ -13,7 +13,7 @@ import { nodeTls } from '../../io/node-tls.ts'
 import type { Dial, TlsOptions } from '../../io/ports.ts'
 import type { ConnectionString } from './connection-string.ts'
 import { parseConnectionString } from './connection-string.ts'
-import { oauthBearer, plain } from './sasl.ts'
+import { oauthBearer, plain, userText } from './sasl.ts'
 import type { Sasl, TokenProvider } from './sasl.ts'
 import { scram } from './scram.ts'
 
@@ -118,12 +118,12 @@ function byPassword(
 }
 
 function passwordOf(username: string, password: string | undefined, file: string | undefined) {
-  if (file !== undefined) return readAgain(file, `the password of '${username}'`)
+  if (file !== undefined) return readAgain(file, `the password of ${userText(username)}`)
   const known = password ?? environment(passwordVariable)
   if (known !== undefined) return () => known
   throw new HeadwaterError(
     'config-invalid',
-    `there is no password for '${username}': name a file that holds it with password-file=, or set ${passwordVariable}`,
+    `there is no password for ${userText(username)}: name a file that holds it with password-file=, or set ${passwordVariable}`,
   )
 }
 

@@ -9,7 +9,8 @@
  */
 import { utf8Bytes, utf8String } from '../../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
-import type { Random } from '../../io/ports.ts'
+import { inTime } from '../../io/in-time.ts'
+import type { Clock, Random } from '../../io/ports.ts'
 import type { RequestInput, ResponseOf } from '../../protocol/api.ts'
 import { ErrorCode, errorName, errorText, isRetriable } from '../../protocol/errors.ts'
 
@@ -20,8 +21,12 @@ export interface Sasl {
   readonly mechanism: SaslMechanism
   /** Whom it says it is; undefined when only its token knows. */
   readonly username: string | undefined
-  /** Begins to sign in. Rejects when what it needs from outside cannot be had now. */
-  begin(random: Random): Promise<SaslExchange>
+  /**
+   * Begins to sign in. Rejects when what it needs from outside cannot be had now.
+   *
+   * @param signal aborted when nobody waits for it any longer
+   */
+  begin(random: Random, signal?: AbortSignal): Promise<SaslExchange>
 }
 
 /** The messages of one sign-in, from the client's side. */
@@ -41,6 +46,11 @@ type SaslApi = 'SaslHandshake' | 'SaslAuthenticate'
 export interface SignInOptions {
   readonly sasl: Sasl
   readonly random: Random
+  readonly clock: Clock
+  /** How long the mechanism may take in all; what the broker takes is apart, and `ask` bounds it. */
+  readonly timeoutMs: number
+  /** Ends it at once, with its reason. */
+  readonly signal: AbortSignal
   /** The broker's, for people. */
   readonly address: string
   readonly ask: <N extends SaslApi>(api: N, body: RequestInput<N>) => Promise<ResponseOf<N>>
@@ -51,19 +61,26 @@ const messagesMax = 4
 
 /**
  * Signs in, and returns for how many milliseconds that holds; 0 for as long as the connection lives.
- * `authentication-failed`, for good, when the broker refuses or is not who it must be.
+ * `authentication-failed`, for good, when the broker refuses or is not who it must be; `connection-failed`,
+ * retriable, when a token or a password cannot be had, or not in time.
  */
 export async function signIn(o: SignInOptions): Promise<number> {
   const { sasl, address, ask } = o
   const { errorCode, mechanisms } = await ask('SaslHandshake', { mechanism: sasl.mechanism })
   if (errorCode !== ErrorCode.NONE) throw notOffered(o, errorCode, mechanisms)
-  const exchange = await begin(o)
+  const own = ownTime(o)
+  const over = new AbortController()
+  const exchange = await own(begin(o, over.signal), `${sourceOf(sasl)} gave nothing`).finally(() =>
+    over.abort(),
+  )
   let message: Uint8Array | undefined = exchange.first
   for (let sent = 0; sent < messagesMax; sent++) {
-    const response = await ask('SaslAuthenticate', { authBytes: message })
+    const response: ResponseOf<'SaslAuthenticate'> = await ask('SaslAuthenticate', {
+      authBytes: message,
+    })
     if (response.errorCode !== ErrorCode.NONE) throw refused(o, mechanisms, response)
     try {
-      message = await exchange.answer(response.authBytes)
+      message = await own(exchange.answer(response.authBytes), 'the mechanism found no answer')
     } catch (error) {
       if (!(error instanceof SaslRefusal)) throw error
       throw failed(`could not sign in to the broker at ${address}${by(sasl)}: ${error.message}`)
@@ -73,16 +90,42 @@ export async function signIn(o: SignInOptions): Promise<number> {
   throw failed(`the broker at ${address} asks on and on${by(sasl)}: is it a Kafka broker?`)
 }
 
-async function begin({ sasl, random, address }: SignInOptions): Promise<SaslExchange> {
+/** Bounds all that a mechanism does in one sign-in: it may wait for what never comes. */
+function ownTime({ sasl, clock, timeoutMs, signal, address }: SignInOptions) {
+  let leftMs = timeoutMs
+  return async <T>(work: Promise<T>, what: string): Promise<T> => {
+    const late = (): HeadwaterError =>
+      new HeadwaterError(
+        'connection-failed',
+        `could not sign in to the broker at ${address}${by(sasl)}: ${what} within ${timeoutMs} ms: have it answer or fail sooner; it is asked again`,
+        { retriable: true },
+      )
+    const from = clock.monotonic()
+    try {
+      return await inTime(work, { clock, timeoutMs: leftMs, late, signal })
+    } finally {
+      leftMs -= clock.monotonic() - from
+    }
+  }
+}
+
+function sourceOf({ mechanism }: Sasl): string {
+  return mechanism === 'OAUTHBEARER' ? 'the token provider' : 'the password function'
+}
+
+async function begin(
+  { sasl, random, address }: SignInOptions,
+  signal: AbortSignal,
+): Promise<SaslExchange> {
   try {
-    return await sasl.begin(random)
+    return await sasl.begin(random, signal)
   } catch (cause) {
     // A file that is not there, or a password that nobody may have.
     if (isHeadwaterError(cause) && !cause.retriable) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new HeadwaterError(
       'connection-failed',
-      `could not sign in to the broker at ${address}${by(sasl)}: the token provider failed: ${why}; it is asked again`,
+      `could not sign in to the broker at ${address}${by(sasl)}: ${sourceOf(sasl)} failed: ${why}; it is asked again`,
       { retriable: true, cause },
     )
   }
@@ -94,7 +137,12 @@ export function signInAgainAfterMs(lifetimeMs: number, random: Random): number {
 }
 
 function by({ mechanism, username }: Sasl): string {
-  return username === undefined ? ` by ${mechanism}` : ` as '${username}' by ${mechanism}`
+  return username === undefined ? ` by ${mechanism}` : ` as ${userText(username)} by ${mechanism}`
+}
+
+/** A user for people. Behind a colon in it there may be a password, where somebody escaped too much. */
+export function userText(username: string): string {
+  return username.includes(':') ? 'the user' : `'${username}'`
 }
 
 function failed(text: string): HeadwaterError {
@@ -180,8 +228,8 @@ export function oauthBearer(provider: TokenProvider, now: () => number): Sasl {
   return {
     mechanism: 'OAUTHBEARER',
     username: undefined,
-    begin: async () => {
-      const { value, extensions = {} } = await token()
+    begin: async (_, signal) => {
+      const { value, extensions = {} } = await token(signal)
       let reason: string | undefined
       const pairs = Object.entries({ auth: `Bearer ${value}`, ...extensions })
       const fields = pairs.map(([name, text]) => `${name}=${text}\x01`).join('')
@@ -203,26 +251,48 @@ function refusedToken(reason: string): string {
   return `the token is refused (${reason}): ${fixes.OAUTHBEARER}`
 }
 
-/** Asks for a token once for all who sign in at the same time, and again when most of its time is over. */
-function keptToken(provider: TokenProvider, now: () => number): () => Promise<OAuthToken> {
+/**
+ * Asks for a token once for all who sign in at the same time, and again when most of its time is over. An
+ * answer that one of them no longer waits for is shared with nobody else: it may never come.
+ */
+function keptToken(
+  provider: TokenProvider,
+  now: () => number,
+): (signal?: AbortSignal) => Promise<OAuthToken> {
   let kept: { readonly token: OAuthToken; readonly until: number } | undefined
   let asking: Promise<OAuthToken> | undefined
-  const ask = async (): Promise<OAuthToken> => {
-    const given = await provider()
-    const token = typeof given === 'string' ? { value: given } : given
-    if (typeof token?.value !== 'string' || !tokenPattern.test(token.value)) {
-      throw new Error('what it gave is no bearer token (RFC 6750)')
-    }
+  const keep = (token: OAuthToken): void => {
     const { expiresAt } = token
     const at = now()
     kept = expiresAt === undefined ? undefined : { token, until: at + (expiresAt - at) * tokenUse }
-    return token
   }
-  return () => {
+  const drop = (asked: Promise<OAuthToken>): void => {
+    if (asking === asked) asking = undefined
+  }
+  const ask = (): Promise<OAuthToken> => {
+    const asked: Promise<OAuthToken> = askFor(provider)
+      .then((token) => {
+        if (asking === asked) keep(token)
+        return token
+      })
+      .finally(() => drop(asked))
+    return asked
+  }
+  return (signal) => {
     if (kept !== undefined && now() < kept.until) return Promise.resolve(kept.token)
-    asking ??= ask().finally(() => (asking = undefined))
-    return asking
+    const asked = (asking ??= ask())
+    signal?.addEventListener('abort', () => drop(asked), { once: true })
+    return asked
   }
+}
+
+async function askFor(provider: TokenProvider): Promise<OAuthToken> {
+  const given = await provider()
+  const token = typeof given === 'string' ? { value: given } : given
+  if (typeof token?.value !== 'string' || !tokenPattern.test(token.value)) {
+    throw new Error('what it gave is no bearer token (RFC 6750)')
+  }
+  return token
 }
 
 const tokenPattern = /^[\w\-.~+/]+=*$/

@@ -4,7 +4,7 @@
  * A cursor names the last row that was given, not how many there were. So while rows come and go between two
  * pages, a row that is there all the time is given exactly once, and a new one when its place is still ahead.
  * It also says of what listing it is; for another one it is refused, and so is one that was changed on
- * its way.
+ * its way. Whoever wants to can make one up, so nothing in it is trusted.
  */
 import { base64Decode, base64Encode } from '@bufbuild/protobuf/wire'
 import { Writer } from '../../base/bytes.ts'
@@ -25,6 +25,9 @@ export interface Listing {
 
 /** UTF-16 units of a key from which on a cursor holds only its beginning: URLs have an end. */
 export const cursorKeyMax = 4_096
+
+/** Rows that a cursor counts at most: so many, and those of the page, are gathered and sorted for it. */
+export const cursorSkipMax = 100_000
 
 /** Where the listing goes on after `rows`, which are some of it from `from` on, without a gap. */
 export function placeAfter(
@@ -60,9 +63,10 @@ export function readCursor(listing: Listing, cursor: string): RowPlace {
   const parts = unseal(cursor)
   if (!Array.isArray(parts) || parts.length !== 7) throw broken()
   const [service, view, signature, prefixLength, text, start, skip] = parts as readonly unknown[]
-  if (typeof text !== 'string' || typeof skip !== 'number') throw broken()
+  if (!areTexts([service, view, signature]) || typeof text !== 'string') throw broken()
+  if (!isCount(skip) || !(start === undefined || Number.isSafeInteger(start))) throw broken()
   if (service !== listing.service || view !== listing.view) {
-    throw refuse(`is one of view '${String(view)}' of service '${String(service)}'`)
+    throw refuse(`is one of view '${view as string}' of service '${service as string}'`)
   }
   if (signature !== listing.signature) {
     throw refuse('is of another version of the service, in which the view was something else')
@@ -71,7 +75,16 @@ export function readCursor(listing: Listing, cursor: string): RowPlace {
   if (prefixLength !== prefix.length || !text.startsWith(prefix)) {
     throw refuse(`is of a listing with another prefix than '${prefix.slice(0, 40)}'`)
   }
-  return { text, start: typeof start === 'number' ? start : undefined, skip }
+  if (skip > cursorSkipMax) throw tooMany(skip)
+  return { text, start: start as number | undefined, skip }
+}
+
+function areTexts(parts: readonly unknown[]): boolean {
+  return parts.every((part) => typeof part === 'string')
+}
+
+function isCount(part: unknown): part is number {
+  return Number.isSafeInteger(part) && (part as number) >= 0
 }
 
 function unseal(cursor: string): unknown {
@@ -86,6 +99,14 @@ function unseal(cursor: string): unknown {
   } catch {
     throw broken()
   }
+}
+
+function tooMany(skip: number): HeadwaterError {
+  return new HeadwaterError(
+    'input-invalid',
+    `the cursor counts ${skip} rows whose keys begin alike for ${cursorKeyMax} characters or more, and at ` +
+      `most ${cursorSkipMax} are counted: list them by longer prefixes, and begin without a cursor`,
+  )
 }
 
 function broken(): HeadwaterError {

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { base64Encode } from '@bufbuild/protobuf/wire'
 import fc from 'fast-check'
+import { Writer } from '../../../src/base/bytes.ts'
+import { crc32c } from '../../../src/base/checksum.ts'
+import { plainCodec } from '../../../src/streams/stores/plain.ts'
 import {
   cursorKeyMax,
+  cursorSkipMax,
   placeAfter,
   readCursor,
   writeCursor,
@@ -117,7 +122,67 @@ describe('a cursor', () => {
       assert.throws(() => readCursor(own, broken), changed, broken)
     }
   })
+
+  const parts = ['board', 'orders', 'count n 1', 0, 'o-1', 5, 0]
+  const odd = [undefined, null, true, { toString: 1 }, ['x'], 1n, new Date(0), Uint8Array.of(1)]
+  const noTexts = [...odd, 7]
+  const noNumbers = [...odd, '7', 0.5, NaN, Infinity, -Infinity, 2 ** 53, -(2 ** 53)]
+  const wrong: readonly (readonly [what: string, at: number, values: readonly unknown[]])[] = [
+    ['service', 0, noTexts],
+    ['view', 1, noTexts],
+    ['signature', 2, noTexts],
+    ['text', 4, noTexts],
+    ['start', 5, noNumbers.filter((value) => value !== undefined)],
+    ['skip', 6, [...noNumbers, -1, -3]],
+  ]
+
+  for (const [what, at, values] of wrong) {
+    it(`that somebody made up is refused: another ${what} than there can be`, () => {
+      assert.deepEqual(readCursor(listing, sealed(parts)), { text: 'o-1', start: 5, skip: 0 })
+      for (const value of values) {
+        const forged = sealed(parts.with(at, value as string))
+        const refused = { code: 'input-invalid', message: /none that was given out here/ }
+        assert.throws(() => readCursor(listing, forged), refused, String(typeof value))
+      }
+    })
+  }
+
+  it('that somebody made up is refused: another size of the prefix, or other parts', () => {
+    for (const value of noNumbers) {
+      assert.throws(() => readCursor(listing, sealed(parts.with(3, value as number))), {
+        code: 'input-invalid',
+      })
+    }
+    for (const forged of [undefined, 'x', {}, [], parts.slice(1), [...parts, 0]]) {
+      assert.throws(() => readCursor(listing, sealed(forged)), {
+        code: 'input-invalid',
+        message: /none that was given out here/,
+      })
+    }
+  })
+
+  it('counts so many rows and no more', () => {
+    const counting = (skip: number): string => writeCursor(listing, { ...place, skip })
+    assert.equal(readCursor(listing, counting(cursorSkipMax)).skip, cursorSkipMax)
+    for (const skip of [cursorSkipMax + 1, 1e9, Number.MAX_SAFE_INTEGER]) {
+      assert.throws(() => readCursor(listing, counting(skip)), {
+        code: 'input-invalid',
+        message: new RegExp(`counts ${skip} rows .* most ${cursorSkipMax} are .* longer prefixes`),
+      })
+    }
+  })
 })
+
+/** What anybody can make who knows how cursors are sealed. */
+function sealed(parts: unknown): string {
+  const writer = new Writer()
+  plainCodec.encode(parts, writer)
+  const bytes = writer.finish()
+  const whole = new Uint8Array(bytes.length + 4)
+  whole.set(bytes)
+  new DataView(whole.buffer).setUint32(bytes.length, crc32c(bytes))
+  return base64Encode(whole, 'url')
+}
 
 function allPages(
   stores: () => ReadableStore[],

@@ -112,6 +112,10 @@ describe('the address of a Kafka cluster', () => {
     ['kafka+ssl://b?tls=yes', /nobody knows \(tls\): there are sasl, password-file/],
     ['kafka+ssl://b?ca=', /says nothing behind ca=/],
     ['kafka://a%:x@b?sasl=plain', /%25/],
+    ['a:9092,b:x', /number 2 of its 2 addresses/],
+    ['kafka+ssl://b?ca=/a@b', /an @ behind a \?: write %3F .* and %40/],
+    ['kafka+ssl://b?ca=-----BEGIN%20CERTIFICATE-----', /a text in ca= .* a PEM file/],
+    ['kafka+ssl://b?ca=x&key=%0A', /a text in key= where a file is to be named/],
   ] as const) {
     it(`refuses ${text}`, () => {
       assert.throws(() => kafka(text), { code: 'config-invalid', message })
@@ -152,6 +156,67 @@ describe('the address of a Kafka cluster', () => {
       message,
     })
   })
+
+  for (const text of [
+    // The scheme forgotten, or the host, or written in other words.
+    'u:hunter',
+    'u:hunter,b:9092',
+    'b:9092,u:hunter',
+    'u:hunter@b',
+    'u:hunter@b:9092?sasl=plain',
+    'kafka:u:hunter',
+    'kafka:/u:hunter@b',
+    'kafka://u:hunter',
+    'hunter://u:x@b',
+    'sasl_ssl://u:hunter@b',
+    'u p w hunter',
+    'kafka://u%3Ahunter@b?sasl=plain',
+    // Characters in the password that end it.
+    'kafka+ssl://u:pw?hunter=two@host',
+    'kafka+ssl://u:pw?hunter=@host',
+    'kafka+ssl://u:pw?hunter@host',
+    'kafka+ssl://u:pw?hunter=two',
+    'kafka+ssl://u:1?hunter=two@host',
+    'kafka+ssl://u:1?ca=hunter@host',
+    'kafka+ssl://u:1?x=1&hunter=two@host',
+    'u:pw?hunter=&x@h',
+    'kafka://u:1?sasl=hunter@h',
+    'kafka://u:1?sasl=plain&token-file=hunter@h',
+    'kafka://u:pw/hunter@h',
+    'kafka://u:1/hunter@h',
+    'kafka://u:1/?hunter=1@h',
+    'kafka://u:hunter/x@h',
+    'kafka://u:1#hunter@h',
+    'kafka://u:hunter#1@h',
+    'kafka://u:pw@hunter@h',
+    'kafka://u:pw@hunter:x?sasl=plain',
+    'kafka://u:pw@hunter:x,b',
+    'kafka://u:p,hunter@h',
+    'kafka://u:p w,hunter:x',
+    'u:p w,hunter:x',
+    'kafka://u:p%hunter@h?sasl=plain',
+    'kafka://u:hunter@h?sasl=gssapi',
+    'kafka://u:hunter@h?sasl=plain&sasl=plain',
+    'kafka://u:hunter@[::1?sasl=plain',
+    'kafka://u:hunter\n@h:x',
+    // Secrets where files are named.
+    'kafka+ssl://h?ca=a&key=-----BEGIN%20PRIVATE%20KEY-----%0Ahunter',
+    'kafka://h?sasl=oauthbearer&token-file=hunter%0A',
+  ]) {
+    it(`tells nothing of the password in ${JSON.stringify(text)}`, () => {
+      assert.throws(
+        () => kafka(text),
+        (error) => {
+          assert.ok(isHeadwaterError(error, 'config-invalid'), String(error))
+          const shown = inspect(error, { depth: 9, showHidden: true })
+          for (const said of [error.message, JSON.stringify(error), shown]) {
+            assert.ok(!said.includes('hunter'), said)
+          }
+          return true
+        },
+      )
+    })
+  }
 
   it('shows no secret, whether it is understood or not', () => {
     const secret = 'hunter2'

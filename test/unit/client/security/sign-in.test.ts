@@ -18,8 +18,12 @@ keepAwake()
 
 const user = kafka('kafka://alice:hush@one:1?sasl=plain').sasl!
 
-function open(dial: Dial, sasl: Sasl | 'nobody' = user): Promise<Connection> {
-  const parts = { dial, clock: nodeClock, random: nodeRandom, requestTimeoutMs: 5_000 }
+function open(
+  dial: Dial,
+  sasl: Sasl | 'nobody' = user,
+  requestTimeoutMs = 5_000,
+): Promise<Connection> {
+  const parts = { dial, clock: nodeClock, random: nodeRandom, requestTimeoutMs }
   return Connection.open({
     ...parts,
     ...(sasl !== 'nobody' && { sasl }),
@@ -172,6 +176,88 @@ describe('signing in again', () => {
     })
   })
 })
+
+describe('a sign-in that hangs', () => {
+  const never = (): Promise<never> => new Promise(() => undefined)
+  const late = (message: RegExp) => ({ code: 'connection-failed', retriable: true, message })
+
+  for (const [what, sasl, message] of [
+    [
+      'at a password function',
+      kafka('one:1', { sasl: { mechanism: 'PLAIN', username: 'alice', password: never } }).sasl!,
+      /'alice' by PLAIN: the password function gave nothing within 100 ms/,
+    ],
+    [
+      'at a token provider',
+      tokenOf(never),
+      /by OAUTHBEARER: the token provider gave nothing within 100 ms/,
+    ],
+    [
+      'at an answer of its mechanism',
+      { ...user, begin: async () => ({ first: utf8Bytes('?'), answer: never }) },
+      /by PLAIN: the mechanism found no answer within 100 ms/,
+    ],
+  ] as const) {
+    it(`${what} ends in the time of a request`, async () => {
+      const { dial } = scriptedBroker(lettingIn())
+      await inTime(assert.rejects(open(dial, sasl, 100), late(message)))
+    })
+  }
+
+  it('ends in the time of one request, however often its mechanism answers', async () => {
+    const slow = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 70))
+      return utf8Bytes('?')
+    }
+    const sasl = { ...user, begin: async () => ({ first: utf8Bytes('?'), answer: slow }) }
+    const { dial } = scriptedBroker(lettingIn())
+    await assert.rejects(open(dial, sasl, 100), late(/found no answer within 100 ms/))
+  })
+
+  it('when it is renewed ends what waits for it, and the connection', async () => {
+    let begun = 0
+    const sasl: Sasl = {
+      ...user,
+      begin: (random) => (++begun === 1 ? user.begin(random) : never()),
+    }
+    const broker = scriptedBroker({ ...lettingIn(100), Heartbeat: () => ({}) })
+    const connection = await open(broker.dial, sasl, 150)
+    await until(() => begun === 2, 'it signs in again')
+    const waiting = assert.rejects(connection.request('Heartbeat', heartbeat), {
+      code: 'connection-lost',
+      retriable: true,
+      message: /could not be renewed: .*the password function gave nothing within 150 ms/,
+    })
+    await inTime(waiting)
+    assert.ok(connection.isClosed)
+  })
+
+  it('is not shared any longer: the provider is asked anew, and a late token is not kept', async () => {
+    const answers: ((token: { value: string; expiresAt: number }) => void)[] = []
+    const provider = (): Promise<never> | Promise<{ value: string; expiresAt: number }> =>
+      new Promise((resolve) => answers.push(resolve))
+    const sasl = tokenOf(provider)
+    const broker = scriptedBroker(lettingIn())
+    await inTime(assert.rejects(open(broker.dial, sasl, 100), { code: 'connection-failed' }))
+    const second = open(broker.dial, sasl)
+    await until(() => answers.length === 2, 'the provider is asked anew')
+    answers[1]!({ value: 'new', expiresAt: Date.now() + 60_000 })
+    ;(await second).close()
+    answers[0]!({ value: 'old', expiresAt: Date.now() + 90_000 })
+    await new Promise((resolve) => setImmediate(resolve))
+    ;(await open(broker.dial, sasl)).close()
+    assert.deepEqual(
+      said(broker).map((text) => /Bearer (\w+)/.exec(text)![1]),
+      ['new', 'new'],
+    )
+  })
+})
+
+/** What hangs fails here, and not at the time limit of all tests. */
+async function inTime(work: Promise<unknown>): Promise<void> {
+  const late = new Promise((resolve) => setTimeout(resolve, 2_000, 'late').unref())
+  assert.notEqual(await Promise.race([work, late]), 'late', 'it ends within 2 s')
+}
 
 describe('a token', () => {
   it('is asked for at each sign-in when nobody knows its end', async () => {
