@@ -1,6 +1,7 @@
 /** Mutants of what is asked of services: bounds of URLs and lists, and answers that would not be right. */
 import type { Mutant } from './mutant.ts'
 
+const port = ['test/unit/io/node-http.test.ts']
 const http = ['test/unit/query/http.test.ts']
 const lists = ['test/unit/query/lists.test.ts']
 const views = ['test/unit/streams/view-reader.test.ts']
@@ -104,5 +105,33 @@ export const queryMutants: readonly Mutant[] = [
     text: 'if (held >= reader.partitions) return',
     instead: 'if (held >= 0) return',
     tests: views,
+  },
+  {
+    name: 'one answer at a time for a connection',
+    file: 'src/io/node-http.ts',
+    text: 'if (before === undefined) return answer()',
+    instead: 'if (before !== null) return answer()',
+    tests: port,
+  },
+  {
+    name: 'stallMsMax of an answer',
+    file: 'src/io/node-http.ts',
+    text: 'server.timeout = stallMsMax',
+    instead: 'server.timeout = stallMsMax * 100',
+    tests: port,
+  },
+  {
+    name: 'connectionsMax of a query server',
+    file: 'src/io/node-http.ts',
+    text: 'const connectionsMax = 1_024',
+    instead: 'const connectionsMax = 100_000',
+    tests: port,
+  },
+  {
+    name: 'rememberedCharsMax',
+    file: 'src/streams/stores/serde.ts',
+    text: 'const rememberedCharsMax = 256',
+    instead: 'const rememberedCharsMax = 65_536',
+    tests: ['test/unit/streams/serde.test.ts'],
   },
 ]

@@ -64,7 +64,7 @@ async function withMore(url: string, first: List, limit: number): Promise<List> 
   const entries = [...first.entries]
   let last = first
   while (last.partitions !== undefined && last.next !== null && entries.length < limit) {
-    last = await page(url, last.next, limit - entries.length)
+    last = coveredBy(last, await page(url, last.next, limit - entries.length))
     for (const entry of last.entries) entries.push(entry)
   }
   return { ...last, entries }
@@ -84,14 +84,22 @@ async function page(url: string, cursor: string | null, limit: number): Promise<
 
 /** Every entry on a line of its own, so that no list is too long. */
 async function printAll(url: string): Promise<void> {
-  let list: List
+  let list: List | undefined
   let cursor: string | null = null
   do {
-    list = await page(url, cursor, listLimitMax)
+    const next: List = await page(url, cursor, listLimitMax)
+    list = coveredBy(list ?? next, next)
     for (const entry of list.entries) print(JSON.stringify(entry))
     cursor = list.next
   } while (cursor !== null)
   tellWhatIsMissing(list)
+}
+
+/** A page, with the partitions that the ones before it had, too: others may have moved in between. */
+function coveredBy({ partitions: before }: List, page: List): List {
+  if (before === undefined || page.partitions === undefined) return page
+  const covered = page.partitions.covered.filter((partition) => before.covered.includes(partition))
+  return { ...page, partitions: { ...page.partitions, covered } }
 }
 
 function tellWhatIsMissing({ entries, more, next, partitions }: List): void {

@@ -3,7 +3,7 @@
  * could be handed on is answered here, in the form of every other error: `{ "error": { "code", "message" } }`.
  */
 import { createServer, STATUS_CODES } from 'node:http'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { listenError } from './node-network.ts'
@@ -11,20 +11,55 @@ import type { Http } from './ports.ts'
 
 /** Bytes of a request before its body: what a URL may have (`urlCharsMax`), and some room for headers. */
 const headBytesMax = 80 * 1024
+/** Connections at once; more are closed as they come. */
+const connectionsMax = 1_024
+/** How long a client may take none of its answer, and send nothing. */
+const stallMs = 60_000
 
 export const nodeHttp: Http = {
-  listen: async (host, port, answer) => {
+  listen: async (host, port, answer, stallMsMax = stallMs) => {
     const listener = getRequestListener((request) => answer(request), { errorHandler: errorAnswer })
+    const inTurn = oneAtATime()
     const server = createServer({ maxHeaderSize: headBytesMax }, (request, response) => {
-      void listener(request, response)
+      if (isNoUrl(request.url)) return refuseUrl(response)
+      inTurn(request, response, () => void listener(request, response))
     })
+    server.maxConnections = connectionsMax
+    server.timeout = stallMsMax
     server.on('clientError', answerClientError)
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(listenError(error, host, port)))
+      // Also later: a connection that could not be accepted, for want of descriptors, ends nobody else.
+      server.on('error', (error) => reject(listenError(error, host, port)))
       server.listen(port, host, resolve)
     })
     return { host, port: boundPort(server, port), close: () => closeServer(server) }
   },
+}
+
+/**
+ * Answers the next request of a connection when the last answer has left: a client that sends a thousand at
+ * once and reads nothing has one of them made.
+ */
+function oneAtATime() {
+  const last = new WeakMap<Duplex, Promise<void>>()
+  return ({ socket }: IncomingMessage, response: ServerResponse, answer: () => void): void => {
+    const before = last.get(socket)
+    last.set(socket, new Promise((resolve) => response.once('close', resolve)))
+    if (before === undefined) return answer()
+    void before.then(() => {
+      if (!socket.destroyed) answer()
+    })
+  }
+}
+
+/** Characters that a URL cannot have: something on the way would guess at what they mean. */
+function isNoUrl(url = ''): boolean {
+  return /[^\x21-\x7e]|#/.test(url)
+}
+
+function refuseUrl(response: ServerResponse): void {
+  const why = 'the URL has characters that are not percent-encoded: write é as %C3%A9 and # as %23'
+  response.writeHead(400, { 'content-type': jsonType }).end(errorBody('bad-request', why))
 }
 
 function boundPort(server: Server, asked: number): number {

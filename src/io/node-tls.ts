@@ -29,6 +29,8 @@ export function nodeTls(options: TlsOptions): Dial {
       host,
       port,
       secureContext,
+      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+      rejectUnauthorized: true,
       // An address is no name of a server (RFC 6066), but its certificate may be for one.
       servername: isIP(name) === 0 ? name : '',
       checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),

@@ -118,11 +118,15 @@ export interface HttpListener {
 }
 
 export interface Http {
-  /** Answers requests; `port` 0 takes a free one. `port-in-use` names the port and the fix. */
+  /**
+   * Answers requests; `port` 0 takes a free one. `port-in-use` names the port and the fix.
+   * @param stallMsMax how long a client may take nothing of its answer; a minute when left out
+   */
   listen(
     host: string,
     port: number,
     answer: (request: Request) => Response | Promise<Response>,
+    stallMsMax?: number,
   ): Promise<HttpListener>
 }
 

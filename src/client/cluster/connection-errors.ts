@@ -80,10 +80,12 @@ export function tlsPort(address: string): HeadwaterError {
 }
 
 /** What was in flight when nobody could sign in again is tried on a new connection, which says why not. */
-export function notSignedInAgain(address: string, cause: HeadwaterError): HeadwaterError {
+export function notSignedInAgain(address: string, cause: unknown): HeadwaterError {
+  // Of an error that is not ours nobody knows what it tells.
+  const why = isHeadwaterError(cause) ? cause.message : 'its mechanism failed'
   return new HeadwaterError(
     'connection-lost',
-    `the time of this sign-in to the broker at ${address} is almost over, and it could not be renewed: ${cause.message}`,
+    `the time of this sign-in to the broker at ${address} is almost over, and it could not be renewed: ${why}`,
     { retriable: true, cause },
   )
 }

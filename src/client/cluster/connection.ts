@@ -13,7 +13,7 @@
  * Bound: `inFlightMax` requests; the others wait their turn in order, and only then does their time run.
  */
 import { addressText } from '../../base/address.ts'
-import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError } from '../../base/errors.ts'
 import { inTime } from '../../io/in-time.ts'
 import type { Clock, Dial, Duplex, Random, Timer } from '../../io/ports.ts'
 import type { ApiName, RequestInput, ResponseOf } from '../../protocol/api.ts'
@@ -286,10 +286,7 @@ export class Connection {
     if (lifetimeMs <= 0 || this.#failure !== undefined) return
     const delayMs = signInAgainAfterMs(lifetimeMs, random)
     this.#nextSignIn = clock.after(delayMs, () => {
-      this.#signIn().catch((error: unknown) => {
-        if (!isHeadwaterError(error)) throw error
-        this.#fail(notSignedInAgain(address, error))
-      })
+      this.#signIn().catch((error: unknown) => this.#fail(notSignedInAgain(address, error)))
     })
   }
 

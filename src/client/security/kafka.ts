@@ -4,7 +4,7 @@
  * What it returns holds no secret that can be printed. Certificates and keys are read once; passwords and
  * tokens that stand in files are read for each sign-in, so they may be changed while it runs.
  */
-import { HeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import { nodeClock } from '../../io/node-clock.ts'
 import { readSecretFile, readTextFile } from '../../io/node-file.ts'
 import { nodeNetwork } from '../../io/node-network.ts'
@@ -113,8 +113,14 @@ function byPassword(
   username: string,
   password: () => string | Promise<string>,
 ): Sasl {
-  if (mechanism === 'PLAIN') return plain(username, password)
-  return scram(mechanism, username, password)
+  const text = async (): Promise<string> => {
+    const given: unknown = await password()
+    // Whatever it is, it is not to be shown.
+    if (typeof given !== 'string') throw new Error('what it gave is no text')
+    return given
+  }
+  if (mechanism === 'PLAIN') return plain(username, text)
+  return scram(mechanism, username, text)
 }
 
 function passwordOf(username: string, password: string | undefined, file: string | undefined) {
@@ -137,9 +143,16 @@ function tokenOf(file: string | undefined): TokenProvider {
 
 /** Read at once, so that a wrong path is said before anything begins; and whenever it is needed. */
 function readAgain(file: string, what: string): () => string {
-  const read = (): string => readSecretFile(file, what)
-  read()
-  return read
+  readSecretFile(file, what)
+  return () => {
+    try {
+      return readSecretFile(file, what)
+    } catch (cause) {
+      // It was there: whoever writes it anew is soon done.
+      if (!isHeadwaterError(cause)) throw cause
+      throw new HeadwaterError('connection-failed', cause.message, { retriable: true, cause })
+    }
+  }
 }
 
 function twice(what: string): HeadwaterError {

@@ -30,8 +30,8 @@ export class KeyIndex {
   #slabEnd = 0
   #garbageBytes = 0
   #size = 0
-  /** The bytes of a key that is looked up as a value. */
-  #text = new Uint8Array(64)
+  /** The bytes of a key that is looked up as a value: of one index at a time, and there are many. */
+  static #text = new Uint8Array(64)
 
   constructor(codec: KeyCodec) {
     this.#codec = codec
@@ -44,7 +44,7 @@ export class KeyIndex {
   /** The row of a key; undefined when it has none. */
   get(key: Key): number | undefined {
     const size = this.#write(key)
-    return this.#row(this.#seek(this.#text, 0, size, hashOf(this.#text, 0, size)))
+    return this.#row(this.#seek(KeyIndex.#text, 0, size, hashOf(KeyIndex.#text, 0, size)))
   }
 
   /** The row of the key in `bytes[start, end)`. */
@@ -55,7 +55,7 @@ export class KeyIndex {
   /** Gives a key a row, which it must not have yet. */
   add(key: Key, row: number): void {
     const size = this.#write(key)
-    this.addBytes(this.#text, 0, size, row)
+    this.addBytes(KeyIndex.#text, 0, size, row)
   }
 
   /** Gives the key in `bytes[start, end)` a row, which it must not have yet. */
@@ -82,7 +82,7 @@ export class KeyIndex {
   /** Forgets a key; nothing when it has no row. */
   delete(key: Key): void {
     const size = this.#write(key)
-    this.deleteBytes(this.#text, 0, size)
+    this.deleteBytes(KeyIndex.#text, 0, size)
   }
 
   deleteBytes(bytes: Uint8Array, start: number, end: number): void {
@@ -122,19 +122,19 @@ export class KeyIndex {
   #write(key: Key): number {
     const text = typeof key === 'string' ? key : String(key)
     const size = text.length
-    if (size > this.#text.length) this.#text = new Uint8Array(size * 2)
+    if (size > KeyIndex.#text.length) KeyIndex.#text = new Uint8Array(size * 2)
     for (let i = 0; i < size; i++) {
       const code = text.charCodeAt(i)
       if (code > 127) return this.#writeWide(key)
-      this.#text[i] = code
+      KeyIndex.#text[i] = code
     }
     return size
   }
 
   #writeWide(key: Key): number {
     const { bytes } = this.#codec.encode(key)
-    if (bytes.length > this.#text.length) this.#text = new Uint8Array(bytes.length * 2)
-    this.#text.set(bytes)
+    if (bytes.length > KeyIndex.#text.length) KeyIndex.#text = new Uint8Array(bytes.length * 2)
+    KeyIndex.#text.set(bytes)
     return bytes.length
   }
 

@@ -31,6 +31,8 @@ const decodedKeysMax = 16_384
 
 /** Encoded keys remembered before all are forgotten. */
 const encodedKeysMax = 65_536
+/** Longer keys are encoded each time: whoever asks for many of them would fill the memory. */
+const rememberedCharsMax = 256
 
 /** Encodes and decodes keys of one kind. */
 export class KeyCodec {
@@ -66,6 +68,7 @@ export class KeyCodec {
     const seen = this.#encoded.get(key)
     if (seen !== undefined) return seen
     const encoded = encodeKey(this.#kind, key)
+    if (typeof key === 'string' && key.length > rememberedCharsMax) return encoded
     if (this.#encoded.size >= encodedKeysMax) this.#encoded.clear()
     this.#encoded.set(key, encoded)
     return encoded

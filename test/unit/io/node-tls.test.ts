@@ -133,6 +133,16 @@ describe('TLS', () => {
     })
   })
 
+  it('refuses it also where the environment tells Node to look away', async () => {
+    const certificate = await authority.sign('broker', { ips: [host] })
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+    try {
+      await behind(certificate, (port) => assert.rejects(ask(port, true), { code: 'tls-failed' }))
+    } finally {
+      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    }
+  })
+
   it('refuses a certificate whose time is over', async () => {
     const certificate = await authority.sign('broker', { ips: [host], isOver: true })
     await behind(certificate, async (port) => {

@@ -138,6 +138,8 @@ describe('the query server as an HTTP server', () => {
       'GET v1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n',
       'GET /v1\\board HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n',
       'GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n',
+      'GET /v1/board/perPage?key=\xc3\xa9 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n',
+      'GET /v1/board/perPage?key=home#x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n',
     ]) {
       const said = await raw(bytes)
       assert.match(said, /^HTTP\/1\.1 400 Bad Request\r\n/, JSON.stringify(bytes))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { connect } from '../../../src/query/client.ts'
 import { listBytesMax } from '../../../src/query/server.ts'
+import { nodeHttp } from '../../../src/io/node-http.ts'
 import { service } from '../../../src/service/service.ts'
 import { tumbling } from '../../../src/streams/topology/windows.ts'
 import { runCommand } from '../../airline/command.ts'
@@ -186,4 +187,26 @@ describe('a list that is longer than an answer', () => {
     assert.equal(error.code, 'bad-request')
     assert.match(error.message, why)
   }
+})
+
+describe('a list whose partitions move between its pages', () => {
+  it('is said to lack those that one of the pages lacked', async () => {
+    const page = (key: string, next: string | null, covered: readonly number[]) => ({
+      entries: [{ key, value: 1 }],
+      more: next !== null,
+      next,
+      partitions: { count: 2, covered },
+    })
+    const server = await nodeHttp.listen('127.0.0.1', 0, ({ url }) =>
+      Response.json(url.includes('cursor') ? page('b', null, [0, 1]) : page('a', 'x', [0])),
+    )
+    try {
+      const url = `http://127.0.0.1:${server.port}`
+      const all = await runCommand(['get', 'board', 'perPage', '--url', url, '--all'])
+      assert.equal(all.stdout.trim().split('\n').length, 2)
+      assert.match(all.stderr, /holds 1 of the 2 partitions/)
+    } finally {
+      await server.close()
+    }
+  })
 })

@@ -65,6 +65,16 @@ describe('an index of keys', () => {
     assert.equal(index.get('z'.repeat(1000)), 7)
   })
 
+  it('holds nothing of a key that it is asked for: there is one for each window', () => {
+    const codec = new KeyCodec('string')
+    const indexes = Array.from({ length: 1_000 }, () => new KeyIndex(codec))
+    const before = heldBytes()
+    for (const index of indexes) assert.equal(index.get('x'.repeat(50_000)), undefined)
+    const held = heldBytes() - before
+    assert.ok(held < 5_000_000, `${held} bytes for nothing`)
+    assert.equal(indexes.length, 1_000)
+  })
+
   it('takes any row number of 32 bits', () => {
     const index = new KeyIndex(new KeyCodec('string'))
     for (const row of [0, 255, 65_536, 2 ** 31, 2 ** 32 - 1]) {

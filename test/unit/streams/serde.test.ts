@@ -67,6 +67,13 @@ describe('keys', () => {
     })
   })
 
+  it('are remembered, but for long ones: anybody may ask for many of those', () => {
+    const codec = new KeyCodec('string')
+    const short = 'é'.repeat(256)
+    assert.equal(codec.encode(short), codec.encode(short))
+    assert.notEqual(codec.encode(`${short}é`), codec.encode(`${short}é`))
+  })
+
   it('of an integer have one form', () => {
     const codec = new KeyCodec('int64')
     const decode = (text: string) => codec.decode(utf8Bytes(text), 0, utf8Bytes(text).length)

@@ -74,6 +74,12 @@ describe('the address of a Kafka cluster', () => {
     assert.equal(utf8String((await sasl!.begin(nodeRandom)).first), '\0a\0one')
     file('password', 'two\r\n')
     assert.equal(utf8String((await sasl!.begin(nodeRandom)).first), '\0a\0two')
+    // Whoever writes it anew empties it first.
+    file('password', '')
+    const passing = { code: 'connection-failed', retriable: true }
+    await assert.rejects(sasl!.begin(nodeRandom), passing)
+    file('password', 'three\n')
+    assert.equal(utf8String((await sasl!.begin(nodeRandom)).first), '\0a\0three')
     process.env['HEADWATER_BROKER_PASSWORD'] = 'three'
     try {
       assert.equal(await first('kafka://a@c?sasl=plain'), '\0a\0three')

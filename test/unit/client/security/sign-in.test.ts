@@ -1,6 +1,7 @@
 /** Signing in on a connection: in order, refused for good, and again before the time is over (KIP-368). */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { inspect } from 'node:util'
 import { utf8Bytes, utf8String } from '../../../../src/base/bytes.ts'
 import type { HeadwaterError } from '../../../../src/base/errors.ts'
 import { Connection } from '../../../../src/client/cluster/connection.ts'
@@ -174,6 +175,30 @@ describe('signing in again', () => {
       retriable: true,
       message: /could not be renewed: .*SASL_AUTHENTICATION_FAILED/,
     })
+  })
+})
+
+describe('a password that is no text', () => {
+  for (const mechanism of ['PLAIN', 'SCRAM-SHA-256'] as const) {
+    it(`is not sent, and not shown, by ${mechanism}`, async () => {
+      const broker = scriptedBroker(lettingIn())
+      const password = () => 12345 as unknown as string
+      const { sasl } = kafka('one:1', { sasl: { mechanism, username: 'alice', password } })
+      await assert.rejects(open(broker.dial, sasl), (error: Error) => {
+        assert.match(error.message, /the password function failed: what it gave is no text/)
+        assert.doesNotMatch(inspect(error), /12345/)
+        return (error as HeadwaterError).retriable
+      })
+      assert.deepEqual(said(broker), [])
+    })
+  }
+
+  it('ends the connection when it comes at a sign-in anew', async () => {
+    let asked = 0
+    const password = () => (asked++ === 0 ? 'a' : (undefined as unknown as string))
+    const { sasl } = kafka('one:1', { sasl: { mechanism: 'PLAIN', username: 'alice', password } })
+    const connection = await open(scriptedBroker(lettingIn(50)).dial, sasl)
+    await until(() => connection.isClosed, 'it is closed')
   })
 })
 
