@@ -45,7 +45,8 @@ describe('an HTTP server', () => {
       await delay(300)
       assert.equal(answered, 1)
       client.resume()
-      await delay(300)
+      const deadline = performance.now() + 20_000
+      while (answered === 1 && performance.now() < deadline) await delay(10)
       assert.ok(answered > 1, 'the next ones wait for good')
     })
   })
@@ -71,13 +72,18 @@ describe('an HTTP server', () => {
     serving(
       () => new Response('here'),
       async (dial) => {
-        const clients = Array.from({ length: 1_024 }, dial)
-        await Promise.all(clients.map((client) => once(client, 'connect')))
+        // An answer shows that the server has a connection; too many at once would wait in the system's line.
+        const open = async (): Promise<void> => {
+          const client = dial()
+          client.write(request)
+          assert.match(String(await once(client, 'data')), / 200 OK/)
+        }
+        for (let opened = 0; opened < 1_024; opened += 128) {
+          await Promise.all(Array.from({ length: 128 }, open))
+        }
         const more = dial().resume()
-        await Promise.race([once(more, 'close'), delay(2_000)])
+        await Promise.race([once(more, 'close'), delay(20_000, undefined, { ref: false })])
         assert.ok(more.closed, 'one more was let in')
-        clients[0]!.write(request)
-        assert.match(String(await once(clients[0]!, 'data')), / 200 OK/)
       },
     ))
 })
