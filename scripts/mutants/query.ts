@@ -100,13 +100,6 @@ export const queryMutants: readonly Mutant[] = [
     tests: views,
   },
   {
-    name: 'no part of a table for the whole, in the process',
-    file: 'src/streams/views/local-view.ts',
-    text: 'if (held >= reader.partitions) return',
-    instead: 'if (held >= 0) return',
-    tests: views,
-  },
-  {
     name: 'one answer at a time for a connection',
     file: 'src/io/node-http.ts',
     text: 'if (before === undefined) return answer()',

@@ -1,5 +1,5 @@
 /** A table as callers in the process of its service see it. */
-import { HeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Key } from '../stores/serde.ts'
 import { placeAfter, readCursor, writeCursor } from './cursor.ts'
 import type { ViewReader } from './view-reader.ts'
@@ -22,9 +22,8 @@ export function localView(
 function tableView(service: string, view: string, reader: ViewReader): TableView<Key, unknown> {
   return {
     get: async (key) => reader.get(key),
-    async *scan({ prefix = '', limit = Infinity, partial = false }: ScanOptions = {}) {
+    async *scan({ prefix = '', limit = Infinity }: ScanOptions = {}) {
       checkLimit(limit)
-      if (!partial) assertWhole(service, view, reader)
       for (const { key, value } of reader.scan(prefix, limit)) yield [key, value] as const
     },
     async page({ prefix = '', limit = pageLimitDefault, cursor }: PageOptions = {}) {
@@ -52,13 +51,6 @@ export function checkLimit(limit: number): void {
     'input-invalid',
     `limit is ${limit}: give a whole number of at least 1, or none for all rows`,
   )
-}
-
-/** Throws `partition-elsewhere` when other instances hold some of the rows. */
-function assertWhole(service: string, view: string, reader: ViewReader): void {
-  const held = reader.held().length
-  if (held >= reader.partitions) return
-  throw partialScan(service, view, held, reader.partitions)
 }
 
 /** Why a listing that is not whole is none, for those who did not ask for a part. */
@@ -97,11 +89,21 @@ function windowView(reader: ViewReader, windowMs: number): WindowView<Key, unkno
       const windows = Math.ceil((end - first) / windowMs)
       if (windows > rangeWindowsMax) throw longRange(windows)
       for (let start = first; start < end; start += windowMs) {
-        const value = reader.getWindow(key, start)
+        const value = windowHere(reader, key, start)
         if (value === undefined) continue
         yield { start: new Date(start), end: new Date(start + windowMs), value }
       }
     },
+  }
+}
+
+/** The value of a window, if its partition is here: a range is of this instance, as a scan is. */
+function windowHere(reader: ViewReader, key: Key, start: number): unknown {
+  try {
+    return reader.getWindow(key, start)
+  } catch (error) {
+    if (!isHeadwaterError(error, 'partition-elsewhere')) throw error
+    return undefined
   }
 }
 

@@ -52,7 +52,10 @@ export interface ScanOptions {
   readonly prefix?: string
   /** How many rows at most; all of them when left out. `page` says whether there are more. */
   readonly limit?: number
-  /** Be content with the rows of the partitions that the instance holds; else it rejects when it lacks some. */
+  /**
+   * From another process: be content with the rows of the partitions that the instance holds; else it rejects
+   * when it lacks some. In the process a scan is always of those.
+   */
   readonly partial?: boolean
 }
 
