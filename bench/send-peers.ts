@@ -13,6 +13,7 @@ import { startKafka } from '../scripts/kafka.ts'
 import { OrderSchema } from '../test/gen/shop/v1/shop_pb.ts'
 import { startBroker } from './headwater.ts'
 import { spread } from './measure.ts'
+import { order } from './orders.ts'
 
 const seconds = Number(process.argv[2] ?? 3)
 const rounds = Number(process.argv[3] ?? 3)
@@ -99,15 +100,6 @@ async function measure(
   all.perSecond.push(perSecond)
   all.p50Ms.push(took[Math.floor(took.length * 0.5)]!)
   all.p99Ms.push(took[Math.floor(took.length * 0.99)]!)
-}
-
-function order(n: number) {
-  return {
-    orderId: `order-${n}`,
-    customerId: `customer-${n % 100}`,
-    address: 'Main Street 1',
-    total: n,
-  }
 }
 
 async function headwater(): Promise<Client> {

@@ -14,6 +14,7 @@ import type { EventProducer } from '../src/index.ts'
 import { OrderSchema } from '../test/gen/shop/v1/shop_pb.ts'
 import { freshDirectory } from './headwater.ts'
 import { median, spread } from './measure.ts'
+import { order } from './orders.ts'
 
 const seconds = Number(process.argv[2] ?? 3)
 const rounds = Number(process.argv[3] ?? 3)
@@ -89,15 +90,6 @@ async function sendOn(
     const then = performance.now()
     took.push(then - now)
     now = then
-  }
-}
-
-function order(n: number) {
-  return {
-    orderId: `order-${n}`,
-    customerId: `customer-${n % 100}`,
-    address: 'Main Street 1',
-    total: n,
   }
 }
 
