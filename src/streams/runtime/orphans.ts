@@ -22,6 +22,9 @@ import { Producer } from '../../client/producer/producer.ts'
 import type { Random } from '../../io/ports.ts'
 import { newIncarnation } from './instance.ts'
 
+/** What a group said longer ago may be out of date: then it is asked again, so many times at most. */
+const freshMs = 1_000
+const asksMax = 3
 /** A broker that has died is in the metadata for a while, and its transactions then at another. */
 const listTimeoutMs = 2_000
 
@@ -97,13 +100,23 @@ export class Orphans {
       if (isFencingLate) return known.get(id) === 'Ongoing'
       return known.get(id) === 'Ongoing' || !this.#fenced.has(id)
     })
-    // Another process may have this instance's place by now, and an id that this one lost: ask, not only look.
-    if (orphans.some((id) => ownerOf(id) === ownerOf(own))) {
-      await confirm()
-      assertWanted()
-    }
+    if (orphans.length > 0) await this.#assertMember(confirm, assertWanted)
     await Promise.all(orphans.map((id) => this.#fence(id)))
     return orphans.filter((id) => known.get(id) === 'Ongoing')
+  }
+
+  /**
+   * Whoever was asleep since it was told its peers knows neither that others have joined nor that another has
+   * its place, and would fence them: so ask, not only look, and again when the answer took long.
+   */
+  async #assertMember(confirm: () => Promise<void>, assertWanted: () => void): Promise<void> {
+    const { clock } = this.#cluster
+    for (let asks = 1; ; asks++) {
+      const askedAt = clock.monotonic()
+      await confirm()
+      assertWanted()
+      if (asks === asksMax || clock.monotonic() - askedAt < freshMs) return
+    }
   }
 
   /** States of all transactional ids there are. */

@@ -61,6 +61,8 @@ export class BrokerMachine {
   /** What stopped brokers by themselves. */
   readonly failures: HeadwaterError[] = []
   lives = 0
+  /** When the last of them began. */
+  beganMs = 0
   readonly #bounds: StoreBounds
   #disk: SimDisk
   #lastEnd: End = 'kill'
@@ -155,6 +157,7 @@ export class BrokerMachine {
   #start(plan: LifePlan, end: (how: End) => void): SimProcess {
     const { draw } = this.#world
     const life = this.lives++
+    this.beganMs = this.#world.clock.monotonic()
     this.#plan = plan
     this.#wasFull = this.#isFull
     const process = this.#world.start('broker', Math.floor(draw() * wallOffsetMsMax))

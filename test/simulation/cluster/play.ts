@@ -55,8 +55,15 @@ export async function play(options: Play | Judgement): Promise<PlayResult> {
   }
   const world = new World(options.seed)
   const isDisturbed = (options.cuts ?? 0) > 0
-  const stage: Stage = { world, ledger: new Ledger(), isDisturbed, isOver: false, factsWritten: 0 }
   const machine = new BrokerMachine(world, options)
+  const stage: Stage = {
+    world,
+    ledger: new Ledger(),
+    isDisturbed,
+    brokerBeganMs: () => machine.beganMs,
+    isOver: false,
+    factsWritten: 0,
+  }
   const onUnhandled = (error: unknown): void => world.fail(error)
   process.on('unhandledRejection', onUnhandled)
   try {

@@ -18,6 +18,8 @@ export interface Stage {
   readonly isDisturbed: boolean
   /** Readers that have no end of their own stop when this is set. */
   isOver: boolean
+  /** When the broker began that runs, or ran last. */
+  readonly brokerBeganMs: () => number
   /** Facts that were written, for whoever checks a group at the end. */
   factsWritten: number
 }

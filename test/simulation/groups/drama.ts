@@ -1,7 +1,7 @@
 /**
  * A group of instances through a bad day: facts come in all the time, events befall the instances, and
- * at the end all harm is healed. From then on everything must be through within a session and a little
- * more. Then every instance ends, two start anew, and must know the same and count on.
+ * at the end all harm is healed. From then on, or from the last start of a broker that goes on dying,
+ * everything must be through within a session and a little more. Then every instance ends, two start anew, and must know the same and count on.
  *
  * Nothing may be doubled, lost or counted wrong; and no instance may stop for good by itself, unless
  * another process has its place.
@@ -104,9 +104,9 @@ async function day(stage: Stage, fleet: Fleet, kind: GroupKind): Promise<void> {
   fleet.heal()
   world.trace('all is healed')
   if (fleet.up.length === 0) fleet.instances[0]!.start()
-  await throughInTime(fleet, feed, watcher, 'after the trouble')
+  await throughInTime(stage, fleet, feed, watcher, 'after the trouble')
   await aloneInTime(fleet)
-  await restart(fleet, feed, watcher)
+  await restart(stage, fleet, feed, watcher)
   stage.isOver = true
   stage.factsWritten = feed.written
   await watcher.close()
@@ -157,13 +157,15 @@ async function lookAgain(watcher: Watcher): Promise<void> {
 
 /** Writes a few more facts and has all of them processed before a session is over. */
 async function throughInTime(
+  stage: Stage,
   { world, slowMs }: Fleet,
   feed: Feed,
   watcher: Watcher,
   when: string,
 ): Promise<void> {
   const startedAt = world.clock.monotonic()
-  const sinceMs = (): number => Math.round(world.clock.monotonic() - startedAt)
+  const sinceMs = (): number =>
+    Math.round(world.clock.monotonic() - Math.max(startedAt, stage.brokerBeganMs()))
   // However slow its functions are, a service gets through: at worst all is processed once more.
   const limitMs = sessionTimeoutMs + slackMs + feed.written * slowMs
   await feed.write(lastFacts)
@@ -179,11 +181,11 @@ async function throughInTime(
 }
 
 /** All end, two start anew; they know what was known, and count on. */
-async function restart(fleet: Fleet, feed: Feed, watcher: Watcher): Promise<void> {
+async function restart(stage: Stage, fleet: Fleet, feed: Feed, watcher: Watcher): Promise<void> {
   await Promise.all(fleet.up.map((each) => each.close()))
   for (const each of fleet.instances.slice(0, 2)) each.start()
   await viewsInTime(fleet, feed.written)
-  await throughInTime(fleet, feed, watcher, 'after a clean restart')
+  await throughInTime(stage, fleet, feed, watcher, 'after a clean restart')
   await viewsInTime(fleet, feed.written)
   await Promise.all(fleet.up.map((each) => each.close()))
 }

@@ -53,6 +53,8 @@ export class Instance {
   /** How long the service's function takes for a fact. */
   slowMs = 0
   #life: Life | undefined
+  /** Who was the last to be given something in its name. */
+  #holder: Life | undefined
   readonly #supplanted: Life[] = []
 
   constructor(id: string, company: Company) {
@@ -144,6 +146,9 @@ export class Instance {
   #hear(life: Life, event: ServiceEvent): void {
     const { world, mayBeFenced, fail } = this.#company
     world.trace(`${this.id}: ${JSON.stringify(event)}`)
+    if (event.type === 'assigned') this.#holder = life
+    // One that woke up between the end of its successor and the start of the next may join after that.
+    if (this.#holder !== life) return
     if (mayBeFenced || life.isSupplanted || life.isDeaf || event.type !== 'repair') return
     if (isHeadwaterError(event.error, 'fenced')) {
       fail(new Error(`instance ${this.id} was fenced, and nobody took its place`))
