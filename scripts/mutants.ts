@@ -19,6 +19,7 @@ import { memoryOfBroker } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { queryMutants } from './mutants/query.ts'
 import { recordMutants } from './mutants/records.ts'
+import { errors } from './mutants/errors.ts'
 import { sending } from './mutants/sending.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -37,6 +38,7 @@ const mutants = [
   ...below,
   ...client,
   ...queryMutants,
+  ...errors,
   ...sending,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))

@@ -4,6 +4,8 @@ export type { HeadwaterErrorCode } from './base/errors.ts'
 export type { Duration } from './base/units.ts'
 export { embedded } from './broker/embedded.ts'
 export type { EmbeddedBroker, EmbeddedOptions } from './broker/embedded.ts'
+export { deadLettersOf } from './events/dead-letters.ts'
+export type { DeadLetters } from './events/dead-letters.ts'
 export { entity, keyed, keyspace, unkeyed } from './events/event.ts'
 export type {
   AnyEvent,
@@ -46,6 +48,7 @@ export type { ServiceStats } from './streams/runtime/running.ts'
 export type { ServiceEvent, ServiceState } from './streams/runtime/service-event.ts'
 export type {
   InputBatch,
+  OnError,
   Position,
   TumblingWindow,
   WindowSpan,

@@ -5,6 +5,8 @@
  */
 import type { Clock } from '../io/ports.ts'
 import type { ServiceEvent } from '../streams/runtime/service-event.ts'
+import { discardNote } from './discard-note.ts'
+import type { Note } from './note.ts'
 import { formatCount } from './output.ts'
 
 /** How long the same kind of note is held back after it was said. */
@@ -46,14 +48,6 @@ export class ServiceNotes {
   }
 }
 
-interface Note {
-  /** Notes of one kind are held back together. */
-  readonly kind: string
-  readonly text: string
-  /** What programs read. */
-  readonly event: object
-}
-
 function noteOf(event: ServiceEvent): Note | undefined {
   switch (event.type) {
     case 'repair': {
@@ -75,6 +69,8 @@ function noteOf(event: ServiceEvent): Note | undefined {
         'which were gone before they were read'
       return { kind: `${event.type} ${topic}/${partition}`, text, event }
     }
+    case 'discarded':
+      return discardNote(event)
     case 'stalled': {
       const { error, topic, partition, ms } = event
       const { code, message } = error

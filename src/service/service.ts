@@ -10,7 +10,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { AnyEvent } from '../events/event.ts'
 import { buildTopology } from '../streams/topology/build.ts'
 import type { Builder, Queries } from '../streams/topology/builder.ts'
-import type { Topology } from '../streams/topology/topology.ts'
+import type { OnError, Topology } from '../streams/topology/topology.ts'
 
 /** A microservice. `Views<typeof service>` are its tables as callers see them. */
 export interface Service<N extends string = string, Q extends Queries = Queries> {
@@ -40,11 +40,17 @@ export function service<
     readonly reads: readonly R[]
     readonly writes: readonly Owned<W, N>[]
     readonly topology: (s: Builder<R['name'], W['name']>) => Q
+    /**
+     * What becomes of a record that cannot be processed: the service stops there (when left out), the record
+     * is skipped, or it is put into `<name>-dead-letters`. Operators may say otherwise.
+     */
+    readonly onError?: OnError
   },
 ): Service<N, Q> {
   const reads: readonly AnyEvent[] = Object.freeze([...declared.reads])
   const writes = Object.freeze([...declared.writes]) as readonly AnyEvent[]
-  const scope = { service: name, reads, writes }
+  const { onError } = declared
+  const scope = { service: name, reads, writes, ...(onError && { onError }) }
   checkName(name)
   checkTwice(name, 'reads', reads)
   checkTwice(name, 'writes', writes)

@@ -12,8 +12,9 @@ import type { AnyEvent, InitOf, ValueOf } from '../events/event.ts'
 import { stampBatch } from '../records/batch.ts'
 import { BatchBuilder, forEachRecord } from '../records/record.ts'
 import type { Service } from '../service/service.ts'
-import { droppedOf, operatorCounts } from '../streams/operators/operator.ts'
-import type { DropReason, OperatorContext } from '../streams/operators/operator.ts'
+import { droppedOf, operatorCounts } from '../streams/operators/counts.ts'
+import type { DropReason } from '../streams/operators/counts.ts'
+import type { WriterContext } from '../streams/operators/operator.ts'
 import { deletionWriter, messageWriter } from '../streams/operators/sink.ts'
 import type { Emit, EmitHeader } from '../streams/stores/emit.ts'
 import { planTopology } from '../streams/plan/plan.ts'
@@ -33,7 +34,7 @@ const endlessTurn: Turn = { hasEnded: false, isOver: () => false, look: () => un
 
 export class TopologyDriver {
   readonly #plan: Plan
-  readonly #context: OperatorContext
+  readonly #context: WriterContext
   readonly #topics = new Map<string, Partition[]>()
   readonly #positions = new Map<string, number>()
   #tasks: Task[] = []
@@ -56,15 +57,20 @@ export class TopologyDriver {
     this.restart()
   }
 
-  /** Records dropped by rule so far: `dropped` lacked something, `late` came after their window. */
+  /**
+   * Values discarded so far. By rule: `dropped` lacked something, `late` came after their window, `drops` has
+   * all by reason. By `onError`: `failures`; dead letters can be read with `deadLettersOf`.
+   */
   get counts(): {
     readonly dropped: number
     readonly late: number
     readonly drops: Readonly<Record<DropReason, number>>
+    readonly failures: { readonly skipped: number; readonly deadLettered: number }
   } {
     const { counts } = this.#context
-    const { drops } = counts
-    return { dropped: droppedOf(counts), late: drops.late, drops: { ...drops } }
+    const { drops, failures } = counts
+    const dropped = droppedOf(counts)
+    return { dropped, late: drops.late, drops: { ...drops }, failures: { ...failures } }
   }
 
   /**
@@ -73,6 +79,22 @@ export class TopologyDriver {
    */
   send<E extends AnyEvent>(event: E, message: InitOf<E>, at?: number): void {
     messageWriter(event, this.#context, `send '${event.name}'`)(null, message, this.#at(event, at))
+  }
+
+  /** Writes a record as another program may: bytes that need not be what the contract says. */
+  sendRecord(
+    event: AnyEvent,
+    record: {
+      readonly key: Uint8Array | null
+      readonly value: Uint8Array | null
+      readonly partition?: number
+      readonly headers?: readonly EmitHeader[]
+    },
+    at?: number,
+  ): void {
+    const { key, value, partition = 0, headers } = record
+    const time = this.#at(event, at)
+    this.#context.emit.append(event.name, partition, time, key, value, headers)
   }
 
   /** Writes a deletion to an entity stream. */
@@ -117,7 +139,9 @@ export class TopologyDriver {
     const { keys, emit, counts } = this.#context
     for (const subTopology of this.#plan.subTopologies) {
       for (let partition = 0; partition < subTopology.partitions; partition++) {
-        const task = new Task({ plan: this.#plan, keys, emit, counts }, subTopology, partition)
+        const stamp = { instanceId: 'driver', now: () => this.#now }
+        const context = { plan: this.#plan, keys, emit, counts, stamp }
+        const task = new Task(context, subTopology, partition)
         for (const topic of task.pipeline.restored.keys()) {
           const until = this.#positions.get(`${topic}/${partition}`)
           const isSource = subTopology.sources.some((source) => source.topic === topic)

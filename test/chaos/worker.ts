@@ -96,6 +96,7 @@ function textOf(event: ServiceEvent): string {
     case 'orphans-ended':
     case 'slow-record':
     case 'skipped':
+    case 'discarded':
       return JSON.stringify(event)
   }
 }

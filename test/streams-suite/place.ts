@@ -15,8 +15,8 @@ import type { AnyEvent, InitOf, ValueOf } from '../../src/events/event.ts'
 import { nodeClock, nodeRandom } from '../../src/io/node-clock.ts'
 import { decodeRecords } from '../../src/records/record.ts'
 import type { Service } from '../../src/service/service.ts'
-import { operatorCounts } from '../../src/streams/operators/operator.ts'
-import type { OperatorContext } from '../../src/streams/operators/operator.ts'
+import { operatorCounts } from '../../src/streams/operators/counts.ts'
+import type { WriterContext } from '../../src/streams/operators/operator.ts'
 import { deletionWriter, messageWriter } from '../../src/streams/operators/sink.ts'
 import type { Key } from '../../src/streams/stores/serde.ts'
 import { keyCodecs } from '../../src/streams/stores/serde.ts'
@@ -78,7 +78,7 @@ export async function deleteRow(place: Place, event: AnyEvent, key: Key): Promis
   await withProducer(place, (context) => deletionWriter(event, context)(key, 1))
 }
 
-async function withProducer(place: Place, work: (context: OperatorContext) => void): Promise<void> {
+async function withProducer(place: Place, work: (context: WriterContext) => void): Promise<void> {
   const cluster = await connect(place)
   try {
     const producer = new Producer(cluster)

@@ -96,7 +96,7 @@ service('shipping', {
     // @ts-expect-error: Type 'number' is not assignable to type 'string'
     payments.to(Shipments, (payment) => ({ orderId: payment.orderId, address: 42 }))
 
-    // @ts-expect-error: Expected 2 arguments, but got 1
+    // @ts-expect-error: Expected 2-3 arguments, but got 1
     payments.map((payment) => payment.amount).to(Shipments)
 
     // @ts-expect-error: these values are keyed by keyspace 'CustomerId', the table by keyspace 'OrderId': rekey them first

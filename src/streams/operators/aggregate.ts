@@ -9,35 +9,52 @@ import type { AggregateStore } from '../stores/aggregate-store.ts'
 import type { Key } from '../stores/serde.ts'
 import type { AggregateNode } from '../topology/topology.ts'
 import { operatorFailed } from './operator.ts'
-import type { OperatorCounts, Push } from './operator.ts'
+import type { OperatorContext, Push } from './operator.ts'
 
 export function aggregate(
   node: AggregateNode,
   store: AggregateStore,
-  counts: OperatorCounts,
+  context: OperatorContext,
 ): Push {
-  const fold = folder(node, store)
+  const fold = folder(node, store, context)
+  const noKey = context.discards.drop('noKey', nameOf(node))
   return (key, value, timestamp) => {
-    if (key === null) counts.drops.noKey++
+    if (key === null) noKey()
     else fold(key, 0, value, timestamp)
   }
 }
 
-/** Folds a value into a row. A fold to null or undefined deletes the row; the next value begins anew. */
+/**
+ * Folds a value into a row. A fold to null or undefined deletes the row; the next value begins anew. A
+ * function that throws may have changed the state that it was given: where that is not to stop the
+ * service, each fold works on a row of which there is a copy.
+ */
 export function folder(
-  { name, init, f }: AggregateNode,
+  node: AggregateNode,
   store: AggregateStore,
+  { counts, discards }: OperatorContext,
 ): (key: Key, start: number, value: unknown, timestamp: number) => void {
+  const { init, f, onError } = node
+  const name = nameOf(node)
+  const failed = discards.failing(onError, name)
+  const isKept = onError !== 'stop'
   return (key, start, value, timestamp) => {
     // Before the function runs, because it may change the state it is given.
     const row = store.touch(key, start)
     const old = store.valueOf(row)
+    const before = isKept ? store.copyOf(old) : undefined
     let state: unknown
     try {
       state = f(old === undefined ? init(key) : old, value, key)
     } catch (error) {
-      throw operatorFailed(`aggregate '${name}'`, error)
+      if (isKept) store.putBack(row, before)
+      return failed(operatorFailed(name, error))
     }
     store.set(row, state ?? undefined, timestamp)
+    counts.folds++
   }
+}
+
+export function nameOf({ name }: AggregateNode): string {
+  return `aggregate '${name}'`
 }

@@ -3,12 +3,13 @@
  *
  * Only the stream side triggers; a change of the table joins nothing again. The result carries the
  * stream record's timestamp. A value without a key matches nothing: an inner join drops it, a left join
- * keeps it. The row is frozen or a copy, so the function cannot change the table.
+ * keeps it. An inner join drops what meets no row, and counts it. The row is frozen or a copy, so the
+ * function cannot change the table.
  */
 import type { Key } from '../stores/serde.ts'
 import type { JoinNode } from '../topology/topology.ts'
 import { operatorFailed } from './operator.ts'
-import type { OperatorCounts, Push } from './operator.ts'
+import type { OperatorContext, Push } from './operator.ts'
 
 /** What a join needs of a table: the row as it is now, committed or not; undefined where there is none. */
 export interface JoinedTable {
@@ -16,24 +17,26 @@ export interface JoinedTable {
 }
 
 export function joinTable(
-  { id, f, left }: JoinNode,
+  { id, f, left, onError }: JoinNode,
   table: JoinedTable,
-  counts: OperatorCounts,
+  { discards }: OperatorContext,
   next: Push,
 ): Push {
+  const name = `join ${id}`
+  const failed = discards.failing(onError, name)
+  const noKey = discards.drop('noKey', name)
+  const unmatched = discards.drop('unmatched', name)
+  const noValue = discards.drop('noValue', name)
   return (key, value, timestamp) => {
     const row = key === null ? undefined : table.live(key)
-    if (row === undefined && !left) {
-      if (key === null) counts.drops.noKey++
-      return
-    }
+    if (row === undefined && !left) return key === null ? noKey() : unmatched()
     let joined: unknown
     try {
       joined = f(value, row, key)
     } catch (error) {
-      throw operatorFailed(`join ${id}`, error)
+      return failed(operatorFailed(name, error))
     }
-    if (joined === null || joined === undefined) counts.drops.noValue++
+    if (joined === null || joined === undefined) noValue()
     else next(key, joined, timestamp)
   }
 }

@@ -4,46 +4,30 @@
  * all of it without an allocation, a promise or a look-up of where to go.
  *
  * An operator catches what a user's function throws, and what cannot be written of its result, to name
- * itself; never what comes out of `emit`, which is the world's failure and not the user's. The task adds the
- * record's place and the runtime stops the service. Records are dropped only by rule, and counted by reason.
+ * itself; never what comes out of `emit`, which is the world's failure and not the user's. Its policy decides
+ * what becomes of the value (`discards.ts`): unless told otherwise the task adds the record's place and the
+ * runtime stops the service. Other values are dropped only by rule, and counted by reason.
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
+import type { OperatorCounts } from './counts.ts'
+import type { Discards } from './discards.ts'
 
 /** Takes one record. `value` is never null but for the deletions that leave a table. */
 export type Push = (key: Key | null, value: unknown, timestamp: number) => void
 
-/** What the operators of one task share. */
-export interface OperatorContext {
+/** What writes messages to streams. */
+export interface WriterContext {
   readonly partition: number
   readonly keys: KeyCodecs
   readonly emit: Emit
   readonly counts: OperatorCounts
 }
 
-/**
- * Why a record is dropped: it has no key where one is needed; it is a deletion where events pass, or a
- * function returned null or undefined; it has no timestamp and would have to lie in a window; its window
- * was closed.
- */
-export type DropReason = 'noKey' | 'noValue' | 'noTime' | 'late'
-
-export interface OperatorCounts {
-  readonly drops: Record<DropReason, number>
-  /** Records written to streams and inner topics, changelogs not counted. */
-  emitted: number
-  /** What only told how far somebody has come: records of inner topics, batches of inputs without events. */
-  marks: number
-}
-
-export function operatorCounts(): OperatorCounts {
-  return { drops: { noKey: 0, noValue: 0, noTime: 0, late: 0 }, emitted: 0, marks: 0 }
-}
-
-/** Records that lacked something, those that came too late not counted. */
-export function droppedOf({ drops }: OperatorCounts): number {
-  return drops.noKey + drops.noValue + drops.noTime
+/** What the operators of one task share. */
+export interface OperatorContext extends WriterContext {
+  readonly discards: Discards
 }
 
 /** Calls every one of `nexts` in turn. */

@@ -6,39 +6,90 @@
  * deleted: what comes from a stream is written or dropped, and never a deletion.
  */
 import { Writer } from '../../base/bytes.ts'
+import { isHeadwaterError } from '../../base/errors.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
 import type { WrittenRow } from '../stores/aggregate-store.ts'
 import type { ToNode } from '../topology/topology.ts'
+import { raise } from './discards.ts'
+import type { Failed } from './discards.ts'
+import type { DiscardedRow } from './source-record.ts'
 import { notWritable, operatorFailed } from './operator.ts'
-import type { OperatorContext, Push } from './operator.ts'
+import type { OperatorContext, Push, WriterContext } from './operator.ts'
 
 /** Events an unkeyed stream's partition takes in a row before the next partition's turn. */
 const stickyRecords = 1024
 
 /** Writes each value of a stream. One that `f` makes nothing of is dropped. */
-export function to({ event, f }: ToNode, context: OperatorContext): Push {
+export function to({ event, f, onError }: ToNode, context: OperatorContext): Push {
   const name = `to '${event.name}'`
-  const write = messageWriter(event, context, name)
-  const { drops } = context.counts
+  const failed = context.discards.failing(onError, name)
+  const noValue = context.discards.drop('noValue', name)
+  const write = streamWriter(event, context, name, failed)
   if (f === undefined) return write
   return (key, value, timestamp) => {
-    const message = made(name, f, value, key)
-    if (message === null || message === undefined) drops.noValue++
+    let message: unknown
+    try {
+      message = f(value, key)
+    } catch (error) {
+      return failed(operatorFailed(name, error))
+    }
+    if (message === null || message === undefined) noValue()
     else write(key, message, timestamp)
   }
 }
 
-/** Writes each changed row of a table; a row that is gone, or that `f` makes nothing of, is deleted. */
-export function toFromTable({ event, f }: ToNode, context: OperatorContext): Push {
+/** Writes messages of a stream; one that cannot be written is handed to `failed`. */
+function streamWriter(event: AnyEvent, context: WriterContext, name: string, failed: Failed): Push {
+  const { emit, counts } = context
+  const encode = messageEncoder(event, context.keys, context.partition)
+  return (_key, message, timestamp) => {
+    let record: EncodedMessage
+    try {
+      record = encode(message, timestamp)
+    } catch (error) {
+      return failed(notWritable(name, error))
+    }
+    counts.emitted++
+    emit.append(event.name, record.partition, record.timestamp, record.key, record.value)
+  }
+}
+
+/**
+ * Writes each changed row of a table; a row that is gone, or that `f` makes nothing of, is deleted. Of one
+ * that fails the stream keeps what it had.
+ * @param topic where the table is stored
+ */
+export function toFromTable(node: ToNode, topic: string, context: OperatorContext): Push {
+  const { event, f } = node
   const name = `to '${event.name}'`
   const write = messageWriter(event, context, name)
   const erase = deletionWriter(event, context)
-  return (key, value, timestamp) => {
+  return unlessFailed(node, topic, context, (key, value, timestamp) => {
     const isGone = value === null || f === undefined
     const message = isGone ? value : made(name, f, value, key)
     if (message === null || message === undefined) erase(key!, timestamp)
     else write(key, message, timestamp)
+  })
+}
+
+/** Does with the errors of rows what the policy says. What `emit` throws is none of them. */
+function unlessFailed(
+  { event, onError }: ToNode,
+  topic: string,
+  { discards }: OperatorContext,
+  push: Push,
+): Push {
+  if (onError === 'stop') return push
+  const failed = discards.failing(onError, `to '${event.name}'`)
+  return (key, value, timestamp) => {
+    try {
+      push(key, value, timestamp)
+    } catch (error) {
+      if (!isHeadwaterError(error, 'operator-failed')) throw error
+      const row: DiscardedRow = { topic, key: key!, timestamp }
+      failed(error, row)
+    }
   }
 }
 
@@ -47,14 +98,17 @@ export function toFromTable({ event, f }: ToNode, context: OperatorContext): Pus
  * the message it had is made once more, and its key is deleted.
  */
 export function toFromWindow(
-  { event, f }: ToNode,
+  node: ToNode,
+  topic: string,
   sizeMs: number,
   context: OperatorContext,
 ): (row: WrittenRow) => void {
+  const { event, f } = node
   const name = `to '${event.name}'`
   const write = messageWriter(event, context, name)
   const erase = deletionWriter(event, context)
-  return ({ key, start, value, last, timestamp }) => {
+  const push = unlessFailed(node, topic, context, (_key, row) => {
+    const { key, start, value, last, timestamp } = row as WrittenRow
     const span = { start: new Date(start), end: new Date(start + sizeMs) }
     const message = (state: unknown): unknown => f && made(name, f, state, span, key)
     const next = value === undefined ? undefined : message(value)
@@ -62,7 +116,8 @@ export function toFromWindow(
     const old = last === undefined ? undefined : message(last)
     if (old === undefined || old === null) return
     erase(event.keyOf(old as Fields) as Key, timestamp)
-  }
+  })
+  return (row) => push(row.key, row, row.timestamp)
 }
 
 type Fields = Record<string, unknown>
@@ -83,19 +138,8 @@ function made(
 }
 
 /** Writes messages of an event, none of them null. `name` is who writes them, for its errors. */
-export function messageWriter(event: AnyEvent, context: OperatorContext, name: string): Push {
-  const { emit, counts } = context
-  const encode = messageEncoder(event, context.keys, context.partition)
-  return (_key, message, timestamp) => {
-    let record: EncodedMessage
-    try {
-      record = encode(message, timestamp)
-    } catch (error) {
-      throw notWritable(name, error)
-    }
-    counts.emitted++
-    emit.append(event.name, record.partition, record.timestamp, record.key, record.value)
-  }
+export function messageWriter(event: AnyEvent, context: WriterContext, name: string): Push {
+  return streamWriter(event, context, name, raise)
 }
 
 /** A message as a record of its stream. It is the encoder's own, and another one after its next call. */
@@ -142,7 +186,7 @@ export function messageEncoder(
 /** Writes deletions to an entity stream. */
 export function deletionWriter(
   event: AnyEvent,
-  context: OperatorContext,
+  context: WriterContext,
 ): (key: Key, timestamp: number) => void {
   const { emit, counts, keys } = context
   return (key, timestamp) => {

@@ -6,45 +6,61 @@ import type { FilterNode, FlatMapNode, MapNode, RekeyNode } from '../topology/to
 import { carriedHeaders } from './moment.ts'
 import type { Moment } from './moment.ts'
 import { notWritable, operatorFailed } from './operator.ts'
-import type { OperatorContext, OperatorCounts, Push } from './operator.ts'
+import type { OperatorContext, Push } from './operator.ts'
 
-export function filter({ id, f }: FilterNode, next: Push): Push {
+export function filter(
+  { id, f, onError }: FilterNode,
+  { discards }: OperatorContext,
+  next: Push,
+): Push {
+  const name = `filter ${id}`
+  const failed = discards.failing(onError, name)
   return (key, value, timestamp) => {
     let kept: boolean
     try {
       kept = f(value, key)
     } catch (error) {
-      throw operatorFailed(`filter ${id}`, error)
+      return failed(operatorFailed(name, error))
     }
     if (kept) next(key, value, timestamp)
   }
 }
 
 /** A null or undefined from the function is no value: a stream has no deletions. */
-export function map({ id, f }: MapNode, counts: OperatorCounts, next: Push): Push {
+export function map({ id, f, onError }: MapNode, { discards }: OperatorContext, next: Push): Push {
+  const name = `map ${id}`
+  const failed = discards.failing(onError, name)
+  const noValue = discards.drop('noValue', name)
   return (key, value, timestamp) => {
     let mapped: unknown
     try {
       mapped = f(value, key)
     } catch (error) {
-      throw operatorFailed(`map ${id}`, error)
+      return failed(operatorFailed(name, error))
     }
-    if (mapped === null || mapped === undefined) counts.drops.noValue++
+    if (mapped === null || mapped === undefined) noValue()
     else next(key, mapped, timestamp)
   }
 }
 
-export function flatMap({ id, f }: FlatMapNode, counts: OperatorCounts, next: Push): Push {
+export function flatMap(
+  { id, f, onError }: FlatMapNode,
+  { discards }: OperatorContext,
+  next: Push,
+): Push {
+  const name = `flatMap ${id}`
+  const failed = discards.failing(onError, name)
+  const noValue = discards.drop('noValue', name)
   return (key, value, timestamp) => {
     let items: readonly unknown[]
     try {
       const made = f(value, key)
       items = Array.isArray(made) ? made : [...made]
     } catch (error) {
-      throw operatorFailed(`flatMap ${id}`, error)
+      return failed(operatorFailed(name, error))
     }
     for (const item of items) {
-      if (item === null || item === undefined) counts.drops.noValue++
+      if (item === null || item === undefined) noValue()
       else next(key, item, timestamp)
     }
   }
@@ -58,10 +74,12 @@ export function rekey(
   context: OperatorContext,
   { progress, moment }: { readonly progress: Progress | undefined; readonly moment: Moment },
 ): Push {
-  const { emit, counts } = context
-  const { f, keyspace } = node
+  const { emit, counts, discards } = context
+  const { f, keyspace, onError } = node
   const { partitions } = keyspace
   const name = `rekey '${node.name}'`
+  const failed = discards.failing(onError, name)
+  const noKey = discards.drop('noKey', name)
   const keys = context.keys[keyspace.type]
   const writer = new Writer(1024)
   return (key, value, timestamp) => {
@@ -69,19 +87,16 @@ export function rekey(
     try {
       newKey = f(value, key) as Key | null | undefined
     } catch (error) {
-      throw operatorFailed(name, error)
+      return failed(operatorFailed(name, error))
     }
-    if (newKey === null || newKey === undefined) {
-      counts.drops.noKey++
-      return
-    }
+    if (newKey === null || newKey === undefined) return noKey()
     let encoded: EncodedKey
     try {
       writer.at = 0
       values.encode(value, writer)
       encoded = keys.encode(newKey)
     } catch (error) {
-      throw notWritable(name, error)
+      return failed(notWritable(name, error))
     }
     const bytes = writer.bytes.subarray(0, writer.at)
     const headers = progress && carriedHeaders(timestamp, timeAt(progress, moment, timestamp))

@@ -11,9 +11,9 @@ import { planted } from '../../base/planted.ts'
 import type { AggregateStore } from '../stores/aggregate-store.ts'
 import type { Progress } from '../stores/progress-store.ts'
 import type { AggregateNode, TumblingWindow } from '../topology/topology.ts'
-import { folder } from './aggregate.ts'
+import { folder, nameOf } from './aggregate.ts'
 import type { Moment } from './moment.ts'
-import type { OperatorCounts, Push } from './operator.ts'
+import type { OperatorContext, Push } from './operator.ts'
 
 /** What Kafka's records say when they have no timestamp. */
 const noTimestamp = -1
@@ -22,29 +22,26 @@ export function windowedAggregate(
   node: AggregateNode,
   window: TumblingWindow,
   store: AggregateStore,
-  { drops }: OperatorCounts,
+  context: OperatorContext,
   { progress, moment }: { readonly progress: Progress; readonly moment: Moment },
 ): Push {
   const { sizeMs, graceMs } = window
   const openMs = sizeMs + graceMs
-  const fold = folder(node, store)
+  const fold = folder(node, store, context)
+  const noKey = context.discards.drop('noKey', nameOf(node))
+  const noTime = context.discards.drop('noTime', nameOf(node))
+  const late = context.discards.drop('late', nameOf(node))
   const isPlanted = planted.has('window-by-own-maximum')
   return (key, value, timestamp) => {
-    if (key === null) {
-      drops.noKey++
-      return
-    }
-    if (timestamp === noTimestamp) {
-      drops.noTime++
-      return
-    }
+    if (key === null) return noKey()
+    if (timestamp === noTimestamp) return noTime()
     const start = windowStart(timestamp, sizeMs)
     let time = isPlanted ? undefined : moment.carried
     if (time === undefined) {
       if (timestamp > progress.time) progress.time = timestamp
       time = progress.time
     }
-    if (start + openMs <= time || store.isGone(start, progress.seen)) drops.late++
+    if (start + openMs <= time || store.isGone(start, progress.seen)) late()
     else fold(key, start, value, timestamp)
   }
 }

@@ -9,6 +9,8 @@
  * which task is which. The plan is plain data and depends on the topology alone.
  */
 import { HeadwaterError } from '../../base/errors.ts'
+import { deadLettersOf } from '../../events/dead-letters.ts'
+import type { DeadLetters } from '../../events/dead-letters.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { compileCodec } from '../../schema/codec.ts'
 import { upstreamOf } from '../topology/graph.ts'
@@ -16,7 +18,15 @@ import { timedNodes } from './times.ts'
 import { plainCodec, plainFormat } from '../stores/plain.ts'
 import type { KeyKind, ValueCodec } from '../stores/serde.ts'
 import type { WindowLife } from '../stores/aggregate-store.ts'
-import type { InputNode, RekeyNode, Topology, TopologyNode } from '../topology/topology.ts'
+import type {
+  InputNode,
+  OnError,
+  RekeyNode,
+  SourceNode,
+  TableNode,
+  Topology,
+  TopologyNode,
+} from '../topology/topology.ts'
 
 export interface Plan {
   readonly topology: Topology
@@ -26,6 +36,8 @@ export interface Plan {
   readonly topics: readonly TopicPlan[]
   /** Where tasks keep how far in event time they are; undefined when the service counts no windows. */
   readonly progressTopic: string | undefined
+  /** Where dead letters go; undefined when no operator writes any. */
+  readonly letters: DeadLetters | undefined
 }
 
 export interface SubTopology {
@@ -53,6 +65,8 @@ export interface SourcePlan {
   readonly inner: boolean
   /** How many tasks write to it; undefined when it is not inner. */
   readonly writers: number | undefined
+  /** For records that do not decode. */
+  readonly onError: OnError
 }
 
 /** State a task keeps, and the topic it is rebuilt from. */
@@ -66,6 +80,8 @@ export interface StorePlan {
   readonly format: string
   readonly values: ValueCodec
   readonly window: WindowLife | undefined
+  /** Whether records of the topic that do not decode are passed over: what follows them keeps the row. */
+  readonly isTolerant: boolean
 }
 
 export interface InputPlan {
@@ -91,7 +107,13 @@ export function planTopology(topology: Topology): Plan {
     .filter((node) => node.kind === 'input')
     .map((node) => ({ node, positionTopic: `${topology.service}-${node.name}-position` }))
   const topics = planTopics(topology, inputs)
-  return { topology, subTopologies, inputs, topics, progressTopic: progressTopicOf(topology) }
+  const progressTopic = progressTopicOf(topology)
+  return { topology, subTopologies, inputs, topics, progressTopic, letters: lettersOf(topology) }
+}
+
+function lettersOf({ service, nodes }: Topology): DeadLetters | undefined {
+  const isWritten = nodes.some((node) => 'onError' in node && node.onError === 'deadLetter')
+  return isWritten ? deadLettersOf(service) : undefined
 }
 
 export function repartitionTopic(service: string, node: RekeyNode): string {
@@ -142,11 +164,11 @@ function planSubTopology(topology: Topology, nodes: readonly TopologyNode[]): Su
     }
   }
   for (const node of nodes) {
-    if (node.kind === 'source') add({ ...eventSource(node.event), streams: [node.id] })
+    if (node.kind === 'source') add({ ...eventSource(node), streams: [node.id] })
     if (node.kind === 'rekey') add(innerSource(topology, node))
     if (node.kind === 'table') {
       const bootstrap = node.startup === 'bootstrap'
-      add({ ...eventSource(node.event), tables: [node.id], streams: [node.id], bootstrap })
+      add({ ...eventSource(node), tables: [node.id], streams: [node.id], bootstrap })
     }
   }
   const list = [...sources.values()].toSorted((a, b) => (a.topic < b.topic ? -1 : 1))
@@ -159,7 +181,7 @@ function planSubTopology(topology: Topology, nodes: readonly TopologyNode[]): Su
   }
 }
 
-function eventSource(event: AnyEvent): SourcePlan {
+function eventSource({ event, onError }: SourceNode | TableNode): SourcePlan {
   return {
     topic: event.name,
     partitions: event.partitions,
@@ -170,6 +192,7 @@ function eventSource(event: AnyEvent): SourcePlan {
     bootstrap: false,
     inner: false,
     writers: undefined,
+    onError,
   }
 }
 
@@ -184,6 +207,7 @@ function innerSource(topology: Topology, node: RekeyNode): SourcePlan {
     bootstrap: false,
     inner: true,
     writers: partitionCounts(topology)(node.from),
+    onError: node.onError,
   }
 }
 
@@ -222,6 +246,7 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
         format: protobufFormat(event.schema),
         values: event.codec,
         window: undefined,
+        isTolerant: node.onError !== 'stop',
       },
     ]
   }
@@ -243,6 +268,7 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
         graceMs: window.graceMs,
         retentionMs: isView ? window.retentionMs : 0,
       },
+      isTolerant: false,
     },
   ]
 }
@@ -288,6 +314,8 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
     }
   }
   for (const input of inputs) add(input.positionTopic, 1, innerState)
+  const letters = lettersOf(topology)
+  if (letters !== undefined) topics.set(letters.name, eventTopic(letters))
   add(`${topology.service}-stores`, 1, innerState)
   const progress = progressTopicOf(topology)
   if (progress !== undefined) {

@@ -31,7 +31,7 @@ export class CommitPace {
     return this.#since !== undefined
   }
 
-  /** Notes that records were processed, or with 0 that a position moved without any. */
+  /** Notes that records were processed. */
   processed(records: number): void {
     this.#records += records
     this.#since ??= this.#clock.monotonic()
@@ -51,8 +51,13 @@ export class CommitPace {
     return this.#clock.monotonic() - this.#since >= dueMs
   }
 
-  /** How long nothing is due when nothing happens; undefined: for ever. */
-  idleMs(): number | undefined {
+  /**
+   * How long nothing is due when nothing happens; undefined: for ever.
+   * @param hasMoved whether a position is ahead of its commit: they also move over control records, which
+   * is committed, too, without haste
+   */
+  idleMs(hasMoved: boolean): number | undefined {
+    if (hasMoved) this.processed(0)
     if (this.#since === undefined) return undefined
     return Math.max(1, this.#since + this.#intervalMs - this.#clock.monotonic())
   }

@@ -5,6 +5,8 @@ import { quietly } from './failures.ts'
 import type { Stalls } from './stalls.ts'
 import type { TaskSet } from './task-set.ts'
 
+/** How long a fetch waits for records, and the loop for news. */
+export const pollWaitMs = 100
 const fetchBytesMax = 4 * 1024 * 1024
 /** How long a broker that has nothing keeps a fetch, at most: well within what a request may take. */
 const maxWaitMs = 500
@@ -13,17 +15,15 @@ const waitsPerRequest = 2
 export class Fetching {
   readonly #consumer: Consumer
   readonly #set: TaskSet
-  readonly #waitMs: number
   readonly #stalls: Stalls
   readonly #onNews: () => void
   #polling: Promise<void> | undefined
   #failure: unknown
 
-  /** @param waitMs how long a fetch waits for records @param onNews called when a fetch has ended */
+  /** @param onNews called when a fetch has ended */
   constructor(
     cluster: Cluster,
     set: TaskSet,
-    waitMs: number,
     requestTimeoutMs: number,
     stalls: Stalls,
     onNews: () => void,
@@ -34,7 +34,6 @@ export class Fetching {
       maxWaitMs: Math.min(maxWaitMs, Math.floor(requestTimeoutMs / waitsPerRequest)),
     })
     this.#set = set
-    this.#waitMs = waitMs
     this.#stalls = stalls
     this.#onNews = onNews
   }
@@ -56,7 +55,7 @@ export class Fetching {
 
   async #fetch(): Promise<void> {
     try {
-      for (const delivery of await this.#consumer.poll(this.#waitMs)) this.#set.deliver(delivery)
+      for (const delivery of await this.#consumer.poll(pollWaitMs)) this.#set.deliver(delivery)
       this.#set.noteEnds(this.#consumer)
       this.#stalls.look(this.#consumer.hindrance)
     } catch (error) {

@@ -15,7 +15,8 @@ import {
 } from '../../client/consumer/list-offsets.ts'
 import type { GroupMember, Ownership } from '../../client/group/group-member.ts'
 import { followsDirectly } from '../../client/group/ownership.ts'
-import type { OperatorContext } from '../operators/operator.ts'
+import type { LetterStamp } from '../operators/dead-letter.ts'
+import type { WriterContext } from '../operators/operator.ts'
 import { assignTasks } from '../plan/assignment.ts'
 import type { TaskAssignment } from '../plan/assignment.ts'
 import type { InputPlan, Plan } from '../plan/plan.ts'
@@ -34,7 +35,9 @@ import type { Kept } from './kept.ts'
 export interface OpenerOptions {
   readonly cluster: Cluster
   readonly plan: Plan
-  readonly context: OperatorContext
+  readonly context: WriterContext
+  /** What dead letters say of this instance. */
+  readonly stamp: LetterStamp
   /** This process' id at the moment; null without transactions. */
   readonly transactionalId: () => string | null
   readonly transactionTimeoutMs: number
@@ -145,7 +148,7 @@ export class Opener {
     opening: Opening,
   ): Promise<readonly Task[]> {
     if (assigned.length === 0) return []
-    const { cluster, plan, context, stalls } = this.#o
+    const { cluster, plan, context, stamp, stalls } = this.#o
     const { assertWanted } = opening
     const places = assigned.flatMap(({ topics, partition }) =>
       topics.map((topic) => ({ topic, partition })),
@@ -153,7 +156,7 @@ export class Opener {
     const starts = await this.#startsOf(places, committed, opening)
     const restorations: Restoration[] = []
     const tasks = assigned.map(({ subTopology, partition, topics }) => {
-      const task = new Task({ ...context, plan }, subTopology, partition)
+      const task = new Task({ ...context, plan, stamp }, subTopology, partition)
       // What never committed has come nowhere: what lies there is of a service that was forgotten.
       const hasCommitted = topics.some((topic) => committed.has(placeOf({ topic, partition })))
       for (const topic of task.pipeline.restored.keys()) {

@@ -1,7 +1,7 @@
 /** What a service is run with, and what can be asked of it while it runs. */
 import type { BrokerAddress } from '../../client/security/kafka.ts'
 import type { Clock, Random } from '../../io/ports.ts'
-import type { DropReason } from '../operators/operator.ts'
+import type { DropReason } from '../operators/counts.ts'
 import type { ViewReader } from '../views/view-reader.ts'
 import type { ServiceEvent, ServiceState } from './service-event.ts'
 
@@ -65,8 +65,10 @@ export interface ServiceStats {
   readonly recordsDropped: number
   /** Records that came after their window was closed. */
   readonly recordsLate: number
-  /** Both of them by reason. */
+  /** Both of them by reason, and those that met no row of the table they were joined with. */
   readonly drops: Readonly<Record<DropReason, number>>
+  /** Values that failed in an operator, or did not decode, and were skipped or put aside (`onError`). */
+  readonly failures: { readonly skipped: number; readonly deadLettered: number }
   /** Records that were gone from the log before they were read, with `onGap: 'skip'`. */
   readonly recordsSkipped: number
   /**

@@ -18,19 +18,19 @@ import { GroupMember, type Ownership } from '../../client/group/group-member.ts'
 import { planted } from '../../base/planted.ts'
 import type { KnownTopics } from '../identity/known-topics.ts'
 import { prepareStores } from '../identity/prepare.ts'
-import { operatorCounts } from '../operators/operator.ts'
+import { operatorCounts } from '../operators/counts.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
 import type { Plan } from '../plan/plan.ts'
 import { offerOf, taskAssignor } from '../plan/task-assignor.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import { keyCodecs } from '../stores/serde.ts'
-import { openViews } from '../views/view-reader.ts'
-import type { ViewReader } from '../views/view-reader.ts'
+import { openViews, type ViewReader } from '../views/view-reader.ts'
 import { caughtUp } from './caught-up.ts'
 import { CommitPace } from './commit-pace.ts'
 import { Committer } from './commit.ts'
+import { DiscardNews } from './discard-news.ts'
 import { closedError, quietly } from './failures.ts'
-import { Fetching } from './fetching.ts'
+import { Fetching, pollWaitMs } from './fetching.ts'
 import { GroupRequests, type GroupRequest } from './group-requests.ts'
 import { groupInstanceId, instanceName, newIncarnation } from './instance.ts'
 import { Opener } from './open.ts'
@@ -38,17 +38,13 @@ import { transactionalIdOf } from './orphans.ts'
 import { Purge } from './purge.ts'
 import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
-import { groupEvent } from './service-event.ts'
-import type { ServiceEvent, ServiceState } from './service-event.ts'
+import { groupEvent, type ServiceEvent, type ServiceState } from './service-event.ts'
 import { settingsOf, type Settings } from './settings.ts'
 import { Sleeper } from './sleeper.ts'
 import { statsOf } from './stats.ts'
 import { TaskSet } from './task-set.ts'
 import { Turns } from './turn.ts'
 import { Waiters } from './waiters.ts'
-
-/** How long a fetch waits for records, and the loop for news. */
-const pollWaitMs = 100
 
 export class Runtime implements RunningTopology {
   readonly service: string
@@ -69,6 +65,7 @@ export class Runtime implements RunningTopology {
   readonly #pace: CommitPace
   readonly #purge: Purge
   readonly #turns: Turns
+  readonly #news: DiscardNews
   readonly #repairs: Repairs
   readonly #sleeper: Sleeper
   readonly #failure = Promise.withResolvers<never>()
@@ -88,10 +85,10 @@ export class Runtime implements RunningTopology {
 
   constructor(cluster: Cluster, plan: Plan, options: RunTopologyOptions) {
     const { service } = plan.topology
-    const { clock, random } = options
+    const { clock, random, instanceId = '1' } = options
     const settings = settingsOf(options)
     const topics = subscribedTopics(plan)
-    const name = instanceName(options.instanceId ?? '1', topics)
+    const name = instanceName(instanceId, topics)
     const transactionalId = transactionalIdOf(service, name)
     this.service = service
     this.#plan = plan
@@ -110,6 +107,7 @@ export class Runtime implements RunningTopology {
       isFull: () => this.#committer.ready() !== undefined,
       onSlow: (slow) => this.#tell({ type: 'slow-record', ...slow }),
     })
+    this.#news = new DiscardNews(clock, this.#tell)
     this.#repairs = new Repairs(clock, random, this.#tell)
     this.#committer = new Committer(cluster, {
       guarantee: options.guarantee ?? 'exactly-once',
@@ -134,6 +132,7 @@ export class Runtime implements RunningTopology {
       cluster,
       plan,
       context: { partition: 0, keys: keyCodecs(), emit: committer.emit, counts: this.#counts },
+      stamp: { instanceId, now: () => clock.now() },
       transactionalId: () => committer.transactionalId,
       transactionTimeoutMs,
       onGap: options.onGap ?? 'stop',
@@ -142,7 +141,7 @@ export class Runtime implements RunningTopology {
       onEvent: this.#tell,
     })
     this.#set = new TaskSet(clock, this.#opener)
-    this.#fetching = new Fetching(cluster, this.#set, pollWaitMs, requestTimeoutMs, stalls, wake)
+    this.#fetching = new Fetching(cluster, this.#set, requestTimeoutMs, stalls, wake)
     const gate = this.#waiters.gate(() => this.#state)
     this.views = openViews(plan, () => this.#set.tasks, gate)
     this.failed = this.#failure.promise
@@ -180,7 +179,7 @@ export class Runtime implements RunningTopology {
     const isDue = this.#pace.isDue(done > 0, this.#waiters.count > 0, this.#turns.isCareful)
     if (isDue && this.#set.isBetweenBatches) await this.#commit()
     else if (done > 0) await this.#sleeper.breathe()
-    else await this.#sleeper.sleep(this.#idleMs())
+    else await this.#sleeper.sleep(this.#pace.idleMs(this.#set.hasMoved) ?? pollWaitMs)
     this.#waiters.check()
   }
 
@@ -189,15 +188,9 @@ export class Runtime implements RunningTopology {
     const done = this.#set.process(this.#turns, this.#options.clock.now())
     this.#recordsIn += done
     if (done > 0) this.#pace.processed(done)
+    this.#news.consider(this.#set.tasks)
     if (this.#turns.failure !== undefined) throw this.#turns.failure
     return done
-  }
-
-  /** How long the loop may sleep when there is nothing to process. */
-  #idleMs(): number {
-    // Positions also move over control records; that is committed too, without haste.
-    if (!this.#pace.isPending && this.#set.hasMoved) this.#pace.processed(0)
-    return this.#pace.idleMs() ?? pollWaitMs
   }
 
   async #commit(): Promise<void> {
@@ -263,6 +256,7 @@ export class Runtime implements RunningTopology {
       await this.#sleeper.breathe()
     }
     if (this.#pace.isPending) await this.#commit()
+    this.#news.tell(this.#set.tasks)
     await this.#fetching.stop()
     this.#set.suspend(ownership)
   }
@@ -369,9 +363,11 @@ export class Runtime implements RunningTopology {
     if (!planted.has('rejoin-while-closing')) this.#member.retire()
     this.#requests.release()
     this.#sleeper.wake()
-    const { clock } = this.#options
     // With a broker that does not answer, waiting for a good end would take minutes.
-    const late = clock.after(this.#settings.closeTimeoutMs, () => void this.#cluster.close())
+    const late = this.#options.clock.after(
+      this.#settings.closeTimeoutMs,
+      () => void this.#cluster.close(),
+    )
     await this.#loop
     if (this.#state !== 'failed') {
       this.#state = 'closed'

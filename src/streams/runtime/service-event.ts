@@ -1,6 +1,7 @@
 /** What happens to a running service, told as it happens. */
 import type { HeadwaterError } from '../../base/errors.ts'
 import type { Ownership } from '../../client/group/ownership.ts'
+import type { Discard } from '../operators/discards.ts'
 import type { Stall } from './stalls.ts'
 import type { SlowRecord } from './turn.ts'
 
@@ -27,6 +28,8 @@ export type ServiceEvent =
   | { readonly type: 'repair'; readonly error: HeadwaterError; readonly pauseMs: number }
   /** The functions of the service took long for one record. */
   | ({ readonly type: 'slow-record' } & SlowRecord)
+  /** Operators dropped, skipped or put aside values; at most once a second for each kind. */
+  | ({ readonly type: 'discarded' } & Discard)
   /** Records were gone from the log before they were read (`onGap: 'skip'`). */
   | {
       readonly type: 'skipped'

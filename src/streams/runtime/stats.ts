@@ -1,7 +1,7 @@
 /** What a running service counts, put together. */
 import type { Ownership } from '../../client/group/group-member.ts'
-import { droppedOf } from '../operators/operator.ts'
-import type { OperatorCounts } from '../operators/operator.ts'
+import { droppedOf } from '../operators/counts.ts'
+import type { OperatorCounts } from '../operators/counts.ts'
 import type { Repairs } from './repairs.ts'
 import type { AssignmentStats, ServiceStats } from './running.ts'
 import type { ServiceState } from './service-event.ts'
@@ -31,6 +31,7 @@ export function statsOf(o: StatsSources): ServiceStats {
     recordsDropped: droppedOf(counts),
     recordsLate: counts.drops.late,
     drops: { ...counts.drops },
+    failures: { ...counts.failures },
     recordsSkipped: o.recordsSkipped,
     lag: isOpen ? set.lag : undefined,
     state: o.state,

@@ -120,6 +120,16 @@ export class AggregateStore implements ReadableStore, RestorableStore {
     this.#queue.push(at)
   }
 
+  /** A value equal to one of this store's that shares nothing with it. */
+  copyOf(value: unknown): unknown {
+    return this.#snapshots.copy(value)
+  }
+
+  /** Gives a touched row the value it had before a fold that failed. */
+  putBack(row: number, value: unknown): void {
+    this.#values[row] = value
+  }
+
   /** A copy of the row now, committed or not. */
   live(key: Key): unknown {
     const row = this.#windows.get(0)?.get(key)

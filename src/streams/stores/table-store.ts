@@ -16,9 +16,12 @@ export class TableStore implements ReadableStore, RestorableStore {
   readonly #keys: KeyCodec
   readonly #codec: ValueCodec
   readonly #copies: Snapshots
+  readonly #isTolerant: boolean
   #size = 0
 
-  constructor(keys: KeyCodec, codec: ValueCodec) {
+  /** @param isTolerant whether records that do not decode are passed over when it is rebuilt */
+  constructor(keys: KeyCodec, codec: ValueCodec, isTolerant = false) {
+    this.#isTolerant = isTolerant
     this.#keys = keys
     this.#codec = codec
     this.#copies = new Snapshots(codec)
@@ -45,11 +48,19 @@ export class TableStore implements ReadableStore, RestorableStore {
     this.#size = this.#values.size
   }
 
-  restore({ bytes, keyStart, keyEnd, valueStart, valueEnd }: StoredRow): void {
-    if (keyEnd < 0) return
+  restore(row: StoredRow): void {
+    if (row.keyEnd < 0) return
+    try {
+      this.#restore(row)
+    } catch (error) {
+      if (!this.#isTolerant) throw error
+    }
+    this.#size = this.#values.size
+  }
+
+  #restore({ bytes, keyStart, keyEnd, valueStart, valueEnd }: StoredRow): void {
     const value = valueEnd < 0 ? null : this.#codec.decode(bytes, valueStart, valueEnd)
     this.#set(this.#keys.decode(bytes, keyStart, keyEnd), value)
-    this.#size = this.#values.size
   }
 
   get size(): number {

@@ -10,7 +10,8 @@ import { Writer, utf8Bytes } from '../../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import { messageWriter } from '../operators/sink.ts'
 import type { Emit } from '../stores/emit.ts'
-import type { OperatorContext, OperatorCounts, Push } from '../operators/operator.ts'
+import type { OperatorCounts } from '../operators/counts.ts'
+import type { Push, WriterContext } from '../operators/operator.ts'
 import { operatorFailed } from '../operators/operator.ts'
 import type { InputPlan } from '../plan/plan.ts'
 import { plainCodec } from '../stores/plain.ts'
@@ -53,7 +54,7 @@ export class InputReader {
   #unsaved: SavedPosition | undefined
 
   /** @param onReady called when `process` has something to do again */
-  constructor(plan: InputPlan, service: string, context: OperatorContext, onReady: () => void) {
+  constructor(plan: InputPlan, service: string, context: WriterContext, onReady: () => void) {
     this.plan = plan
     this.#name = `input '${plan.node.name}' of service '${service}'`
     this.#write = messageWriter(plan.node.event, context, this.#name)

@@ -105,11 +105,11 @@ class Compiler {
     }
   }
 
-  #openStore({ node, kind, name, topic, keys, values, window }: StorePlan): void {
+  #openStore({ node, kind, name, topic, keys, values, window, isTolerant }: StorePlan): void {
     const codec = this.#context.keys[keys]
     let store: TableStore | AggregateStore
     if (kind === 'table') {
-      store = new TableStore(codec, values)
+      store = new TableStore(codec, values, isTolerant)
       this.#tables.set(node, store)
     } else {
       const windowed = window !== undefined
@@ -121,36 +121,33 @@ class Compiler {
     this.#restored.set(topic, [...(this.#restored.get(topic) ?? []), store])
   }
 
-  #source({ tables, streams }: SourcePlan): Push {
-    const puts = tables.map((id) => this.#table(id))
+  #source({ topic, tables, streams }: SourcePlan): Push {
+    const puts = tables.map((id) => this.#table(id, topic))
     // A deletion means something to a table only; streams are of events.
     const nexts = streams.filter((id) => !tables.includes(id)).flatMap((id) => this.#after(id))
-    const { counts } = this.#context
     const onward = fanOut(nexts)
+    const noValue = this.#context.discards.drop('noValue', `stream '${topic}'`)
     const stream: Push = (key, value, timestamp) => {
-      if (value === null) counts.drops.noValue++
+      if (value === null) noValue()
       else onward(key, value, timestamp)
     }
     return fanOut(nexts.length === 0 ? puts : [...puts, stream])
   }
 
-  #table(id: number): Push {
+  #table(id: number, topic: string): Push {
     const table = this.#tables.get(id)!
-    const { counts } = this.#context
-    const changes = this.#tableOutlet(id, table)
+    const noKey = this.#context.discards.drop('noKey', `table '${topic}'`)
+    const changes = this.#tableOutlet(id, topic, table)
     return (key, value, timestamp) => {
-      if (key === null) {
-        counts.drops.noKey++
-        return
-      }
+      if (key === null) return noKey()
       table.put(key, value)
       changes?.set(key, timestamp)
     }
   }
 
   /** Keys changed since the last flush with their times; undefined when nothing follows the table. */
-  #tableOutlet(id: number, table: TableStore): Map<Key, number> | undefined {
-    const nexts = this.#sinks(id).map((node) => toFromTable(node, this.#context))
+  #tableOutlet(id: number, topic: string, table: TableStore): Map<Key, number> | undefined {
+    const nexts = this.#sinks(id).map((node) => toFromTable(node, topic, this.#context))
     if (nexts.length === 0) return undefined
     const forward = fanOut(nexts)
     const changes = new Map<Key, number>()
@@ -172,7 +169,8 @@ class Compiler {
 
   #aggregateOutlet(id: number, store: AggregateStore, sizeMs: number | undefined): Outlet {
     const { emit, partition } = this.#context
-    const visits = this.#sinks(id).map((node) => this.#emitRows(node, sizeMs))
+    const { topic } = store.changelog
+    const visits = this.#sinks(id).map((node) => this.#emitRows(node, topic, sizeMs))
     const visit = (row: WrittenRow): void => {
       for (const each of visits) each(row)
     }
@@ -190,9 +188,9 @@ class Compiler {
     })
   }
 
-  #emitRows(node: ToNode, sizeMs: number | undefined): (row: WrittenRow) => void {
-    if (sizeMs !== undefined) return toFromWindow(node, sizeMs, this.#context)
-    const write = toFromTable(node, this.#context)
+  #emitRows(node: ToNode, topic: string, sizeMs: number | undefined): (row: WrittenRow) => void {
+    if (sizeMs !== undefined) return toFromWindow(node, topic, sizeMs, this.#context)
+    const write = toFromTable(node, topic, this.#context)
     return ({ key, value, timestamp }) => write(key, value ?? null, timestamp)
   }
 
@@ -211,17 +209,17 @@ class Compiler {
     const context = this.#context
     switch (node.kind) {
       case 'filter':
-        return filter(node, fanOut(this.#after(node.id)))
+        return filter(node, context, fanOut(this.#after(node.id)))
       case 'map':
-        return map(node, context.counts, fanOut(this.#after(node.id)))
+        return map(node, context, fanOut(this.#after(node.id)))
       case 'flatMap':
-        return flatMap(node, context.counts, fanOut(this.#after(node.id)))
+        return flatMap(node, context, fanOut(this.#after(node.id)))
       case 'merge':
         return fanOut(this.#after(node.id))
       case 'join': {
         const table = this.#tables.get(node.table) ?? this.#aggregates.get(node.table)
         assert(table, `join ${node.id} has no table ${node.table} in its task`)
-        return joinTable(node, table, context.counts, fanOut(this.#after(node.id)))
+        return joinTable(node, table, context, fanOut(this.#after(node.id)))
       }
       case 'rekey': {
         const topic = repartitionTopic(this.#plan.topology.service, node)
@@ -231,10 +229,10 @@ class Compiler {
       }
       case 'aggregate': {
         const store = this.#aggregates.get(node.id)!
-        if (node.window === undefined) return aggregate(node, store, context.counts)
+        if (node.window === undefined) return aggregate(node, store, context)
         const { moment } = this.#times
         const timed = { progress: this.#times.addWindow(node, store), moment }
-        return windowedAggregate(node, node.window, store, context.counts, timed)
+        return windowedAggregate(node, node.window, store, context, timed)
       }
       case 'to':
         return to(node, context)

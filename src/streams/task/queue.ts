@@ -5,18 +5,22 @@
  * (no object per record) and keys and values are decoded one by one as they are taken. `position` is what
  * a commit stores: the offset of the next record, or, with nothing left, where the consumer goes on,
  * which may lie behind control records and gaps.
+ *
+ * A record that does not decode stops the service, or is passed over, as its source says. So is, always, one
+ * that is the replay of a dead letter of another service (`replayForHeader`).
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
-import { batchHeaderBytes, readBatchHeader } from '../../records/batch.ts'
-import { forEachRecord, headersOf } from '../../records/record.ts'
-import { carriedTime, markIn } from '../operators/moment.ts'
-import type { Mark } from '../operators/moment.ts'
+import { readBatchHeader } from '../../records/batch.ts'
+import type { Discards, Failed } from '../operators/discards.ts'
+import type { RecordSource, SourceRecord } from '../operators/source-record.ts'
 import { operatorFailed } from '../operators/operator.ts'
+import type { OperatorCounts } from '../operators/counts.ts'
 import type { Push } from '../operators/operator.ts'
 import type { SourcePlan } from '../plan/plan.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
+import { Columns } from './columns.ts'
 import type { TaskTimes } from './times.ts'
 
 /** What a fetch brought for one partition. */
@@ -41,7 +45,7 @@ export interface Turn {
   look(): void
 }
 
-export class InputQueue {
+export class InputQueue implements RecordSource {
   readonly source: SourcePlan
   readonly partition: number
   /** The end of the partition when the task started: what a bootstrap waits for. */
@@ -61,6 +65,10 @@ export class InputQueue {
   readonly #keys: KeyCodecs
   readonly #take: Take
   readonly #times: TaskTimes
+  readonly #counts: OperatorCounts
+  readonly #discards: Discards
+  /** By what does not decode: takes the error, unless that is to stop the service. */
+  readonly #undecodable: Readonly<Record<'key' | 'value', Failed>> | undefined
   readonly #batches: Uint8Array[] = []
   readonly #columns: Columns
   #at = 0
@@ -77,6 +85,8 @@ export class InputQueue {
     keys: KeyCodecs
     push: Push
     times: TaskTimes
+    counts: OperatorCounts
+    discards: Discards
   }) {
     this.#service = o.service
     this.source = o.source
@@ -89,7 +99,15 @@ export class InputQueue {
     this.#end = o.endOffset
     this.#keys = o.keys
     this.#times = o.times
-    this.#columns = new Columns(o.source.inner)
+    this.#counts = o.counts
+    this.#discards = o.discards
+    const { onError } = o.source
+    if (onError !== 'stop') {
+      const key = o.discards.failing(onError, 'decoding the key')
+      const value = o.discards.failing(onError, 'decoding the value')
+      this.#undecodable = { key, value }
+    }
+    this.#columns = new Columns(o.source.inner, o.service)
     this.#take = o.source.inner ? this.#takeInner(o.push) : o.push
   }
 
@@ -149,17 +167,43 @@ export class InputQueue {
   /** Processes records up to a timestamp, a count or the end of the turn. Returns how many. */
   run(untilTimestamp: number, limit: number, turn: Turn): number {
     const columns = this.#columns
+    const from = this.#at
+    const end = Math.min(columns.count, from + limit)
+    this.#times.moment.carried = undefined
+    this.#discards.from(this)
+    try {
+      while (this.#pass(end, untilTimestamp, turn)) continue
+    } finally {
+      const at = this.#at
+      if (at > from) this.#position = columns.offsets[at - 1]! + 1
+      this.buffered -= at - from
+    }
+    const done = this.#at - from
+    if (this.#at >= columns.count) this.#fill()
+    return done
+  }
+
+  /** Processes records until the end, or until one was passed over: true when there may be more. */
+  #pass(end: number, untilTimestamp: number, turn: Turn): boolean {
+    const columns = this.#columns
     const { bytes, offsets, timestamps, keyStarts, keyEnds, valueStarts, valueEnds } = columns
     const { values, keys: kind } = this.source
     const keys = kind === null ? undefined : this.#keys[kind]
     const take = this.#take
-    this.#times.moment.carried = undefined
-    const from = this.#at
-    const end = Math.min(columns.count, from + limit)
-    let at = from
+    const discards = this.#discards
+    const { writesLetters } = discards
+    const others = columns.ofOthers.size === 0 ? undefined : columns.ofOthers
+    let at = this.#at
     let doing: Doing = 'key'
     try {
       while (at < end && timestamps[at]! <= untilTimestamp) {
+        this.#at = at
+        if (others?.has(at) === true) {
+          at++
+          this.#counts.marks++
+          continue
+        }
+        if (writesLetters) discards.begin()
         doing = 'key'
         const keyEnd = keyEnds[at]!
         const hasKey = keyEnd >= 0 && keys !== undefined
@@ -169,18 +213,30 @@ export class InputQueue {
         const value = valueEnd < 0 ? null : values.decode(bytes, valueStarts[at]!, valueEnd)
         doing = 'operators'
         take(key, value, timestamps[at]!, at)
+        if (writesLetters) discards.end()
         at++
         if (turn.isOver(this, offsets[at - 1]!)) break
       }
-    } catch (error) {
-      throw this.#failed(doing, offsets[at]!, error)
-    } finally {
       this.#at = at
-      if (at > from) this.#position = offsets[at - 1]! + 1
-      this.buffered -= at - from
+      return false
+    } catch (error) {
+      if (!this.#passOver(doing, error)) throw this.#failed(doing, offsets[at]!, error)
+      this.#at = at + 1
+      return !turn.isOver(this, offsets[at]!)
     }
-    if (at >= columns.count) this.#fill()
-    return at - from
+  }
+
+  /** Leaves out the record at hand when it does not decode and that is not to stop the service. */
+  #passOver(doing: Doing, error: unknown): boolean {
+    if (doing === 'operators' || this.#undecodable === undefined) return false
+    this.#undecodable[doing](undecodable(doing, error))
+    this.#discards.end()
+    return true
+  }
+
+  current(): SourceRecord {
+    const { topic } = this.source
+    return { topic, partition: this.partition, ...this.#columns.record(this.#at) }
   }
 
   /** Takes what came through an inner topic: records with the times they carry, and marks. */
@@ -223,18 +279,24 @@ export class InputQueue {
         return operatorFailed('the operator', error)
       }
       if (!isHeadwaterError(error, 'operator-failed')) return error
-      const fix = 'the service stays at this record: repair the function and start it again'
+      const fix =
+        'the service stays at this record: repair the function and start it again, or let such records ' +
+        "pass (onError: 'skip' or 'deadLetter')"
       const { message, cause } = error
       return new HeadwaterError('operator-failed', `${stopped}: ${message}; ${fix}`, { cause })
     }
-    const reason = error instanceof Error ? error.message : String(error)
     return new HeadwaterError(
       'record-invalid',
-      `${stopped}: the ${doing} does not decode: ${reason}; ` +
-        'find out who wrote it; the service stays at this record until it can be read',
+      `${stopped}: ${undecodable(doing, error).message}; find out who wrote it; the service stays at this ` +
+        "record until it can be read, or is let pass (onError: 'skip' or 'deadLetter')",
       { cause: error },
     )
   }
+}
+
+function undecodable(doing: 'key' | 'value', cause: unknown): HeadwaterError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new HeadwaterError('record-invalid', `the ${doing} does not decode: ${reason}`, { cause })
 }
 
 /** What becomes of a record. @param at its place in the columns */
@@ -242,71 +304,3 @@ type Take = (key: Key | null, value: unknown, timestamp: number, at: number) => 
 
 /** What is done with a record at the moment. */
 type Doing = 'key' | 'value' | 'operators'
-
-/** Where the records of one batch lie. The arrays are kept from batch to batch. */
-class Columns {
-  count = 0
-  /** In an inner topic: the times that records carry. */
-  carried = new Float64Array(0)
-  readonly marks = new Map<number, Mark>()
-  readonly #isInner: boolean
-  bytes: Uint8Array = new Uint8Array(batchHeaderBytes)
-  offsets = new Float64Array(0)
-  timestamps = new Float64Array(0)
-  keyStarts = new Int32Array(0)
-  keyEnds = new Int32Array(0)
-  valueStarts = new Int32Array(0)
-  valueEnds = new Int32Array(0)
-
-  constructor(isInner: boolean) {
-    this.#isInner = isInner
-  }
-
-  /** Notes the records of a batch from `position` on. */
-  open(batch: Uint8Array, position: number): void {
-    // A header may say anything: no more is made room for than its bytes can be, before they are read.
-    this.#reserve(Math.min(readBatchHeader(batch).recordCount, batch.length), 0)
-    this.marks.clear()
-    let count = 0
-    forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
-      if (offset < position) return
-      if (count === this.offsets.length) this.#reserve(count + 1, count)
-      this.bytes = bytes
-      this.offsets[count] = offset
-      this.timestamps[count] = timestamp
-      this.keyStarts[count] = keyStart
-      this.keyEnds[count] = keyEnd
-      this.valueStarts[count] = valueStart
-      this.valueEnds[count] = valueEnd
-      if (this.#isInner) this.#openInner(count)
-      count++
-    })
-    this.count = count
-  }
-
-  #openInner(at: number): void {
-    const headers = headersOf(this.bytes, this.valueStarts[at]!, this.valueEnds[at]!)
-    const timestamp = this.timestamps[at]!
-    this.carried[at] = headers.length === 0 ? timestamp : carriedTime(timestamp, headers)
-    if (this.keyEnds[at]! >= 0 || this.valueEnds[at]! >= 0) return
-    const mark = markIn(headers)
-    if (mark !== undefined) this.marks.set(at, mark)
-  }
-
-  /** Makes room for so many records, and keeps the first `kept`. */
-  #reserve(count: number, kept: number): void {
-    if (count <= this.offsets.length) return
-    const capacity = Math.max(count, this.offsets.length * 2)
-    const wider = <T extends Float64Array | Int32Array>(from: T, to: T): T => {
-      to.set(from.subarray(0, kept))
-      return to
-    }
-    this.offsets = wider(this.offsets, new Float64Array(capacity))
-    this.timestamps = wider(this.timestamps, new Float64Array(capacity))
-    this.keyStarts = wider(this.keyStarts, new Int32Array(capacity))
-    this.keyEnds = wider(this.keyEnds, new Int32Array(capacity))
-    this.valueStarts = wider(this.valueStarts, new Int32Array(capacity))
-    this.valueEnds = wider(this.valueEnds, new Int32Array(capacity))
-    if (this.#isInner) this.carried = wider(this.carried, new Float64Array(capacity))
-  }
-}

@@ -14,7 +14,10 @@ import type { Pipeline } from './pipeline.ts'
 import { taskId } from '../plan/assignment.ts'
 import type { Plan, SubTopology } from '../plan/plan.ts'
 import type { Emit } from '../stores/emit.ts'
-import type { OperatorCounts } from '../operators/operator.ts'
+import type { LetterStamp } from '../operators/dead-letter.ts'
+import { Discards } from '../operators/discards.ts'
+import type { Discard } from '../operators/discards.ts'
+import type { OperatorCounts } from '../operators/counts.ts'
 import { InputQueue } from './queue.ts'
 import type { Delivery, Turn } from './queue.ts'
 import type { KeyCodecs } from '../stores/serde.ts'
@@ -26,6 +29,8 @@ export interface TaskContext {
   readonly keys: KeyCodecs
   readonly emit: Emit
   readonly counts: OperatorCounts
+  /** What dead letters say of their writer; undefined where none are written. */
+  readonly stamp?: LetterStamp
 }
 
 /** A position to commit. */
@@ -51,6 +56,7 @@ export class Task {
   readonly partition: number
   readonly subTopology: SubTopology
   readonly pipeline: Pipeline
+  readonly #discards: Discards
   readonly #context: TaskContext
   #queues: InputQueue[] = []
   /** What the group has committed, as this task knows it; undefined: nothing. */
@@ -61,8 +67,11 @@ export class Task {
     this.partition = partition
     this.subTopology = subTopology
     this.#context = context
-    const { keys, emit, counts } = context
-    this.pipeline = compilePipeline(context.plan, subTopology, { partition, keys, emit, counts })
+    const { plan, keys, emit, counts, stamp } = context
+    const discards = new Discards({ partition, counts, emit, letters: plan.letters, stamp })
+    this.#discards = discards
+    const own = { partition, keys, emit, counts, discards }
+    this.pipeline = compilePipeline(plan, subTopology, own)
   }
 
   /** Takes the records of a topic that state is rebuilt from. All of them come before `start`. */
@@ -75,7 +84,7 @@ export class Task {
 
   /** Sets where the inputs begin. */
   start(starts: readonly TaskStart[]): void {
-    const { plan, keys } = this.#context
+    const { plan, keys, counts } = this.#context
     this.#queues = []
     for (const { topic, position, committed, endOffset } of starts) {
       const source = this.subTopology.sources.find((candidate) => candidate.topic === topic)!
@@ -83,9 +92,12 @@ export class Task {
       const service = plan.topology.service
       const { partition } = this
       const { times } = this.pipeline
+      const discards = this.#discards
       const isBegun = committed !== undefined
       const at = { partition, position, endOffset, isBegun }
-      this.#queues.push(new InputQueue({ service, source, ...at, keys, push, times }))
+      this.#queues.push(
+        new InputQueue({ service, source, ...at, keys, push, times, counts, discards }),
+      )
       this.#committed.set(topic, committed)
     }
   }
@@ -140,6 +152,11 @@ export class Task {
   /** Rows of state that have changed since they last left. */
   waiting(): number {
     return this.pipeline.waiting()
+  }
+
+  /** What operators discarded since the last call. */
+  discarded(): Discard[] {
+    return this.#discards.take()
   }
 
   /** Sends about `limit` changed rows out; true when none is left and offsets may be committed. */

@@ -7,7 +7,7 @@
  */
 import type { DescMessage } from '@bufbuild/protobuf'
 import type { AnyEvent, AnyKeyspace } from '../../events/event.ts'
-import type { Builder, Queries, StoreOptions } from './builder.ts'
+import type { Builder, Handling, Queries, StoreOptions } from './builder.ts'
 import { Graph } from './graph.ts'
 import type { TopologyScope } from './graph.ts'
 import type {
@@ -63,14 +63,15 @@ class GraphBuilder {
     this.#graph = graph
   }
 
-  stream(event: AnyEvent): StreamHandle {
+  stream(event: AnyEvent, options?: Handling): StreamHandle {
     const graph = this.#graph
     graph.read(event)
-    const id = graph.find('source', event)?.id ?? graph.add({ kind: 'source', event })
+    const onError = graph.policyOf(event, options)
+    const id = graph.find('source', event)?.id ?? graph.add({ kind: 'source', event, onError })
     return new StreamHandle(graph, id, event.key, event.schema)
   }
 
-  table(event: AnyEvent, options: { startup?: Startup } = {}): TableHandle {
+  table(event: AnyEvent, options: { startup?: Startup } & Handling = {}): TableHandle {
     const graph = this.#graph
     graph.read(event)
     if (event.kind !== 'entity') {
@@ -79,8 +80,10 @@ class GraphBuilder {
     if (graph.find('table', event)) {
       throw graph.refuse(`'${event.name}' is made a table twice: keep the first and use it again`)
     }
+    const onError = graph.policyOf(event, options)
     const store = graph.claim('table', event.name)
-    const id = graph.add({ kind: 'table', event, store, startup: options.startup ?? 'bootstrap' })
+    const startup = options.startup ?? 'bootstrap'
+    const id = graph.add({ kind: 'table', event, store, startup, onError })
     return new TableHandle(graph, id, event.key)
   }
 
@@ -111,18 +114,21 @@ class StreamHandle {
     this.#schema = schema
   }
 
-  filter(f: (value: unknown, key: unknown) => boolean): StreamHandle {
-    const id = this.graph.add({ kind: 'filter', from: this.id, f })
+  filter(f: (value: unknown, key: unknown) => boolean, options?: Handling): StreamHandle {
+    const onError = this.graph.policy(options)
+    const id = this.graph.add({ kind: 'filter', from: this.id, f, onError })
     return new StreamHandle(this.graph, id, this.#keyspace, this.#schema)
   }
 
-  map(f: MapNode['f']): StreamHandle {
-    const id = this.graph.add({ kind: 'map', from: this.id, f })
+  map(f: MapNode['f'], options?: Handling): StreamHandle {
+    const onError = this.graph.policy(options)
+    const id = this.graph.add({ kind: 'map', from: this.id, f, onError })
     return new StreamHandle(this.graph, id, this.#keyspace, undefined)
   }
 
-  flatMap(f: FlatMapNode['f']): StreamHandle {
-    const id = this.graph.add({ kind: 'flatMap', from: this.id, f })
+  flatMap(f: FlatMapNode['f'], options?: Handling): StreamHandle {
+    const onError = this.graph.policy(options)
+    const id = this.graph.add({ kind: 'flatMap', from: this.id, f, onError })
     return new StreamHandle(this.graph, id, this.#keyspace, undefined)
   }
 
@@ -138,19 +144,20 @@ class StreamHandle {
     return new StreamHandle(this.graph, id, this.#keyspace, schema)
   }
 
-  rekey(name: string, keyspace: AnyKeyspace, f: RekeyNode['f']): StreamHandle {
+  rekey(name: string, keyspace: AnyKeyspace, f: RekeyNode['f'], options?: Handling): StreamHandle {
     const schema = this.#schema
     this.graph.claim('rekey', name)
-    const id = this.graph.add({ kind: 'rekey', from: this.id, name, keyspace, f, schema })
+    const onError = this.graph.policy(options)
+    const id = this.graph.add({ kind: 'rekey', from: this.id, name, keyspace, f, schema, onError })
     return new StreamHandle(this.graph, id, keyspace, schema)
   }
 
-  join(table: TableHandle, f: JoinNode['f']): StreamHandle {
-    return this.#join(table, false, f)
+  join(table: TableHandle, f: JoinNode['f'], options?: Handling): StreamHandle {
+    return this.#join(table, false, f, options)
   }
 
-  leftJoin(table: TableHandle, f: JoinNode['f']): StreamHandle {
-    return this.#join(table, true, f)
+  leftJoin(table: TableHandle, f: JoinNode['f'], options?: Handling): StreamHandle {
+    return this.#join(table, true, f, options)
   }
 
   window(window: TumblingWindow): WindowedHandle {
@@ -175,17 +182,22 @@ class StreamHandle {
     return { from: this.id, keyspace: this.#grouped(), window: undefined }
   }
 
-  to(event: AnyEvent, f?: ToNode['f']): void {
+  to(event: AnyEvent, f?: ToNode['f'], options?: Handling): void {
     this.graph.write(event)
     if (event.key !== null && nameOf(event.key) !== nameOf(this.#keyspace)) {
       throw this.graph.refuse(
         `it writes values keyed by ${nameOf(this.#keyspace)} to stream '${event.name}', which is keyed by ${nameOf(event.key)}: rekey them first`,
       )
     }
-    this.graph.add({ kind: 'to', from: this.id, event, f })
+    this.graph.add({ kind: 'to', from: this.id, event, f, onError: this.graph.policy(options) })
   }
 
-  #join(table: TableHandle, left: boolean, f: JoinNode['f']): StreamHandle {
+  #join(
+    table: TableHandle,
+    left: boolean,
+    f: JoinNode['f'],
+    options: Handling | undefined,
+  ): StreamHandle {
     this.#same(table)
     if (table.window) {
       throw this.graph.refuse(
@@ -197,7 +209,8 @@ class StreamHandle {
         `it joins values keyed by ${nameOf(this.#keyspace)} with a table keyed by ${nameOf(table.keyspace)}: rekey the values first`,
       )
     }
-    const id = this.graph.add({ kind: 'join', from: this.id, table: table.id, left, f })
+    const onError = this.graph.policy(options)
+    const id = this.graph.add({ kind: 'join', from: this.id, table: table.id, left, f, onError })
     return new StreamHandle(this.graph, id, this.#keyspace, undefined)
   }
 
@@ -228,7 +241,7 @@ class TableHandle {
     this.window = window
   }
 
-  to(event: AnyEvent, f?: ToNode['f']): void {
+  to(event: AnyEvent, f?: ToNode['f'], options?: Handling): void {
     this.graph.write(event)
     if (event.kind !== 'entity') {
       throw this.graph.refuse(
@@ -240,7 +253,7 @@ class TableHandle {
         `it writes a table keyed by ${nameOf(this.keyspace)} to stream '${event.name}', which is keyed by ${nameOf(event.key)}: group by that key`,
       )
     }
-    this.graph.add({ kind: 'to', from: this.id, event, f })
+    this.graph.add({ kind: 'to', from: this.id, event, f, onError: this.graph.policy(options) })
   }
 }
 
@@ -287,16 +300,18 @@ function counting(name: string): Pick<AggregateNode, 'fold' | 'name' | 'init' | 
 
 function aggregate(
   graph: Graph,
-  node: Omit<AggregateNode, 'id' | 'kind' | 'version' | 'state'>,
-  { version = 1, state }: FoldOptions = {},
+  node: Omit<AggregateNode, 'id' | 'kind' | 'version' | 'state' | 'onError'>,
+  options: FoldOptions = {},
 ): TableHandle {
+  const { version = 1, state } = options
   graph.claim('table', node.name)
   if (!Number.isSafeInteger(version) || version < 1) {
     throw graph.refuse(
       `the table '${node.name}' has version ${version}: use a whole number of at least 1`,
     )
   }
-  const id = graph.add({ kind: 'aggregate', ...node, version, state })
+  const onError = graph.policy(options)
+  const id = graph.add({ kind: 'aggregate', ...node, version, state, onError })
   return new TableHandle(graph, id, node.keyspace, node.window)
 }
 

@@ -11,19 +11,30 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { AnyEvent, AnyKeyspace, InitOf, KeyOf, Keyspace, ValueOf } from '../../events/event.ts'
 import type { StateSchema, Storable } from './storable.ts'
-import type { InputBatch, Position, Startup, TumblingWindow, WindowSpan } from './topology.ts'
+import type {
+  InputBatch,
+  OnError,
+  Position,
+  Startup,
+  TumblingWindow,
+  WindowSpan,
+} from './topology.ts'
 
 /** What `service` hands to a topology: the streams named in `R` may be read, those in `W` written. */
 export interface Builder<R extends string, W extends string> {
-  /** Every event of a stream. */
-  stream<E extends AnyEvent>(event: Declared<E, R>): Stream<E['key'], ValueOf<E>, W>
+  /** Every event of a stream. `onError` is for records that do not decode. */
+  stream<E extends AnyEvent>(
+    event: Declared<E, R>,
+    options?: Handling,
+  ): Stream<E['key'], ValueOf<E>, W>
   /**
    * An entity stream as a table. `startup: 'bootstrap'` (the default) reads it to its end before anything
-   * else is processed, so joins miss nothing that was there; `'interleave'` starts at once.
+   * else is processed, so joins miss nothing that was there; `'interleave'` starts at once. Of a record that
+   * does not decode, and is not to stop the service, the table keeps the row that it has.
    */
   table<E extends AnyEvent>(
     event: DeclaredEntity<E, R>,
-    options?: { startup?: Startup },
+    options?: { startup?: Startup } & Handling,
   ): Table<E['key'], ValueOf<E>, W>
   /**
    * A source outside the broker whose events this service owns. `read` yields events in order, each batch
@@ -39,11 +50,17 @@ export interface Builder<R extends string, W extends string> {
 
 /** Values that pass by, each under a key of keyspace `K`; `K` is null where there is no key. */
 export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
-  filter<U extends V>(keep: (value: V, key: KeyOf<K>) => value is U): Stream<K, U, W>
-  filter(keep: (value: V, key: KeyOf<K>) => boolean): Stream<K, V, W>
+  filter<U extends V>(
+    keep: (value: V, key: KeyOf<K>) => value is U,
+    options?: Handling,
+  ): Stream<K, U, W>
+  filter(keep: (value: V, key: KeyOf<K>) => boolean, options?: Handling): Stream<K, V, W>
   /** A null or undefined from `f` is no value: it is dropped and counted. */
-  map<U>(f: (value: V, key: KeyOf<K>) => U): Stream<K, NonNullable<U>, W>
-  flatMap<U>(f: (value: V, key: KeyOf<K>) => Iterable<U>): Stream<K, NonNullable<U>, W>
+  map<U>(f: (value: V, key: KeyOf<K>) => U, options?: Handling): Stream<K, NonNullable<U>, W>
+  flatMap<U>(
+    f: (value: V, key: KeyOf<K>) => Iterable<U>,
+    options?: Handling,
+  ): Stream<K, NonNullable<U>, W>
   /** This stream and another of the same keyspace as one. */
   merge<K2 extends AnyKeyspace | null, U>(
     other: Stream<K2, U, W> & SameKeyspace<K, K2>,
@@ -53,16 +70,19 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
     name: string & Storable<V, 'the value'>,
     keyspace: Keyspace<N, T>,
     f: (value: V, key: KeyOf<K>) => NoInfer<T>,
+    options?: Handling,
   ): Stream<Keyspace<N, T>, V, W>
-  /** Each value with the table's value under the same key; values without one are dropped. */
+  /** Each value with the table's value under the same key; values without one are dropped, counted. */
   join<K2 extends AnyKeyspace | null, U, U2>(
     table: Table<K2, U, W> & Joinable<K, K2>,
     f: (value: V, other: U, key: KeyOf<K>) => U2,
+    options?: Handling,
   ): Stream<K, NonNullable<U2>, W>
   /** Like `join`, with `undefined` where the table has no value. */
   leftJoin<K2 extends AnyKeyspace | null, U, U2>(
     table: Table<K2, U, W> & Joinable<K, K2>,
     f: (value: V, other: U | undefined, key: KeyOf<K>) => U2,
+    options?: Handling,
   ): Stream<K, NonNullable<U2>, W>
   /** Groups by key and window of event time; `count` and `reduce` follow. */
   window(window: TumblingWindow & Grouped<K>): Windowed<K, V, W>
@@ -82,13 +102,19 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
   to<E extends AnyEvent>(
     event: Emittable<E, K, W>,
     ...f: [V] extends [MessageInitShape<E['schema']>]
-      ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>]
-      : [f: (value: V, key: KeyOf<K>) => InitOf<E>]
+      ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
+      : [f: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
   ): void
 }
 
+/** What an operator does when its function throws, or what it made cannot be written. */
+export interface Handling {
+  /** What the service says, unless given: `service(name, { onError, … })`, or `'stop'`. */
+  readonly onError?: OnError
+}
+
 /** What is said of a store beside its name. */
-export interface StoreOptions {
+export interface StoreOptions extends Handling {
   /**
    * 1 unless said. Raise it when the state of the store changes its shape or meaning: functions cannot
    * be compared, so nothing else tells. The service then refuses the old state until it is rebuilt.
@@ -105,8 +131,8 @@ export interface Table<K extends AnyKeyspace | null, V, W extends string = strin
   to<E extends AnyEvent>(
     event: EmittableEntity<E, K, W>,
     ...f: [V] extends [MessageInitShape<E['schema']>]
-      ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>]
-      : [f: (value: V, key: KeyOf<K>) => InitOf<E>]
+      ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
+      : [f: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
   ): void
 }
 
@@ -133,6 +159,7 @@ export interface WindowTable<K extends AnyKeyspace | null, V, W extends string =
   to<E extends AnyEvent>(
     event: WritableEntity<E, W>,
     f: (value: V, window: WindowSpan, key: KeyOf<K>) => InitOf<E>,
+    options?: Handling,
   ): void
 }
 

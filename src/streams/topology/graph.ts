@@ -7,14 +7,18 @@
  */
 import { HeadwaterError } from '../../base/errors.ts'
 import type { AnyEvent } from '../../events/event.ts'
-import type { Topology, TopologyNode } from './topology.ts'
+import type { OnError, Topology, TopologyNode } from './topology.ts'
 
 /** What a topology is built for: the service's name and the streams it says it reads and writes. */
 export interface TopologyScope {
   readonly service: string
   readonly reads: readonly AnyEvent[]
   readonly writes: readonly AnyEvent[]
+  /** What operators do on an error that say nothing of their own; `stop` when left out. */
+  readonly onError?: OnError
 }
+
+const policies: readonly OnError[] = ['stop', 'skip', 'deadLetter']
 
 /** A node before it has its id. */
 type NewNode<N extends TopologyNode = TopologyNode> = N extends TopologyNode ? Omit<N, 'id'> : never
@@ -58,6 +62,25 @@ export class Graph {
     }
     this.#names.set(name, what)
     return name
+  }
+
+  /** What an operator does on an error: what it says, or what the service says. */
+  policy({ onError = this.scope.onError ?? 'stop' }: { readonly onError?: OnError } = {}): OnError {
+    if (policies.includes(onError)) return onError
+    throw this.refuse(`onError is '${String(onError)}': write 'stop', 'skip' or 'deadLetter'`)
+  }
+
+  /** What is done on an error with records of a stream, which are decoded once for all who read it. */
+  policyOf(event: AnyEvent, options: { readonly onError?: OnError } | undefined): OnError {
+    const known = this.find('source', event) ?? this.find('table', event)
+    const before = known && 'onError' in known ? known.onError : undefined
+    if (options?.onError === undefined && before !== undefined) return before
+    const policy = this.policy(options)
+    if (before === undefined || before === policy) return policy
+    throw this.refuse(
+      `it reads stream '${event.name}' with onError '${before}' and with '${policy}': ` +
+        'its records are decoded once, so say the same in both places',
+    )
   }
 
   read(event: AnyEvent): void {

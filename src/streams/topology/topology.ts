@@ -31,11 +31,20 @@ export type TopologyNode =
 
 export type NodeKind = TopologyNode['kind']
 
+/**
+ * What becomes of a value whose function throws, whose bytes do not decode, or of which a function made what
+ * cannot be written: the service stops at the record; the value goes no further; or that, and the record
+ * is put into the stream of the service's dead letters.
+ */
+export type OnError = 'stop' | 'skip' | 'deadLetter'
+
 /** Events of a stream, each record one event. */
 export interface SourceNode {
   readonly id: number
   readonly kind: 'source'
   readonly event: AnyEvent
+  /** For records that do not decode. */
+  readonly onError: OnError
 }
 
 /** An entity stream as a table: the last value per key; null deletes. Restored from the topic itself. */
@@ -46,6 +55,8 @@ export interface TableNode {
   readonly store: string
   /** `bootstrap`: everything else waits until the table is read to its end; `interleave`: it does not. */
   readonly startup: Startup
+  /** For records that do not decode: the table keeps the row it has. */
+  readonly onError: OnError
 }
 
 export type Startup = 'bootstrap' | 'interleave'
@@ -55,12 +66,14 @@ export interface FilterNode {
   readonly kind: 'filter'
   readonly from: number
   readonly f: (value: unknown, key: unknown) => boolean
+  readonly onError: OnError
 }
 
 export interface MapNode {
   readonly id: number
   readonly kind: 'map'
   readonly from: number
+  readonly onError: OnError
   readonly f: (value: unknown, key: unknown) => unknown
 }
 
@@ -69,6 +82,7 @@ export interface FlatMapNode {
   readonly kind: 'flatMap'
   readonly from: number
   readonly f: (value: unknown, key: unknown) => Iterable<unknown>
+  readonly onError: OnError
 }
 
 /** Both streams as one, with no order between them. */
@@ -88,6 +102,7 @@ export interface RekeyNode {
   readonly f: (value: unknown, key: unknown) => unknown
   /** The message the values are, when every value is one; else they are encoded as plain values. */
   readonly schema: DescMessage | undefined
+  readonly onError: OnError
 }
 
 /** Each value of a stream with what a table holds under its key. Only the stream side triggers. */
@@ -100,6 +115,7 @@ export interface JoinNode {
   /** Whether a value whose key the table lacks is kept, with `undefined` for the table's side. */
   readonly left: boolean
   readonly f: (value: unknown, other: unknown, key: unknown) => unknown
+  readonly onError: OnError
 }
 
 /** A fold per key, or per key and window, in a store with the changelog `<service>-<name>-changelog`. */
@@ -118,6 +134,7 @@ export interface AggregateNode {
   readonly state: DescMessage | undefined
   readonly init: (key: unknown) => unknown
   readonly f: (state: unknown, value: unknown, key: unknown) => unknown
+  readonly onError: OnError
 }
 
 /** Windows `[start, start + size)` aligned to 1970; a record is late once stream time passes end + grace. */
@@ -151,6 +168,7 @@ export interface ToNode {
   readonly event: AnyEvent
   // oxlint-disable-next-line no-explicit-any -- two shapes of arguments, told apart by `from`
   readonly f: ((value: any, second: any, third?: any) => unknown) | undefined
+  readonly onError: OnError
 }
 
 /** A source outside the broker (a file, a database) whose events the service owns. */

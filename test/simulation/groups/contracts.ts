@@ -1,4 +1,5 @@
 /** Facts about accounts, and what the tally service makes of them. */
+import { deadLettersOf } from '../../../src/events/dead-letters.ts'
 import { entity, keyed, keyspace, unkeyed } from '../../../src/events/event.ts'
 import {
   AccountCountSchema,
@@ -38,4 +39,5 @@ export const TeamWindows = entity('team-windows', TeamWindowSchema, {
   by: 'id',
   owner: 'tally',
 })
+export const Letters = deadLettersOf('tally')
 export const Ticks = unkeyed('ticks', TickSchema, { owner: 'tally' })

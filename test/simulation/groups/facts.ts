@@ -10,6 +10,7 @@ const teamCount = 4
 const stepMs = 20_000
 const windowMs = 60_000
 export const tickCount = 24
+const poisonEvery = 5
 
 export interface Fact {
   readonly id: string
@@ -25,6 +26,16 @@ export function factOf(number: number): Fact {
     team: `t${(number >> 1) % teamCount}`,
     at: number * stepMs,
   }
+}
+
+/** Whether one operator of the service cannot take the fact. */
+export function isPoison(id: string): boolean {
+  return Number(id.slice(1)) % poisonEvery === 0
+}
+
+/** How many of the first so many facts are poison. */
+export function poisonIn(count: number): number {
+  return Math.ceil(count / poisonEvery)
 }
 
 export const accounts: readonly string[] = Array.from({ length: accountCount }, (_, i) => `a${i}`)

@@ -14,11 +14,21 @@ import {
   TeamWindows,
   Ticks,
 } from './contracts.ts'
-import { tickCount, windowId } from './facts.ts'
+import { isPoison, tickCount, windowId } from './facts.ts'
 
 /** Ticks of one batch of the input, and the pause before each. */
 const batchTicks = 3
 const tickPauseMs = 400
+
+/** Lets nothing pass: what it cannot take becomes a dead letter. */
+function poisonless({ id }: { readonly id: string }): boolean {
+  if (isPoison(id)) throw new RangeError(`${id} is poison`)
+  return false
+}
+
+function nothing(): never {
+  throw new Error('nothing passes')
+}
 
 export interface TallyOptions {
   /** How long the service's function takes for a fact. */
@@ -38,6 +48,7 @@ export function tally(process: SimProcess, { slowMs, grace }: TallyOptions) {
         return true
       })
       facts.map(({ account, id }) => ({ account, id })).to(Copies)
+      facts.filter(poisonless, { onError: 'deadLetter' }).map(nothing).to(Copies)
       facts.join(labels, ({ account, id }, { text }) => ({ account, id, text })).to(Labelled)
       const accounts = facts.count('per-account')
       accounts.to(AccountCounts, (count, account) => ({ account, facts: count }))

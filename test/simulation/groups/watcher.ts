@@ -10,8 +10,17 @@ import { Consumer } from '../../../src/client/consumer/consumer.ts'
 import type { FetchedBatches } from '../../../src/client/consumer/consumer.ts'
 import type { AnyEvent, ValueOf } from '../../../src/events/event.ts'
 import { decodeRecords } from '../../../src/records/record.ts'
-import { AccountCounts, Copies, Labelled, TeamCounts, TeamWindows, Ticks } from './contracts.ts'
-import { labelOf, tablesOf, tickCount } from './facts.ts'
+import {
+  AccountCounts,
+  Copies,
+  Facts,
+  Labelled,
+  Letters,
+  TeamCounts,
+  TeamWindows,
+  Ticks,
+} from './contracts.ts'
+import { isPoison, labelOf, poisonIn, tablesOf, tickCount } from './facts.ts'
 import type { Tables } from './facts.ts'
 
 const waitMs = 200
@@ -21,6 +30,7 @@ export class Watcher {
   readonly #take: ReadonlyMap<string, (value: Uint8Array) => void>
   readonly #copies = new Set<string>()
   readonly #labelled = new Set<string>()
+  readonly #letters = new Set<string>()
   readonly #ticks = new Set<string>()
   readonly #tables: Tables = { accounts: new Map(), teams: new Map(), windows: new Map() }
 
@@ -33,6 +43,7 @@ export class Watcher {
         once(this.#labelled, 'labelled', id)
         assert.equal(text, labelOf(account), `labelled ${id}: not its account's label`)
       }),
+      taker(Letters, (letter) => once(this.#letters, 'letters', poisonOf(letter))),
       taker(AccountCounts, ({ account, facts }) => accounts.set(account, facts)),
       taker(TeamCounts, ({ team, facts }) => teams.set(team, facts)),
       taker(TeamWindows, ({ id, facts }) => windows.set(id, facts)),
@@ -66,6 +77,7 @@ export class Watcher {
     return (
       lacking('copies', this.#copies, factCount) ??
       lacking('labelled', this.#labelled, factCount) ??
+      lacking('letters', this.#letters, poisonIn(factCount)) ??
       lacking('ticks', this.#ticks, tickCount) ??
       differing('account-counts', this.#tables.accounts, expected.accounts) ??
       differing('team-counts', this.#tables.teams, expected.teams) ??
@@ -76,6 +88,15 @@ export class Watcher {
   close(): Promise<void> {
     return this.#consumer.close()
   }
+}
+
+/** The fact that a letter is about: with its bytes, and not the service's only trace of it. */
+function poisonOf({ id, fact }: ValueOf<typeof Letters>): string {
+  assert(fact.case === 'failed', `letter ${id} is none of a failure`)
+  const { id: poison } = Facts.codec.decode(fact.value.value!)
+  assert(isPoison(poison), `letter ${id} is about ${poison}, which is no poison`)
+  assert(fact.value.processedInPart, `letter ${id} says that nothing else was done with ${poison}`)
+  return poison
 }
 
 /** The first difference between two tables of counts, as text. */

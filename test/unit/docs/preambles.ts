@@ -10,7 +10,7 @@ export const preambles: Readonly<Record<string, string>> = {
     import { entity, keyspace } from 'headwater'
     import { OrderSchema } from './test/gen/shop/v1/shop_pb.ts'`,
   shop: `
-    import { connect, embedded, kafka, run, service } from 'headwater'
+    import { connect, deadLettersOf, embedded, kafka, keyspace, run, service } from 'headwater'
     import type { Service } from 'headwater'
     import { Orders, Payments, Shipments } from './test/types/shop.ts'
     declare const billing: Service<'billing', {}>`,

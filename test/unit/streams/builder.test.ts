@@ -27,6 +27,11 @@ function build(reads: readonly AnyEvent[], writes: readonly AnyEvent[], make: (s
 }
 
 /** A node without its functions, which no test can compare. */
+/** All of them stop at an error, as none says otherwise. */
+function stopping(nodes: readonly object[]): object[] {
+  return nodes.map((node) => ({ ...node, onError: 'stop' }))
+}
+
 function plain(node: TopologyNode): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(node).flatMap(([name, value]: [string, unknown]) => {
@@ -43,30 +48,33 @@ describe('a topology', () => {
   test('is a frozen graph in which every node comes after those it reads from', () => {
     const topology = shipping.build()
     assert.equal(topology.service, 'shipping')
-    assert.deepEqual(topology.nodes.map(plain), [
-      { id: 0, kind: 'table', event: 'orders', store: 'orders', startup: 'bootstrap' },
-      { id: 1, kind: 'source', event: 'payments' },
-      { id: 2, kind: 'filter', from: 1 },
-      { id: 3, kind: 'join', from: 2, table: 0, left: false },
-      { id: 4, kind: 'to', from: 3, event: 'shipments' },
-      { id: 5, kind: 'rekey', from: 3, name: 'by-customer', keyspace: 'CustomerId' },
-      {
-        id: 6,
-        kind: 'aggregate',
-        from: 5,
-        name: 'payments-5m',
-        fold: 'count',
-        version: 1,
-        keyspace: 'CustomerId',
-        window: {
-          kind: 'tumbling',
-          sizeMs: 300_000,
-          graceMs: 60_000,
-          retentionMs: 30 * 86_400_000,
+    assert.deepEqual(
+      topology.nodes.map(plain),
+      stopping([
+        { id: 0, kind: 'table', event: 'orders', store: 'orders', startup: 'bootstrap' },
+        { id: 1, kind: 'source', event: 'payments' },
+        { id: 2, kind: 'filter', from: 1 },
+        { id: 3, kind: 'join', from: 2, table: 0, left: false },
+        { id: 4, kind: 'to', from: 3, event: 'shipments' },
+        { id: 5, kind: 'rekey', from: 3, name: 'by-customer', keyspace: 'CustomerId' },
+        {
+          id: 6,
+          kind: 'aggregate',
+          from: 5,
+          name: 'payments-5m',
+          fold: 'count',
+          version: 1,
+          keyspace: 'CustomerId',
+          window: {
+            kind: 'tumbling',
+            sizeMs: 300_000,
+            graceMs: 60_000,
+            retentionMs: 30 * 86_400_000,
+          },
         },
-      },
-      { id: 7, kind: 'to', from: 6, event: 'customer-windows' },
-    ])
+        { id: 7, kind: 'to', from: 6, event: 'customer-windows' },
+      ]),
+    )
     assert.deepEqual(topology.views, { orders: 0, perCustomer: 6 })
     for (const part of [topology, topology.nodes, topology.views, ...topology.nodes]) {
       assert.ok(Object.isFrozen(part))

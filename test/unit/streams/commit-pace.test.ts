@@ -5,10 +5,10 @@ import { CommitPace } from '../../../src/streams/runtime/commit-pace.ts'
 describe('the pace of commits', () => {
   it('is the interval when there is nothing more to process', () => {
     const { pace, pass } = open()
-    assert.equal(pace.idleMs(), undefined)
+    assert.equal(pace.idleMs(false), undefined)
     pace.processed(1)
     assert.equal(pace.isDue(false, false), false)
-    assert.equal(pace.idleMs(), 100)
+    assert.equal(pace.idleMs(false), 100)
     pass(100)
     assert.equal(pace.isDue(false, false), true)
   })

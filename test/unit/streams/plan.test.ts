@@ -109,9 +109,24 @@ describe('a plan', () => {
     const topology: Topology = {
       service: 'shipping',
       nodes: [
-        { id: 0, kind: 'table', event: four, store: 'orders', startup: 'bootstrap' },
-        { id: 1, kind: 'source', event: eight },
-        { id: 2, kind: 'join', from: 1, table: 0, left: false, f: (value) => value },
+        {
+          id: 0,
+          kind: 'table',
+          event: four,
+          store: 'orders',
+          startup: 'bootstrap',
+          onError: 'stop',
+        },
+        { id: 1, kind: 'source', event: eight, onError: 'stop' },
+        {
+          id: 2,
+          kind: 'join',
+          from: 1,
+          table: 0,
+          left: false,
+          onError: 'stop',
+          f: (value) => value,
+        },
       ],
       views: { orders: 0 },
     }

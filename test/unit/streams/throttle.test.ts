@@ -12,7 +12,7 @@ import { nodeClock } from '../../../src/io/node-clock.ts'
 import { stampBatch } from '../../../src/records/batch.ts'
 import { BatchBuilder } from '../../../src/records/record.ts'
 import { service } from '../../../src/service/service.ts'
-import { operatorCounts } from '../../../src/streams/operators/operator.ts'
+import { operatorCounts } from '../../../src/streams/operators/counts.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { offerOf, taskAssignor } from '../../../src/streams/plan/task-assignor.ts'
 import { Opener } from '../../../src/streams/runtime/open.ts'
@@ -68,6 +68,7 @@ describe('the fetching of a partition', () => {
       cluster,
       plan,
       context: { partition: 0, keys: keyCodecs(), emit, counts: operatorCounts() },
+      stamp: { instanceId: '1', now: () => 0 },
       transactionalId: () => null,
       transactionTimeoutMs: 60_000,
       onGap: 'stop',

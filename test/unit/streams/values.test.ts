@@ -7,7 +7,7 @@ import { service } from '../../../src/service/service.ts'
 import type { AnyEvent } from '../../../src/events/event.ts'
 import type { Service } from '../../../src/service/service.ts'
 import type { Builder, Queries } from '../../../src/streams/topology/builder.ts'
-import { operatorCounts } from '../../../src/streams/operators/operator.ts'
+import { operatorCounts } from '../../../src/streams/operators/counts.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
@@ -52,7 +52,13 @@ describe('a null or undefined that a function returns', () => {
     driver.settle()
     assert.deepEqual(called, [])
     assert.deepEqual(driver.read(Shipments), [])
-    assert.deepEqual(driver.counts.drops, { noKey: 0, noValue: 7, noTime: 0, late: 0 })
+    assert.deepEqual(driver.counts.drops, {
+      noKey: 0,
+      noValue: 7,
+      noTime: 0,
+      late: 0,
+      unmatched: 0,
+    })
     assert.equal(driver.counts.dropped, 7)
   })
 
@@ -86,7 +92,13 @@ describe('a record without a time', () => {
     driver.send(Visits, { path: '/a' }, -2)
     driver.settle()
     assert.deepEqual(driver.rows('visits'), [{ key: '/a', start: -5 * minute, value: 1 }])
-    assert.deepEqual(driver.counts.drops, { noKey: 0, noValue: 0, noTime: 1, late: 0 })
+    assert.deepEqual(driver.counts.drops, {
+      noKey: 0,
+      noValue: 0,
+      noTime: 1,
+      late: 0,
+      unmatched: 0,
+    })
   })
 })
 

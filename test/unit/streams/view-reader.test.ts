@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
-import { operatorCounts } from '../../../src/streams/operators/operator.ts'
+import { operatorCounts } from '../../../src/streams/operators/counts.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'

@@ -1,0 +1,8 @@
+/** Something to be said on standard error. */
+export interface Note {
+  /** Notes of one kind are held back together. */
+  readonly kind: string
+  readonly text: string
+  /** What programs read. */
+  readonly event: object
+}

@@ -1,0 +1,42 @@
+/**
+ * The stream of what a service could not process: `<service>-dead-letters`, one partition, keyed by letter.
+ *
+ * Its contract is the platform's own (`headwater/v1/dead_letter.proto`) and its name the service's, so the
+ * stream has no option in a `.proto` file. Other services may read it like any other stream.
+ */
+import { compileCodec } from '../schema/codec.ts'
+import { DeadLetterSchema } from '../schema/gen/headwater/v1/dead_letter_pb.ts'
+import type { FailedRecord } from '../schema/gen/headwater/v1/dead_letter_pb.ts'
+import { keyspace } from './event.ts'
+import type { EventType, Keyspace } from './event.ts'
+
+export type { FailedRecord }
+
+/** Letters are few, and read from their beginning: one partition keeps them in order. */
+const deadLetterId = keyspace.string('DeadLetterId', { partitions: 1 })
+
+/** The dead letters of a service, as a stream that it owns. */
+export type DeadLetters<N extends string = string> = EventType<
+  'keyed',
+  `${N}-dead-letters`,
+  typeof DeadLetterSchema,
+  Keyspace<'DeadLetterId', string>,
+  N
+>
+
+/** The stream of a service's dead letters, to be read by others. */
+export function deadLettersOf<const N extends string>(service: N): DeadLetters<N> {
+  return Object.freeze({
+    kind: 'keyed',
+    name: `${service}-dead-letters`,
+    schema: DeadLetterSchema,
+    key: deadLetterId,
+    by: 'id',
+    owner: service,
+    context: 'headwater',
+    partitions: deadLetterId.partitions,
+    codec: compileCodec(DeadLetterSchema),
+    keyOf: ({ id = '' }) => id,
+    eventTimeOf: () => undefined,
+  })
+}

@@ -1,0 +1,35 @@
+/** What the operators of a service count. */
+
+/**
+ * Why a record is dropped: it has no key where one is needed; it is a deletion where events pass, or a
+ * function returned null or undefined; it has no timestamp and would have to lie in a window; its window
+ * was closed; the table it is joined with has no row of its key.
+ */
+export type DropReason = 'noKey' | 'noValue' | 'noTime' | 'late' | 'unmatched'
+
+export interface OperatorCounts {
+  readonly drops: Record<DropReason, number>
+  /** Values that failed in an operator whose policy is not to stop. */
+  readonly failures: { skipped: number; deadLettered: number }
+  /** Records written to streams and inner topics, changelogs not counted. */
+  emitted: number
+  /** Values that went into a fold. */
+  folds: number
+  /** What only told how far somebody has come: records of inner topics, batches of inputs without events. */
+  marks: number
+}
+
+export function operatorCounts(): OperatorCounts {
+  return {
+    drops: { noKey: 0, noValue: 0, noTime: 0, late: 0, unmatched: 0 },
+    failures: { skipped: 0, deadLettered: 0 },
+    emitted: 0,
+    folds: 0,
+    marks: 0,
+  }
+}
+
+/** Records that lacked something; those that came too late or met no row are not counted. */
+export function droppedOf({ drops }: OperatorCounts): number {
+  return drops.noKey + drops.noValue + drops.noTime
+}

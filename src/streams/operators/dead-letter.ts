@@ -1,0 +1,130 @@
+/**
+ * Writes dead letters: a record that failed with its bytes, its place and why, as a message of
+ * `headwater/v1/dead_letter.proto`.
+ *
+ * A letter has to fit into a record as large as Kafka takes when nobody says otherwise (1 MiB), whatever
+ * the record it is about: so texts are cut off, and bytes that are too many are left out and counted. They
+ * are still where the letter says that the record is.
+ */
+import { Writer, utf8Bytes, utf8String } from '../../base/bytes.ts'
+import type { HeadwaterError } from '../../base/errors.ts'
+import type { InitOf } from '../../events/event.ts'
+import type { DeadLetters, FailedRecord } from '../../events/dead-letters.ts'
+import type { Emit, EmitHeader } from '../stores/emit.ts'
+import type { DiscardedRow, SourceRecord } from './source-record.ts'
+
+/** Bytes of a record that a letter holds, at most: key, value and headers. */
+const letterBytesMax = 768 * 1024
+/** Characters of an error's message, and of its stack, that a letter holds. */
+const letterTextMax = 8 * 1024
+
+/** The header of a record that is a replay: the service it is for. Nobody else processes it. */
+export const replayForHeader = 'headwater-replay-for'
+/** The header with the id of the letter that is replayed. */
+const replayOfHeader = 'headwater-replay-of'
+
+/** What letters say of who wrote them. */
+export interface LetterStamp {
+  readonly instanceId: string
+  /** Milliseconds since 1970. */
+  now(): number
+}
+
+export interface Failure {
+  readonly operator: string
+  readonly error: HeadwaterError
+}
+
+export class LetterWriter {
+  readonly #letters: DeadLetters
+  readonly #emit: Emit
+  readonly #stamp: LetterStamp
+  readonly #writer = new Writer()
+  #rows = 0
+
+  constructor(letters: DeadLetters, emit: Emit, stamp: LetterStamp) {
+    this.#letters = letters
+    this.#emit = emit
+    this.#stamp = stamp
+  }
+
+  /** @param inPart whether the service did something else with the record */
+  record(record: SourceRecord, failures: readonly Failure[], inPart: boolean): void {
+    const { topic, partition, offset } = record
+    for (const [n, failure] of failures.entries()) {
+      this.#write(`${topic}/${partition}/${offset}/${n}`, {
+        ...this.#described(failure),
+        ...bytesOf(record),
+        stream: topic,
+        partition,
+        offset: BigInt(offset),
+        timestampMs: BigInt(record.timestamp),
+        processedInPart: inPart,
+        ...replayOf(record.headers),
+      })
+    }
+  }
+
+  row({ topic, key, timestamp }: DiscardedRow, partition: number, failure: Failure): void {
+    const { instanceId } = this.#stamp
+    const id = `${topic}/${partition}/row-${instanceId}-${this.#stamp.now()}-${this.#rows++}`
+    this.#write(id, {
+      ...this.#described(failure),
+      stream: topic,
+      partition,
+      timestampMs: BigInt(timestamp),
+      key: utf8Bytes(String(key)),
+      processedInPart: true,
+    })
+  }
+
+  #described({ operator, error }: Failure) {
+    const { cause } = error
+    const thrown = cause instanceof Error ? cause : undefined
+    return {
+      operator,
+      code: error.code,
+      message: error.message.slice(0, letterTextMax),
+      stack: (thrown?.stack ?? '').slice(0, letterTextMax),
+      instanceId: this.#stamp.instanceId,
+    }
+  }
+
+  #write(id: string, failed: Omit<FailedInit, 'failedAt'>): void {
+    const now = this.#stamp.now()
+    const value = { ...failed, failedAt: timestampOf(now) }
+    this.#writer.at = 0
+    const { name, codec } = this.#letters
+    codec.encode({ id, fact: { case: 'failed', value } }, this.#writer)
+    const bytes = this.#writer.bytes.subarray(0, this.#writer.at)
+    this.#emit.append(name, 0, now, utf8Bytes(id), bytes)
+  }
+}
+
+type FactInit = NonNullable<InitOf<DeadLetters>['fact']>
+type FailedInit = Exclude<Extract<FactInit, { case: 'failed' }>['value'], FailedRecord>
+
+/** Key, value and headers, or how many bytes they are when that is too many. */
+function bytesOf({ key, value, headers }: SourceRecord) {
+  const ofHeaders = headers.map((header) => header.key.length * 3 + (header.value?.length ?? 0))
+  const size = [key?.length ?? 0, value?.length ?? 0, ...ofHeaders].reduce((a, b) => a + b)
+  if (size > letterBytesMax) return { bytesLeftOut: BigInt(size) }
+  return {
+    ...(key && { key }),
+    ...(value && { value }),
+    headers: headers.map((header) => ({
+      key: header.key,
+      ...(header.value && { value: header.value }),
+    })),
+  }
+}
+
+function replayOf(headers: readonly EmitHeader[]): { replayOf?: string } {
+  const value = headers.find(({ key }) => key === replayOfHeader)?.value
+  return value ? { replayOf: utf8String(value) } : {}
+}
+
+function timestampOf(ms: number): { seconds: bigint; nanos: number } {
+  const seconds = Math.floor(ms / 1000)
+  return { seconds: BigInt(seconds), nanos: (ms - seconds * 1000) * 1_000_000 }
+}

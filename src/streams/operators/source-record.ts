@@ -1,0 +1,28 @@
+/** What a task is at work on, as those see it who put aside what cannot be processed. */
+import type { EmitHeader } from '../stores/emit.ts'
+import type { Key } from '../stores/serde.ts'
+
+/** A record that is being processed, as it is in its topic. */
+export interface SourceRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly EmitHeader[]
+}
+
+/** Where the record at hand comes from; asked only when it is discarded. */
+export interface RecordSource {
+  /** The record that is being processed now. */
+  current(): SourceRecord
+}
+
+/** A row of a table that could not be written to a stream: there is no record that it comes from. */
+export interface DiscardedRow {
+  /** The topic the table is stored in. */
+  readonly topic: string
+  readonly key: Key
+  readonly timestamp: number
+}
