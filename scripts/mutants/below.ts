@@ -121,7 +121,7 @@ export const below: readonly Mutant[] = [
   },
   {
     name: 'room for the records of a batch',
-    file: 'src/streams/task/queue.ts',
+    file: 'src/streams/task/columns.ts',
     text: 'Math.min(readBatchHeader(batch).recordCount, batch.length)',
     instead: 'readBatchHeader(batch).recordCount',
     tests: ['test/unit/streams/task.test.ts'],

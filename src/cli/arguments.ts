@@ -110,6 +110,19 @@ export function parseFrom(text: string): StartingPoint {
   )
 }
 
+/** A place in a log: one of its ends, an offset, or the first record at or after a time. */
+export type PlaceInLog = 'beginning' | 'end' | number | { readonly timeMs: number }
+
+export function parsePlace(text: string): PlaceInLog {
+  if (text === 'beginning' || text === 'end') return text
+  if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text)
+  const timeMs = text.includes('-') ? parseInstant(text) : undefined
+  if (timeMs !== undefined) return { timeMs }
+  throw new InvalidArgumentError(
+    'Write beginning, end, an offset, or a time with its zone, as in 2001-01-15T00:00:00Z.',
+  )
+}
+
 /** A time as queries take it, as it was written. */
 export function parseTime(text: string): string {
   if (parseInstant(text) !== undefined) return text

@@ -21,8 +21,10 @@ import {
   durabilityOption,
   memoryOption,
   jsonOption,
+  yesOption,
 } from './options.ts'
 import { newProgram, runProgram } from './program.ts'
+import { addDlq, addOffsets } from './repair-commands.ts'
 
 const servicesFile = 'a TypeScript or JavaScript module that exports services'
 
@@ -41,6 +43,8 @@ function buildProgram(): Command {
   addPlan(program)
   addRebuild(program)
   addReset(program)
+  addDlq(program)
+  addOffsets(program)
   addTopics(program)
   addTail(program)
   addGet(program)
@@ -252,8 +256,4 @@ function addLog(program: Command): void {
     .option('--records', 'print the records of batches, too')
     .addOption(jsonOption('one JSON object a line'))
     .action(async (file, options) => (await import('./log.ts')).dumpLog(file, options))
-}
-
-function yesOption(): Option {
-  return new Option('--yes', 'do it without asking')
 }

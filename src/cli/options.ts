@@ -135,3 +135,7 @@ function fromEnvironment(option: Option): Option {
 export function jsonOption(description: string): Option {
   return new Option('--json', description)
 }
+
+export function yesOption(): Option {
+  return new Option('--yes', 'do it without asking')
+}

@@ -5,12 +5,18 @@
  * stream has no option in a `.proto` file. Other services may read it like any other stream.
  */
 import { compileCodec } from '../schema/codec.ts'
-import { DeadLetterSchema } from '../schema/gen/headwater/v1/dead_letter_pb.ts'
-import type { FailedRecord } from '../schema/gen/headwater/v1/dead_letter_pb.ts'
+import { DeadLetterSchema, Outcome } from '../schema/gen/headwater/v1/dead_letter_pb.ts'
+import type { FailedRecord, SettledLetter } from '../schema/gen/headwater/v1/dead_letter_pb.ts'
 import { keyspace } from './event.ts'
 import type { EventType, Keyspace } from './event.ts'
 
-export type { FailedRecord }
+export { Outcome }
+export type { FailedRecord, SettledLetter }
+
+/** The header of a record that is a replay: the service it is for. Nobody else processes it. */
+export const replayForHeader = 'headwater-replay-for'
+/** The header with the id of the letter that is replayed. */
+export const replayOfHeader = 'headwater-replay-of'
 
 /** Letters are few, and read from their beginning: one partition keeps them in order. */
 const deadLetterId = keyspace.string('DeadLetterId', { partitions: 1 })

@@ -211,6 +211,8 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   'client/consumer': ['client/cluster', 'protocol', 'records', 'base'],
   'client/admin.ts': ['client/cluster', 'client/group', 'protocol'],
 
+  'streams/reading.ts': ['client', 'records'],
+  'streams/letters': ['streams/reading.ts', 'client', 'events', 'records', 'base'],
   'streams/topology': ['events', 'base'],
   'streams/stores': ['base'],
   'streams/plan': ['streams/topology', 'streams/stores', 'client', 'events', 'schema', 'base'],
@@ -220,6 +222,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'streams/plan',
     'streams/operators',
     'streams/stores',
+    'events',
     'records',
     'base',
   ],
@@ -232,6 +235,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'base',
   ],
   'streams/identity': [
+    'streams/reading.ts',
     'streams/topology',
     'streams/plan',
     'streams/operators',

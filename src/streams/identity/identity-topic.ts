@@ -10,7 +10,7 @@ import { Producer } from '../../client/producer/producer.ts'
 import { decodeRecords } from '../../records/record.ts'
 import { identityText, identityTopic, readIdentities, sourceKey } from './identity.ts'
 import type { Identities, IdentityChange, IdentityRecord } from './identity.ts'
-import { readRanges } from './reading.ts'
+import { readRanges } from '../reading.ts'
 
 /** What the topic says now; `not-found` when it does not exist. */
 export async function loadIdentities(cluster: Cluster, service: string): Promise<Identities> {

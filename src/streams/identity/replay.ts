@@ -18,7 +18,7 @@ import type { Emit, EmitHeader } from '../stores/emit.ts'
 import { keyCodecs } from '../stores/serde.ts'
 import type { Turn } from '../task/queue.ts'
 import { Task } from '../task/task.ts'
-import type { Range } from './reading.ts'
+import type { Range } from '../reading.ts'
 
 const pollWaitMs = 500
 /** Records buffered for one partition before its fetching pauses, and below which it goes on. */

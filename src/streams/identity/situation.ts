@@ -16,8 +16,8 @@ import type { Plan } from '../plan/plan.ts'
 import { aggregatesOf, identityTopic } from './identity.ts'
 import type { Identities } from './identity.ts'
 import { loadIdentities } from './identity-topic.ts'
-import { firstRecords } from './reading.ts'
-import type { Range } from './reading.ts'
+import { firstRecords } from '../reading.ts'
+import type { Range } from '../reading.ts'
 
 export interface TopicState {
   /** Undefined when the broker is too old to know. */

@@ -9,6 +9,7 @@
 import { Writer, utf8Bytes, utf8String } from '../../base/bytes.ts'
 import type { HeadwaterError } from '../../base/errors.ts'
 import type { InitOf } from '../../events/event.ts'
+import { replayOfHeader } from '../../events/dead-letters.ts'
 import type { DeadLetters, FailedRecord } from '../../events/dead-letters.ts'
 import type { Emit, EmitHeader } from '../stores/emit.ts'
 import type { DiscardedRow, SourceRecord } from './source-record.ts'
@@ -17,11 +18,6 @@ import type { DiscardedRow, SourceRecord } from './source-record.ts'
 const letterBytesMax = 768 * 1024
 /** Characters of an error's message, and of its stack, that a letter holds. */
 const letterTextMax = 8 * 1024
-
-/** The header of a record that is a replay: the service it is for. Nobody else processes it. */
-export const replayForHeader = 'headwater-replay-for'
-/** The header with the id of the letter that is replayed. */
-const replayOfHeader = 'headwater-replay-of'
 
 /** What letters say of who wrote them. */
 export interface LetterStamp {

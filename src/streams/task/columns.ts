@@ -1,8 +1,8 @@
 /** Where the records of one batch lie, in columns: no object per record. The arrays are kept from batch to batch. */
 import { utf8String } from '../../base/bytes.ts'
+import { replayForHeader } from '../../events/dead-letters.ts'
 import { batchHeaderBytes, readBatchHeader } from '../../records/batch.ts'
 import { forEachRecord, headersOf } from '../../records/record.ts'
-import { replayForHeader } from '../operators/dead-letter.ts'
 import { carriedTime, markIn } from '../operators/moment.ts'
 import type { Mark } from '../operators/moment.ts'
 import type { SourceRecord } from '../operators/source-record.ts'

@@ -1,9 +1,9 @@
 /** Reading ranges of partitions, committed records only. */
-import type { Cluster } from '../../client/cluster/cluster.ts'
-import type { PartitionOffset } from '../../client/cluster/topic-partition.ts'
-import { Consumer } from '../../client/consumer/consumer.ts'
-import type { FetchedBatches } from '../../client/consumer/consumer.ts'
-import { readBatchHeader } from '../../records/batch.ts'
+import type { Cluster } from '../client/cluster/cluster.ts'
+import type { PartitionOffset } from '../client/cluster/topic-partition.ts'
+import { Consumer } from '../client/consumer/consumer.ts'
+import type { FetchedBatches } from '../client/consumer/consumer.ts'
+import { readBatchHeader } from '../records/batch.ts'
 
 const pollWaitMs = 500
 /** How long a partition that cannot be read is tried: as long as a start waits for a broker. */
