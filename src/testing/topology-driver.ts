@@ -10,7 +10,8 @@
 import { HeadwaterError } from '../base/errors.ts'
 import type { AnyEvent, InitOf, ValueOf } from '../events/event.ts'
 import { stampBatch } from '../records/batch.ts'
-import { BatchBuilder, forEachRecord } from '../records/record.ts'
+import { BatchBuilder, decodeRecords, forEachRecord } from '../records/record.ts'
+import type { StoredRecord } from '../records/record.ts'
 import type { Service } from '../service/service.ts'
 import { droppedOf, operatorCounts } from '../streams/operators/counts.ts'
 import type { DropReason } from '../streams/operators/counts.ts'
@@ -202,6 +203,13 @@ export class TopologyDriver {
       }
     }
     return values
+  }
+
+  /** Every record of a stream the service reads or writes as it is stored, partition by partition. */
+  readRecords(event: AnyEvent): readonly StoredRecord[] {
+    const partitions = this.#topics.get(event.name)
+    if (partitions === undefined) throw this.#unknown(`stream '${event.name}'`)
+    return partitions.flatMap((partition) => partition.from(0).flatMap(decodeRecords))
   }
 
   /**

@@ -13,7 +13,7 @@ import type { Emit } from '../stores/emit.ts'
 import type { OnError } from '../topology/topology.ts'
 import { LetterWriter } from './dead-letter.ts'
 import type { LetterStamp } from './dead-letter.ts'
-import type { DiscardedRow, RecordSource } from './source-record.ts'
+import type { DiscardedRow, RecordAtHand } from './source-record.ts'
 import type { DropReason, OperatorCounts } from './counts.ts'
 
 /** Why something was discarded: by rule, or by `onError`. */
@@ -39,6 +39,7 @@ export interface DiscardsOptions {
   readonly partition: number
   readonly counts: OperatorCounts
   readonly emit: Emit
+  readonly atHand: RecordAtHand
   /** Where dead letters go; undefined when no operator of the service has that policy. */
   readonly letters: DeadLetters | undefined
   /** Undefined where letters are not to be written, because they have been. */
@@ -68,7 +69,6 @@ export class Discards {
   readonly #entries: Entry[] = []
   /** Failures of the record at hand that become letters. */
   #pending: { readonly operator: string; readonly error: HeadwaterError }[] = []
-  #source: RecordSource | undefined
   #effects = 0
 
   constructor(options: DiscardsOptions) {
@@ -78,18 +78,13 @@ export class Discards {
     this.writesLetters = this.#letters !== undefined
   }
 
-  /** Says where the records come from that are processed from now on. */
-  from(source: RecordSource): void {
-    this.#source = source
-  }
-
   /** Called for each value that an operator drops by rule. */
   drop(reason: DropReason, operator: string): () => void {
     const { drops } = this.#o.counts
     const entry = this.#entry(reason, operator)
     return () => {
       drops[reason]++
-      if (entry.records++ === 0) entry.first = this.#source?.current()
+      if (entry.records++ === 0) entry.first = this.#o.atHand.current()
     }
   }
 
@@ -102,8 +97,8 @@ export class Discards {
     return (error, row) => {
       failures[reason]++
       if (entry.records++ === 0) {
-        const { partition } = this.#o
-        entry.first = row ? { ...row, partition, offset: undefined } : this.#source?.current()
+        const { partition, atHand } = this.#o
+        entry.first = row ? { ...row, partition, offset: undefined } : atHand.current()
         entry.error = error
       }
       if (policy === 'skip' || this.#letters === undefined) return
@@ -129,7 +124,7 @@ export class Discards {
     const failed = this.#pending
     this.#pending = []
     const inPart = this.#effectsNow() > this.#effects
-    this.#letters!.record(this.#source!.current(), failed, inPart)
+    this.#letters!.record(this.#o.atHand.current()!, failed, inPart)
   }
 
   #effectsNow(): number {

@@ -13,6 +13,7 @@ import type { Emit } from '../stores/emit.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
 import type { OperatorCounts } from './counts.ts'
 import type { Discards } from './discards.ts'
+import type { RecordAtHand } from './source-record.ts'
 
 /** Takes one record. `value` is never null but for the deletions that leave a table. */
 export type Push = (key: Key | null, value: unknown, timestamp: number) => void
@@ -28,6 +29,7 @@ export interface WriterContext {
 /** What the operators of one task share. */
 export interface OperatorContext extends WriterContext {
   readonly discards: Discards
+  readonly atHand: RecordAtHand
 }
 
 /** Calls every one of `nexts` in turn. */

@@ -3,7 +3,8 @@
  *
  * A record that leaves carries the timestamp of the record it came from, unless its contract names a
  * field with the time of the fact. Its key is the one inside the message. Only rows of tables are ever
- * deleted: what comes from a stream is written or dropped, and never a deletion.
+ * deleted: what comes from a stream is written or dropped, and never a deletion. Headers of a record go on
+ * with what is made of it.
  */
 import { Writer } from '../../base/bytes.ts'
 import { isHeadwaterError } from '../../base/errors.ts'
@@ -13,7 +14,7 @@ import type { WrittenRow } from '../stores/aggregate-store.ts'
 import type { ToNode } from '../topology/topology.ts'
 import { raise } from './discards.ts'
 import type { Failed } from './discards.ts'
-import type { DiscardedRow } from './source-record.ts'
+import type { DiscardedRow, RecordAtHand } from './source-record.ts'
 import { notWritable, operatorFailed } from './operator.ts'
 import type { OperatorContext, Push, WriterContext } from './operator.ts'
 
@@ -25,7 +26,7 @@ export function to({ event, f, onError }: ToNode, context: OperatorContext): Pus
   const name = `to '${event.name}'`
   const failed = context.discards.failing(onError, name)
   const noValue = context.discards.drop('noValue', name)
-  const write = streamWriter(event, context, name, failed)
+  const write = streamWriter(event, context, name, failed, context.atHand)
   if (f === undefined) return write
   return (key, value, timestamp) => {
     let message: unknown
@@ -40,7 +41,13 @@ export function to({ event, f, onError }: ToNode, context: OperatorContext): Pus
 }
 
 /** Writes messages of a stream; one that cannot be written is handed to `failed`. */
-function streamWriter(event: AnyEvent, context: WriterContext, name: string, failed: Failed): Push {
+function streamWriter(
+  event: AnyEvent,
+  context: WriterContext,
+  name: string,
+  failed: Failed,
+  atHand?: RecordAtHand,
+): Push {
   const { emit, counts } = context
   const encode = messageEncoder(event, context.keys, context.partition)
   return (_key, message, timestamp) => {
@@ -51,7 +58,8 @@ function streamWriter(event: AnyEvent, context: WriterContext, name: string, fai
       return failed(notWritable(name, error))
     }
     counts.emitted++
-    emit.append(event.name, record.partition, record.timestamp, record.key, record.value)
+    const { partition, key, value } = record
+    emit.append(event.name, partition, record.timestamp, key, value, atHand?.headers())
   }
 }
 

@@ -13,10 +13,30 @@ export interface SourceRecord {
   readonly headers: readonly EmitHeader[]
 }
 
-/** Where the record at hand comes from; asked only when it is discarded. */
+/** Where the record at hand comes from. */
 export interface RecordSource {
-  /** The record that is being processed now. */
+  /** The record that is being processed now. Asked only when it is discarded. */
   current(): SourceRecord
+  /** Its headers but for those of the platform; undefined when it has none. */
+  headers(): readonly EmitHeader[] | undefined
+}
+
+/** The record that a task is at; none while it writes rows of tables, which come from no one record. */
+export class RecordAtHand {
+  #source: RecordSource | undefined
+
+  /** Says where the records come from that are processed from now on. */
+  from(source: RecordSource | undefined): void {
+    this.#source = source
+  }
+
+  current(): SourceRecord | undefined {
+    return this.#source?.current()
+  }
+
+  headers(): readonly EmitHeader[] | undefined {
+    return this.#source?.headers()
+  }
 }
 
 /** A row of a table that could not be written to a stream: there is no record that it comes from. */

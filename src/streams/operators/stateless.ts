@@ -1,5 +1,6 @@
 /** Operators that remember nothing; `rekey` is the way out of a task to an inner topic. */
 import { Writer } from '../../base/bytes.ts'
+import type { EmitHeader } from '../stores/emit.ts'
 import type { Progress } from '../stores/progress-store.ts'
 import type { EncodedKey, Key, ValueCodec } from '../stores/serde.ts'
 import type { FilterNode, FlatMapNode, MapNode, RekeyNode } from '../topology/topology.ts'
@@ -74,7 +75,7 @@ export function rekey(
   context: OperatorContext,
   { progress, moment }: { readonly progress: Progress | undefined; readonly moment: Moment },
 ): Push {
-  const { emit, counts, discards } = context
+  const { emit, counts, discards, atHand } = context
   const { f, keyspace, onError } = node
   const { partitions } = keyspace
   const name = `rekey '${node.name}'`
@@ -99,11 +100,18 @@ export function rekey(
       return failed(notWritable(name, error))
     }
     const bytes = writer.bytes.subarray(0, writer.at)
-    const headers = progress && carriedHeaders(timestamp, timeAt(progress, moment, timestamp))
+    const carried = progress && carriedHeaders(timestamp, timeAt(progress, moment, timestamp))
+    const headers = joined(atHand.headers(), carried)
     emit.append(topic, encoded.hash % partitions, timestamp, encoded.bytes, bytes, headers)
     counts.emitted++
   }
 }
+
+function joined(own: Headers, carried: Headers): Headers {
+  return own === undefined || carried === undefined ? (own ?? carried) : [...own, ...carried]
+}
+
+type Headers = readonly EmitHeader[] | undefined
 
 /** What the first task of a record has seen: this one, unless the record came through an inner topic. */
 function timeAt(progress: Progress, { carried }: Moment, timestamp: number): number {

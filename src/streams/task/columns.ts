@@ -6,6 +6,10 @@ import { forEachRecord, headersOf } from '../../records/record.ts'
 import { carriedTime, markIn } from '../operators/moment.ts'
 import type { Mark } from '../operators/moment.ts'
 import type { SourceRecord } from '../operators/source-record.ts'
+import type { EmitHeader } from '../stores/emit.ts'
+
+/** What headers of the platform begin with: they are about the record, and do not go on with it. */
+const platformPrefix = 'headwater-'
 
 export class Columns {
   count = 0
@@ -65,6 +69,16 @@ export class Columns {
       value: part(valueStarts[at]!, valueEnds[at]!),
       headers: headersOf(bytes, valueStarts[at]!, valueEnds[at]!),
     }
+  }
+
+  /** The headers of the record at a place but for those of the platform; undefined when there are none. */
+  headers(at: number): readonly EmitHeader[] | undefined {
+    const { bytes } = this
+    const valueEnd = this.valueEnds[at]!
+    if (bytes[valueEnd < 0 ? this.valueStarts[at]! : valueEnd] === 0) return undefined
+    const headers = headersOf(bytes, this.valueStarts[at]!, valueEnd)
+    const others = headers.filter(({ key }) => !key.startsWith(platformPrefix))
+    return others.length === 0 ? undefined : others
   }
 
   #openHeaders(at: number): void {

@@ -13,12 +13,13 @@ import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
 import { readBatchHeader } from '../../records/batch.ts'
 import type { Discards, Failed } from '../operators/discards.ts'
-import type { RecordSource, SourceRecord } from '../operators/source-record.ts'
+import type { RecordAtHand, RecordSource, SourceRecord } from '../operators/source-record.ts'
 import { operatorFailed } from '../operators/operator.ts'
 import type { OperatorCounts } from '../operators/counts.ts'
 import type { Push } from '../operators/operator.ts'
 import type { SourcePlan } from '../plan/plan.ts'
 import { EmitFailure } from '../stores/emit.ts'
+import type { EmitHeader } from '../stores/emit.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
 import { Columns } from './columns.ts'
 import type { TaskTimes } from './times.ts'
@@ -67,6 +68,7 @@ export class InputQueue implements RecordSource {
   readonly #times: TaskTimes
   readonly #counts: OperatorCounts
   readonly #discards: Discards
+  readonly #atHand: RecordAtHand
   /** By what does not decode: takes the error, unless that is to stop the service. */
   readonly #undecodable: Readonly<Record<'key' | 'value', Failed>> | undefined
   readonly #batches: Uint8Array[] = []
@@ -87,6 +89,7 @@ export class InputQueue implements RecordSource {
     times: TaskTimes
     counts: OperatorCounts
     discards: Discards
+    atHand: RecordAtHand
   }) {
     this.#service = o.service
     this.source = o.source
@@ -101,6 +104,7 @@ export class InputQueue implements RecordSource {
     this.#times = o.times
     this.#counts = o.counts
     this.#discards = o.discards
+    this.#atHand = o.atHand
     const { onError } = o.source
     if (onError !== 'stop') {
       const key = o.discards.failing(onError, 'decoding the key')
@@ -170,7 +174,7 @@ export class InputQueue implements RecordSource {
     const from = this.#at
     const end = Math.min(columns.count, from + limit)
     this.#times.moment.carried = undefined
-    this.#discards.from(this)
+    this.#atHand.from(this)
     try {
       while (this.#pass(end, untilTimestamp, turn)) continue
     } finally {
@@ -237,6 +241,10 @@ export class InputQueue implements RecordSource {
   current(): SourceRecord {
     const { topic } = this.source
     return { topic, partition: this.partition, ...this.#columns.record(this.#at) }
+  }
+
+  headers(): readonly EmitHeader[] | undefined {
+    return this.#columns.headers(this.#at)
   }
 
   /** Takes what came through an inner topic: records with the times they carry, and marks. */

@@ -17,6 +17,7 @@ import type { Emit } from '../stores/emit.ts'
 import type { LetterStamp } from '../operators/dead-letter.ts'
 import { Discards } from '../operators/discards.ts'
 import type { Discard } from '../operators/discards.ts'
+import { RecordAtHand } from '../operators/source-record.ts'
 import type { OperatorCounts } from '../operators/counts.ts'
 import { InputQueue } from './queue.ts'
 import type { Delivery, Turn } from './queue.ts'
@@ -57,6 +58,7 @@ export class Task {
   readonly subTopology: SubTopology
   readonly pipeline: Pipeline
   readonly #discards: Discards
+  readonly #atHand: RecordAtHand
   readonly #context: TaskContext
   #queues: InputQueue[] = []
   /** What the group has committed, as this task knows it; undefined: nothing. */
@@ -68,9 +70,12 @@ export class Task {
     this.subTopology = subTopology
     this.#context = context
     const { plan, keys, emit, counts, stamp } = context
-    const discards = new Discards({ partition, counts, emit, letters: plan.letters, stamp })
+    const { letters } = plan
+    const atHand = new RecordAtHand()
+    const discards = new Discards({ partition, counts, emit, atHand, letters, stamp })
+    this.#atHand = atHand
     this.#discards = discards
-    const own = { partition, keys, emit, counts, discards }
+    const own = { partition, keys, emit, counts, discards, atHand }
     this.pipeline = compilePipeline(plan, subTopology, own)
   }
 
@@ -92,12 +97,10 @@ export class Task {
       const service = plan.topology.service
       const { partition } = this
       const { times } = this.pipeline
-      const discards = this.#discards
       const isBegun = committed !== undefined
       const at = { partition, position, endOffset, isBegun }
-      this.#queues.push(
-        new InputQueue({ service, source, ...at, keys, push, times, counts, discards }),
-      )
+      const shared = { keys, times, counts, discards: this.#discards, atHand: this.#atHand }
+      this.#queues.push(new InputQueue({ service, source, push, ...at, ...shared }))
       this.#committed.set(topic, committed)
     }
   }
@@ -161,6 +164,7 @@ export class Task {
 
   /** Sends about `limit` changed rows out; true when none is left and offsets may be committed. */
   flush(limit: number): boolean {
+    this.#atHand.from(undefined)
     const unread = this.#queues.filter(({ source, lag }) => !source.inner && lag > 0)
     return this.pipeline.flush(limit, new Set(unread.map(({ source }) => source.topic)))
   }
