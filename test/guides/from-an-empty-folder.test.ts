@@ -31,6 +31,7 @@ before(async () => {
   })
   const [{ filename }] = JSON.parse(stdout) as [{ readonly filename: string }]
   const manifest = await readFile(join(root, 'package.json'), 'utf8')
+  await run('npm', ['install', '--prefix', directory, '--no-save', 'pnpm@12.21.0'])
   registry = await serveRegistry(join(directory, filename), manifest)
 })
 after(async () => {
@@ -38,7 +39,7 @@ after(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-describe('the guide from an empty folder', () => {
+describe('the guide from an empty folder', { concurrency: true }, () => {
   it('does what it says, by npm, and what it made runs where only its own dependencies are', async () => {
     await using reader = await readerOf('npm', (command) => command)
     for (const snippet of snippetsOf(readPage(page))) await reader.follow(snippet)
@@ -54,12 +55,11 @@ describe('the guide from an empty folder', () => {
   })
 
   it('does what it says, by pnpm', async () => {
-    const pnpm = 'npx --yes pnpm@12.21.0'
     await using reader = await readerOf('pnpm', (command) =>
       command
-        .replace(/^npx headwater init/, `${pnpm} dlx headwater init`)
-        .replace(/^npx headwater/, `${pnpm} exec headwater`)
-        .replace(/^npm (?=install|test|start|run)/, `${pnpm} `),
+        .replace(/^npx headwater init/, 'pnpm dlx headwater init')
+        .replace(/^npx headwater/, 'pnpm exec headwater')
+        .replace(/^npm (?=install|test|start|run)/, 'pnpm '),
     )
     for (const snippet of snippetsOf(readPage(page))) await reader.follow(snippet)
   })
@@ -83,6 +83,7 @@ describe('the command', () => {
  * not those of the guide, which may be in use here.
  */
 async function readerOf(name: string, asRun: (command: string) => string): Promise<Reader> {
+  const tools = join(directory, 'node_modules/.bin')
   const [port, kafka] = [await freePort(), await freePort()]
   const home = await mkdtemp(join(directory, `${name}-`))
   const here = await mkdtemp(join(home, 'empty-'))
@@ -98,7 +99,7 @@ async function readerOf(name: string, asRun: (command: string) => string): Promi
     env: {
       ...withoutNpm(process.env),
       HOME: home,
-      PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
+      PATH: [dirname(process.execPath), tools, process.env['PATH']].join(':'),
       PORT: String(port),
       NO_COLOR: '1',
       npm_config_yes: 'true',
