@@ -12,7 +12,6 @@ import { build } from 'esbuild-wasm'
 const root = join(import.meta.dirname, '..')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   readonly exports: Readonly<Record<string, string>>
-  readonly bin: Readonly<Record<string, string>>
 }
 
 rmSync(join(root, 'dist'), { recursive: true, force: true })
@@ -34,7 +33,8 @@ await build({
 
 /** The sources of all that users import or start. */
 function entries(): string[] {
-  const built = [...Object.values(manifest.exports), ...Object.values(manifest.bin)]
+  // `bin/headwater.mjs` stands before the command, for Nodes that could not even read it.
+  const built = [...Object.values(manifest.exports), './dist/cli/main.js']
   const sources = built
     .map((file) => file.replace(/^(\.\/)?dist\//, 'src/'))
     .filter((file) => file.startsWith('src/'))

@@ -2,7 +2,6 @@
  * What the `headwater` command understands, and doing it. Each command lives in a file of its own, loaded when it is
  * called, so that `--help` answers at once.
  */
-import { readFileSync } from 'node:fs'
 import { Option } from 'commander'
 import type { Command, CommandOptions } from 'commander'
 import {
@@ -19,14 +18,15 @@ import {
   brokerOption,
   directoryOption,
   durabilityOption,
-  memoryOption,
   jsonOption,
+  memoryOption,
+  servicesFile,
   yesOption,
 } from './options.ts'
+import { packageVersion } from './package-files.ts'
 import { newProgram, runProgram } from './program.ts'
+import { addDev, addGen, addInit } from './project-commands.ts'
 import { addDlq, addOffsets } from './repair-commands.ts'
-
-const servicesFile = 'a TypeScript or JavaScript module that exports services'
 
 await runProgram(buildProgram(), process.argv)
 
@@ -35,8 +35,11 @@ function buildProgram(): Command {
     .description(
       'Event-driven microservices on an embedded, durable, Kafka-compatible event broker.',
     )
-    .version(version(), '-V, --version')
+    .version(packageVersion(), '-V, --version')
     .enablePositionalOptions()
+  addInit(program)
+  addGen(program)
+  addDev(program)
   addStart(program)
   addBroker(program)
   addRun(program)
@@ -50,11 +53,6 @@ function buildProgram(): Command {
   addGet(program)
   addLog(program)
   return program
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }
 
 function addStart(program: Command): void {

@@ -11,12 +11,17 @@ import type { Service } from '../service/service.ts'
 
 /** The services a module exports, in the order of their names; `input-invalid` when there are none. */
 export async function loadServices(file: string): Promise<Service[]> {
-  const services = (await exportsOf(file)).filter(isService)
+  const services = servicesOf(await exportsOf(file))
   if (services.length > 0) return services
   throw new HeadwaterError(
     'input-invalid',
     `${file} exports no service: export what \`service(name, …)\` returns, under any name`,
   )
+}
+
+/** The services among what a module exports. */
+export function servicesOf(exported: readonly unknown[]): Service[] {
+  return exported.filter(isService)
 }
 
 /** The service called `name` among a module's exports; `not-found` when there is none. */
@@ -41,16 +46,9 @@ export async function loadEvent(file: string, topic: string): Promise<AnyEvent> 
 }
 
 async function exportsOf(file: string): Promise<unknown[]> {
-  const path = resolve(file)
-  if (!existsSync(path)) {
-    throw new HeadwaterError('input-missing', `there is no file ${path}: correct the path`)
-  }
-  if (statSync(path).isDirectory()) {
-    throw new HeadwaterError('input-invalid', `${path} is a directory: name a module in it`)
-  }
+  const url = moduleUrl(file)
   try {
-    const loaded = (await import(pathToFileURL(path).href)) as Record<string, unknown>
-    return Object.values(loaded)
+    return Object.values((await import(url)) as Record<string, unknown>)
   } catch (error) {
     if (isHeadwaterError(error)) throw error
     const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
@@ -58,6 +56,18 @@ async function exportsOf(file: string): Promise<unknown[]> {
       cause: error,
     })
   }
+}
+
+/** What `import` takes for a file; `input-missing` or `input-invalid` when it is none. */
+export function moduleUrl(file: string): string {
+  const path = resolve(file)
+  if (!existsSync(path)) {
+    throw new HeadwaterError('input-missing', `there is no file ${path}: correct the path`)
+  }
+  if (statSync(path).isDirectory()) {
+    throw new HeadwaterError('input-invalid', `${path} is a directory: name a module in it`)
+  }
+  return pathToFileURL(path).href
 }
 
 function isService(value: unknown): value is Service {

@@ -64,7 +64,7 @@ export function addListenerOptions(command: Command, host = 'address to listen o
     )
 }
 
-function portOption(): Option {
+export function portOption(): Option {
   return new Option('--port <n>', 'port for Kafka clients; 0 takes a free one')
     .argParser(parsePort)
     .default(kafkaPortDefault)
@@ -77,7 +77,7 @@ function queryHostOption(): Option {
   ).argParser(parseHost)
 }
 
-function queryPortOption(): Option {
+export function queryPortOption(): Option {
   return new Option('--query-port <n>', 'port for queries over HTTP; 0 takes a free one')
     .argParser(parsePort)
     .default(queryPortDefault)
@@ -139,3 +139,6 @@ export function jsonOption(description: string): Option {
 export function yesOption(): Option {
   return new Option('--yes', 'do it without asking')
 }
+
+/** What a file has to be that services are taken from. */
+export const servicesFile = 'a TypeScript or JavaScript module that exports services'

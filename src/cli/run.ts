@@ -14,7 +14,14 @@ export interface RunOptions extends HostOptions {
 }
 
 export async function runFile(file: string, options: RunOptions): Promise<void> {
-  const services = await loadServices(file)
+  await hostServices(await loadServices(file), options)
+}
+
+/** Hosts services until Ctrl-C, or with `exit` until they have processed all there is. */
+export async function hostServices(
+  services: readonly Service[],
+  options: RunOptions,
+): Promise<void> {
   const names = services.map(({ name }) => name)
   using lifetime = new Lifetime()
   await using host = await lifetime.unlessOver(Host.open(options))

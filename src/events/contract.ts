@@ -39,6 +39,9 @@ export function checkContract(schema: DescMessage, declared: Declaration): Strea
   if (keyspace.type !== keyType) {
     throw refuse(`the key type of '${keyspace.name}'`, keyspace.type, keyType)
   }
+  if (contract.keyspace !== '' && contract.keyspace !== keyspace.name) {
+    throw refuse('the keyspace', keyspace.name, contract.keyspace)
+  }
   if (contract.partitions !== 0 && contract.partitions !== keyspace.partitions) {
     throw refuse('the number of partitions', keyspace.partitions, contract.partitions)
   }

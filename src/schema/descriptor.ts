@@ -26,8 +26,10 @@ export interface StreamContract {
   readonly key: DescField | undefined
   readonly owner: string
   readonly context: string
-  /** Partitions of an unkeyed stream; 0 leaves it to the platform. */
+  /** Partitions of the topic; 0 where the contract does not say them. */
   readonly partitions: number
+  /** The keyspace's name; empty where the contract does not say it, and for an unkeyed stream. */
+  readonly keyspace: string
   /** The field that says when the fact happened. */
   readonly eventTime: DescField | undefined
 }
@@ -65,6 +67,7 @@ export function readContract(message: DescMessage): StreamContract {
     owner: declared.owner,
     context: declared.context,
     partitions: declared.partitions,
+    keyspace: keyspaceName(message, kind, declared.keyspace),
     eventTime: eventTimeField(message),
   }
 }
@@ -74,6 +77,14 @@ const kinds = new Map<Kind, EventKind>([
   [Kind.KEYED, 'keyed'],
   [Kind.ENTITY, 'entity'],
 ])
+
+function keyspaceName(message: DescMessage, kind: EventKind, name: string): string {
+  if (kind !== 'unkeyed' || name === '') return name
+  throw invalid(
+    message,
+    `is unkeyed and yet names a keyspace, '${name}': remove it or make the stream keyed`,
+  )
+}
 
 function keyField(message: DescMessage, kind: EventKind, name: string): DescField | undefined {
   if (kind === 'unkeyed') {

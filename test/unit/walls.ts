@@ -15,6 +15,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   broker: ['log', 'coordinator', 'protocol', 'records', 'io', 'base'],
   client: ['protocol', 'records', 'io', 'base'],
   events: ['schema', 'base'],
+  codegen: ['schema', 'base'],
   streams: ['client', 'events', 'schema', 'records', 'io', 'base'],
   service: ['streams', 'events', 'schema', 'base'],
   query: ['streams', 'events', 'schema', 'io', 'base'],
@@ -33,6 +34,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'base',
   ],
   cli: [
+    'codegen',
     'query',
     'service',
     'streams',
@@ -276,6 +278,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
 export const packages: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/protobuf': [
     'schema',
+    'codegen',
     'events',
     'streams/topology',
     'streams/plan',
@@ -284,6 +287,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
     'cli',
   ],
   '@hono/node-server': ['io/node-http.ts'],
+  chokidar: ['cli/watching.ts'],
   commander: ['cli'],
   hono: ['query'],
   'log-update': ['cli'],
@@ -294,12 +298,15 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
 
 /** By module of Node's: the rooms and files that may import it. What is not named nobody may. */
 export const nodeModules: Readonly<Record<string, readonly string[]>> = {
+  'node:child_process': ['cli'],
   'node:crypto': ['io/node-clock.ts', 'io/node-tls.ts', 'client/security/scram.ts'],
   'node:http': ['io/node-http.ts'],
+  'node:events': ['cli'],
   'node:fs': ['io/node-disk.ts', 'io/node-file.ts', 'io/node-process.ts', 'cli'],
   'node:fs/promises': ['io/node-disk.ts', 'io/node-lock.ts'],
   'node:net': ['io/node-lock.ts', 'io/node-network.ts', 'io/node-tls.ts'],
-  'node:module': ['io/node-process.ts'],
+  'node:module': ['io/node-process.ts', 'cli'],
+  'node:os': ['cli'],
   'node:perf_hooks': ['io/node-heap.ts'],
   'node:v8': ['io/node-heap.ts'],
   'node:path': ['io/node-disk.ts', 'io/node-lock.ts', 'cli'],

@@ -5,8 +5,8 @@ import { before, describe, it } from 'node:test'
 import { runCommand } from '../../airline/command.ts'
 
 const source = join(import.meta.dirname, '../../../src')
-/** Flags of V8, not of ours. */
-const foreign = new Set([join('io', 'node-heap.ts')])
+/** Flags of V8, and of Buf and npm, not of ours. */
+const foreign = new Set([join('io', 'node-heap.ts'), join('cli', 'gen-compile.ts')])
 
 /** Something that a text tells somebody to write. */
 interface Advice {
@@ -78,7 +78,9 @@ async function optionsOf(command: string): Promise<Set<string>> {
 
 async function sourceFiles(): Promise<string[]> {
   const files = await readdir(source, { recursive: true })
-  return files.filter((file) => file.endsWith('.ts') && !file.includes('gen') && !foreign.has(file))
+  return files.filter(
+    (file) => file.endsWith('.ts') && !/\bgen[/\\]/.test(file) && !foreign.has(file),
+  )
 }
 
 /** Files of the command line that belong to one command. */
@@ -94,7 +96,7 @@ async function adviceIn(file: string): Promise<Advice[]> {
       const earlier = text.slice(0, match.index)
       // Not in a text: a number that is counted down.
       if (!/['"`]/.test(earlier)) return []
-      const said = /headwater ((?:log |topics )?[a-z]+)[^`]*$/.exec(earlier)?.[1]
+      const said = /headwater ((?:log |topics |dlq |offsets )?[a-z]+)[^`]*$/.exec(earlier)?.[1]
       return [{ file, line: i + 1, option: match[0], command: said ?? own }]
     })
   })

@@ -11,6 +11,7 @@ const clients = 'test/airline/clients.test.ts'
 const commands = 'test/unit/cli/commands.test.ts'
 const exactlyOnce = 'test/streams-suite/exactly-once.ts'
 const frontPage = 'test/unit/docs/front-page.test.ts'
+const guide = 'test/guides/from-an-empty-folder.test.ts'
 const onKafka = 'test/kafka/airline.test.ts'
 const refused = 'test/types/refused.test.ts'
 const snippets = 'test/unit/docs/snippets.test.ts'
@@ -77,6 +78,30 @@ export const claims: readonly Claim[] = [
     by: [
       [onKafka, 'stores the tables of the plain computation'],
       [onKafka, 'goes on with more flights to the same tables, although it is killed on the way'],
+    ],
+  },
+  {
+    says:
+      'That makes a project which runs at once, and passes its own test: a contract, a service, two ' +
+      'HTTP routes, on Node 24.',
+    by: [
+      [
+        guide,
+        'does what it says, by npm, and what it made runs where only its own dependencies are',
+      ],
+      [guide, 'does what it says, by pnpm'],
+      [guide, 'says on Node 20 that it needs Node 24'],
+    ],
+  },
+  {
+    says:
+      'The guide [from an empty folder](docs/guides/from-an-empty-folder.md) takes ten minutes from ' +
+      'there.',
+    by: [
+      [
+        guide,
+        'does what it says, by npm, and what it made runs where only its own dependencies are',
+      ],
     ],
   },
   {
@@ -202,6 +227,7 @@ export const claims: readonly Claim[] = [
 
 /** What only says that something is not there yet: no test holds it, and whoever builds it takes it out. */
 export const missing: readonly string[] = [
+  'The package is not in the registry yet: the guide says how to make it of a clone.',
   'The broker is one node: for replicas and scale, run the services on Apache Kafka.',
   'Compacted topics are not compacted on our own broker yet: nothing is lost, and nothing is given ' +
     'back; retention by time or size is likewise not carried out.',

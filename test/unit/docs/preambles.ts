@@ -33,6 +33,23 @@ export const preambles: Readonly<Record<string, string>> = {
     const broker = kafka('127.0.0.1:9092')`,
   embedding: `
     import { embedded } from 'headwater'`,
+  project: `
+    import { timestampNow } from '@bufbuild/protobuf/wkt'
+    import { connect, isHeadwaterError, kafka, producer, run } from 'headwater'
+    import { Hono } from 'hono'
+    import { Orders } from './templates/app/gen/streams.ts'
+    import { shop } from './templates/app/src/shop.ts'
+    const broker = kafka('127.0.0.1:9092')`,
+  'project-test': `
+    import assert from 'node:assert/strict'
+    import { mkdtemp, rm } from 'node:fs/promises'
+    import { tmpdir } from 'node:os'
+    import { join } from 'node:path'
+    import { test } from 'node:test'
+    import { embedded, run } from 'headwater'
+    import { TopologyDriver } from 'headwater/testing'
+    import { Orders } from './templates/app/gen/streams.ts'
+    import { shop } from './templates/app/src/shop.ts'`,
   'beside-the-board': '',
 }
 

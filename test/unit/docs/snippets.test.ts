@@ -1,26 +1,32 @@
 /** Every TypeScript snippet of the pages compiles against the sources, as its reader would have it compiled. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { pages, readPage, root, snippetsOf } from './markdown.ts'
 import { preambles, readersModules } from './preambles.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'headwater-snippets-'))
 after(() => rmSync(folder, { recursive: true }))
+symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
 
 describe('the snippets', () => {
   const snippets = pages.flatMap((page) => complete(page))
+  generateContracts()
 
-  it('are in TypeScript on the front page and on six of the pages', () => {
+  it('are in TypeScript on the front page, on six of the pages and in four of the guides', () => {
     const found = [...new Set(snippets.map(({ page }) => page))].toSorted()
     assert.deepEqual(found, [
       'README.md',
       'docs/clusters.md',
       'docs/commands.md',
       'docs/errors.md',
+      'docs/guides/from-an-empty-folder.md',
+      'docs/guides/http-application.md',
+      'docs/guides/several-instances.md',
+      'docs/guides/testing-a-service.md',
       'docs/queries.md',
       'docs/sending.md',
       'docs/services.md',
@@ -64,8 +70,26 @@ function complete(page: string): Whole[] {
     })
 }
 
+/** The contracts that a guide has its reader write, where its snippets look for what is made of them. */
+function generateContracts(): void {
+  const contracts = pages
+    .flatMap((page) => snippetsOf(readPage(page)))
+    .filter(({ note }) => /^file: .*\.proto$/.test(note))
+  for (const { note, code } of contracts) {
+    const path = join(folder, note.replace('file: ', ''))
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, code)
+  }
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'src/cli/main.ts'), 'gen'], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  assert.equal(status, 0, stderr)
+}
+
 function preambleOf(note: string, where: string): string {
-  if (note === '') return ''
+  // A whole file, as its reader would write it.
+  if (note === '' || note.startsWith('file: ')) return ''
   const text = preambles[note.replace('preamble: ', '')]
   assert.ok(text !== undefined, `${where}: '${note}' names no preamble`)
   return text
@@ -77,6 +101,7 @@ function compile(snippets: readonly Whole[]): string[] {
     const placed = code
       .replace(/'(\.\/[^']+\.ts)'/g, (_, file: string) => `'${readersModules[file] ?? file}'`)
       .replaceAll("'./", `'${root}/`)
+      .replaceAll("'../gen/", "'./gen/")
       .replaceAll(`embedded('${root}/`, "embedded('./")
     writeFileSync(join(folder, `snippet-${i}.ts`), `${placed}\nexport {}\n`)
   })
@@ -90,6 +115,7 @@ function compile(snippets: readonly Whole[]): string[] {
       paths: {
         headwater: [join(root, 'src/index.ts')],
         'headwater/*': [join(root, 'src/*/index.ts')],
+        'headwater/schema/gen/*': [join(root, 'src/schema/gen/*')],
       },
     },
     include: ['snippet-*.ts'],

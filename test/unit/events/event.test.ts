@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { create } from '@bufbuild/protobuf'
 import { Writer } from '../../../src/base/bytes.ts'
 import { entity, keyed, keyspace, unkeyed } from '../../../src/events/event.ts'
-import { FivePartitionsSchema } from '../../gen/shop/v1/broken_pb.ts'
+import { FivePartitionsSchema, NamedKeyspaceSchema } from '../../gen/shop/v1/broken_pb.ts'
 import {
   AccountSchema,
   AddressSchema,
@@ -142,6 +142,11 @@ describe('a declaration that differs from the contract is refused, naming both s
       'another number of partitions',
       () => keyed('five', FivePartitionsSchema, { key: OrderId, by: 'id', owner: 'a' }),
       /says the number of partitions is '12', .* says '5'/,
+    ],
+    [
+      'another keyspace',
+      () => keyed('named', NamedKeyspaceSchema, { key: OrderId, by: 'id', owner: 'a' }),
+      /says the keyspace is 'OrderId', .* says 'Named'/,
     ],
     [
       'a message without a contract',

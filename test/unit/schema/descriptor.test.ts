@@ -20,6 +20,11 @@ describe('a contract', () => {
     assert.equal(contract.owner, 'checkout')
     assert.equal(contract.context, 'ordering')
     assert.equal(contract.eventTime?.localName, 'placedAt')
+    assert.equal(contract.keyspace, '')
+  })
+
+  test('may name its keyspace', () => {
+    assert.equal(readContract(broken.NamedKeyspaceSchema).keyspace, 'Named')
   })
 
   test('of a keyed stream may have an int64 of milliseconds as event time', () => {
@@ -44,6 +49,7 @@ describe('a contract', () => {
       /KeyNowhere names the key 'nowhere', which is none of its fields: id/,
     ],
     [broken.KeyOfUnkeyedSchema, /KeyOfUnkeyed is unkeyed and yet names a key, 'id'/],
+    [broken.KeyspaceOfUnkeyedSchema, /KeyspaceOfUnkeyed is unkeyed and yet names a keyspace, 'Id'/],
     [broken.KeyIsDoubleSchema, /KeyIsDouble has the key 'id', but a key is one string or 64-bit/],
     [broken.BadNameSchema, /BadName names its stream 'two words', which is no topic name/],
     [broken.TwoTimesSchema, /TwoTimes has two event times, 'a' and 'b': keep one/],

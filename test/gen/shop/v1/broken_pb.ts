@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file shop/v1/broken.proto.
  */
 export const file_shop_v1_broken: GenFile = /*@__PURE__*/
-  fileDesc("ChRzaG9wL3YxL2Jyb2tlbi5wcm90bxIHc2hvcC52MSInCgZOb0tpbmQSCgoCaWQYASABKAk6EeLgGA0KAXMaAmlkIgFhKgFjIicKB05vT3duZXISCgoCaWQYASABKAk6EOLgGAwKAXMQAhoCaWQqAWMiJAoFTm9LZXkSCgoCaWQYASABKAk6D+LgGAsKAXMQAyIBYSoBYyIyCgpLZXlOb3doZXJlEgoKAmlkGAEgASgJOhji4BgUCgFzEAIaB25vd2hlcmUiAWEqAWMiLwoMS2V5T2ZVbmtleWVkEgoKAmlkGAEgASgJOhPi4BgPCgFzEAEaAmlkIgFhKgFjIi4KC0tleUlzRG91YmxlEgoKAmlkGAEgASgBOhPi4BgPCgFzEAIaAmlkIgFhKgFjIjIKB0JhZE5hbWUSCgoCaWQYASABKAk6G+LgGBcKCXR3byB3b3JkcxACGgJpZCIBYSoBYyJBCghUd29UaW1lcxIRCgFhGAEgASgDQgbi4BgCCAESEQoBYhgCIAEoA0IG4uAYAggBOg/i4BgLCgFzEAEiAWEqAWMiMAoKVGltZUlzVGV4dBIRCgFhGAEgASgJQgbi4BgCCAE6D+LgGAsKAXMQASIBYSoBYyJeCg5GaXZlUGFydGl0aW9ucxIKCgJpZBgBIAEoCRImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6GOLgGBQKBGZpdmUQAhoCaWQiAWEqAWMwBWIGcHJvdG8z", [file_google_protobuf_timestamp, file_headwater_v1_options]);
+  fileDesc("ChRzaG9wL3YxL2Jyb2tlbi5wcm90bxIHc2hvcC52MSInCgZOb0tpbmQSCgoCaWQYASABKAk6EeLgGA0KAXMaAmlkIgFhKgFjIicKB05vT3duZXISCgoCaWQYASABKAk6EOLgGAwKAXMQAhoCaWQqAWMiJAoFTm9LZXkSCgoCaWQYASABKAk6D+LgGAsKAXMQAyIBYSoBYyIyCgpLZXlOb3doZXJlEgoKAmlkGAEgASgJOhji4BgUCgFzEAIaB25vd2hlcmUiAWEqAWMiLwoMS2V5T2ZVbmtleWVkEgoKAmlkGAEgASgJOhPi4BgPCgFzEAEaAmlkIgFhKgFjIi4KC0tleUlzRG91YmxlEgoKAmlkGAEgASgBOhPi4BgPCgFzEAIaAmlkIgFhKgFjIjIKB0JhZE5hbWUSCgoCaWQYASABKAk6G+LgGBcKCXR3byB3b3JkcxACGgJpZCIBYSoBYyJBCghUd29UaW1lcxIRCgFhGAEgASgDQgbi4BgCCAESEQoBYhgCIAEoA0IG4uAYAggBOg/i4BgLCgFzEAEiAWEqAWMiMAoKVGltZUlzVGV4dBIRCgFhGAEgASgJQgbi4BgCCAE6D+LgGAsKAXMQASIBYSoBYyJeCg5GaXZlUGFydGl0aW9ucxIKCgJpZBgBIAEoCRImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6GOLgGBQKBGZpdmUQAhoCaWQiAWEqAWMwBSI0ChFLZXlzcGFjZU9mVW5rZXllZBIKCgJpZBgBIAEoCToT4uAYDwoBcxABIgFhKgFjOgJJZCI9Cg1OYW1lZEtleXNwYWNlEgoKAmlkGAEgASgJOiDi4BgcCgVuYW1lZBACGgJpZCIBYSoBYzAMOgVOYW1lZGIGcHJvdG8z", [file_google_protobuf_timestamp, file_headwater_v1_options]);
 
 /**
  * @generated from message shop.v1.NoKind
@@ -196,4 +196,38 @@ export type FivePartitions = Message<"shop.v1.FivePartitions"> & {
  */
 export const FivePartitionsSchema: GenMessage<FivePartitions> = /*@__PURE__*/
   messageDesc(file_shop_v1_broken, 9);
+
+/**
+ * @generated from message shop.v1.KeyspaceOfUnkeyed
+ */
+export type KeyspaceOfUnkeyed = Message<"shop.v1.KeyspaceOfUnkeyed"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message shop.v1.KeyspaceOfUnkeyed.
+ * Use `create(KeyspaceOfUnkeyedSchema)` to create a new message.
+ */
+export const KeyspaceOfUnkeyedSchema: GenMessage<KeyspaceOfUnkeyed> = /*@__PURE__*/
+  messageDesc(file_shop_v1_broken, 10);
+
+/**
+ * @generated from message shop.v1.NamedKeyspace
+ */
+export type NamedKeyspace = Message<"shop.v1.NamedKeyspace"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message shop.v1.NamedKeyspace.
+ * Use `create(NamedKeyspaceSchema)` to create a new message.
+ */
+export const NamedKeyspaceSchema: GenMessage<NamedKeyspace> = /*@__PURE__*/
+  messageDesc(file_shop_v1_broken, 11);
 

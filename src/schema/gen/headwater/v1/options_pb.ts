@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file headwater/v1/options.proto.
  */
 export const file_headwater_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChpoZWFkd2F0ZXIvdjEvb3B0aW9ucy5wcm90bxIMaGVhZHdhdGVyLnYxInkKBlN0cmVhbRIMCgRuYW1lGAEgASgJEiAKBGtpbmQYAiABKA4yEi5oZWFkd2F0ZXIudjEuS2luZBILCgNrZXkYAyABKAkSDQoFb3duZXIYBCABKAkSDwoHY29udGV4dBgFIAEoCRISCgpwYXJ0aXRpb25zGAYgASgNIhsKBUZpZWxkEhIKCmV2ZW50X3RpbWUYASABKAgqTwoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASEAoMS0lORF9VTktFWUVEEAESDgoKS0lORF9LRVlFRBACEg8KC0tJTkRfRU5USVRZEAM6TwoGc3RyZWFtEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGIyMAyABKAsyFC5oZWFkd2F0ZXIudjEuU3RyZWFtUgZzdHJlYW06SgoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGIyMAyABKAsyEy5oZWFkd2F0ZXIudjEuRmllbGRSBWZpZWxkYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("ChpoZWFkd2F0ZXIvdjEvb3B0aW9ucy5wcm90bxIMaGVhZHdhdGVyLnYxIosBCgZTdHJlYW0SDAoEbmFtZRgBIAEoCRIgCgRraW5kGAIgASgOMhIuaGVhZHdhdGVyLnYxLktpbmQSCwoDa2V5GAMgASgJEg0KBW93bmVyGAQgASgJEg8KB2NvbnRleHQYBSABKAkSEgoKcGFydGl0aW9ucxgGIAEoDRIQCghrZXlzcGFjZRgHIAEoCSIbCgVGaWVsZBISCgpldmVudF90aW1lGAEgASgIKk8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhAKDEtJTkRfVU5LRVlFRBABEg4KCktJTkRfS0VZRUQQAhIPCgtLSU5EX0VOVElUWRADOk8KBnN0cmVhbRIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiMjAMgASgLMhQuaGVhZHdhdGVyLnYxLlN0cmVhbVIGc3RyZWFtOkoKBWZpZWxkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiMjAMgASgLMhMuaGVhZHdhdGVyLnYxLkZpZWxkUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
  * Says which stream a message is the value of, and who stands behind it.
@@ -59,12 +59,21 @@ export type Stream = Message<"headwater.v1.Stream"> & {
   context: string;
 
   /**
-   * Partitions of an unkeyed stream's topic; 0 leaves it to the platform. A keyed stream takes its
-   * keyspace's count instead, because streams of one keyspace must be partitioned alike.
+   * Partitions of the stream's topic. For an unkeyed stream 0 leaves them to the platform. Of a keyed
+   * stream they are its keyspace's, because streams of one keyspace must be partitioned alike: at least
+   * one stream of the keyspace says them, and all that do say the same.
    *
    * @generated from field: uint32 partitions = 6;
    */
   partitions: number;
+
+  /**
+   * The name under which keys are partitioned alike, for example "OrderId": streams of one keyspace may
+   * be joined. Only for a stream with a key. Empty leaves the name to the program's own declaration.
+   *
+   * @generated from field: string keyspace = 7;
+   */
+  keyspace: string;
 };
 
 /**
