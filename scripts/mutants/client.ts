@@ -141,4 +141,11 @@ export const client: readonly Mutant[] = [
     instead: '',
     tests: tls,
   },
+  {
+    name: 'a place is held for a session since its group formed',
+    file: 'src/client/group/place.ts',
+    text: 'const isNews = holder.memberId !== heldBy || !isFormed',
+    instead: 'const isNews = holder.memberId !== heldBy',
+    tests: ['test/unit/client/place.test.ts'],
+  },
 ]

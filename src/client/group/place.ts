@@ -5,6 +5,7 @@
  * takes its place under a new id. To the group that is a replacement; but nobody is there, and the
  * member that is told that it was fenced was so by itself, or by a process that ended before it began.
  */
+import { ErrorCode } from '../../protocol/errors.ts'
 import { decodeSubscription } from '../../protocol/messages/consumer-protocol.ts'
 import { backoffMs, sleep } from '../cluster/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -29,20 +30,24 @@ export interface Place {
 /**
  * Whether a member that was fenced may take its place again: it is held by a request of its own, or it becomes
  * free within a session, since nobody sends heartbeats for it. Several requests may come late, one after the
- * other, so the session is that of one holder. Whoever is there keeps the place, and then this is false, as it
- * is when nobody wants to know any more.
+ * other, so the session is that of one holder; and it begins when the group has formed, until when nobody
+ * is missed. Whoever is there keeps the place, and then this is false, as it is when nobody wants to know any
+ * more.
  */
 export async function isPlaceOurs(cluster: Cluster, place: Place): Promise<boolean> {
   const { clock, random } = cluster
   let heldBy: string | undefined
+  let isFormed = false
   let deadline = 0
   for (let attempt = 1; place.isWanted(); attempt++) {
-    const holder = await holderOf(cluster, place)
+    const { holder, isStable } = await holderOf(cluster, place)
     if (holder === undefined || isOwn(holder, place)) return true
     const now = clock.monotonic()
-    if (holder.memberId !== heldBy) deadline = now + place.sessionTimeoutMs + slackMs
+    const isNews = holder.memberId !== heldBy || !isFormed
+    if (isNews) deadline = now + place.sessionTimeoutMs + slackMs
     else if (now >= deadline) return false
     heldBy = holder.memberId
+    isFormed = isStable
     await sleep(clock, Math.min(backoffMs(attempt, random), deadline - now))
   }
   return false
@@ -53,7 +58,10 @@ interface Holder {
   readonly memberMetadata: Uint8Array
 }
 
-async function holderOf(cluster: Cluster, place: Place): Promise<Holder | undefined> {
+async function holderOf(
+  cluster: Cluster,
+  place: Place,
+): Promise<{ readonly holder: Holder | undefined; readonly isStable: boolean }> {
   const { groupId, instanceId, sessionTimeoutMs } = place
   const { groups } = await cluster.request(
     'DescribeGroups',
@@ -62,8 +70,11 @@ async function holderOf(cluster: Cluster, place: Place): Promise<Holder | undefi
     { timeoutMs: askTimeoutMs, retryTimeoutMs: sessionTimeoutMs },
   )
   const group = groups[0]!
+  // A group that is gone has no members: Kafka forgets one that is empty and has committed nothing.
+  if (group.errorCode === ErrorCode.GROUP_ID_NOT_FOUND) return { holder: undefined, isStable: true }
   throwOnError(group.errorCode, `look at group '${groupId}'`, group.errorMessage)
-  return group.members.find((each) => each.groupInstanceId === instanceId)
+  const holder = group.members.find((each) => each.groupInstanceId === instanceId)
+  return { holder, isStable: group.groupState === 'Stable' }
 }
 
 /** What members said is shown once the group has settled. */

@@ -31,9 +31,9 @@ const slackMs = 4_000
 const lostMs = 100_000
 /**
  * A process whose place is taken learns of it with its next heartbeat, or sooner, and gives up when somebody
- * has been there for a session.
+ * has been there for a session since the group formed.
  */
-const zombieMs = 10_000
+const zombieMs = 13_000
 /** Inner topics are purged all the time, or not before the end. */
 const quickPurgeMs = 3_000
 const slowPurgeMs = 600_000
