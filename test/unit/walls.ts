@@ -236,6 +236,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'events',
     'base',
   ],
+  'streams/asking': ['streams/stores', 'streams/views', 'io', 'base'],
   'streams/identity': [
     'streams/reading.ts',
     'streams/topology',
@@ -259,6 +260,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   ],
   'streams/runtime': [
     'streams/sending',
+    'streams/asking',
     'streams/topology',
     'streams/plan',
     'streams/identity',

@@ -57,7 +57,7 @@ describe('a service in two instances', () => {
       else {
         await assert.rejects(whole, {
           ...elsewhere,
-          message: /holds 2 of the 4 partitions of view 'perPage'/,
+          message: /answers for 2 of the 4 partitions of view 'perPage'/,
         })
       }
       const part = await Array.fromAsync(views.perPage.scan({ partial: true }))
