@@ -9,6 +9,7 @@ import {
   parseListener,
   parseMemory,
   parsePort,
+  parseQueryAdvertise,
   queryPortDefault,
 } from './arguments.ts'
 import { kafkaPortDefault } from '../client/security/connection-string.ts'
@@ -17,7 +18,7 @@ import { hostDefault } from './listeners.ts'
 
 /**
  * Adds the flags of a program that hosts services (`--dir`, those of listeners, `--query-host`,
- * `--query-port`, `--durability`, `--broker`); what they say is `HostOptions`.
+ * `--query-port`, `--query-advertise`, `--durability`, `--broker`); what they say is `HostOptions`.
  * @param directory where the data lies when `--dir` is left out
  */
 export function addHostOptions(command: Command, directory: string): Command {
@@ -25,6 +26,7 @@ export function addHostOptions(command: Command, directory: string): Command {
   return addListenerOptions(command, 'address to listen on, for Kafka clients and for queries')
     .addOption(queryHostOption())
     .addOption(queryPortOption())
+    .addOption(queryAdvertiseOption())
     .addOption(durabilityOption())
     .addOption(outsideBrokerOption())
 }
@@ -81,6 +83,13 @@ export function queryPortOption(): Option {
   return new Option('--query-port <n>', 'port for queries over HTTP; 0 takes a free one')
     .argParser(parsePort)
     .default(queryPortDefault)
+}
+
+function queryAdvertiseOption(): Option {
+  return new Option(
+    '--query-advertise <host:port>',
+    'where other instances of the services ask for what is here, as behind a mapped port',
+  ).argParser(parseQueryAdvertise)
 }
 
 export function durabilityOption(): Option {
