@@ -89,6 +89,12 @@ export function parseAdvertise(
   )
 }
 
+/** What an instance is called: part of ids that brokers keep and administrators read. */
+export function parseInstanceId(text: string): string {
+  if (/^[\w.-]{1,100}$/.test(text)) return text
+  throw new InvalidArgumentError('Write 1 to 100 letters, digits, dots, dashes and underscores.')
+}
+
 /** `host[:port]` of queries. */
 export function parseQueryAdvertise(text: string): Advertised {
   const { host, port } = readAddress(text) ?? {}

@@ -39,6 +39,8 @@ export interface HostOptions extends ListenerFlags {
   readonly durability: Durability
   /** A broker that runs elsewhere, as `kafka` takes it; without it one is opened in `dir`. */
   readonly broker?: string
+  /** Tells the instances of a service apart; as in `RunTopologyOptions`. */
+  readonly instanceId?: string
   /** As in `RunTopologyOptions`. */
   readonly onTopicReplaced?: 'stop' | 'restart'
   /** Notes of services are JSON lines. */
@@ -57,7 +59,7 @@ export class Host {
   /** Where the embedded broker listens; none when the broker runs elsewhere. */
   readonly listeners: readonly OpenListener[]
   readonly #embedded: Broker | undefined
-  readonly #onTopicReplaced: 'stop' | 'restart'
+  readonly #options: Pick<HostOptions, 'instanceId' | 'onTopicReplaced'>
   readonly #notes: ServiceNotes
   readonly #apps: Running<unknown, unknown>[] = []
   readonly #starts = new Map<Promise<unknown>, readonly string[]>()
@@ -71,13 +73,13 @@ export class Host {
   private constructor(
     broker: BrokerAddress,
     embedded: Broker | undefined,
-    { onTopicReplaced = 'stop', json = false }: HostOptions,
+    { instanceId, onTopicReplaced = 'stop', json = false }: HostOptions,
   ) {
     this.broker = broker
     this.kafka = broker.bootstrap.map(addressText).join(',')
     this.listeners = embedded?.listeners ?? []
     this.#embedded = embedded
-    this.#onTopicReplaced = onTopicReplaced
+    this.#options = { ...(instanceId !== undefined && { instanceId }), onTopicReplaced }
     this.#notes = new ServiceNotes({ clock: nodeClock, write: printNote, json })
     // Whoever waits sees it; that nobody happens to wait is no fault.
     this.#failed.promise.catch(() => {})
@@ -159,7 +161,7 @@ export class Host {
     const start = run(services, {
       broker: this.broker,
       ...(this.#queryAddress !== undefined && { queryAddress: this.#queryAddress }),
-      onTopicReplaced: this.#onTopicReplaced,
+      ...this.#options,
       signal: AbortSignal.any(signals),
       onEvent: (event, service) => this.#notes.tell(event, service),
     })

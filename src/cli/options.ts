@@ -6,6 +6,7 @@ import {
   memoryMiBDefault,
   parseAdvertise,
   parseHost,
+  parseInstanceId,
   parseListener,
   parseMemory,
   parsePort,
@@ -18,7 +19,8 @@ import { hostDefault } from './listeners.ts'
 
 /**
  * Adds the flags of a program that hosts services (`--dir`, those of listeners, `--query-host`,
- * `--query-port`, `--query-advertise`, `--durability`, `--broker`); what they say is `HostOptions`.
+ * `--query-port`, `--query-advertise`, `--durability`,
+ * `--broker`, `--instance-id`); what they say is `HostOptions`.
  * @param directory where the data lies when `--dir` is left out
  */
 export function addHostOptions(command: Command, directory: string): Command {
@@ -29,6 +31,7 @@ export function addHostOptions(command: Command, directory: string): Command {
     .addOption(queryAdvertiseOption())
     .addOption(durabilityOption())
     .addOption(outsideBrokerOption())
+    .addOption(instanceIdOption())
 }
 
 export function directoryOption(path: string): Option {
@@ -90,6 +93,13 @@ function queryAdvertiseOption(): Option {
     '--query-advertise <host:port>',
     'where other instances of the services ask for what is here, as behind a mapped port',
   ).argParser(parseQueryAdvertise)
+}
+
+function instanceIdOption(): Option {
+  return new Option(
+    '--instance-id <id>',
+    "tells the instances of a service apart: each needs its own, and keeps it; '1' unless said",
+  ).argParser(parseInstanceId)
 }
 
 export function durabilityOption(): Option {

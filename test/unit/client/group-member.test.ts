@@ -227,3 +227,29 @@ test('a broker that fails in some way of its own is asked again, for a minute', 
   await until(() => heard.includes('failed'))
   await close()
 })
+
+test('a member whose coordinator is silent for a session no longer knows what it holds', async () => {
+  const sessionTimeoutMs = 400
+  let ahead = 0
+  const clock: Clock = { ...nodeClock, monotonic: () => nodeClock.monotonic() + ahead }
+  const { member, close, ...broker } = await memberOf({
+    retryTimeoutMs: 100,
+    sessionTimeoutMs,
+    clock,
+  })
+  await member.join()
+  const ownership = member.ownership!
+  await until(() => broker.beats() > 3)
+  assert.ok(member.isHeard(ownership))
+  // As after a sleep: nothing has come, and nothing was sent.
+  ahead += sessionTimeoutMs
+  assert.ok(!member.isHeard(ownership))
+  assert.ok(member.owns(ownership))
+  const before = broker.beats()
+  await until(() => broker.beats() > before + 1)
+  await until(() => member.isHeard(ownership))
+  broker.answer(silence)
+  await until(() => !member.isHeard(ownership))
+  assert.ok(member.owns(ownership), 'nobody has said that it is over')
+  await close()
+})
