@@ -83,7 +83,7 @@ test('two hosts of one service answer for each other', async () => {
         assert.deepEqual([status, error.code], [404, 'no-value'], error.message)
       }
     }
-    const [first, second] = apps.map((app) => app.stats().twice.assignment!.tasks.length)
+    const [first, second] = apps.map((app) => app.stats().twice!.assignment!.tasks.length)
     assert.ok(first! > 0 && second! > 0, `${first} and ${second} tasks`)
   }
   await broker.close()
