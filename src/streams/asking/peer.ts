@@ -19,7 +19,7 @@ import type { Answer } from './ask.ts'
 export const hopHeader = 'headwater-hop'
 
 /** How long an instance waits for the answer of another. */
-export const peerTimeoutMs = 5_000
+const peerTimeoutMs = 5_000
 
 /** Another instance, and the view it is asked for. */
 export interface Peer {

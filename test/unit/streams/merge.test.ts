@@ -61,10 +61,13 @@ describe('listings of several instances', () => {
 
   it('end where one of them may have more', () => {
     const part = (keys: string, more: boolean): Part<Row> => {
-      return { rows: [...keys].map((each) => ({ key: each })), more }
+      return { rows: keys.split('').map((each) => ({ key: each })), more }
     }
     const merged = mergeParts([part('ad', true), part('bcf', false)], { skip: 0, limit: 9 })
-    assert.deepEqual(merged, { rows: [...'abcd'].map((each) => ({ key: each })), more: true })
+    assert.deepEqual(merged, {
+      rows: ['a', 'b', 'c', 'd'].map((each) => ({ key: each })),
+      more: true,
+    })
     const whole = mergeParts([part('ad', false), part('bcf', false)], { skip: 0, limit: 9 })
     assert.deepEqual([whole.rows.length, whole.more], [5, false])
     const cut = mergeParts([part('ad', false), part('bcf', false)], { skip: 1, limit: 3 })
