@@ -173,7 +173,7 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: 'no answer behind the session',
     file: 'src/client/group/heartbeat.ts',
-    text: 'this.#heardMs < this.#o.sessionTimeoutMs',
+    text: 'this.#heardMs < ms',
     instead: 'this.#heardMs < Infinity',
     tests: ['test/unit/client/group-member.test.ts'],
   },

@@ -122,9 +122,11 @@ export class GroupMember {
     return this.#ownership === ownership && !this.#isLost
   }
 
-  /** The same, and that the coordinator has been heard within the session: else others may have it by now. */
+  /** The same, and that the coordinator would not have let it go yet, had it not heard from it since. */
   isHeard(ownership: Ownership): boolean {
-    return this.owns(ownership) && this.#heartbeat.isWithinSession
+    const { sessionTimeoutMs = sessionTimeoutMsDefault, rebalanceTimeoutMs } = this.#o
+    const patienceMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault)
+    return this.owns(ownership) && this.#heartbeat.hasHeardWithin(patienceMs)
   }
 
   /** Has the group form anew, so that it hears what this member says now. */

@@ -70,9 +70,9 @@ export class Heartbeat {
     this.#ownership = undefined
   }
 
-  /** Whether less than a session has passed since a question that was answered. */
-  get isWithinSession(): boolean {
-    return this.#cluster.clock.monotonic() - this.#heardMs < this.#o.sessionTimeoutMs
+  /** Whether less than so long has passed since a question that was answered. */
+  hasHeardWithin(ms: number): boolean {
+    return this.#cluster.clock.monotonic() - this.#heardMs < ms
   }
 
   #later(): void {

@@ -67,9 +67,13 @@ export function writePeers(members: readonly Given[]): Uint8Array {
   return jsonBytes({ transactionalIds, ...(isTooLong ? { tooLong: true } : holders) })
 }
 
-/** What a member was told; nobody is known when it was told nothing, or what this version cannot read. */
+/** What who did not come was told: it holds nothing, nor knows of anybody, until it has come again. */
+const nobodyHolds: Holders = { isTold: true, of: () => undefined }
+
+/** What a member was told. */
 export function readPeers(userData: Uint8Array | null): Peers {
-  const told: Partial<Told> = userData === null ? {} : (JSON.parse(utf8String(userData)) as Told)
+  if (userData === null) return { transactionalIds: [], holders: nobodyHolds }
+  const told = JSON.parse(utf8String(userData)) as Partial<Told>
   return { transactionalIds: told.transactionalIds ?? [], holders: holdersIn(told) }
 }
 

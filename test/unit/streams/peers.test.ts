@@ -91,7 +91,13 @@ describe('what members are told of each other', () => {
       transactionalIds: ['shop/1'],
       holders: { isTold: false, why: 'old-leader' },
     })
-    assert.equal(readPeers(null).holders.isTold, false)
+  })
+
+  it('is nothing for who did not come, and then nobody holds anything just now', () => {
+    const { transactionalIds, holders } = readPeers(null)
+    assert.deepEqual(transactionalIds, [])
+    assert.ok(holders.isTold)
+    assert.equal(holders.of({ topic: 'orders', partition: 0 }), undefined)
   })
 
   it('is read by members of an older version, and with what later ones may add', () => {
