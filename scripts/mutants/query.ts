@@ -178,6 +178,13 @@ export const queryMutants: readonly Mutant[] = [
     tests: ['test/unit/client/group-member.test.ts'],
   },
   {
+    name: 'no answer behind a rebalance that may have been',
+    file: 'src/client/group/group-member.ts',
+    text: 'rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault)',
+    instead: 'rebalanceTimeoutMsDefault)',
+    tests: ['test/unit/client/group-member.test.ts'],
+  },
+  {
     name: 'no answer while closing',
     file: 'src/streams/runtime/answering.ts',
     text: "if (isClosing) return 'closing'",

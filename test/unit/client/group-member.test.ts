@@ -32,6 +32,7 @@ async function memberOf(o: {
   readonly instanceId?: string
   readonly onRevoked?: () => Promise<void>
   readonly sessionTimeoutMs?: number
+  readonly rebalanceTimeoutMs?: number
   readonly clock?: Clock
 }) {
   let isAway = false
@@ -67,6 +68,7 @@ async function memberOf(o: {
   const member = new GroupMember(cluster, {
     ...(o.instanceId === undefined ? {} : { instanceId: o.instanceId }),
     ...(o.sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs: o.sessionTimeoutMs }),
+    ...(o.rebalanceTimeoutMs === undefined ? {} : { rebalanceTimeoutMs: o.rebalanceTimeoutMs }),
     groupId: 'group',
     topics: ['t'],
     heartbeatIntervalMs: 10,
@@ -251,5 +253,19 @@ test('a member whose coordinator is silent for a session no longer knows what it
   broker.answer(silence)
   await until(() => !member.isHeard(ownership))
   assert.ok(member.owns(ownership), 'nobody has said that it is over')
+  await close()
+})
+
+test('a member that is silent for as long as a rebalance waits may have been let go by one', async () => {
+  let ahead = 0
+  const clock: Clock = { ...nodeClock, monotonic: () => nodeClock.monotonic() + ahead }
+  const times = { sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 2_000 }
+  const { member, close } = await memberOf({ retryTimeoutMs: 100, ...times, clock })
+  await member.join()
+  const ownership = member.ownership!
+  ahead += 1_000
+  assert.ok(member.isHeard(ownership))
+  ahead += 1_000
+  assert.ok(!member.isHeard(ownership))
   await close()
 })
