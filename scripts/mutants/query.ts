@@ -153,7 +153,7 @@ export const queryMutants: readonly Mutant[] = [
     name: 'only the owner says that there is nothing',
     file: 'src/streams/asking/peer.ts',
     text: 'failure === undefined || ownersWords.has(failure.code)',
-    instead: 'failure === undefined || failure.code !== ""',
+    instead: 'failure === undefined || ownersWords.size > 0',
     tests: routing,
   },
   {
