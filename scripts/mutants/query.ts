@@ -5,6 +5,7 @@ const port = ['test/unit/io/node-http.test.ts']
 const http = ['test/unit/query/http.test.ts']
 const lists = ['test/unit/query/lists.test.ts']
 const views = ['test/unit/streams/view-reader.test.ts']
+const routing = ['test/unit/query/routing.test.ts']
 const cursors = ['test/unit/streams/cursor.test.ts']
 
 export const queryMutants: readonly Mutant[] = [
@@ -31,7 +32,7 @@ export const queryMutants: readonly Mutant[] = [
   },
   {
     name: 'listBytesMax, lists',
-    file: 'src/query/server.ts',
+    file: 'src/query/lists.ts',
     text: 'rows.length === limit || total >= listBytesMax',
     instead: 'rows.length === limit',
     tests: lists,
@@ -45,7 +46,7 @@ export const queryMutants: readonly Mutant[] = [
   },
   {
     name: 'rangeWindowsMax, in the process',
-    file: 'src/streams/views/local-view.ts',
+    file: 'src/streams/views/view-options.ts',
     text: 'if (windows > rangeWindowsMax) throw',
     instead: 'if (windows < 0) throw',
     tests: views,
@@ -60,8 +61,8 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: 'cursorSkipMax',
     file: 'src/streams/views/cursor.ts',
-    text: 'if (skip > cursorSkipMax) throw',
-    instead: 'if (skip < 0) throw',
+    text: 'skip > cursorSkipMax) throw',
+    instead: 'skip < 0) throw',
     tests: cursors,
   },
   {
@@ -98,6 +99,104 @@ export const queryMutants: readonly Mutant[] = [
     text: "if (state !== 'running') throw",
     instead: "if (state === '') throw",
     tests: views,
+  },
+  {
+    name: 'cursorRestMin',
+    file: 'src/streams/views/cursor.ts',
+    text: 'prefix.length + cursorRestMin',
+    instead: 'prefix.length + 65_536',
+    tests: cursors,
+  },
+  {
+    name: 'a cursor is of one prefix',
+    file: 'src/streams/views/cursor.ts',
+    text: 'if (prefixSum !== sumOf(prefix))',
+    instead: 'if (prefixSum === -1)',
+    tests: cursors,
+  },
+  {
+    name: 'holdersBytesMax',
+    file: 'src/streams/plan/peers.ts',
+    text: 'members.length > holdersBytesMax',
+    instead: 'members.length > 1 << 30',
+    tests: ['test/unit/streams/peers.test.ts'],
+  },
+  {
+    name: 'a merged list ends where one may have more',
+    file: 'src/streams/views/merge.ts',
+    text: 'end === undefined || compareRows(each, end) <= 0',
+    instead: 'end === undefined || compareRows(each, end) <= 2',
+    tests: ['test/unit/streams/merge.test.ts'],
+  },
+  {
+    name: 'peerTimeoutMs',
+    file: 'src/streams/asking/peer.ts',
+    text: 'timeoutMs: peerTimeoutMs',
+    instead: 'timeoutMs: 600_000',
+    tests: routing,
+  },
+  {
+    name: 'one hop',
+    file: 'src/query/lookups.ts',
+    text: 'isHop || !isHeadwaterError',
+    instead: '!isHeadwaterError',
+    tests: routing,
+  },
+  {
+    name: 'an owner of an earlier generation does not answer',
+    file: 'src/streams/asking/peer.ts',
+    text: 'if (asker.generation <= own.generation) return undefined',
+    instead: 'if (asker.generation >= 0) return undefined',
+    tests: routing,
+  },
+  {
+    name: 'only the owner says that there is nothing',
+    file: 'src/streams/asking/peer.ts',
+    text: 'failure === undefined || ownersWords.has(failure.code)',
+    instead: 'failure === undefined || ownersWords.size > 0',
+    tests: routing,
+  },
+  {
+    name: 'who comes back at another address has it told',
+    file: 'src/streams/runtime/answering.ts',
+    text: 'this.#hasToldAgain = told !== this.#o.queryAddress',
+    instead: 'this.#hasToldAgain = false',
+    tests: ['test/unit/query/routing-kill.test.ts'],
+  },
+  {
+    name: 'no answer from what is lost',
+    file: 'src/client/group/group-member.ts',
+    text: 'return this.owns(ownership) && this.#heartbeat',
+    instead: 'return this.#heartbeat',
+    tests: ['test/unit/query/instances.test.ts'],
+  },
+  {
+    name: 'no answer behind the session',
+    file: 'src/client/group/heartbeat.ts',
+    text: 'this.#heardMs < ms',
+    instead: 'this.#heardMs < Infinity',
+    tests: ['test/unit/client/group-member.test.ts'],
+  },
+  {
+    name: 'no answer behind a rebalance that may have been',
+    file: 'src/client/group/group-member.ts',
+    text: 'rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault)',
+    instead: 'rebalanceTimeoutMsDefault)',
+    tests: ['test/unit/client/group-member.test.ts'],
+  },
+  {
+    name: 'no answer while closing',
+    file: 'src/streams/runtime/answering.ts',
+    text: "if (isClosing) return 'closing'",
+    instead: "if (isClosing) return 'running'",
+    tests: routing,
+  },
+  {
+    name: 'timeoutMs of the typed client',
+    file: 'src/query/client.ts',
+    text: 'accept: losslessType, timeoutMs }',
+    instead: 'accept: losslessType, timeoutMs: 600_000 }',
+    tests: ['test/unit/query/client.test.ts'],
   },
   {
     name: 'one answer at a time for a connection',

@@ -1,6 +1,7 @@
 /** What stands on the command line, parsed: each parser refuses with what it wanted to see. */
 import { InvalidArgumentError } from 'commander'
 import {
+  isWildcard,
   parseAddress as readAddress,
   parseHost as readHost,
   type Address,
@@ -85,6 +86,21 @@ export function parseAdvertise(
   throw new InvalidArgumentError(
     'Write HOST:PORT as clients dial it, as in localhost:9094 or [fd00::5]:9094, and NAME= before it ' +
       'where there are several listeners.',
+  )
+}
+
+/** What an instance is called: part of ids that brokers keep and administrators read. */
+export function parseInstanceId(text: string): string {
+  if (/^[\w.-]{1,100}$/.test(text)) return text
+  throw new InvalidArgumentError('Write 1 to 100 letters, digits, dots, dashes and underscores.')
+}
+
+/** `host[:port]` of queries. */
+export function parseQueryAdvertise(text: string): Advertised {
+  const { host, port } = readAddress(text) ?? {}
+  if (host !== undefined && port !== 0 && !isWildcard(host)) return { host, ...(port && { port }) }
+  throw new InvalidArgumentError(
+    'Write HOST:PORT as other instances reach it, as in 10.0.0.5:8092 or [fd00::5]:8092.',
   )
 }
 

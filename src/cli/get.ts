@@ -4,8 +4,9 @@
  */
 import { utf8String } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
-import { ask } from '../query/ask.ts'
-import { listLimitMax } from '../query/parameters.ts'
+import { nodeHttpAsk } from '../io/node-http-ask.ts'
+import { ask, askTimeoutMsDefault } from '../streams/asking/ask.ts'
+import { listLimitMax } from '../streams/views/view-options.ts'
 import { formatCount, print, printNote } from './output.ts'
 
 export interface GetOptions {
@@ -54,7 +55,10 @@ function isList(answer: unknown): answer is List {
 }
 
 async function fetchBody(url: string): Promise<string> {
-  const { bytes, failure } = await ask(url, 'application/json')
+  const { bytes, failure } = await ask(nodeHttpAsk, url, {
+    accept: 'application/json',
+    timeoutMs: askTimeoutMsDefault,
+  })
   if (failure) throw failure.error
   return utf8String(bytes)
 }

@@ -3,12 +3,13 @@
  * query server over their tables. Everything is opened in order and closed in the opposite one; starting,
  * watching and closing the services themselves is `run`'s.
  */
-import { addressText } from '../base/address.ts'
+import { addressText, isLoopback } from '../base/address.ts'
 import type { Broker } from '../broker/broker.ts'
-import type { OpenListener } from '../broker/listeners.ts'
+import type { Advertised, OpenListener } from '../broker/listeners.ts'
 import type { BrokerAddress } from '../client/security/kafka.ts'
 import { kafka } from '../client/security/kafka.ts'
 import { nodeClock } from '../io/node-clock.ts'
+import { outerHost } from '../io/node-network.ts'
 import type { Durability } from '../log/store/options.ts'
 import { serveQueries } from '../query/listen.ts'
 import type { QueryServer } from '../query/listen.ts'
@@ -19,7 +20,7 @@ import type { RunningTopology } from '../streams/runtime/running.ts'
 import { openBroker } from './broker.ts'
 import { withCluster } from './connect.ts'
 import { countRecords } from './count.ts'
-import { exposureNote, hostDefault, listenersOf } from './listeners.ts'
+import { exposureNote, hostDefault, listenersOf, toldQueryAddress } from './listeners.ts'
 import type { ListenerFlags } from './listeners.ts'
 import { printNote } from './output.ts'
 import type { ServiceProgress } from './progress.ts'
@@ -33,9 +34,13 @@ export interface HostOptions extends ListenerFlags {
   readonly queryHost?: string
   /** The port for queries over HTTP; 0 takes a free one. */
   readonly queryPort: number
+  /** What other instances are told to ask; where queries are answered when left out. */
+  readonly queryAdvertise?: Advertised
   readonly durability: Durability
   /** A broker that runs elsewhere, as `kafka` takes it; without it one is opened in `dir`. */
   readonly broker?: string
+  /** Tells the instances of a service apart; as in `RunTopologyOptions`. */
+  readonly instanceId?: string
   /** As in `RunTopologyOptions`. */
   readonly onTopicReplaced?: 'stop' | 'restart'
   /** Notes of services are JSON lines. */
@@ -54,25 +59,27 @@ export class Host {
   /** Where the embedded broker listens; none when the broker runs elsewhere. */
   readonly listeners: readonly OpenListener[]
   readonly #embedded: Broker | undefined
-  readonly #onTopicReplaced: 'stop' | 'restart'
+  readonly #options: Pick<HostOptions, 'instanceId' | 'onTopicReplaced'>
   readonly #notes: ServiceNotes
   readonly #apps: Running<unknown, unknown>[] = []
   readonly #starts = new Map<Promise<unknown>, readonly string[]>()
   readonly #failed = Promise.withResolvers<never>()
   readonly #closing = new AbortController()
   #queries: QueryServer | undefined
+  /** Where other instances ask, `host:port`; undefined when they cannot. */
+  #queryAddress: string | undefined
   #isHasty = false
 
   private constructor(
     broker: BrokerAddress,
     embedded: Broker | undefined,
-    { onTopicReplaced = 'stop', json = false }: HostOptions,
+    { instanceId, onTopicReplaced = 'stop', json = false }: HostOptions,
   ) {
     this.broker = broker
     this.kafka = broker.bootstrap.map(addressText).join(',')
     this.listeners = embedded?.listeners ?? []
     this.#embedded = embedded
-    this.#onTopicReplaced = onTopicReplaced
+    this.#options = { ...(instanceId !== undefined && { instanceId }), onTopicReplaced }
     this.#notes = new ServiceNotes({ clock: nodeClock, write: printNote, json })
     // Whoever waits sees it; that nobody happens to wait is no fault.
     this.#failed.promise.catch(() => {})
@@ -93,6 +100,12 @@ export class Host {
         services: () => host.#queryServices(),
       })
       const { port } = host.#queries
+      host.#queryAddress = toldQueryAddress({
+        listening: { host: queryHost, port },
+        advertised: options.queryAdvertise,
+        isBrokerLocal: host.#isBrokerLocal,
+        outerHost: outerHost(),
+      })
       const exposed = exposureNote(host.listeners, { host: queryHost, port })
       if (exposed !== undefined) printNote(exposed)
       return host
@@ -126,6 +139,11 @@ export class Host {
     return this.#queries!.url
   }
 
+  /** Where other instances are told to ask, `host:port`; undefined when they cannot. */
+  get queryAddress(): string | undefined {
+    return this.#queryAddress
+  }
+
   /** Rejects when the broker or a service cannot go on; never resolves. */
   get failed(): Promise<never> {
     return this.#failed.promise
@@ -142,7 +160,8 @@ export class Host {
     const signals = [this.#closing.signal, ...(o.signal ? [o.signal] : [])]
     const start = run(services, {
       broker: this.broker,
-      onTopicReplaced: this.#onTopicReplaced,
+      ...(this.#queryAddress !== undefined && { queryAddress: this.#queryAddress }),
+      ...this.#options,
       signal: AbortSignal.any(signals),
       onEvent: (event, service) => this.#notes.tell(event, service),
     })
@@ -201,6 +220,11 @@ export class Host {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  get #isBrokerLocal(): boolean {
+    const hosts = this.#embedded === undefined ? this.broker.bootstrap : this.listeners
+    return hosts.every(({ host }) => isLoopback(host))
   }
 
   get #services(): readonly RunningTopology[] {

@@ -3,11 +3,11 @@
  * `--listener` names others, and `--advertise` says what clients are told. What is said about it at the start
  * is here, too.
  */
-import { addressText, isLoopback } from '../base/address.ts'
+import { addressText, dialable, isLoopback, isWildcard } from '../base/address.ts'
 import type { Address } from '../base/address.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import { clientAddress, listenerNameDefault } from '../broker/listeners.ts'
-import type { ListenerOptions, OpenListener } from '../broker/listeners.ts'
+import type { Advertised, ListenerOptions, OpenListener } from '../broker/listeners.ts'
 import type { NamedAdvertised, NamedListener } from './arguments.ts'
 
 /** The flags of a broker's listeners, by the names that the command line gives them. */
@@ -58,6 +58,26 @@ function nameOf({ name }: NamedAdvertised, listeners: readonly NamedListener[]):
       : `--advertise names listener ${wanted}, and there is only ${there}: correct the name, or add ` +
           `--listener ${wanted}=HOST:PORT`,
   )
+}
+
+/**
+ * What other instances are told of where queries are answered, `host:port`. Undefined when they could not reach it: a
+ * loopback address is another machine's own there, so it is told only among instances whose broker is on this one.
+ */
+export function toldQueryAddress(o: {
+  readonly listening: Address
+  readonly advertised: Advertised | undefined
+  /** Whether only this machine reaches the broker. */
+  readonly isBrokerLocal: boolean
+  /** By which others reach this machine, if any. */
+  readonly outerHost: string | undefined
+}): string | undefined {
+  const { listening, advertised, isBrokerLocal, outerHost } = o
+  const { port } = listening
+  if (advertised !== undefined) return addressText({ port, ...advertised })
+  if (isBrokerLocal) return addressText(dialable(listening))
+  const host = isWildcard(listening.host) ? outerHost : listening.host
+  return host === undefined || isLoopback(host) ? undefined : addressText({ host, port })
 }
 
 /** Where clients connect, a line for each listener; where it listens beside it when that is elsewhere. */

@@ -6,9 +6,11 @@ import {
   memoryMiBDefault,
   parseAdvertise,
   parseHost,
+  parseInstanceId,
   parseListener,
   parseMemory,
   parsePort,
+  parseQueryAdvertise,
   queryPortDefault,
 } from './arguments.ts'
 import { kafkaPortDefault } from '../client/security/connection-string.ts'
@@ -17,7 +19,8 @@ import { hostDefault } from './listeners.ts'
 
 /**
  * Adds the flags of a program that hosts services (`--dir`, those of listeners, `--query-host`,
- * `--query-port`, `--durability`, `--broker`); what they say is `HostOptions`.
+ * `--query-port`, `--query-advertise`, `--durability`,
+ * `--broker`, `--instance-id`); what they say is `HostOptions`.
  * @param directory where the data lies when `--dir` is left out
  */
 export function addHostOptions(command: Command, directory: string): Command {
@@ -25,8 +28,10 @@ export function addHostOptions(command: Command, directory: string): Command {
   return addListenerOptions(command, 'address to listen on, for Kafka clients and for queries')
     .addOption(queryHostOption())
     .addOption(queryPortOption())
+    .addOption(queryAdvertiseOption())
     .addOption(durabilityOption())
     .addOption(outsideBrokerOption())
+    .addOption(instanceIdOption())
 }
 
 export function directoryOption(path: string): Option {
@@ -81,6 +86,20 @@ export function queryPortOption(): Option {
   return new Option('--query-port <n>', 'port for queries over HTTP; 0 takes a free one')
     .argParser(parsePort)
     .default(queryPortDefault)
+}
+
+function queryAdvertiseOption(): Option {
+  return new Option(
+    '--query-advertise <host:port>',
+    'where other instances of the services ask for what is here, as behind a mapped port',
+  ).argParser(parseQueryAdvertise)
+}
+
+function instanceIdOption(): Option {
+  return new Option(
+    '--instance-id <id>',
+    "tells the instances of a service apart: each needs its own, and keeps it; '1' unless said",
+  ).argParser(parseInstanceId)
 }
 
 export function durabilityOption(): Option {

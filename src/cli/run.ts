@@ -26,13 +26,16 @@ export async function hostServices(
   using lifetime = new Lifetime()
   await using host = await lifetime.unlessOver(Host.open(options))
   const running = await lifetime.unlessOver(host.start(services, lifetime))
-  const { kafka, queryUrl, listeners } = host
+  const { kafka, queryUrl, queryAddress, listeners } = host
   if (options.json) {
     const own = listeners.length === 0 ? {} : { listeners }
-    printJson({ services: names, kafka, ...own, queryUrl })
+    const told = queryAddress === undefined ? {} : { queryAddress }
+    printJson({ services: names, kafka, ...own, queryUrl, ...told })
   } else {
     const lines = listeners.length === 0 ? [kafka] : listenerLines(listeners)
-    print(`services: ${names.join(', ')}\nqueries:  ${queryUrl}`)
+    const isOther = queryAddress !== undefined && queryUrl !== `http://${queryAddress}`
+    const told = isOther ? ` (other instances ask ${queryAddress})` : ''
+    print(`services: ${names.join(', ')}\nqueries:  ${queryUrl}${told}`)
     print(`${lines.map((line) => `Kafka:    ${line}`).join('\n')}\n`)
   }
   await watch(host, running, { names, lifetime, options })

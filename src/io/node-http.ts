@@ -6,6 +6,7 @@ import { createServer, STATUS_CODES } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
+import { nodeHttpAsk } from './node-http-ask.ts'
 import { listenError } from './node-network.ts'
 import type { Http } from './ports.ts'
 
@@ -34,6 +35,7 @@ export const nodeHttp: Http = {
     })
     return { host, port: boundPort(server, port), close: () => closeServer(server) }
   },
+  ask: nodeHttpAsk,
 }
 
 /**

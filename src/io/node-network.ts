@@ -6,6 +6,7 @@
  * once, by `onClose`. This file knows nothing of frames.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { addressText, hostText } from '../base/address.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import type { Duplex, Network } from './ports.ts'
@@ -31,6 +32,13 @@ export const nodeNetwork: Network = {
     const socket = connect({ host, port, noDelay: true, keepAlive: true })
     return connected(socket, 'connect', (reason, cause) => refused(host, port, reason, cause))
   },
+}
+
+/** The first address by which others reach this machine, of IPv4 if it has one; undefined when it has none. */
+export function outerHost(): string | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+  const outer = all.filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
+  return (outer.find(({ family }) => family === 'IPv4') ?? outer[0])?.address
 }
 
 /** The error of an address that cannot be reached. */

@@ -128,6 +128,23 @@ export interface Http {
     answer: (request: Request) => Response | Promise<Response>,
     stallMsMax?: number,
   ): Promise<HttpListener>
+  readonly ask: HttpAsk
+}
+
+/**
+ * Asks by GET and waits for the whole answer, whatever its status. `connection-failed` when nobody answers,
+ * `timeout` when it takes longer than `timeoutMs`.
+ */
+export type HttpAsk = (
+  url: string,
+  o: { readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number },
+) => Promise<HttpAnswer>
+
+export interface HttpAnswer {
+  readonly status: number
+  /** The media type with its parameters; empty when none was sent. */
+  readonly type: string
+  readonly body: Uint8Array<ArrayBuffer>
 }
 
 /**

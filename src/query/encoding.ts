@@ -3,17 +3,20 @@
  * stored, in which bigints, dates and bytes survive.
  */
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
-import { Writer } from '../base/bytes.ts'
+import { utf8String, Writer } from '../base/bytes.ts'
 import { messageJson, plainJson } from '../schema/json.ts'
+import { parseInstant } from '../base/rfc3339.ts'
+import { losslessType } from '../streams/asking/ask.ts'
+import type { Listed, ListedEntry } from '../streams/asking/remote-view.ts'
 import { plainCodec } from '../streams/stores/plain.ts'
 import type { Key } from '../streams/stores/serde.ts'
+import type { Ranked } from '../streams/views/merge.ts'
 import type { Coverage } from '../streams/views/views.ts'
 import { timeText } from './parameters.ts'
 
-/** The media type of values in the encoding that loses nothing: plain data of format `plain/1`. */
-export const losslessType = 'application/vnd.headwater.plain-1'
+const bareJsonType = 'application/json'
 
-export const jsonType = 'application/json; charset=utf-8'
+export const jsonType = `${bareJsonType}; charset=utf-8`
 
 type Body = string | Uint8Array<ArrayBuffer>
 
@@ -32,13 +35,31 @@ interface ListFrame {
   readonly partitions?: Coverage
 }
 
+/** A written row, and where it belongs in a list. */
+export interface WrittenRow<E> extends Ranked {
+  readonly written: E
+  /** About how many bytes it takes. */
+  readonly bytes: number
+}
+
+/** A list that another instance has written, without what it is framed by. */
+interface ReadList<E> {
+  readonly rows: readonly WrittenRow<E>[]
+  readonly more: boolean
+  readonly covered: readonly number[]
+}
+
 /** How a request wants its answer. */
 export interface Encoding<E = unknown> {
   readonly type: string
+  /** The same without parameters, as it is asked for. */
+  readonly accept: string
   value(schema: DescMessage | undefined, value: unknown): Body
   /** One row, and about how many bytes it takes; what has no form is marked as such, not lost. */
   entry(schema: DescMessage | undefined, entry: Entry): { written: E; bytes: number }
   list(entries: readonly E[], frame: ListFrame): Body
+  /** What `list` has written of the entries of a view, its entries to be written again as they are. */
+  readList(bytes: Uint8Array): ReadList<E>
 }
 
 export function encodingFor(accept: string | undefined): Encoding {
@@ -52,6 +73,7 @@ export function printJson(value: unknown): string {
 
 const json: Encoding<string> = {
   type: jsonType,
+  accept: bareJsonType,
   value: (schema, value) => printJson(toJsonValue(schema, value)),
   entry: (schema, { key, window, value }) => {
     const bounds = window && { start: timeText(window.start), end: timeText(window.end) }
@@ -68,6 +90,23 @@ const json: Encoding<string> = {
     const lines = entries.map((entry) => `    ${entry.replaceAll('\n', '\n    ')}`).join(',\n')
     return `{\n  "entries": [\n${lines}\n  ],${rest}\n`
   },
+  readList: (bytes) => {
+    const list = JSON.parse(utf8String(bytes)) as JsonList
+    const rows = list.entries.map((entry) => {
+      const { key, start } = entry
+      // The text of a key is what it is sorted by.
+      const rank = start === undefined ? { key } : { key, windowStart: parseInstant(start)! }
+      const written = JSON.stringify(entry, null, 2)
+      return { ...rank, written, bytes: written.length }
+    })
+    return { rows, more: list.more, covered: list.partitions.covered }
+  },
+}
+
+interface JsonList {
+  readonly entries: readonly { readonly key: string; readonly start?: string }[]
+  readonly more: boolean
+  readonly partitions: Coverage
 }
 
 function toJsonValue(schema: DescMessage | undefined, value: unknown): unknown {
@@ -75,18 +114,32 @@ function toJsonValue(schema: DescMessage | undefined, value: unknown): unknown {
   return messageJson(schema, value as MessageShape<DescMessage>)
 }
 
-const lossless: Encoding<object> = {
+const lossless: Encoding<ListedEntry> = {
   type: losslessType,
+  accept: losslessType,
   value: (schema, value) => plainBytes(losslessValue(schema, value)),
   entry: (schema, { key, window, value }) => {
     const named = { key, ...window }
     const written = orMarked(named, () => {
       return { ...named, value: plainBytes(losslessValue(schema, value)) }
     })
-    const bytes = String(key).length + ('value' in written ? written.value.length : 0)
-    return { written, bytes }
+    return { written, bytes: bytesOf(written) }
   },
   list: (entries, frame) => plainBytes({ entries, ...frame }),
+  readList: (bytes) => {
+    const { entries, more, partitions } = plainCodec.decode(bytes, 0, bytes.length) as Listed
+    return { rows: entries.map(rankedEntry), more, covered: partitions.covered }
+  },
+}
+
+function rankedEntry(entry: ListedEntry): WrittenRow<ListedEntry> {
+  const { key, start } = entry
+  const bytes = bytesOf(entry)
+  return { key, ...(start !== undefined && { windowStart: start }), written: entry, bytes }
+}
+
+function bytesOf({ key, value }: ListedEntry): number {
+  return String(key).length + (value?.length ?? 0)
 }
 
 /** What `write` makes of a row, or the row with the reason why it makes nothing. */

@@ -28,7 +28,7 @@ export async function serveQueries(o: {
   readonly http?: Http
 }): Promise<QueryServer> {
   const http = o.http ?? nodeHttp
-  const app = queryApp(o.services)
+  const app = queryApp(o.services, http.ask)
   const listener = await http
     .listen(o.host, o.port, (request) => app.fetch(request))
     .catch((error: unknown) => {

@@ -2,7 +2,7 @@
 import { schemaRef } from '../schema/json-schema.ts'
 import type { JsonSchema } from '../schema/json-schema.ts'
 import type { ViewReader } from '../streams/views/view-reader.ts'
-import { listLimitMax } from './parameters.ts'
+import { listLimitMax } from '../streams/views/view-options.ts'
 import { statusesOf } from './refusal.ts'
 import type { QueryService } from './view.ts'
 
@@ -124,6 +124,12 @@ const listParameters = [
   { name: 'prefix', in: 'query', schema: { type: 'string' } },
   { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: listLimitMax } },
   { name: 'cursor', in: 'query', schema: { type: 'string' }, description: 'next of a page' },
+  {
+    name: 'partial',
+    in: 'query',
+    schema: { type: 'boolean' },
+    description: 'rows of the partitions that can be had now are enough',
+  },
 ]
 
 function entryList(o: Described): JsonSchema {

@@ -2,13 +2,15 @@
 import { instantForms, parseInstant } from '../base/rfc3339.ts'
 import { int64Key } from '../streams/stores/serde.ts'
 import type { Key } from '../streams/stores/serde.ts'
-import { pageLimitDefault, rangeWindowsMax } from '../streams/views/local-view.ts'
+import {
+  listLimitMax,
+  pageLimitDefault,
+  rangeWindowsMax,
+  windowStart,
+} from '../streams/views/view-options.ts'
 import { refusal } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import type { Query } from './target.ts'
-
-/** How many entries a list has at most. */
-export const listLimitMax = 10_000
 
 /** The key a URL names. */
 export function parseKey(text: string, type: 'string' | 'int64'): Key | Refusal {
@@ -31,6 +33,13 @@ export function parseLimit(query: Query): number | Refusal {
   )
 }
 
+/** Whether some of the partitions are enough for a list. */
+export function parsePartial(query: Query): boolean | Refusal {
+  const text = query.get('partial') ?? 'false'
+  if (text === 'true' || text === 'false') return text === 'true'
+  return refusal('bad-request', `partial is '${text.slice(0, 40)}': write true or false`)
+}
+
 /** The start of the window that contains the time `window` names. */
 export function parseWindow(query: Query, windowMs: number): number | Refusal {
   const window = query.get('window')
@@ -41,7 +50,7 @@ export function parseWindow(query: Query, windowMs: number): number | Refusal {
     )
   }
   const time = parseTime('window', window)
-  return typeof time === 'object' ? time : Math.floor(time / windowMs) * windowMs
+  return typeof time === 'object' ? time : windowStart(time, windowMs)
 }
 
 /** The start of the first window that starts at or after `from`, and where windows no longer start. */

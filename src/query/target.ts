@@ -40,6 +40,18 @@ export function keyInPath(path: string): string | Refusal {
   )
 }
 
+/** The query of a URL as it was sent, without its question mark. */
+export function rawQuery(url: string): string {
+  return splitUrl(url).query
+}
+
+/** The same question with the key of its path in the query, where programs on the way leave it alone. */
+export function queryWithKey(url: string): string {
+  const { path, query } = splitUrl(url)
+  const key = path.split('/').slice(4).join('/').replaceAll('+', '%2B').replaceAll('&', '%26')
+  return query === '' ? `key=${key}` : `key=${key}&${query}`
+}
+
 /** The query of a URL by its names. Refused: a name that is not among `known`, or twice, or not decodable. */
 export function readQuery(url: string, known: readonly string[]): Query | Refusal {
   const query = new Map<string, string>()

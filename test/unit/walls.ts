@@ -236,6 +236,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'events',
     'base',
   ],
+  'streams/asking': ['streams/stores', 'streams/views', 'io', 'base'],
   'streams/identity': [
     'streams/reading.ts',
     'streams/topology',
@@ -259,6 +260,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
   ],
   'streams/runtime': [
     'streams/sending',
+    'streams/asking',
     'streams/topology',
     'streams/plan',
     'streams/identity',
@@ -306,7 +308,7 @@ export const nodeModules: Readonly<Record<string, readonly string[]>> = {
   'node:fs/promises': ['io/node-disk.ts', 'io/node-lock.ts'],
   'node:net': ['io/node-lock.ts', 'io/node-network.ts', 'io/node-tls.ts'],
   'node:module': ['io/node-process.ts', 'cli'],
-  'node:os': ['cli'],
+  'node:os': ['io/node-network.ts', 'cli'],
   'node:perf_hooks': ['io/node-heap.ts'],
   'node:v8': ['io/node-heap.ts'],
   'node:path': ['io/node-disk.ts', 'io/node-lock.ts', 'cli'],

@@ -19,7 +19,7 @@
  * within the session timeout and keeps its partitions without a rebalance.
  */
 import { planted } from '../../base/planted.ts'
-import { assert, HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { assert, isHeadwaterError } from '../../base/errors.ts'
 import { ErrorCode } from '../../protocol/errors.ts'
 import { backoffMs, sleep } from '../cluster/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -33,6 +33,7 @@ import { decodeAssignment } from './group-protocol.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { HeartbeatNews } from './heartbeat.ts'
 import { Joining } from './joining.ts'
+import { ownershipOver, unconfirmed } from './ownership.ts'
 import type { Ownership } from './ownership.ts'
 import { isPlaceOurs, type Place } from './place.ts'
 
@@ -119,6 +120,18 @@ export class GroupMember {
   /** Whether this ownership still stands, as far as is known here. */
   owns(ownership: Ownership): boolean {
     return this.#ownership === ownership && !this.#isLost
+  }
+
+  /** The same, and that the coordinator would not have let it go yet, had it not heard from it since. */
+  isHeard(ownership: Ownership): boolean {
+    const { sessionTimeoutMs = sessionTimeoutMsDefault, rebalanceTimeoutMs } = this.#o
+    const patienceMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault)
+    return this.owns(ownership) && this.#heartbeat.hasHeardWithin(patienceMs)
+  }
+
+  /** Has the group form anew, so that it hears what this member says now. */
+  rejoin(): void {
+    void this.#rebalance('revoked')
   }
 
   /** Joins and awaits the first `onAssigned`; later rebalances happen by themselves. */
@@ -381,19 +394,4 @@ export class GroupMember {
       () => this.#o.onFailed?.(error),
     )
   }
-}
-
-function unconfirmed({ groupId, generation }: Ownership): HeadwaterError {
-  return new HeadwaterError(
-    'timeout',
-    `the coordinator of group '${groupId}' does not say whether generation ${generation} stands: check that it is running`,
-    { retriable: true },
-  )
-}
-
-function ownershipOver({ groupId, generation }: Ownership): HeadwaterError {
-  return new HeadwaterError(
-    'stale-member',
-    `generation ${generation} of group '${groupId}' is over for this member: its partitions may be another's; rejoin and go on from the committed offsets`,
-  )
 }

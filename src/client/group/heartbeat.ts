@@ -48,6 +48,8 @@ export class Heartbeat {
   readonly #intervalMs: number
   #ownership: Ownership | undefined
   #timer: Timer | undefined
+  /** When what the coordinator has answered last was asked. */
+  #heardMs = 0
 
   constructor(cluster: Cluster, options: HeartbeatOptions) {
     this.#cluster = cluster
@@ -59,12 +61,18 @@ export class Heartbeat {
   start(ownership: Ownership): void {
     this.stop()
     this.#ownership = ownership
+    this.#heardMs = this.#cluster.clock.monotonic()
     this.#later()
   }
 
   stop(): void {
     this.#timer?.cancel()
     this.#ownership = undefined
+  }
+
+  /** Whether less than so long has passed since a question that was answered. */
+  hasHeardWithin(ms: number): boolean {
+    return this.#cluster.clock.monotonic() - this.#heardMs < ms
   }
 
   #later(): void {
@@ -84,6 +92,7 @@ export class Heartbeat {
     const { sessionTimeoutMs, lane, onNews } = this.#o
     const { groupId, memberId, generation, instanceId } = ownership
     const isWanted = (): boolean => this.#ownership === ownership
+    const askedMs = this.#cluster.clock.monotonic()
     try {
       const { errorCode } = await this.#cluster.request(
         'Heartbeat',
@@ -99,6 +108,7 @@ export class Heartbeat {
       // A broker that fails in some way of its own says nothing of the member: its session will.
       const isNoAnswer = isRetriable(errorCode) || errorCode === ErrorCode.UNKNOWN_SERVER_ERROR
       if (isNoAnswer && errorCode !== ErrorCode.REBALANCE_IN_PROGRESS) return false
+      if (isWanted()) this.#heardMs = askedMs
       if (isWanted()) onNews(newsOf(ownership, errorCode))
       return true
     } catch (error) {

@@ -5,6 +5,7 @@
  * never whichever is current at the moment, so that work begun in one generation cannot be committed in
  * the name of another (KIP-447).
  */
+import { HeadwaterError } from '../../base/errors.ts'
 import type { TopicPartition } from '../cluster/topic-partition.ts'
 
 export interface Ownership {
@@ -43,4 +44,21 @@ export function nonMember(groupId: string): Committer {
 export function followsDirectly(before: Ownership, now: Ownership): boolean {
   if (before.groupId !== now.groupId || before.memberId !== now.memberId) return false
   return now.generation === before.generation || now.generation === before.generation + 1
+}
+
+/** Why what hangs on an ownership cannot go on: nobody says whether it stands. */
+export function unconfirmed({ groupId, generation }: Ownership): HeadwaterError {
+  return new HeadwaterError(
+    'timeout',
+    `the coordinator of group '${groupId}' does not say whether generation ${generation} stands: check that it is running`,
+    { retriable: true },
+  )
+}
+
+/** Why nothing may be done in the name of an ownership any more. */
+export function ownershipOver({ groupId, generation }: Ownership): HeadwaterError {
+  return new HeadwaterError(
+    'stale-member',
+    `generation ${generation} of group '${groupId}' is over for this member: its partitions may be another's; rejoin and go on from the committed offsets`,
+  )
 }

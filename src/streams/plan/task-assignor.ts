@@ -7,8 +7,9 @@
  * partition, among those instances that read the most of them, and one that reads fewer gets none while
  * another reads more. So no task goes to who does not have it, and no partition of a topic to two.
  *
- * Each member also names its transactional id; everyone is told the ids of all (`Peers`). An id that
- * nobody has is one that its owner left behind.
+ * Each member also names its transactional id, and where its query server is reached if it has one; everyone is
+ * told the ids of all, and who holds what at which address (`peers.ts`). An id that nobody has is one that its
+ * owner left behind. What members say is JSON whose fields are only ever added, as that of the leader.
  *
  * The coordinator keeps a static member in the list that did not come (KIP-345), with what it said last. Who
  * comes counts up, so a leader that has led before knows who is absent: it gets nothing, and whoever
@@ -18,6 +19,7 @@ import { utf8Bytes, utf8String } from '../../base/bytes.ts'
 import type { Assignor, AssignorMember } from '../../client/group/assignor.ts'
 import { inOrder } from '../../client/group/assignor.ts'
 import type { TopicPartition } from '../../client/cluster/topic-partition.ts'
+import { writePeers } from './peers.ts'
 import type { Plan } from './plan.ts'
 
 const assignorName = 'headwater-tasks'
@@ -27,6 +29,8 @@ export interface Offer {
   readonly transactionalId: string | null
   /** Drawn by each process: who else says it is none. */
   readonly incarnation: string
+  /** Where its query server is reached, `host:port`; left out when it has none, and by older versions. */
+  readonly queryAddress?: string
   /** Topics read together, for each sub-topology and each input. */
   readonly readTogether: readonly (readonly string[])[]
 }
@@ -37,22 +41,11 @@ interface Word extends Offer {
   readonly round: number
 }
 
-/** What the leader tells a member. */
-export interface Peers {
-  /** Of all members of the generation. */
-  readonly transactionalIds: readonly string[]
-}
-
 /** What an instance with this plan offers. */
-export function offerOf(
-  { subTopologies, inputs }: Plan,
-  transactionalId: string | null,
-  incarnation: string,
-): Offer {
+export function offerOf({ subTopologies, inputs }: Plan, who: Omit<Offer, 'readTogether'>): Offer {
   const parts = subTopologies.map(({ sources }) => sources.map(({ topic }) => topic))
   return {
-    transactionalId,
-    incarnation,
+    ...who,
     readTogether: [...parts, ...inputs.map((each) => [each.positionTopic])],
   }
 }
@@ -78,12 +71,6 @@ export function taskAssignor(offer: Offer): Assignor {
   }
 }
 
-/** What a member was told; nobody is known when it was told nothing. */
-export function peersOf(userData: Uint8Array | null): Peers {
-  if (userData === null) return { transactionalIds: [] }
-  return JSON.parse(utf8String(userData)) as Peers
-}
-
 interface Candidate {
   readonly memberId: string
   readonly word: Word
@@ -97,8 +84,11 @@ function assignTasksToMembers(
   for (const [rank, topics] of unitedTopics(candidates, partitionCounts).entries()) {
     shareOut(topics, rank, candidates, partitionCounts)
   }
-  const transactionalIds = candidates.flatMap(({ word }) => word.transactionalId ?? [])
-  const userData = utf8Bytes(JSON.stringify({ transactionalIds } satisfies Peers))
+  const userData = writePeers(
+    candidates.map(({ word: { transactionalId, queryAddress }, partitions }) => {
+      return { transactionalId, queryAddress, partitions }
+    }),
+  )
   return new Map(candidates.map((each) => [each.memberId, { ...each, userData }]))
 }
 

@@ -20,7 +20,7 @@ import type { WriterContext } from '../operators/operator.ts'
 import { assignTasks } from '../plan/assignment.ts'
 import type { TaskAssignment } from '../plan/assignment.ts'
 import type { InputPlan, Plan } from '../plan/plan.ts'
-import { peersOf } from '../plan/task-assignor.ts'
+import { readPeers } from '../plan/peers.ts'
 import { InputReader } from '../task/inputs.ts'
 import type { SavedPosition } from '../task/inputs.ts'
 import { Task } from '../task/task.ts'
@@ -136,7 +136,7 @@ export class Opener {
     const { userData } = ownership
     // Who was told of nobody, and was given nothing, cannot tell the living from the dead.
     if (own === null || userData === null) return
-    const peers = peersOf(userData).transactionalIds
+    const peers = readPeers(userData).transactionalIds
     const confirm = (): Promise<void> => member.confirm(ownership)
     const ended = await this.#orphans.end({ own, peers, assertWanted, confirm })
     if (ended.length > 0) this.#o.onEvent({ type: 'orphans-ended', transactionalIds: ended })

@@ -6,7 +6,7 @@ import type { Topology } from '../topology/topology.ts'
 import { planTopology } from '../plan/plan.ts'
 import type { RunTopologyOptions, RunningTopology } from './running.ts'
 import { Runtime } from './runtime.ts'
-import { settingsOf } from './settings.ts'
+import { queryAddressOf, settingsOf } from './settings.ts'
 
 /** How long a start waits for a broker that is away: as long as a running service does for an answer. */
 const brokerWaitMs = 60_000
@@ -21,6 +21,7 @@ export async function runTopology(
 ): Promise<RunningTopology> {
   const plan = planTopology(topology)
   const { signal } = options
+  queryAddressOf(options.queryAddress)
   const cluster = await connect(topology.service, options)
   const runtime = new Runtime(cluster, plan, options)
   const abort = (): void => void runtime.close(signal?.reason)

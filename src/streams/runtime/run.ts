@@ -6,7 +6,9 @@
  * as if it ran in a container of its own. So splitting one off changes where it runs and nothing else.
  */
 import { nodeClock, nodeRandom } from '../../io/node-clock.ts'
+import { nodeHttpAsk } from '../../io/node-http-ask.ts'
 import { holdProcess } from '../../io/node-process.ts'
+import type { Http } from '../../io/ports.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import type { SendStats, Sends } from '../sending/sends.ts'
 import type { SendOptions } from '../sending/settings.ts'
@@ -15,7 +17,7 @@ import type { RunTopologyOptions, RunningTopology, ServiceStats } from './runnin
 import { runTopology } from './run-topology.ts'
 import { openSenders, sendsOf, sendsOfAll } from './sending.ts'
 import type { Topology } from '../topology/topology.ts'
-import { localView } from '../views/local-view.ts'
+import { sharedView } from '../asking/shared-view.ts'
 import type { Views } from '../views/views.ts'
 import { upstreamFirst } from './upstream.ts'
 
@@ -32,6 +34,8 @@ export type RunOptions = Omit<RunTopologyOptions, 'clock' | 'random'> &
   Partial<Pick<RunTopologyOptions, 'clock' | 'random'>> & {
     /** What `send` is bounded by; `closeTimeoutMs` is that of the services when left out. */
     readonly sending?: SendOptions
+    /** How other instances are asked: this machine's HTTP when left out. */
+    readonly http?: Pick<Http, 'ask'>
   }
 
 /** What a service counts, and what was sent in its name from here. */
@@ -94,6 +98,7 @@ export async function run(
   const topologies = runnables.map((service) => service.build())
   const shared = { clock: nodeClock, random: nodeRandom, ...options }
   const sends = openSenders(runnables, topologies, shared)
+  const http = options.http?.ask ?? nodeHttpAsk
   const release = holdProcess()
   let services: readonly RunningTopology[]
   try {
@@ -103,7 +108,7 @@ export async function run(
     throw error
   }
   const query = byName(services, ({ service, views }) => {
-    return mapValues(views, (reader, view) => localView(service, view, reader))
+    return mapValues(views, (reader, view) => sharedView({ service, view, reader, http }))
   })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> =>

@@ -21,6 +21,11 @@ export interface RunTopologyOptions {
   /** Tells the instances of a service apart; `'1'` when left out. Each needs its own, and keeps it. */
   readonly instanceId?: string
   /**
+   * Where other instances of the service reach the query server of this process, `host:port`: the group tells
+   * them, and they pass on to it what this instance holds. Left out, it is not asked.
+   */
+  readonly queryAddress?: string
+  /**
    * What to do at the start when a stream the service reads was deleted and made anew: `stop` (when left
    * out), or `restart`, which keeps the state and reads the new topic from its beginning.
    */

@@ -19,12 +19,10 @@ import { planted } from '../../base/planted.ts'
 import type { KnownTopics } from '../identity/known-topics.ts'
 import { prepareStores } from '../identity/prepare.ts'
 import { operatorCounts } from '../operators/counts.ts'
-import { subscribedTopics } from '../plan/assignment.ts'
 import type { Plan } from '../plan/plan.ts'
-import { offerOf, taskAssignor } from '../plan/task-assignor.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import { keyCodecs } from '../stores/serde.ts'
-import { openViews, type ViewReader } from '../views/view-reader.ts'
+import { Answering } from './answering.ts'
 import { caughtUp } from './caught-up.ts'
 import { CommitPace } from './commit-pace.ts'
 import { Committer } from './commit.ts'
@@ -32,9 +30,8 @@ import { DiscardNews } from './discard-news.ts'
 import { closedError, quietly } from './failures.ts'
 import { Fetching, pollWaitMs } from './fetching.ts'
 import { GroupRequests, type GroupRequest } from './group-requests.ts'
-import { groupInstanceId, instanceName, newIncarnation } from './instance.ts'
+import { membershipOf } from './membership.ts'
 import { Opener } from './open.ts'
-import { transactionalIdOf } from './orphans.ts'
 import { Purge } from './purge.ts'
 import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
@@ -48,7 +45,7 @@ import { Waiters } from './waiters.ts'
 
 export class Runtime implements RunningTopology {
   readonly service: string
-  readonly views: Readonly<Record<string, ViewReader>>
+  readonly views: RunningTopology['views']
   readonly failed: Promise<never>
   readonly #plan: Plan
   readonly #options: RunTopologyOptions
@@ -68,6 +65,7 @@ export class Runtime implements RunningTopology {
   readonly #news: DiscardNews
   readonly #repairs: Repairs
   readonly #sleeper: Sleeper
+  readonly #answering: Answering
   readonly #failure = Promise.withResolvers<never>()
   readonly #tell: (event: ServiceEvent) => void
   #loop: Promise<void> | undefined
@@ -87,9 +85,7 @@ export class Runtime implements RunningTopology {
     const { service } = plan.topology
     const { clock, random, instanceId = '1' } = options
     const settings = settingsOf(options)
-    const topics = subscribedTopics(plan)
-    const name = instanceName(instanceId, topics)
-    const transactionalId = transactionalIdOf(service, name)
+    const { transactionalId, queryAddress, ...membership } = membershipOf(plan, options)
     this.service = service
     this.#plan = plan
     this.#options = options
@@ -119,10 +115,8 @@ export class Runtime implements RunningTopology {
     const [committer, { stalls }] = [this.#committer, this.#repairs]
     this.#member = new GroupMember(cluster, {
       ...settings,
+      ...membership,
       groupId: service,
-      topics,
-      instanceId: groupInstanceId(service, name),
-      assignor: taskAssignor(offerOf(plan, transactionalId, newIncarnation(random))),
       onAssigned: async (ownership) => this.#take(ownership),
       onRevoked: (ownership) => this.#request('revoked', ownership),
       onLost: (ownership) => this.#request('lost', ownership),
@@ -142,8 +136,14 @@ export class Runtime implements RunningTopology {
     })
     this.#set = new TaskSet(clock, this.#opener)
     this.#fetching = new Fetching(cluster, this.#set, requestTimeoutMs, stalls, wake)
-    const gate = this.#waiters.gate(() => this.#state)
-    this.views = openViews(plan, () => this.#set.tasks, gate)
+    this.#answering = new Answering({
+      cluster,
+      member: this.#member,
+      queryAddress,
+      gate: (state) => this.#waiters.gate(state),
+      now: () => ({ state: this.#state, isClosing: this.#isClosing, held: this.#held }),
+    })
+    this.views = this.#answering.views(plan, () => this.#set.tasks)
     this.failed = this.#failure.promise
     this.failed.catch(() => undefined)
   }
@@ -216,6 +216,7 @@ export class Runtime implements RunningTopology {
     this.#held = ownership
     this.#mustOpen = true
     this.#tell(groupEvent('assigned', ownership))
+    if (this.#answering.mustTellAgain(ownership)) this.#member.rejoin()
     this.#sleeper.wake()
   }
 

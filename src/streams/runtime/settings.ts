@@ -1,4 +1,5 @@
 /** The times a service runs by: defaults, and bounds whose breach is a `config-invalid` that names both. */
+import { addressText, isWildcard, parseAddress } from '../../base/address.ts'
 import { HeadwaterError } from '../../base/errors.ts'
 import { heartbeatIntervalMsOf } from '../../client/group/heartbeat.ts'
 import type { RunTopologyOptions } from './running.ts'
@@ -65,6 +66,20 @@ export function settingsOf(given: Times): Settings {
   within('transactionTimeoutMs', transactionTimeoutMs, Math.max(1_000, commitIntervalMs * 2), dayMs)
   within('turnMs', turnMs, 1, Math.floor(sessionTimeoutMs / 3))
   return settings
+}
+
+/** The address others are told, as it is told. Throws `config-invalid` when nobody could dial it. */
+export function queryAddressOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const { host, port } = parseAddress(text) ?? {}
+  if (host !== undefined && port !== undefined && port > 0 && !isWildcard(host)) {
+    return addressText({ host, port })
+  }
+  throw new HeadwaterError(
+    'config-invalid',
+    `queryAddress is '${text}': give HOST:PORT at which other instances reach the query server of this ` +
+      'process, as in 10.0.0.5:8092 or [fd00::5]:8092',
+  )
 }
 
 function between(least: number, ms: number, most: number): number {

@@ -4,10 +4,11 @@
  * A cursor names the last row that was given, not how many there were. So while rows come and go between two
  * pages, a row that is there all the time is given exactly once, and a new one when its place is still ahead.
  * It also says of what listing it is; for another one it is refused, and so is one that was changed on
- * its way. Whoever wants to can make one up, so nothing in it is trusted.
+ * its way. Whoever wants to can make one up, so nothing in it is trusted. The prefix comes with every question,
+ * so of a key it holds what stands behind the prefix, and of the prefix a checksum.
  */
 import { base64Decode, base64Encode } from '@bufbuild/protobuf/wire'
-import { Writer } from '../../base/bytes.ts'
+import { utf8Bytes, Writer } from '../../base/bytes.ts'
 import { crc32c } from '../../base/checksum.ts'
 import { HeadwaterError } from '../../base/errors.ts'
 import { plainCodec } from '../stores/plain.ts'
@@ -23,34 +24,39 @@ export interface Listing {
   readonly prefix: string
 }
 
-/** UTF-16 units of a key from which on a cursor holds only its beginning: URLs have an end. */
+/**
+ * UTF-16 units of a key, its prefix with them, from which on a cursor holds only its beginning: URLs have an end.
+ * Behind a long prefix it holds `cursorRestMin`.
+ */
 export const cursorKeyMax = 4_096
+const cursorRestMin = 256
 
 /** Rows that a cursor counts at most: so many, and those of the page, are gathered and sorted for it. */
 export const cursorSkipMax = 100_000
 
 /** Where the listing goes on after `rows`, which are some of it from `from` on, without a gap. */
 export function placeAfter(
-  rows: readonly ViewRow[],
+  rows: readonly Pick<ViewRow, 'key' | 'windowStart'>[],
   from: RowPlace | undefined,
   { prefix }: Pick<Listing, 'prefix'>,
 ): RowPlace | undefined {
   const last = rows.at(-1)
   if (last === undefined) return from
   const text = String(last.key)
-  const kept = Math.max(cursorKeyMax, prefix.length)
-  if (text.length < kept) return { text, start: last.windowStart, skip: 0 }
+  const kept = Math.max(cursorKeyMax, prefix.length + cursorRestMin)
+  if (text.length < kept) return { text, start: last.windowStart, skip: undefined }
   // Rows that begin alike for so long are counted.
   const beginning = text.slice(0, kept)
   const given = rows.filter(({ key }) => String(key).startsWith(beginning)).length
-  const before = from?.text === beginning ? from.skip : 0
+  const before = from?.text === beginning ? (from.skip ?? 0) : 0
   return { text: beginning, start: undefined, skip: before + given }
 }
 
 export function writeCursor(listing: Listing, { text, start, skip }: RowPlace): string {
   const { service, view, signature, prefix } = listing
   const writer = new Writer()
-  plainCodec.encode([service, view, signature, prefix.length, text, start, skip], writer)
+  const rest = text.slice(prefix.length)
+  plainCodec.encode([service, view, signature, sumOf(prefix), rest, start, skip], writer)
   const bytes = writer.finish()
   const sealed = new Uint8Array(bytes.length + 4)
   sealed.set(bytes)
@@ -62,9 +68,10 @@ export function writeCursor(listing: Listing, { text, start, skip }: RowPlace): 
 export function readCursor(listing: Listing, cursor: string): RowPlace {
   const parts = unseal(cursor)
   if (!Array.isArray(parts) || parts.length !== 7) throw broken()
-  const [service, view, signature, prefixLength, text, start, skip] = parts as readonly unknown[]
-  if (!areTexts([service, view, signature]) || typeof text !== 'string') throw broken()
-  if (!isCount(skip) || !(start === undefined || Number.isSafeInteger(start))) throw broken()
+  const [service, view, signature, prefixSum, rest, start, skip] = parts as readonly unknown[]
+  if (!areTexts([service, view, signature]) || typeof rest !== 'string') throw broken()
+  if (!isCount(prefixSum) || !(skip === undefined || isCount(skip))) throw broken()
+  if (!(start === undefined || Number.isSafeInteger(start))) throw broken()
   if (service !== listing.service || view !== listing.view) {
     throw refuse(`is one of view '${view as string}' of service '${service as string}'`)
   }
@@ -72,11 +79,16 @@ export function readCursor(listing: Listing, cursor: string): RowPlace {
     throw refuse('is of another version of the service, in which the view was something else')
   }
   const { prefix } = listing
-  if (prefixLength !== prefix.length || !text.startsWith(prefix)) {
+  if (prefixSum !== sumOf(prefix)) {
     throw refuse(`is of a listing with another prefix than '${prefix.slice(0, 40)}'`)
   }
-  if (skip > cursorSkipMax) throw tooMany(skip)
-  return { text, start: start as number | undefined, skip }
+  if (skip !== undefined && skip > cursorSkipMax) throw tooMany(skip)
+  return { text: prefix + rest, start: start as number | undefined, skip }
+}
+
+/** Tells prefixes apart: half a character has no UTF-8, so of any text it takes the units. */
+function sumOf(prefix: string): number {
+  return crc32c(utf8Bytes(JSON.stringify(prefix)))
 }
 
 function areTexts(parts: readonly unknown[]): boolean {
@@ -101,7 +113,8 @@ function unseal(cursor: string): unknown {
   }
 }
 
-function tooMany(skip: number): HeadwaterError {
+/** @param skip how many rows would have to be counted */
+export function tooMany(skip: number): HeadwaterError {
   return new HeadwaterError(
     'input-invalid',
     `the cursor counts ${skip} rows whose keys begin alike for ${cursorKeyMax} characters or more, and at ` +

@@ -8,8 +8,8 @@ export interface RowPlace {
   readonly text: string
   /** The window's first millisecond; undefined without windows. */
   readonly start: number | undefined
-  /** 0: after that row. More: at the text itself, but for the first so many rows. */
-  readonly skip: number
+  /** Undefined: after that row. A number: at the text itself, but for the first so many rows. */
+  readonly skip: number | undefined
 }
 
 /** A row, and where its value is. */
@@ -46,7 +46,7 @@ export function firstRows(
 }
 
 function isAfter({ text, start }: FoundRow, place: RowPlace): boolean {
-  if (place.skip > 0) return text >= place.text
+  if (place.skip !== undefined) return text >= place.text
   if (text !== place.text) return text > place.text
   return (start ?? 0) > (place.start ?? 0)
 }
@@ -55,7 +55,11 @@ function sorted(rows: FoundRow[], limit: number): FoundRow[] {
   return rows.sort(compareRows).slice(0, limit)
 }
 
-function compareRows(a: FoundRow, b: FoundRow): number {
+/** In the order of listings: by the keys' text and the windows. */
+export function compareRows(
+  a: Pick<FoundRow, 'text' | 'start'>,
+  b: Pick<FoundRow, 'text' | 'start'>,
+): number {
   if (a.text !== b.text) return a.text < b.text ? -1 : 1
   return (a.start ?? 0) - (b.start ?? 0)
 }

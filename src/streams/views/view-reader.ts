@@ -6,11 +6,13 @@
  *
  * An answer is right or there is none. A service that has failed or was closed does not answer: reading throws
  * its reason. While partitions move or are restored, reading throws `not-ready`; for a key whose partition
- * another instance holds, `partition-elsewhere`. A scan gives the rows of the partitions that are `held`.
+ * another instance holds, `partition-elsewhere`. A scan gives the rows of the partitions that are `held`; who has
+ * the others, says `whereIs`.
  */
 import type { DescMessage } from '@bufbuild/protobuf'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
-import type { Plan } from '../plan/plan.ts'
+import type { Holders } from '../plan/peers.ts'
+import type { Plan, SubTopology } from '../plan/plan.ts'
 import { encodeKey } from '../stores/serde.ts'
 import type { Key, KeyKind } from '../stores/serde.ts'
 import type { ReadableStore } from '../stores/store.ts'
@@ -25,6 +27,46 @@ export interface ViewRow {
   /** Milliseconds since 1970 at which the row's window begins; absent without windows. */
   readonly windowStart?: number
   readonly value: unknown
+}
+
+/** A window of a key, by its first millisecond since 1970. */
+export interface WindowRow {
+  readonly windowStart: number
+  readonly value: unknown
+}
+
+/**
+ * Where a partition is: with this instance, with another one at an address, with one whose address is not known,
+ * or with nobody just now.
+ */
+type Whereabouts = 'here' | 'unknown' | 'nowhere' | { readonly address: string }
+
+/** In which generation of which group an instance answers. */
+export interface Standing {
+  /** The id of the cluster that the group is of; empty when the broker does not say. */
+  readonly cluster: string
+  readonly generation: number
+}
+
+/** What an instance knows of its group. */
+export interface Surroundings {
+  readonly standing: Standing
+  readonly holders: Holders
+  /** Where the instance's own query server is reached. */
+  readonly queryAddress: string | undefined
+}
+
+/** An instance as its views see it. */
+export interface AskedInstance {
+  /** Those that run now. */
+  readonly tasks: () => Iterable<Task>
+  /**
+   * Called before every read: throws the reason when there can be no answer any more, else says what the service is
+   * doing; it answers while it is `running`.
+   */
+  readonly gate: () => string
+  /** Asked behind the gate. */
+  readonly around: () => Surroundings
 }
 
 /** One table, read synchronously. Reading throws when the service cannot answer. */
@@ -46,28 +88,33 @@ export interface ViewReader {
   /** The value of a key in the window that begins at `windowStart`, in milliseconds since 1970. */
   getWindow(key: Key, windowStart: number): unknown
   /**
+   * The windows of a key that begin at `from`, one window's size later and so on, before `to`. Each value is
+   * copied when it is taken: take them before anything else runs.
+   */
+  windows(key: Key, from: number, to: number): Iterable<WindowRow>
+  /**
    * Up to `limit` rows whose keys begin with `prefix`, in the order of the keys' text and windows.
    * @param place where to go on; without it, from the first row
    */
   scan(prefix: string, limit: number, place?: RowPlace): readonly ViewRow[]
   /** The same rows, each copied when it is taken: take them before anything else runs. */
   rows(prefix: string, limit: number, place?: RowPlace): Iterable<ViewRow>
+  /** The partition a key lies in; `input-invalid` for what is no key. */
+  partitionOf(key: Key): number
+  whereIs(partition: number): Whereabouts
+  standing(): Standing
 }
 
 /**
  * A reader for each table the topology returned.
- * @param tasks those that run now
- * @param gate called before every read: throws the reason when there can be no answer any more, else says
- * what the service is doing; it answers while it is `running`
  */
 export function openViews(
   plan: Plan,
-  tasks: () => Iterable<Task>,
-  gate: () => string,
+  instance: AskedInstance,
 ): Readonly<Record<string, ViewReader>> {
   const readers: Record<string, ViewReader> = {}
   for (const [name, node] of Object.entries(plan.topology.views)) {
-    readers[name] = openView(plan, name, node, tasks, gate)
+    readers[name] = new OpenView(plan, name, node, instance)
   }
   return readers
 }
@@ -78,56 +125,158 @@ interface HeldStore {
   readonly store: ReadableStore
 }
 
-function openView(
-  { topology: { service, nodes } }: Plan,
-  name: string,
-  id: number,
-  tasks: () => Iterable<Task>,
-  gate: () => string,
-): ViewReader {
-  const node = nodes[id]!
-  const { type, partitions } = keyspaceOf(node)
-  const stores = (): HeldStore[] => {
-    return [...tasks()].flatMap(({ partition, pipeline }) => {
-      const store = pipeline.tables.get(id) ?? pipeline.aggregates.get(id)
+class OpenView implements ViewReader {
+  readonly keyType: KeyKind
+  readonly schema: DescMessage | undefined
+  readonly windowMs: number | undefined
+  readonly signature: string
+  readonly partitions: number
+  readonly #service: string
+  readonly #name: string
+  readonly #node: number
+  readonly #part: SubTopology
+  readonly #instance: AskedInstance
+
+  constructor(
+    { topology, subTopologies }: Plan,
+    name: string,
+    id: number,
+    instance: AskedInstance,
+  ) {
+    const node = topology.nodes[id]!
+    const { type, partitions } = keyspaceOf(node)
+    this.keyType = type
+    this.schema = schemaOf(node)
+    this.windowMs = node.kind === 'aggregate' ? node.window?.sizeMs : undefined
+    this.signature = signatureOf(node)
+    this.partitions = partitions
+    this.#service = topology.service
+    this.#name = name
+    this.#node = id
+    this.#part = subTopologies.find((each) => each.stores.some((store) => store.node === id))!
+    this.#instance = instance
+  }
+
+  held(): readonly number[] {
+    return this.#ready()
+      .map(({ partition }) => partition)
+      .toSorted((a, b) => a - b)
+  }
+
+  size(): number {
+    this.#instance.gate()
+    return this.#stores().reduce((sum, { store }) => sum + store.size, 0)
+  }
+
+  get(key: Key): unknown {
+    return this.#find(key, (store) => store.get(key))
+  }
+
+  getWindow(key: Key, start: number): unknown {
+    return this.#find(key, (store) => store.getWindow(key, start))
+  }
+
+  windows(key: Key, from: number, to: number): Iterable<WindowRow> {
+    const partition = this.partitionOf(key)
+    const held = this.#ready()
+    const rows = takeWindows(held, { key, from, to, windowMs: this.windowMs ?? Infinity })
+    if (held.some((each) => each.partition === partition)) return rows
+    const strays = [...rows]
+    if (strays.length > 0) return strays
+    throw this.#elsewhere(key, partition)
+  }
+
+  scan(prefix: string, limit: number, place?: RowPlace): readonly ViewRow[] {
+    return [...this.rows(prefix, limit, place)]
+  }
+
+  rows(prefix: string, limit: number, place?: RowPlace): Iterable<ViewRow> {
+    return takeRows(this.#ready(), { prefix, place, limit })
+  }
+
+  partitionOf(key: Key): number {
+    return partitionOf(this.keyType, key, this.partitions)
+  }
+
+  whereIs(partition: number): Whereabouts {
+    if (this.#ready().some((each) => each.partition === partition)) return 'here'
+    return whereabouts(this.#instance.around(), this.#part, partition)
+  }
+
+  standing(): Standing {
+    this.#assertAnswering()
+    return this.#instance.around().standing
+  }
+
+  #stores(): HeldStore[] {
+    return [...this.#instance.tasks()].flatMap(({ partition, pipeline }) => {
+      const store = pipeline.tables.get(this.#node) ?? pipeline.aggregates.get(this.#node)
       // A task may be of a partition that other topics have and this one has not.
-      return store === undefined || partition >= partitions ? [] : [{ partition, store }]
+      return store === undefined || partition >= this.partitions ? [] : [{ partition, store }]
     })
   }
-  const ready = (): HeldStore[] => {
-    const state = gate()
-    if (state !== 'running') throw notReady(service, state)
-    return stores()
+
+  #assertAnswering(): void {
+    const state = this.#instance.gate()
+    if (state !== 'running') throw notReady(this.#service, state)
   }
-  const find = (key: Key, read: (store: ReadableStore) => unknown): unknown => {
-    const partition = partitionOf(type, key, partitions)
-    const held = ready()
+
+  #ready(): HeldStore[] {
+    this.#assertAnswering()
+    return this.#stores()
+  }
+
+  #find(key: Key, read: (store: ReadableStore) => unknown): unknown {
+    const partition = this.partitionOf(key)
+    const held = this.#ready()
     // Who wrote the key may have put it elsewhere than Kafka's own clients do.
     for (const { store } of held) {
       const value = read(store)
       if (value !== undefined) return value
     }
     if (held.some((each) => each.partition === partition)) return undefined
-    throw elsewhere(service, name, { key, partition, partitions })
+    throw this.#elsewhere(key, partition)
   }
-  return {
-    keyType: type,
-    schema: schemaOf(node),
-    windowMs: node.kind === 'aggregate' ? node.window?.sizeMs : undefined,
-    signature: signatureOf(node),
-    partitions,
-    held: () =>
-      ready()
-        .map(({ partition }) => partition)
-        .toSorted((a, b) => a - b),
-    size: () => {
-      gate()
-      return stores().reduce((sum, { store }) => sum + store.size, 0)
-    },
-    get: (key) => find(key, (store) => store.get(key)),
-    getWindow: (key, start) => find(key, (store) => store.getWindow(key, start)),
-    scan: (prefix, limit, place) => [...takeRows(ready(), { prefix, place, limit })],
-    rows: (prefix, limit, place) => takeRows(ready(), { prefix, place, limit }),
+
+  #elsewhere(key: Key, partition: number): HeadwaterError {
+    const shown = JSON.stringify(String(key).slice(0, 40))
+    return new HeadwaterError(
+      'partition-elsewhere',
+      `key ${shown} of view '${this.#name}' lies in partition ${partition} of ${this.partitions}, which ` +
+        `another instance of service '${this.#service}' holds: ask that one. ` +
+        whyUnknown(this.#instance.around()),
+      { retriable: true },
+    )
+  }
+}
+
+/** Where a partition of a sub-topology is that is not here. */
+function whereabouts(
+  { holders, queryAddress }: Surroundings,
+  { sources }: SubTopology,
+  partition: number,
+): Whereabouts {
+  if (!holders.isTold) return 'unknown'
+  // A task has all its inputs, so whoever holds one of them holds the state.
+  const source = sources.find(({ partitions }) => partition < partitions)
+  const holder = source && holders.of({ topic: source.topic, partition })
+  if (holder === undefined) return 'nowhere'
+  const { address } = holder
+  // One that is called as this instance is cannot be reached by that name.
+  return address === undefined || address === queryAddress ? 'unknown' : { address }
+}
+
+function* takeWindows(
+  held: readonly HeldStore[],
+  o: { readonly key: Key; readonly from: number; readonly to: number; readonly windowMs: number },
+): Generator<WindowRow> {
+  for (let start = o.from; start < o.to; start += o.windowMs) {
+    for (const { store } of held) {
+      const value = store.getWindow(o.key, start)
+      if (value === undefined) continue
+      yield { windowStart: start, value }
+      break
+    }
   }
 }
 
@@ -172,26 +321,23 @@ function partitionOf(type: KeyKind, key: Key, partitions: number): number {
   }
 }
 
+const doing: Readonly<Record<string, string>> = {
+  starting: 'has not started yet',
+  closing: 'is closing, and another instance takes over what it holds',
+}
+
 function notReady(service: string, state: string): HeadwaterError {
-  const what =
-    state === 'starting'
-      ? 'has not started yet'
-      : 'is getting its partitions from the group or restoring their tables'
+  const what = doing[state] ?? 'is getting its partitions from the group or restoring their tables'
   return new HeadwaterError('not-ready', `service '${service}' ${what}: ask again soon`, {
     retriable: true,
   })
 }
 
-function elsewhere(
-  service: string,
-  view: string,
-  o: { readonly key: Key; readonly partition: number; readonly partitions: number },
-): HeadwaterError {
-  const key = JSON.stringify(String(o.key).slice(0, 40))
-  return new HeadwaterError(
-    'partition-elsewhere',
-    `key ${key} of view '${view}' lies in partition ${o.partition} of ${o.partitions}, which another ` +
-      `instance of service '${service}' holds: ask that one`,
-    { retriable: true },
-  )
+/** Why a question is not passed on. */
+function whyUnknown({ holders }: Surroundings): string {
+  if (holders.isTold)
+    return 'It has said no address (queryAddress) at which it could be asked from here'
+  if (holders.why === 'too-long') return 'The group is too large for all to be told addresses'
+  if (holders.why === 'no-addresses') return 'No instance has said its address (queryAddress)'
+  return 'The leader of the group is of a version that tells no addresses'
 }

@@ -66,6 +66,8 @@ export interface PageOptions {
   readonly limit?: number
   /** `next` of the page before, with the same prefix. */
   readonly cursor?: string
+  /** Be content with the rows of the partitions that can be had now; else it rejects with `not-ready`. */
+  readonly partial?: boolean
 }
 
 /** Some rows of a view. A row that is there all the time is on exactly one of the pages. */

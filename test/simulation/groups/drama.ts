@@ -23,6 +23,7 @@ import type { Company } from './instance.ts'
 import { sessionTimeoutMs } from './instance.ts'
 import type { TallyOptions } from './tally.ts'
 import { tally } from './tally.ts'
+import { Questions } from './questions.ts'
 import { differing, Watcher } from './watcher.ts'
 
 /** What may be added to a session until all is through: a rebalance, a restore, a commit. */
@@ -100,7 +101,13 @@ async function day(stage: Stage, fleet: Fleet, kind: GroupKind): Promise<void> {
   })
   const feeding = feedUntil(() => isOver, stage, feed)
   const watching = watchUntil(() => isOver, watcher)
-  await Promise.all([trouble, feeding, watching])
+  const questions = new Questions(
+    world,
+    (host) => fleet.instances.find(({ id }) => id === host)?.asked,
+    () => fleet.up.map(({ id }) => id),
+  )
+  const asking = questions.askUntil(() => isOver)
+  await Promise.all([trouble, feeding, watching, asking])
   fleet.heal()
   world.trace('all is healed')
   if (fleet.up.length === 0) fleet.instances[0]!.start()

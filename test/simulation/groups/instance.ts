@@ -14,6 +14,7 @@ import type { RequestRule } from '../../../src/testing/sim-requests.ts'
 import { RequestFaults } from '../../../src/testing/sim-requests.ts'
 import type { SimProcess, World } from '../../../src/testing/world.ts'
 import { brokerAddress } from '../cluster/machine.ts'
+import type { Asked } from './questions.ts'
 
 export const sessionTimeoutMs = 6_000
 const restartMs = 1_000
@@ -73,6 +74,11 @@ export class Instance {
   /** The service, once it has started. */
   get running(): RunningTopology | undefined {
     return this.#life?.running
+  }
+
+  /** Its process as others ask it, if it is there. */
+  get asked(): Asked | undefined {
+    return this.#life
   }
 
   get faults(): RequestFaults {
@@ -139,6 +145,7 @@ export class Instance {
       purgeIntervalMs: this.#company.purgeIntervalMs,
       sessionTimeoutMs,
       instanceId: this.id,
+      queryAddress: `${this.id}:80`,
       onEvent: (event) => this.#hear(life, event),
     })
   }

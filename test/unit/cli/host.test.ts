@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { addressText } from '../../../src/base/address.ts'
 import { embedded } from '../../../src/broker/embedded.ts'
 import { Host } from '../../../src/cli/host.ts'
@@ -65,6 +66,40 @@ test('a query of a service that is starting is answered with 503 and when to ask
   await host.close()
   await rm(directory, { recursive: true })
 })
+
+test('two hosts of one service answer for each other', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'headwater-host-'))
+  const broker = await embedded(directory)
+  const options = { dir: directory, port: 0, queryPort: 0, durability: 'os' } as const
+  const outside = { ...options, broker: addressText(broker.bootstrap[0]) }
+  {
+    await using a = await Host.open({ ...outside, instanceId: 'a' })
+    await using b = await Host.open({ ...outside, instanceId: 'b' })
+    assert.equal(`http://${a.queryAddress}`, a.queryUrl)
+    const apps = await Promise.all([a.start([counting('twice')]), b.start([counting('twice')])])
+    for (const host of [a, b]) {
+      for (let n = 0; n < 20; n++) {
+        const { status, error } = await ask(`${host.queryUrl}/v1/twice/orders?key=o${n}`)
+        assert.deepEqual([status, error.code], [404, 'no-value'], error.message)
+      }
+    }
+    const [first, second] = apps.map((app) => app.stats().twice!.assignment!.tasks.length)
+    assert.ok(first! > 0 && second! > 0, `${first} and ${second} tasks`)
+  }
+  await broker.close()
+  await rm(directory, { recursive: true })
+})
+
+/** The refusal of a query, once it is no longer that partitions move. */
+async function ask(url: string) {
+  for (const from = performance.now(); ;) {
+    const response = await fetch(url)
+    const { error } = (await response.json()) as { error: { code: string; message: string } }
+    if (response.status !== 503) return { status: response.status, error }
+    assert.ok(performance.now() - from < 20_000, error.message)
+    await delay(20)
+  }
+}
 
 function counting(name: string) {
   return service(name, {

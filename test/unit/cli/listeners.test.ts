@@ -6,6 +6,7 @@ import {
   exposureNote,
   listenerLines,
   listenersOf,
+  toldQueryAddress,
   type ListenerFlags,
 } from '../../../src/cli/listeners.ts'
 
@@ -102,5 +103,41 @@ describe('the note of what other machines reach', () => {
     assert.match(advertised!, /reach Kafka on 0\.0\.0\.0:9094.*that you trust$/)
     assert.match(exposureNote([inner], queries('10.0.0.5'))!, /reach queries on 10\.0\.0\.5:8092/)
     assert.doesNotMatch(exposureNote([inner], queries('10.0.0.5'))!, /--advertise/)
+  })
+})
+
+describe('what other instances are told of queries', () => {
+  const told = (host: string, o: Partial<Parameters<typeof toldQueryAddress>[0]> = {}) => {
+    return toldQueryAddress({
+      listening: { host, port: 8092 },
+      advertised: undefined,
+      isBrokerLocal: false,
+      outerHost: '10.0.0.5',
+      ...o,
+    })
+  }
+
+  it('is where they are answered, as others dial it', () => {
+    assert.equal(told('10.1.1.1'), '10.1.1.1:8092')
+    assert.equal(told('0.0.0.0'), '10.0.0.5:8092')
+    assert.equal(told('::', { outerHost: 'fd00::5' }), '[fd00::5]:8092')
+  })
+
+  it('is nothing where only this machine would reach it, and the broker is on another', () => {
+    assert.equal(told('127.0.0.1'), undefined)
+    assert.equal(told('::1'), undefined)
+    assert.equal(told('0.0.0.0', { outerHost: undefined }), undefined)
+  })
+
+  it('is a loopback address among instances of one machine', () => {
+    assert.equal(told('127.0.0.1', { isBrokerLocal: true }), '127.0.0.1:8092')
+    assert.equal(told('::', { isBrokerLocal: true }), '[::1]:8092')
+  })
+
+  it('is what is advertised, with the port of queries unless another is said', () => {
+    for (const host of ['127.0.0.1', '0.0.0.0', '10.1.1.1']) {
+      assert.equal(told(host, { advertised: { host: 'shop-1', port: 80 } }), 'shop-1:80')
+      assert.equal(told(host, { advertised: { host: 'fd00::7' } }), '[fd00::7]:8092')
+    }
   })
 })

@@ -32,6 +32,7 @@ async function memberOf(o: {
   readonly instanceId?: string
   readonly onRevoked?: () => Promise<void>
   readonly sessionTimeoutMs?: number
+  readonly rebalanceTimeoutMs?: number
   readonly clock?: Clock
 }) {
   let isAway = false
@@ -67,6 +68,7 @@ async function memberOf(o: {
   const member = new GroupMember(cluster, {
     ...(o.instanceId === undefined ? {} : { instanceId: o.instanceId }),
     ...(o.sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs: o.sessionTimeoutMs }),
+    ...(o.rebalanceTimeoutMs === undefined ? {} : { rebalanceTimeoutMs: o.rebalanceTimeoutMs }),
     groupId: 'group',
     topics: ['t'],
     heartbeatIntervalMs: 10,
@@ -225,5 +227,45 @@ test('a broker that fails in some way of its own is asked again, for a minute', 
   await until(() => heard.filter((each) => each === 'lost').length === 2)
   answer(ErrorCode.NONE)
   await until(() => heard.includes('failed'))
+  await close()
+})
+
+test('a member whose coordinator is silent for a session no longer knows what it holds', async () => {
+  const sessionTimeoutMs = 400
+  let ahead = 0
+  const clock: Clock = { ...nodeClock, monotonic: () => nodeClock.monotonic() + ahead }
+  const { member, close, ...broker } = await memberOf({
+    retryTimeoutMs: 100,
+    sessionTimeoutMs,
+    clock,
+  })
+  await member.join()
+  const ownership = member.ownership!
+  await until(() => broker.beats() > 3)
+  assert.ok(member.isHeard(ownership))
+  // As after a sleep: nothing has come, and nothing was sent.
+  ahead += sessionTimeoutMs
+  assert.ok(!member.isHeard(ownership))
+  assert.ok(member.owns(ownership))
+  const before = broker.beats()
+  await until(() => broker.beats() > before + 1)
+  await until(() => member.isHeard(ownership))
+  broker.answer(silence)
+  await until(() => !member.isHeard(ownership))
+  assert.ok(member.owns(ownership), 'nobody has said that it is over')
+  await close()
+})
+
+test('a member that is silent for as long as a rebalance waits may have been let go by one', async () => {
+  let ahead = 0
+  const clock: Clock = { ...nodeClock, monotonic: () => nodeClock.monotonic() + ahead }
+  const times = { sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 2_000 }
+  const { member, close } = await memberOf({ retryTimeoutMs: 100, ...times, clock })
+  await member.join()
+  const ownership = member.ownership!
+  ahead += 1_000
+  assert.ok(member.isHeard(ownership))
+  ahead += 1_000
+  assert.ok(!member.isHeard(ownership))
   await close()
 })

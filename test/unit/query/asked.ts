@@ -63,6 +63,8 @@ export interface Asked extends AsyncDisposable {
   start<S extends Service>(
     service: S,
     options?: Partial<RunOptions>,
+    /** Whether other instances are told where its views are. */
+    o?: { readonly isShared: boolean },
   ): Promise<{
     readonly app: Running<Views<S>, ServiceStats>
     /** Where its views are: `http://127.0.0.1:…/v1/<service>`. */
@@ -77,15 +79,18 @@ export async function asked(): Promise<Asked> {
   const ends: (() => Promise<void>)[] = []
   return {
     broker,
-    start: async (service, options = {}) => {
-      const app = await run(service, { broker, ...options })
-      ends.push(() => app.close())
+    start: async (service, options = {}, { isShared } = { isShared: false }) => {
+      let services = [notYet(service.name)]
       const server = await serveQueries({
         host: '127.0.0.1',
         port: 0,
-        services: () => app.services.map(asQueryService),
+        services: () => services,
       })
       ends.push(() => server.close())
+      const shared = isShared ? { queryAddress: `127.0.0.1:${server.port}` } : {}
+      const app = await run(service, { broker, ...shared, ...options })
+      ends.push(() => app.close())
+      services = app.services.map(asQueryService)
       return { app, url: `${server.url}/v1/${service.name}`, origin: server.url }
     },
     [Symbol.asyncDispose]: async () => {
@@ -96,7 +101,12 @@ export async function asked(): Promise<Asked> {
   }
 }
 
-function asQueryService(running: RunningTopology): QueryService {
+/** One that starts, so that nobody is told that there is none. */
+export function notYet(name: string): QueryService {
+  return { name, views: {}, ready: () => false, ended: () => undefined }
+}
+
+export function asQueryService(running: RunningTopology): QueryService {
   return {
     name: running.service,
     views: running.views,

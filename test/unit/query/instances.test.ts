@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
+import { Cluster } from '../../../src/client/cluster/cluster.ts'
+import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { connect } from '../../../src/query/client.ts'
 import { service } from '../../../src/service/service.ts'
 import { runCommand } from '../../airline/command.ts'
@@ -57,7 +59,7 @@ describe('a service in two instances', () => {
       else {
         await assert.rejects(whole, {
           ...elsewhere,
-          message: /holds 2 of the 4 partitions of view 'perPage'/,
+          message: /answers for 2 of the 4 partitions of view 'perPage'/,
         })
       }
       const part = await Array.fromAsync(views.perPage.scan({ partial: true }))
@@ -107,6 +109,51 @@ describe('a service in two instances', () => {
     for (const page of pages) assert.equal((await ask(a.url, page)).status, 200)
     const closed = await b.app.query.perPage.get('p1').catch((error: unknown) => error)
     assert.ok(isHeadwaterError(closed, 'service-closed'), String(closed))
+  })
+})
+
+describe('an instance that the group lets go', () => {
+  it('does not answer from the moment it hears so', async () => {
+    await using services = await asked()
+    const written = await services.start(web(pages.map((page) => ({ page }))))
+    await written.app.caughtUp()
+    const heard: unknown[] = []
+    const a = await services.start(board, {
+      ...quick,
+      onEvent: ({ type }) => {
+        if (type !== 'lost') return
+        // Nothing else has run since the coordinator said it.
+        const { perPage } = a.app.services[0]!.views
+        heard.push(a.app.services[0]!.stats().state)
+        try {
+          heard.push(perPage!.get('p1'))
+        } catch (error) {
+          heard.push(isHeadwaterError(error) ? error.code : error)
+        }
+      },
+    })
+    await a.app.caughtUp()
+    assert.equal(await a.app.query.perPage.get('p1'), 1)
+    await using cluster = await Cluster.connect({
+      ...services.broker,
+      clock: nodeClock,
+      random: nodeRandom,
+    })
+    const { memberId } = a.app.stats().assignment!
+    await cluster.request(
+      'LeaveGroup',
+      { groupId: 'board', members: [{ memberId }] },
+      { coordinator: 'group', id: 'board' },
+    )
+    await until(() => heard.length > 0)
+    assert.deepEqual(heard, ['running', 'not-ready'])
+    // Then it joins again, and has all of it as before.
+    for (const from = performance.now(); ; await delay(5)) {
+      const answer = await a.app.query.perPage.get('p1').catch((error: unknown) => error)
+      if (answer === 1) break
+      assert.ok(isHeadwaterError(answer, 'not-ready'), String(answer))
+      assert.ok(performance.now() - from < 30_000, 'it did not come to be')
+    }
   })
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { connect } from '../../../src/query/client.ts'
-import { listBytesMax } from '../../../src/query/server.ts'
+import { listBytesMax } from '../../../src/query/lists.ts'
 import { nodeHttp } from '../../../src/io/node-http.ts'
 import { service } from '../../../src/service/service.ts'
 import { tumbling } from '../../../src/streams/topology/windows.ts'

@@ -8,10 +8,10 @@ import { AirportDaySchema } from '../../../examples/airline/gen/airline/punctual
 import { FlightSchema } from '../../../examples/airline/gen/airline/operations/v1/flight_pb.ts'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { connect } from '../../../src/query/client.ts'
-import { losslessType } from '../../../src/query/encoding.ts'
 import { serveQueries } from '../../../src/query/listen.ts'
 import type { QueryServer } from '../../../src/query/listen.ts'
 import type { QueryService } from '../../../src/query/view.ts'
+import { losslessType } from '../../../src/streams/asking/ask.ts'
 import { plainCodec } from '../../../src/streams/stores/plain.ts'
 import type { Key } from '../../../src/streams/stores/serde.ts'
 import type { ViewReader } from '../../../src/streams/views/view-reader.ts'
@@ -38,6 +38,13 @@ const flight = create(FlightSchema, {
   origin: 'ORD',
   date: { seconds: BigInt(first / 1000), nanos: 0 },
 })
+/** All of a view is here. */
+const alone: Pick<ViewReader, 'partitionOf' | 'whereIs' | 'standing'> = {
+  partitionOf: () => 0,
+  whereIs: () => 'here',
+  standing: () => ({ cluster: 'c', generation: 1 }),
+}
+
 let boardReady = true
 let boardEnd: { code: string; message: string } | undefined
 
@@ -387,8 +394,10 @@ function table(schema: ViewReader['schema'], rows: ReadonlyMap<Key, unknown>): V
     size: () => rows.size,
     get: (key) => rows.get(key),
     getWindow: () => undefined,
+    windows: () => [],
     scan,
     rows: scan,
+    ...alone,
   }
 }
 
@@ -404,7 +413,12 @@ function windows(values: ReadonlyMap<number, number>): ViewReader {
     size: () => values.size,
     get: () => undefined,
     getWindow: (key, start) => (key === 'ORD' ? values.get(start) : undefined),
+    windows: (key, from, to) =>
+      scan().filter(({ windowStart }) => {
+        return key === 'ORD' && windowStart >= from && windowStart < to
+      }),
     scan,
     rows: scan,
+    ...alone,
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { base64Encode } from '@bufbuild/protobuf/wire'
 import fc from 'fast-check'
-import { Writer } from '../../../src/base/bytes.ts'
+import { utf8Bytes, Writer } from '../../../src/base/bytes.ts'
 import { crc32c } from '../../../src/base/checksum.ts'
 import { plainCodec } from '../../../src/streams/stores/plain.ts'
 import {
@@ -79,7 +79,7 @@ describe('pages over rows', () => {
 })
 
 describe('a cursor', () => {
-  const place: RowPlace = { text: 'o-1 ü\uD800', start: -5, skip: 0 }
+  const place: RowPlace = { text: 'o-1 ü\uD800', start: -5, skip: undefined }
 
   it('comes back as the place it was, in characters that URLs leave alone', () => {
     const cursor = writeCursor(listing, place)
@@ -91,6 +91,23 @@ describe('a cursor', () => {
     const rows = [{ key: '\u20AC'.repeat(300_000), value: 1 }]
     const cursor = writeCursor(listing, placeAfter(rows, undefined, listing)!)
     assert.ok(cursor.length < urlCharsMax / 2, `${cursor.length}`)
+  })
+
+  it('fits into a URL beside its prefix, however long that may be there', () => {
+    for (const [prefix, rest] of [
+      ['\u20AC'.repeat(5_000), 300],
+      ['\u20AC'.repeat(5_000), 5],
+      ['p'.repeat(60_000), 9_000],
+      ['/'.repeat(20_000), 9_000],
+    ] as const) {
+      const key = prefix + '\u20AC'.repeat(rest)
+      const own = { ...listing, prefix }
+      const cursor = writeCursor(own, placeAfter([{ key }], undefined, own)!)
+      const url = `http://127.0.0.1:8092/v1/board/orders?limit=10000&prefix=${encodeURIComponent(prefix)}`
+      assert.ok(`${url}&cursor=${cursor}`.length < urlCharsMax, `${cursor.length}`)
+      const { text } = readCursor(own, cursor)
+      assert.ok(key.startsWith(text) && text.length >= Math.min(key.length, prefix.length + 256))
+    }
   })
 
   it('of another listing, of another version or with a changed letter is refused by name', () => {
@@ -123,7 +140,8 @@ describe('a cursor', () => {
     }
   })
 
-  const parts = ['board', 'orders', 'count n 1', 0, 'o-1', 5, 0]
+  const sumOfNoPrefix = crc32c(utf8Bytes('""'))
+  const parts = ['board', 'orders', 'count n 1', sumOfNoPrefix, 'o-1', 5, 0]
   const odd = [undefined, null, true, { toString: 1 }, ['x'], 1n, new Date(0), Uint8Array.of(1)]
   const noTexts = [...odd, 7]
   const noNumbers = [...odd, '7', 0.5, NaN, Infinity, -Infinity, 2 ** 53, -(2 ** 53)]
@@ -133,7 +151,7 @@ describe('a cursor', () => {
     ['signature', 2, noTexts],
     ['text', 4, noTexts],
     ['start', 5, noNumbers.filter((value) => value !== undefined)],
-    ['skip', 6, [...noNumbers, -1, -3]],
+    ['skip', 6, [...noNumbers.filter((value) => value !== undefined), -1, -3]],
   ]
 
   for (const [what, at, values] of wrong) {
@@ -147,7 +165,7 @@ describe('a cursor', () => {
     })
   }
 
-  it('that somebody made up is refused: another size of the prefix, or other parts', () => {
+  it('that somebody made up is refused: of another prefix, or other parts', () => {
     for (const value of noNumbers) {
       assert.throws(() => readCursor(listing, sealed(parts.with(3, value as number))), {
         code: 'input-invalid',

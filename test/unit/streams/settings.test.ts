@@ -3,11 +3,46 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { runTopology } from '../../../src/streams/runtime/run-topology.ts'
-import { settingsOf } from '../../../src/streams/runtime/settings.ts'
+import { queryAddressOf, settingsOf } from '../../../src/streams/runtime/settings.ts'
 import type { Settings } from '../../../src/streams/runtime/settings.ts'
 import { shipping } from '../../types/shop.ts'
 
 const dayMs = 86_400_000
+
+describe('the address that others are told', () => {
+  it('is one that can be dialled, in one spelling', () => {
+    assert.equal(queryAddressOf(undefined), undefined)
+    assert.equal(queryAddressOf('10.0.0.5:8092'), '10.0.0.5:8092')
+    assert.equal(queryAddressOf('[fd00::5]:8092'), '[fd00::5]:8092')
+    assert.equal(queryAddressOf('pod-1.shop:80'), 'pod-1.shop:80')
+  })
+
+  it('is refused before anybody is dialled when it is none', async () => {
+    for (const queryAddress of [
+      '',
+      '8092',
+      'host',
+      'host:0',
+      '0.0.0.0:8092',
+      '[::]:8092',
+      'a b:1',
+    ]) {
+      const running = runTopology(shipping.build(), {
+        broker: {
+          bootstrap: [{ host: 'nowhere', port: 1 }],
+          dial: () => assert.fail('nobody is to be dialled'),
+        },
+        clock: nodeClock,
+        random: nodeRandom,
+        queryAddress,
+      })
+      await assert.rejects(running, {
+        code: 'config-invalid',
+        message: /queryAddress is '.*': give/,
+      })
+    }
+  })
+})
 
 describe('the settings of a service', () => {
   it('have defaults for a session of 15 seconds', () => {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Assignor, AssignorMember } from '../../../src/client/group/assignor.ts'
-import { peersOf, taskAssignor } from '../../../src/streams/plan/task-assignor.ts'
+import { readPeers } from '../../../src/streams/plan/peers.ts'
+import { taskAssignor } from '../../../src/streams/plan/task-assignor.ts'
 
 interface Joining {
   readonly member: AssignorMember
@@ -89,10 +90,10 @@ describe('the partitions of a service’s group', () => {
     const [a, b] = [joining('a', readTogether), joining('b', readTogether)]
     const counts = new Map([['orders', 2]])
     const first = a.assignor.assign([a.member, b.member], counts).get('a')!
-    assert.deepEqual(peersOf(first.userData).transactionalIds, ['shop/a', 'shop/b'])
+    assert.deepEqual(readPeers(first.userData).transactionalIds, ['shop/a', 'shop/b'])
     const back = again({ id: 'a', assignor: a.assignor, readTogether })
     const second = a.assignor.assign([back, b.member], counts).get('a')!
-    assert.deepEqual(peersOf(second.userData).transactionalIds, ['shop/a'])
+    assert.deepEqual(readPeers(second.userData).transactionalIds, ['shop/a'])
   })
 
   it('are shared with members that say nothing about tasks, topic by topic', () => {
@@ -100,6 +101,6 @@ describe('the partitions of a service’s group', () => {
     const foreign = { memberId: 'z', groupInstanceId: null, topics: ['orders'], userData: null }
     const of = placesOf(a.assignor, [a.member, foreign], { orders: 2 })
     assert.deepEqual([of('a'), of('z')], [['orders-0'], ['orders-1']])
-    assert.deepEqual(peersOf(null).transactionalIds, [])
+    assert.deepEqual(readPeers(null).transactionalIds, [])
   })
 })

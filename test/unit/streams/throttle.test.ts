@@ -57,7 +57,7 @@ describe('the fetching of a partition', () => {
     member = new GroupMember(cluster, {
       groupId: 'reading',
       topics: ['payments'],
-      assignor: taskAssignor(offerOf(plan, null, 'one')),
+      assignor: taskAssignor(offerOf(plan, { transactionalId: null, incarnation: 'one' })),
       onAssigned: nothing,
       onRevoked: nothing,
       onLost: nothing,

@@ -4,7 +4,9 @@ import { operatorCounts } from '../../../src/streams/operators/counts.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
-import { localView } from '../../../src/streams/views/local-view.ts'
+import { nodeHttpAsk } from '../../../src/io/node-http-ask.ts'
+import { sharedView } from '../../../src/streams/asking/shared-view.ts'
+import type { ViewReader } from '../../../src/streams/views/view-reader.ts'
 import { openViews } from '../../../src/streams/views/view-reader.ts'
 import type { TableView, WindowView } from '../../../src/streams/views/views.ts'
 import { OrderSchema } from '../../gen/shop/v1/shop_pb.ts'
@@ -20,14 +22,18 @@ describe('views over the tasks of an instance', () => {
   let failure: Error | undefined
   let state = 'running'
   let isHeld = (_partition: number): boolean => true
-  const views = openViews(
-    plan,
-    () => [...orderTasks!, ...countTasks!].filter(({ partition }) => isHeld(partition)),
-    () => {
+  const views = openViews(plan, {
+    tasks: () => [...orderTasks!, ...countTasks!].filter(({ partition }) => isHeld(partition)),
+    gate: () => {
       if (failure !== undefined) throw failure
       return state
     },
-  )
+    around: () => ({
+      standing: { cluster: 'c', generation: 1 },
+      holders: { isTold: false, why: 'no-addresses' },
+      queryAddress: undefined,
+    }),
+  })
   const orders = views['orders']!
   const counts = views['perCustomer']!
   for (const key of ['b', 'a2', 'a1']) {
@@ -215,4 +221,8 @@ function partitionOf(key: string): number {
 /** A key without a row, in such a partition. */
 function keyIn(isWanted: (partition: number) => boolean): string {
   for (let n = 0; ; n++) if (isWanted(partitionOf(`none-${n}`))) return `none-${n}`
+}
+
+function localView(service: string, view: string, reader: ViewReader) {
+  return sharedView({ service, view, reader, http: nodeHttpAsk })
 }

@@ -1,0 +1,99 @@
+/** What is stored under a key: here, or with the instance that owns the key's partition. */
+import { isHeadwaterError } from '../base/errors.ts'
+import { heldByNobody } from '../streams/asking/gather.ts'
+import { askPeer } from '../streams/asking/peer.ts'
+import type { Peer } from '../streams/asking/peer.ts'
+import type { Key } from '../streams/stores/serde.ts'
+import { encodingFor } from './encoding.ts'
+import { listBytesMax } from './lists.ts'
+import { parseKey, parseRange, parseWindow, timeText } from './parameters.ts'
+import type { Question } from './question.ts'
+import { refusal } from './refusal.ts'
+import { refuse, send, shorten } from './reply.ts'
+import type { Query } from './target.ts'
+
+export const windowNames = ['window', 'from', 'to']
+
+/** What is asked of a key. */
+export interface KeyQuestion {
+  readonly text: string
+  readonly query: Query
+  /** The same as the query of a URL. */
+  readonly raw: string
+}
+
+export function lookUp(question: Question, o: KeyQuestion): Response | Promise<Response> {
+  const { context, reader, isHop } = question
+  const key = parseKey(o.text, reader.keyType)
+  if (typeof key === 'object') return refuse(context, key)
+  try {
+    return lookUpHere(question, key, o)
+  } catch (error) {
+    const owner = isHop || !isHeadwaterError(error, 'partition-elsewhere') || ownerOf(question, key)
+    if (typeof owner !== 'object') throw error
+    return forward(question, owner, o.raw)
+  }
+}
+
+/** Who holds a key that is not here; undefined when its address is not known. Throws `not-ready`. */
+function ownerOf(question: Question, key: Key): Peer | undefined {
+  const { service, view, reader } = question
+  const partition = reader.partitionOf(key)
+  const where = reader.whereIs(partition)
+  if (where === 'nowhere') throw heldByNobody(question, [partition])
+  if (typeof where === 'string') return undefined
+  return { address: where.address, service, view, standing: reader.standing() }
+}
+
+/** The owner's answer, as it is. */
+async function forward({ context, ask }: Question, owner: Peer, query: string): Promise<Response> {
+  const { accept } = encodingFor(context.req.header('accept'))
+  const { status, type, body } = await askPeer(ask, owner, { query, accept })
+  return new Response(body, { status, headers: { 'content-type': type } })
+}
+
+function lookUpHere(question: Question, key: Key, { text, query }: KeyQuestion): Response {
+  const { context, reader } = question
+  const { windowMs } = reader
+  if (windowMs === undefined) return found(question, reader.get(key), quote(text))
+  if (query.has('from') || query.has('to')) return range(question, key, query)
+  const start = parseWindow(query, windowMs)
+  if (typeof start === 'object') return refuse(context, start)
+  const where = `${quote(text)} in the window that begins at ${timeText(start)}`
+  return found(question, reader.getWindow(key, start), where)
+}
+
+function quote(key: string): string {
+  return `'${shorten(key)}'`
+}
+
+function found({ context, reader }: Question, value: unknown, where: string): Response {
+  if (value === undefined) {
+    return refuse(context, refusal('no-value', `nothing is stored under ${where}`))
+  }
+  const encoding = encodingFor(context.req.header('accept'))
+  return send(context, encoding, encoding.value(reader.schema, value))
+}
+
+function range({ context, reader }: Question, key: Key, query: Query): Response {
+  const windowMs = reader.windowMs!
+  if (query.has('window')) {
+    return refuse(context, refusal('bad-request', 'give window, or from and to, not both'))
+  }
+  const bounds = parseRange(query, windowMs)
+  if ('error' in bounds) return refuse(context, bounds)
+  const encoding = encodingFor(context.req.header('accept'))
+  const entries: unknown[] = []
+  let total = 0
+  for (const { windowStart: start, value } of reader.windows(key, bounds.from, bounds.to)) {
+    if (total >= listBytesMax) {
+      const frame = { more: true, next: timeText(start) }
+      return send(context, encoding, encoding.list(entries, frame))
+    }
+    const entry = { key, window: { start, end: start + windowMs }, value }
+    const { written, bytes } = encoding.entry(reader.schema, entry)
+    entries.push(written)
+    total += bytes
+  }
+  return send(context, encoding, encoding.list(entries, { more: false, next: null }))
+}

@@ -1,0 +1,31 @@
+/** Answers and refusals as responses. */
+import type { Context } from 'hono'
+import { jsonType, printJson } from './encoding.ts'
+import type { Encoding } from './encoding.ts'
+import { retryAfterSeconds } from './refusal.ts'
+import type { Refusal } from './refusal.ts'
+
+export function send(
+  context: Context,
+  { type }: Encoding,
+  body: string | Uint8Array<ArrayBuffer>,
+): Response {
+  return context.body(body, 200, { 'content-type': type })
+}
+
+export function sendJson(context: Context, value: unknown): Response {
+  return context.body(printJson(value), 200, { 'content-type': jsonType })
+}
+
+export function refuse(context: Context, { error, status }: Refusal): Response {
+  const headers: Record<string, string> = { 'content-type': jsonType }
+  const seconds = retryAfterSeconds[error.code]
+  if (seconds !== undefined) headers['retry-after'] = String(seconds)
+  if (status === 405) headers['allow'] = 'GET, HEAD'
+  return context.body(printJson({ error }), status, headers)
+}
+
+/** A text from outside, as far as an error shows it. */
+export function shorten(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text
+}

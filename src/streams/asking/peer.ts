@@ -1,0 +1,107 @@
+/**
+ * One instance of a service asks another for what that one holds.
+ *
+ * It asks once and no further: the question is marked (`hopHeader`), and who gets a marked one answers from what
+ * it holds itself, so there are no loops. The mark says in which generation of which cluster's group the asker
+ * stands. Who has not come that far refuses, as its partitions may be another's by now, and so does who is of
+ * another cluster and only has the address.
+ *
+ * What comes back is the answer of the partition's owner as it is, or a `not-ready` that says why there is
+ * none: never "there is nothing", unless the owner says so.
+ */
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import type { HttpAnswer, HttpAsk } from '../../io/ports.ts'
+import type { Standing } from '../views/view-reader.ts'
+import { readAnswer } from './ask.ts'
+import type { Answer } from './ask.ts'
+
+/** Marks what an instance asks another: `<generation>;<cluster>`. */
+export const hopHeader = 'headwater-hop'
+
+/** How long an instance waits for the answer of another. */
+const peerTimeoutMs = 5_000
+
+/** Another instance, and the view it is asked for. */
+export interface Peer {
+  /** `host:port`. */
+  readonly address: string
+  readonly service: string
+  readonly view: string
+  /** Of who asks. */
+  readonly standing: Standing
+}
+
+/** What only the owner of a partition can say, and says to whoever asks. */
+const ownersWords: ReadonlySet<string> = new Set([
+  'no-value',
+  'bad-request',
+  'url-too-long',
+  'query-failed',
+])
+
+/**
+ * The owner's answer to the query of a URL. Rejects with `not-ready` when it has none.
+ * @param accept the media type that is wanted
+ */
+export async function askPeer(
+  http: HttpAsk,
+  peer: Peer,
+  { query, accept }: { readonly query: string; readonly accept: string },
+): Promise<HttpAnswer & Answer> {
+  const { address, service, view, standing } = peer
+  const path = `/v1/${encodeURIComponent(service)}/${encodeURIComponent(view)}`
+  const url = `http://${address}${path}?${query}`
+  const headers = { accept, [hopHeader]: writeHop(standing) }
+  const got = await http(url, { headers, timeoutMs: peerTimeoutMs }).catch((error: unknown) => {
+    throw isHeadwaterError(error) ? unready(peer, error) : error
+  })
+  const answer = readAnswer(got, { url, accept })
+  const { failure } = answer
+  if (failure === undefined || ownersWords.has(failure.code)) return { ...got, ...answer }
+  throw unready(peer, failure.error)
+}
+
+/** Why another instance has no answer: it passes once the group has told everyone who holds what. */
+export function unready({ address, service }: Peer, cause: HeadwaterError): HeadwaterError {
+  return new HeadwaterError(
+    'not-ready',
+    `the instance of service '${service}' at ${address} holds what was asked for and gives no answer now: ` +
+      `ask again soon (${cause.message})`,
+    { retriable: true, cause },
+  )
+}
+
+function writeHop({ generation, cluster }: Standing): string {
+  return `${generation};${plainText(cluster)}`
+}
+
+/** A cluster's id as a header can carry it, the same on both sides. */
+function plainText(cluster: string): string {
+  return encodeURIComponent(cluster)
+}
+
+/** Where who asks stands; undefined for what is no mark of this version. */
+function readHop(text: string): Standing | undefined {
+  const [, generation, cluster] = /^(\d{1,15});([^;]*)$/.exec(text) ?? []
+  if (generation === undefined || cluster === undefined) return undefined
+  return { generation: Number(generation), cluster }
+}
+
+/** Why an instance that stands at `own` does not answer a marked question; undefined when it may. */
+export function refusalOfHop(own: Standing, text: string): HeadwaterError | undefined {
+  const asker = readHop(text)
+  if (asker === undefined) return refuse(`'${text.slice(0, 40)}' is no mark of an instance`)
+  if (asker.cluster !== plainText(own.cluster)) {
+    return refuse(`it is of cluster '${own.cluster}', and the one that asks of '${asker.cluster}'`)
+  }
+  if (asker.generation <= own.generation) return undefined
+  return refuse(
+    `it has not heard of generation ${asker.generation} of its group yet, only of ${own.generation}`,
+  )
+}
+
+function refuse(why: string): HeadwaterError {
+  return new HeadwaterError('not-ready', `this instance cannot answer for another: ${why}`, {
+    retriable: true,
+  })
+}

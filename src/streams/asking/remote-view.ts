@@ -1,0 +1,163 @@
+/**
+ * A view that is asked over HTTP, of either kind, in the encoding that loses nothing.
+ *
+ * Values are the same objects the service holds: messages with their bigints and bytes, plain values as they were.
+ * Keys go into the query of a URL, where nothing changes them.
+ */
+import { HeadwaterError } from '../../base/errors.ts'
+import { plainCodec } from '../stores/plain.ts'
+import type { Key } from '../stores/serde.ts'
+import { checkLimit, pageLimitDefault, timeOf } from '../views/view-options.ts'
+import type { Coverage, Page, PageOptions, ScanOptions, WindowEntry } from '../views/views.ts'
+import type { Answer } from './ask.ts'
+
+/** Asks a view with the query of a URL, without its question mark. */
+export type AskView = (query: string) => Promise<Answer>
+
+/** How many rows a scan asks for at a time. */
+export const scanPageRows = 1_000
+
+export class RemoteView {
+  readonly #service: string
+  readonly #name: string
+  readonly #askView: AskView
+
+  constructor(service: string, name: string, askView: AskView) {
+    this.#service = service
+    this.#name = name
+    this.#askView = askView
+  }
+
+  async get(key: Key, at?: Date): Promise<unknown> {
+    // Milliseconds say every time, also those that have no date.
+    const window = at === undefined ? {} : { window: timeOf('at', at) }
+    return this.#ask({ key: keyText(key), ...window })
+  }
+
+  async *scan(o: ScanOptions = {}): AsyncGenerator<readonly [unknown, unknown]> {
+    const { prefix = '', limit = Infinity, partial = false } = o
+    checkLimit(limit)
+    let left = limit
+    let cursor: string | undefined
+    do {
+      const page = await this.list({
+        prefix,
+        limit: Math.min(left, scanPageRows),
+        cursor,
+        partial,
+      })
+      const { count, covered } = page.partitions
+      if (!partial && covered.length < count) {
+        throw partialScan(this.#service, this.#name, covered.length, count)
+      }
+      yield* page.entries.map(rowOf)
+      left -= page.entries.length
+      cursor = page.next ?? undefined
+    } while (left > 0 && cursor !== undefined)
+  }
+
+  async page(o: PageOptions = {}): Promise<Page<unknown, unknown>> {
+    const { prefix = '', limit = pageLimitDefault, cursor, partial = false } = o
+    checkLimit(limit)
+    const { entries, more, next, partitions } = await this.list({ prefix, limit, cursor, partial })
+    return { entries: entries.map(rowOf), more, next: next ?? undefined, partitions }
+  }
+
+  async *range(key: Key, from: Date, to: Date): AsyncGenerator<WindowEntry<unknown>> {
+    const end = timeOf('to', to)
+    let next: string | number | null = timeOf('from', from)
+    while (next !== null) {
+      const query = { key: keyText(key), from: next, to: end }
+      const listed = (await this.#ask(query)) as Listed
+      for (const entry of listed.entries) {
+        yield { start: new Date(entry.start!), end: new Date(entry.end!), value: valueOf(entry) }
+      }
+      next = listed.next
+    }
+  }
+
+  /** A list as it is answered. */
+  async list(o: ListQuery): Promise<Listed> {
+    const { prefix, limit, cursor, partial } = o
+    const where = { ...(cursor !== undefined && { cursor }), ...(partial && { partial: 'true' }) }
+    return (await this.#ask({ prefix: keyText(prefix), limit, ...where })) as Listed
+  }
+
+  /** The decoded answer; undefined when the key holds nothing. */
+  async #ask(query: Readonly<Record<string, string | number>>): Promise<unknown> {
+    const { bytes, failure } = await this.#askView(queryText(query))
+    if (failure?.code === 'no-value') return undefined
+    if (failure) throw failure.error
+    return plainCodec.decode(bytes, 0, bytes.length)
+  }
+}
+
+/** The query of a URL. */
+export function queryText(query: Readonly<Record<string, string | number>>): string {
+  return Object.entries(query)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join('&')
+}
+
+export interface ListQuery {
+  readonly prefix: string
+  readonly limit: number
+  readonly cursor: string | undefined
+  readonly partial: boolean
+}
+
+/** A list as it is answered in the encoding that loses nothing. */
+export interface Listed {
+  readonly entries: readonly ListedEntry[]
+  readonly more: boolean
+  readonly next: string | null
+  readonly partitions: Coverage
+}
+
+export interface ListedEntry {
+  readonly key: Key
+  readonly start?: number
+  readonly end?: number
+  /** In the encoding of values; absent when the row has none. */
+  readonly value?: Uint8Array
+  readonly error?: { readonly message: string }
+}
+
+function rowOf(entry: ListedEntry): readonly [Key, unknown] {
+  return [entry.key, valueOf(entry)]
+}
+
+export function valueOf({ key, value, error }: ListedEntry): unknown {
+  if (value !== undefined) return plainCodec.decode(value, 0, value.length)
+  throw new HeadwaterError(
+    'query-failed',
+    `the value of key ${JSON.stringify(String(key).slice(0, 40))} cannot be given: ${error?.message}`,
+  )
+}
+
+/** The text of a key. Throws `input-invalid` when it is no text that a record's key can be. */
+function keyText(key: Key): string {
+  const text = String(key)
+  if (text.isWellFormed()) return text
+  throw new HeadwaterError(
+    'input-invalid',
+    `no row can be asked for: ${JSON.stringify(text.slice(0, 40))} holds half a character, so no key's ` +
+      'bytes are its',
+  )
+}
+
+/** Why a listing that is not whole is none, for those who did not ask for a part. */
+function partialScan(
+  service: string,
+  view: string,
+  held: number,
+  partitions: number,
+): HeadwaterError {
+  return new HeadwaterError(
+    'partition-elsewhere',
+    `the instance asked of service '${service}' answers for ${held} of the ${partitions} partitions of view ` +
+      `'${view}', others hold the rest and do not say at which address: run them with queryAddress, or ask ` +
+      'each for its part with { partial: true }',
+    { retriable: true },
+  )
+}

@@ -1,0 +1,206 @@
+/**
+ * A table as callers in the process of its service see it: of this instance, and of the others where it is known
+ * at which address they are asked.
+ */
+import { isHeadwaterError } from '../../base/errors.ts'
+import type { HttpAsk } from '../../io/ports.ts'
+import type { Key } from '../stores/serde.ts'
+import { placeAfter, readCursor, writeCursor } from '../views/cursor.ts'
+import type { Listing } from '../views/cursor.ts'
+import type { RowPlace } from '../views/rows.ts'
+import {
+  checkLimit,
+  pageLimitDefault,
+  timeOf,
+  windowRange,
+  windowStart,
+} from '../views/view-options.ts'
+import type { ViewReader, ViewRow, WindowRow } from '../views/view-reader.ts'
+import type {
+  Page,
+  PageOptions,
+  ScanOptions,
+  TableView,
+  WindowEntry,
+  WindowView,
+} from '../views/views.ts'
+import { losslessType } from './ask.ts'
+import { gather, hasPeers, heldByNobody } from './gather.ts'
+import type { Covered } from './gather.ts'
+import { askPeer } from './peer.ts'
+import type { Peer } from './peer.ts'
+import { RemoteView, scanPageRows, valueOf } from './remote-view.ts'
+import type { ListedEntry } from './remote-view.ts'
+
+export interface SharedView {
+  readonly service: string
+  readonly view: string
+  readonly reader: ViewReader
+  readonly http: HttpAsk
+}
+
+/** The view of this name of a service. */
+export function sharedView(o: SharedView): TableView<Key, unknown> | WindowView<Key, unknown> {
+  const { windowMs } = o.reader
+  return windowMs === undefined ? tableView(o) : windowView(o, windowMs)
+}
+
+function tableView(o: SharedView): TableView<Key, unknown> {
+  const { service, view, reader } = o
+  const listingOf = (prefix: string): Listing => {
+    return { service, view, signature: reader.signature, prefix }
+  }
+  return {
+    get: (key) =>
+      here(
+        o,
+        key,
+        () => reader.get(key),
+        (owner) => owner.get(key),
+      ),
+    async *scan({ prefix = '', limit = Infinity, partial = false }: ScanOptions = {}) {
+      checkLimit(limit)
+      if (!hasPeers(reader)) {
+        for (const { key, value } of reader.scan(prefix, limit)) yield [key, value] as const
+        return
+      }
+      yield* scanAll(o, { listing: listingOf(prefix), limit, partial })
+    },
+    async page({
+      prefix = '',
+      limit = pageLimitDefault,
+      cursor,
+      partial = false,
+    }: PageOptions = {}) {
+      checkLimit(limit)
+      const listing = listingOf(prefix)
+      const from = cursor === undefined ? undefined : readCursor(listing, cursor)
+      const { rows, more, covered } = await pageOf(o, { listing, limit, partial, from })
+      const place = placeAfter(rows, from, listing)
+      return {
+        entries: rows.map(({ key, value }) => [key, value] as const),
+        more,
+        next: more && place !== undefined ? writeCursor(listing, place) : undefined,
+        partitions: { count: reader.partitions, covered },
+      } satisfies Page<Key, unknown>
+    },
+  }
+}
+
+interface Listed {
+  readonly listing: Listing
+  readonly limit: number
+  readonly partial: boolean
+}
+
+async function* scanAll(
+  o: SharedView,
+  { listing, limit, partial }: Listed,
+): AsyncGenerator<readonly [Key, unknown]> {
+  let left = limit
+  let from: RowPlace | undefined
+  for (let more = true; more && left > 0;) {
+    const page = await pageOf(o, { listing, limit: Math.min(left, scanPageRows), partial, from })
+    for (const { key, value } of page.rows) yield [key, value] as const
+    left -= page.rows.length
+    from = placeAfter(page.rows, from, listing)
+    more = page.more
+  }
+}
+
+function pageOf(
+  o: SharedView,
+  { listing, limit, partial, from }: Listed & { readonly from: RowPlace | undefined },
+): Promise<Covered<ViewRow>> {
+  const { prefix } = listing
+  return gather<ViewRow>({
+    ...o,
+    place: from,
+    limit,
+    partial,
+    own: (stretch) => {
+      const rows = o.reader.scan(prefix, stretch.limit + 1, stretch.place)
+      return { rows: rows.slice(0, stretch.limit), more: rows.length > stretch.limit }
+    },
+    ask: async (peer, stretch) => {
+      const cursor = stretch.place && writeCursor(listing, stretch.place)
+      const query = { prefix, limit: stretch.limit, cursor, partial: false }
+      const { entries, more, partitions } = await remote(o, peer).list(query)
+      return { rows: entries.map(rowOf), more, covered: partitions.covered }
+    },
+  })
+}
+
+function rowOf(entry: ListedEntry): ViewRow {
+  return { key: entry.key, value: valueOf(entry) }
+}
+
+function windowView(o: SharedView, windowMs: number): WindowView<Key, unknown> {
+  const { reader } = o
+  return {
+    get: async (key, at) => {
+      const start = windowStart(timeOf('at', at), windowMs)
+      return here(
+        o,
+        key,
+        () => reader.getWindow(key, start),
+        (owner) => owner.get(key, at),
+      )
+    },
+    async *range(key, from, to): AsyncGenerator<WindowEntry<unknown>> {
+      const rows = windowsHere(reader, key, windowRange({ from, to }, windowMs))
+      for (const { windowStart: start, value } of rows ?? []) {
+        yield { start: new Date(start), end: new Date(start + windowMs), value }
+      }
+      // Of one whose owner has no address there is nothing here.
+      if (rows === undefined) yield* ownerOf(o, key)?.range(key, from, to) ?? []
+    },
+  }
+}
+
+/** All at once, as what is yielded may be taken when the partition has gone; undefined when it is elsewhere. */
+function windowsHere(
+  reader: ViewReader,
+  key: Key,
+  { from, to }: { readonly from: number; readonly to: number },
+): readonly WindowRow[] | undefined {
+  try {
+    return [...reader.windows(key, from, to)]
+  } catch (error) {
+    if (isHeadwaterError(error, 'partition-elsewhere')) return undefined
+    throw error
+  }
+}
+
+/** What is here, or what the owner says; `partition-elsewhere` when its address is not known. */
+async function here<T>(
+  o: SharedView,
+  key: Key,
+  read: () => T,
+  ask: (owner: RemoteView) => Promise<T>,
+): Promise<T> {
+  try {
+    return read()
+  } catch (error) {
+    if (!isHeadwaterError(error, 'partition-elsewhere')) throw error
+    const owner = ownerOf(o, key)
+    if (owner === undefined) throw error
+    return ask(owner)
+  }
+}
+
+/** Who holds a key that is not here; undefined when its address is not known. Throws `not-ready`. */
+function ownerOf(o: SharedView, key: Key): RemoteView | undefined {
+  const { service, view, reader } = o
+  const partition = reader.partitionOf(key)
+  const where = reader.whereIs(partition)
+  if (where === 'nowhere') throw heldByNobody(o, [partition])
+  if (typeof where === 'string') return undefined
+  return remote(o, { address: where.address, service, view, standing: reader.standing() })
+}
+
+function remote({ service, view, http }: SharedView, peer: Peer): RemoteView {
+  return new RemoteView(service, view, (query) => {
+    return askPeer(http, peer, { query, accept: losslessType })
+  })
+}

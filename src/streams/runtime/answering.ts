@@ -1,0 +1,81 @@
+/**
+ * Whether an instance may answer queries, and what it knows of who else holds partitions.
+ *
+ * It answers while it runs what the group has given it, and no longer than it knows that to be so: what is lost is
+ * not answered from the moment it is heard, however long the loop takes to drop it, nor is anything by who closes.
+ */
+import type { Cluster } from '../../client/cluster/cluster.ts'
+import type { GroupMember, Ownership } from '../../client/group/group-member.ts'
+import { readPeers } from '../plan/peers.ts'
+import type { Holders } from '../plan/peers.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Task } from '../task/task.ts'
+import { openViews } from '../views/view-reader.ts'
+import type { Surroundings, ViewReader } from '../views/view-reader.ts'
+import type { ServiceState } from './service-event.ts'
+
+export interface AnsweringOptions {
+  readonly cluster: Cluster
+  readonly member: GroupMember
+  readonly queryAddress: string | undefined
+  /** Makes of what says the state one that throws why there can be no answer any more. */
+  readonly gate: (state: () => string) => () => string
+  readonly now: () => {
+    readonly state: ServiceState
+    readonly isClosing: boolean
+    /** What the group has given; undefined while it rebalances. */
+    readonly held: Ownership | undefined
+  }
+}
+
+export class Answering {
+  readonly #o: AnsweringOptions
+  #told: { readonly by: Ownership; readonly holders: Holders } | undefined
+  #hasToldAgain = false
+
+  constructor(options: AnsweringOptions) {
+    this.#o = options
+  }
+
+  /** @param tasks those that run now */
+  views(plan: Plan, tasks: () => Iterable<Task>): Readonly<Record<string, ViewReader>> {
+    const gate = this.#o.gate(() => this.#state())
+    return openViews(plan, { tasks, gate, around: () => this.#around() })
+  }
+
+  /** What the service is doing, as far as it concerns who asks: it answers while it is `running`. */
+  #state(): string {
+    const { state, isClosing, held } = this.#o.now()
+    if (state !== 'running') return state
+    if (isClosing) return 'closing'
+    return held !== undefined && this.#o.member.isHeard(held) ? state : 'restoring'
+  }
+
+  /** While it runs. */
+  #around(): Surroundings {
+    const { cluster, queryAddress } = this.#o
+    const held = this.#o.now().held!
+    const cached = this.#told
+    const { holders } = cached?.by === held ? cached : (this.#told = toldBy(held))
+    const standing = { cluster: cluster.metadata.clusterId ?? '', generation: held.generation }
+    return { standing, holders, queryAddress }
+  }
+
+  /**
+   * Whether the group is to form anew, once, because it tells others another address than this instance has: a
+   * static member that comes back is given what its predecessor had, and nobody hears of it (KIP-345).
+   */
+  mustTellAgain(ownership: Ownership): boolean {
+    const [first] = ownership.partitions
+    if (first === undefined || this.#hasToldAgain) return false
+    const { holders } = toldBy(ownership)
+    if (!holders.isTold && holders.why !== 'no-addresses') return false
+    const told = holders.isTold ? holders.of(first)?.address : undefined
+    this.#hasToldAgain = told !== this.#o.queryAddress
+    return this.#hasToldAgain
+  }
+}
+
+function toldBy(by: Ownership): { readonly by: Ownership; readonly holders: Holders } {
+  return { by, holders: readPeers(by.userData).holders }
+}
