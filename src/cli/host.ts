@@ -10,6 +10,8 @@ import type { BrokerAddress } from '../client/security/kafka.ts'
 import { kafka } from '../client/security/kafka.ts'
 import { nodeClock } from '../io/node-clock.ts'
 import type { Durability } from '../log/store/options.ts'
+import { operations } from '../operations/operations.ts'
+import type { ObservedService } from '../operations/readiness.ts'
 import { serveQueries } from '../query/listen.ts'
 import type { QueryServer } from '../query/listen.ts'
 import type { EndOfService, QueryService } from '../query/view.ts'
@@ -17,16 +19,20 @@ import { run } from '../streams/runtime/run.ts'
 import type { Runnable, Running, RunningServices } from '../streams/runtime/run.ts'
 import type { RunningTopology } from '../streams/runtime/running.ts'
 import { openBroker } from './broker.ts'
+import { tellOfFile } from './config-file.ts'
+import type { FileNote } from './config-file.ts'
 import { withCluster } from './connect.ts'
 import { countRecords } from './count.ts'
 import { exposureNote, hostDefault, listenersOf } from './listeners.ts'
 import type { ListenerFlags } from './listeners.ts'
-import { printNote } from './output.ts'
+import { openLog } from './logging.ts'
+import type { Log } from './logging.ts'
+import type { LogOptions } from './log-options.ts'
 import type { ServiceProgress } from './progress.ts'
 import { ServiceNotes } from './service-notes.ts'
 
 /** What is said of listeners is said of the embedded broker's; queries are on `host`, too. */
-export interface HostOptions extends ListenerFlags {
+export interface HostOptions extends ListenerFlags, LogOptions, FileNote {
   /** The embedded broker's data directory. */
   readonly dir: string
   /** Where to listen for queries, when not on `host`. */
@@ -38,8 +44,10 @@ export interface HostOptions extends ListenerFlags {
   readonly broker?: string
   /** As in `RunTopologyOptions`. */
   readonly onTopicReplaced?: 'stop' | 'restart'
-  /** Notes of services are JSON lines. */
-  readonly json?: boolean
+  /** As in `RunTopologyOptions`. */
+  readonly instanceId?: string
+  /** How many records may lie before a service for which `/health/ready` says 200; unbounded when left out. */
+  readonly readyLag?: number
 }
 
 /** How long closing may take once something has failed or a start was given up. */
@@ -54,7 +62,9 @@ export class Host {
   /** Where the embedded broker listens; none when the broker runs elsewhere. */
   readonly listeners: readonly OpenListener[]
   readonly #embedded: Broker | undefined
-  readonly #onTopicReplaced: 'stop' | 'restart'
+  /** What happens, for standard error. */
+  readonly log: Log
+  readonly #options: HostOptions
   readonly #notes: ServiceNotes
   readonly #apps: Running<unknown, unknown>[] = []
   readonly #starts = new Map<Promise<unknown>, readonly string[]>()
@@ -66,14 +76,16 @@ export class Host {
   private constructor(
     broker: BrokerAddress,
     embedded: Broker | undefined,
-    { onTopicReplaced = 'stop', json = false }: HostOptions,
+    options: HostOptions,
+    log: Log,
   ) {
     this.broker = broker
     this.kafka = broker.bootstrap.map(addressText).join(',')
     this.listeners = embedded?.listeners ?? []
     this.#embedded = embedded
-    this.#onTopicReplaced = onTopicReplaced
-    this.#notes = new ServiceNotes({ clock: nodeClock, write: printNote, json })
+    this.log = log
+    this.#options = options
+    this.#notes = new ServiceNotes({ clock: nodeClock, log })
     // Whoever waits sees it; that nobody happens to wait is no fault.
     this.#failed.promise.catch(() => {})
   }
@@ -84,17 +96,24 @@ export class Host {
    * answers at `options.broker`, `tls-failed` or `authentication-failed` when it refuses.
    */
   static async open(options: HostOptions): Promise<Host> {
-    const host = await Host.#openBroker(options)
+    const log = openLog(options)
+    tellOfFile(options, log)
+    const host = await Host.#openBroker(options, log)
     const { queryHost = options.host ?? hostDefault, queryPort } = options
     try {
       host.#queries = await serveQueries({
         host: queryHost,
         port: queryPort,
         services: () => host.#queryServices(),
+        beside: operations({
+          services: () => host.#observed(),
+          broker: host.#embedded,
+          ...(options.readyLag !== undefined && { lagMax: options.readyLag }),
+        }),
       })
       const { port } = host.#queries
       const exposed = exposureNote(host.listeners, { host: queryHost, port })
-      if (exposed !== undefined) printNote(exposed)
+      if (exposed !== undefined) log.warn({}, exposed)
       return host
     } catch (error) {
       await host.close()
@@ -102,21 +121,23 @@ export class Host {
     }
   }
 
-  static async #openBroker(options: HostOptions): Promise<Host> {
+  static async #openBroker(options: HostOptions, log: Log): Promise<Host> {
     if (options.broker !== undefined) {
       // A service would go on hoping for a minute; whoever mistyped the address should not.
       const broker = kafka(options.broker)
       await withCluster(broker, async () => {})
-      return new Host(broker, undefined, options)
+      return new Host(broker, undefined, options, log)
     }
     const failed = Promise.withResolvers<never>()
+    const { dir, durability } = options
     const broker = await openBroker({
-      ...options,
+      dir,
+      durability,
       listeners: listenersOf(options),
       onFailure: failed.reject,
-      onNote: printNote,
+      log,
     })
-    const host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker, options)
+    const host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker, options, log)
     failed.promise.catch((error: unknown) => host.#fail(error))
     return host
   }
@@ -140,9 +161,11 @@ export class Host {
     o: { readonly signal?: AbortSignal } = {},
   ): Promise<RunningServices<L>> {
     const signals = [this.#closing.signal, ...(o.signal ? [o.signal] : [])]
+    const { onTopicReplaced, instanceId } = this.#options
     const start = run(services, {
       broker: this.broker,
-      onTopicReplaced: this.#onTopicReplaced,
+      ...(onTopicReplaced && { onTopicReplaced }),
+      ...(instanceId !== undefined && { instanceId }),
       signal: AbortSignal.any(signals),
       onEvent: (event, service) => this.#notes.tell(event, service),
     })
@@ -207,6 +230,13 @@ export class Host {
     return this.#apps.flatMap(({ services }) => services)
   }
 
+  #observed(): ObservedService[] {
+    const starting = [...this.#starts.values()].flat().map((service) => {
+      return { service, stats: () => undefined }
+    })
+    return [...this.#services, ...starting]
+  }
+
   #queryServices(): QueryService[] {
     const starting = [...this.#starts.values()].flat().map(startingService)
     return [...this.#services.map(asQueryService), ...starting].sort(byName)
@@ -248,7 +278,7 @@ function asQueryService(running: RunningTopology): QueryService {
   return {
     name: running.service,
     views: running.views,
-    ready: () => running.stats().state === 'running',
+    ready: () => running.stats().ready,
     ended: () => endOf(running),
   }
 }
