@@ -21,18 +21,22 @@ describe('a process whose service fails for good', () => {
   const program = join(modules, 'failing-use.ts')
 
   it('ends with that error when nobody listens', async () => {
-    const { code, stderr } = await new Command([join(root, 'unheard')], {}, program).ended
+    const command = new Command([join(root, 'unheard')], {}, program)
+    const late = setTimeout(() => command.process.kill('SIGKILL'), endMs)
+    const { code, stderr } = await command.ended
+    clearTimeout(late)
     assert.equal(code, 1, stderr)
     assert.match(stderr, /operator-failed/)
     assert.match(stderr, /no more orders/)
   })
 
-  it('goes on when somebody does', async () => {
-    const { code, stdout, stderr } = await new Command([join(root, 'heard'), 'listen'], {}, program)
-      .ended
-    assert.equal(code, 0, stderr)
-    assert.match(stdout, /^heard: .*no more orders/)
-  })
+  for (const how of ['listen', 'wait']) {
+    it(`goes on when somebody hears of it: ${how}`, async () => {
+      const { code, stdout, stderr } = await new Command([join(root, how), how], {}, program).ended
+      assert.equal(code, 0, stderr)
+      assert.match(stdout, /^heard: .*no more orders/)
+    })
+  }
 })
 
 describe('SIGTERM', () => {

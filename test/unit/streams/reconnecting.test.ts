@@ -68,7 +68,8 @@ describe('a service whose broker goes away', { timeout: 60_000 }, () => {
     // Bootstrap address 0 has the id -1.
     await assert.rejects(cluster.connection(-1))
     await assert.rejects(cluster.connection(-1))
-    assert.equal(outages.length, 2, 'the other is still connected')
+    await cluster.connection(-2, 'another')
+    assert.equal(outages.length, 2, 'the other is connected all the time')
     await cluster.close()
   })
 })

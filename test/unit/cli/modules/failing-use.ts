@@ -1,6 +1,6 @@
 /**
  * A program that runs a service which fails at its first order, on a broker in the directory named by its
- * first argument; with a second one it listens.
+ * first argument; with `listen` as the second it listens, with `wait` it waits for the service.
  */
 import { embedded, run, service } from '../../../../src/index.ts'
 import { checkout, Orders } from './shop.ts'
@@ -18,8 +18,10 @@ const failing = service('failing', {
 
 const broker = await embedded(process.argv[2]!)
 const app = await run([checkout, failing], { broker })
-if (process.argv[3] === 'listen') {
-  await app.failed.catch((error: Error) => console.log(`heard: ${error.message}`))
+const how = process.argv[3]
+if (how !== undefined) {
+  const hearing = how === 'listen' ? app.failed : app.caughtUp()
+  await hearing.catch((error: Error) => console.log(`heard: ${error.message}`))
   await app.close()
   await broker.close()
 }
