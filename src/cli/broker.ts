@@ -12,8 +12,8 @@ import { nodeDisk } from '../io/node-disk.ts'
 import { nodeNetwork } from '../io/node-network.ts'
 import { descriptorsMax } from '../io/node-process.ts'
 import type { Durability } from '../log/store/options.ts'
-import { tellOfFile } from './config-file.ts'
-import type { FileNote } from './config-file.ts'
+import { tellOfSettings } from './config-file.ts'
+import type { SettingsNote } from './config-file.ts'
 import { Lifetime } from './lifetime.ts'
 import { operations } from '../operations/operations.ts'
 import { exposureNote, hostDefault, listenerLines, listenersOf } from './listeners.ts'
@@ -25,7 +25,7 @@ import { formatCount, formatSeconds, print, printJson } from './output.ts'
 
 type StartedEvent = Extract<BrokerEvent, { readonly type: 'started' }>
 
-export interface BrokerCommandOptions extends ListenerFlags, LogOptions, FileNote {
+export interface BrokerCommandOptions extends ListenerFlags, LogOptions, SettingsNote {
   readonly dir: string
   readonly durability: Durability
   /** MiB. */
@@ -38,7 +38,7 @@ export interface BrokerCommandOptions extends ListenerFlags, LogOptions, FileNot
 export async function runBroker(options: BrokerCommandOptions): Promise<void> {
   using lifetime = new Lifetime()
   const log = openLog(options)
-  tellOfFile(options, log)
+  tellOfSettings(options, log)
   const failed = Promise.withResolvers<never>()
   const { dir, durability } = options
   await using broker = await openBroker({

@@ -10,7 +10,8 @@ import { resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
 import { HeadwaterError } from '../base/errors.ts'
-import { environment } from '../io/node-process.ts'
+import { passwordVariable } from '../client/security/connection-string.ts'
+import { environment, environmentNames } from '../io/node-process.ts'
 import type { Log } from './logging.ts'
 
 /** Taken from the working directory when no `--config` names another. */
@@ -18,11 +19,18 @@ const configFileDefault = 'headwater.config.json'
 
 const configFlags = '--config <file>'
 
+const variablePrefix = 'HEADWATER_'
+/** Read elsewhere. */
+const otherVariables: ReadonlySet<string> = new Set([passwordVariable])
+
 /** Flags that may be given several times: a list in the file, and a comma apart in a variable. */
 const repeated: ReadonlySet<string> = new Set(['listener', 'advertise'])
 
-/** A file that flags were taken from, to be said once there is a log. */
-export interface FileNote {
+/** What is to be said of where flags come from, once there is a log. */
+export interface SettingsNote {
+  /** Variables that look like those of flags, and are of none. */
+  readonly strangers?: readonly string[]
+  /** The file that flags were taken from. */
   readonly config?: string
   /** Names in it that a flag or a variable has overruled by excluding them. */
   readonly overruled?: readonly string[]
@@ -43,7 +51,9 @@ export function configOption(): Option {
 export function variableOf(option: Option, command: Command): string | undefined {
   const name = option.attributeName()
   const isTaken = name === 'broker' || (takesAll(command) && name !== 'help')
-  return isTaken ? `HEADWATER_${option.name().replaceAll('-', '_').toUpperCase()}` : undefined
+  return isTaken
+    ? `${variablePrefix}${option.name().replaceAll('-', '_').toUpperCase()}`
+    : undefined
 }
 
 /** Fills in what the command line has left open. Throws `config-invalid`, or `input-missing` without the file. */
@@ -55,17 +65,34 @@ export function fillIn(command: Command): void {
     set(command, option, { value: text, source: 'env', where: `the variable ${variable}` })
   }
   refuseConflicts(command)
-  if (takesAll(command)) fillInFromFile(command)
+  if (!takesAll(command)) return
+  command.setOptionValueWithSource('strangers', strangersTo(command), 'env')
+  fillInFromFile(command)
 }
 
-/** Says which file flags were taken from, and what of it does not count. */
-export function tellOfFile({ config, overruled = [] }: FileNote, log: Log): void {
+/** Says what variables mean nothing, which file flags were taken from, and what of it does not count. */
+export function tellOfSettings(note: SettingsNote, log: Log): void {
+  const { strangers = [], config, overruled = [] } = note
+  if (strangers.length > 0) {
+    const text = `no flag has the variable ${strangers.join(', ')}: --help names those there are`
+    log.warn({ strangers }, text)
+  }
   if (config === undefined) return
   const but =
     overruled.length === 0
       ? ''
       : `, but not ${overruled.join(', ')}: a flag or a variable excludes that`
   log.info({ config, overruled }, `flags that are not given are taken from ${config}${but}`)
+}
+
+/** Variables of our name that no program of ours reads. */
+function strangersTo(command: Command): string[] {
+  const known = new Set(
+    programsWith(command).flatMap((each) => each.options.map((option) => variableOf(option, each))),
+  )
+  return environmentNames(variablePrefix).filter((name) => {
+    return !known.has(name) && !otherVariables.has(name)
+  })
 }
 
 function takesAll(command: Command): boolean {
@@ -92,10 +119,7 @@ function set(command: Command, option: Option, { value, source, where }: Given):
       `${where} does not say what --${option.name()} takes: ${parsed.wanted}`,
     )
   }
-  // A switch that is off is one that was not given.
-  if (parsed !== false) {
-    command.setOptionValueWithSource(option.attributeName(), parsed, source)
-  }
+  command.setOptionValueWithSource(option.attributeName(), parsed, source)
 }
 
 interface Wrong {
@@ -184,11 +208,15 @@ function readConfig(path: string): Readonly<Record<string, unknown>> {
   )
 }
 
+/** The command and those beside it that take flags as it does. */
+function programsWith(command: Command): readonly Command[] {
+  return [command, ...(command.parent?.commands ?? [])].filter(takesAll)
+}
+
 /** Names that no program knows; one that only another knows is none of this one's business. */
 function refuseUnknown(path: string, names: readonly string[], command: Command): void {
-  const programs = [command, ...(command.parent?.commands ?? [])].filter(takesAll)
   const known = new Set(
-    programs.flatMap(({ options }) => options.map((option) => option.attributeName())),
+    programsWith(command).flatMap(({ options }) => options.map((each) => each.attributeName())),
   )
   known.delete('config')
   const unknown = names.filter((name) => !known.has(name))

@@ -19,8 +19,8 @@ import { run } from '../streams/runtime/run.ts'
 import type { Runnable, Running, RunningServices } from '../streams/runtime/run.ts'
 import type { RunningTopology } from '../streams/runtime/running.ts'
 import { openBroker } from './broker.ts'
-import { tellOfFile } from './config-file.ts'
-import type { FileNote } from './config-file.ts'
+import { tellOfSettings } from './config-file.ts'
+import type { SettingsNote } from './config-file.ts'
 import { withCluster } from './connect.ts'
 import { countRecords } from './count.ts'
 import { exposureNote, hostDefault, listenersOf } from './listeners.ts'
@@ -32,7 +32,7 @@ import type { ServiceProgress } from './progress.ts'
 import { ServiceNotes } from './service-notes.ts'
 
 /** What is said of listeners is said of the embedded broker's; queries are on `host`, too. */
-export interface HostOptions extends ListenerFlags, LogOptions, FileNote {
+export interface HostOptions extends ListenerFlags, LogOptions, SettingsNote {
   /** The embedded broker's data directory. */
   readonly dir: string
   /** Where to listen for queries, when not on `host`. */
@@ -97,7 +97,7 @@ export class Host {
    */
   static async open(options: HostOptions): Promise<Host> {
     const log = openLog(options)
-    tellOfFile(options, log)
+    tellOfSettings(options, log)
     const host = await Host.#openBroker(options, log)
     const { queryHost = options.host ?? hostDefault, queryPort } = options
     try {

@@ -18,7 +18,8 @@ describe('a program that stays up', () => {
     const config = { port: 0, metricsPort: 0, queryPort: 1, dir: join(root, 'broker') }
     await writeFile(join(root, 'headwater.config.json'), JSON.stringify(config))
     const main = join(import.meta.dirname, '../../../src/cli/main.ts')
-    const command = new Command(['broker', '--json'], {}, main, root)
+    const env = { HEADWATER_METRIC_PORT: 'hush', HEADWATER_BROKER_PASSWORD: 'hush' }
+    const command = new Command(['broker', '--json'], env, main, root)
     await command.printed('\n')
     const { metricsUrl, port } = JSON.parse(command.stdout) as { metricsUrl: string; port: number }
     const topics = await runCommand(['topics', 'create', 'x', '--broker', `127.0.0.1:${port}`])
@@ -31,12 +32,15 @@ describe('a program that stays up', () => {
     command.process.kill('SIGTERM')
     const { code, stderr } = await command.ended
     assert.equal(code, 0, stderr)
-    const [entry] = stderr.split('\n').map((line) => (line === '' ? {} : JSON.parse(line))) as {
-      level: string
-      config: string
-    }[]
-    assert.equal(entry!.level, 'info')
-    assert.match(entry!.config, /headwater\.config\.json$/)
+    assert.ok(!stderr.includes('hush'), stderr)
+    const [stranger, taken] = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { level: string; strangers?: string[]; config?: string })
+    assert.equal(stranger!.level, 'warn')
+    assert.deepEqual(stranger!.strangers, ['HEADWATER_METRIC_PORT'])
+    assert.equal(taken!.level, 'info')
+    assert.match(taken!.config!, /headwater\.config\.json$/)
     await rm(join(root, 'headwater.config.json'))
   })
 

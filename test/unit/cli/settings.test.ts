@@ -58,6 +58,8 @@ describe('a flag', () => {
     assert.equal(await of([], env, file), 3)
     assert.equal(await of(['--query-port', '4'], env, file), 4)
     assert.equal(await of([], { HEADWATER_QUERY_PORT: '' }, file), 2, 'an empty one says nothing')
+    const off = await understood([], { HEADWATER_EXIT: 'false' }, { exit: true })
+    assert.equal(off['exit'], false, 'one that says no beats a file that says yes')
   })
 
   it('is in the environment and in the file what it is on the command line', async () => {
@@ -73,7 +75,7 @@ describe('a flag', () => {
     ]
     const byEnv = await understood([], env)
     assert.partialDeepStrictEqual(byEnv, { listener, exit: true, extra: 5 })
-    assert.equal(byEnv['json'], undefined)
+    assert.equal(byEnv['json'], false)
     const byFile = await understood(
       [],
       {},
@@ -95,7 +97,7 @@ describe('a flag', () => {
       readyLag: 10,
       logLevel: 'warn',
     })
-    assert.equal(byFile['json'], undefined)
+    assert.equal(byFile['json'], false)
   })
 
   const secret = 'kafka://a:hush@b'
