@@ -85,8 +85,15 @@ export const serviceMetrics: readonly Metric<ServiceSource>[] = [
     'counter',
     'records_dropped_total',
     'reason',
-    'Records dropped: noKey, noValue, noTime, or late for their window.',
+    'Records dropped by rule: noKey, noValue, noTime, late for their window, or unmatched in a join.',
     ({ now }) => Object.entries(now.drops),
+  ),
+  ofServiceBy(
+    'counter',
+    'records_failed_total',
+    'outcome',
+    'Records that failed: skipped, or deadLettered.',
+    ({ now }) => Object.entries(now.failures),
   ),
   ofService(
     'counter',
