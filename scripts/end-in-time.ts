@@ -1,5 +1,5 @@
 /** Loaded into the process of a test file: ends it when its time is over and something keeps it alive. */
-const ms = Number(process.env['HEADWATER_TEST_FILE_MS'])
+const ms = Number(process.env['TEST_FILE_MS'])
 
 setTimeout(() => {
   console.error(

@@ -17,6 +17,7 @@ import { client } from './mutants/client.ts'
 import { coordinator } from './mutants/coordinator.ts'
 import { memoryOfBroker } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
+import { operationsMutants } from './mutants/operations.ts'
 import { queryMutants } from './mutants/query.ts'
 import { recordMutants } from './mutants/records.ts'
 import { errors } from './mutants/errors.ts'
@@ -39,6 +40,7 @@ const mutants = [
   ...client,
   ...queryMutants,
   ...errors,
+  ...operationsMutants,
   ...sending,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))

@@ -41,7 +41,7 @@ export async function runTests(
       NODE_COMPILE_CACHE: compiled,
       ...process.env,
       ...o.env,
-      HEADWATER_TEST_FILE_MS: `${minutes * 60_000}`,
+      TEST_FILE_MS: `${minutes * 60_000}`,
     },
     signal: stop.signal,
   })

@@ -3,7 +3,7 @@
  * stored and stays up for queries and Kafka clients until Ctrl-C.
  */
 import { HeadwaterError } from '../../src/index.ts'
-import { Host, Lifetime, Progress, print, printJson, printNote } from '../../src/cli/index.ts'
+import { Host, Lifetime, Progress, print, printJson } from '../../src/cli/index.ts'
 import type { HostOptions } from '../../src/cli/index.ts'
 import { airports } from './airports.ts'
 import { board } from './board.ts'
@@ -36,7 +36,7 @@ export async function start(options: StartOptions): Promise<void> {
   using lifetime = new Lifetime()
   await using host = await lifetime.unlessOver(Host.open(options))
   const data = options.broker === undefined ? `, data ${options.dir}` : ''
-  printNote(`Kafka ${host.kafka}, queries ${host.queryUrl}${data}`)
+  host.log.info({}, `Kafka ${host.kafka}, queries ${host.queryUrl}${data}`)
   const loaded = await load(host, options.flights, lifetime)
   const result = await lifetime.unlessOver(readBack(host, loaded))
   if (options.json) printJson(result)
@@ -54,7 +54,7 @@ async function load(host: Host, flights: number, lifetime: Lifetime) {
     const done = host.inputRecords(loader.name)
     const load = { what: 'flights', done, total: Math.max(done, flights) }
     return { load, services: host.progress(names) }
-  })
+  }, host.log)
   const running = async () => {
     // A flight is joined with its airport as it is known then, so the airports must be known first.
     const first = await host.start([airports], lifetime)

@@ -19,7 +19,9 @@ import { brokerDefaults, fixedConfigs, shareDescriptors, type BrokerConfig } fro
 import { clientAddress, listenerConfigs, settleListeners } from './listeners.ts'
 import type { Advertised, ListenerOptions, ListeningOptions, OpenListener } from './listeners.ts'
 import { MemoryPool } from './memory.ts'
-import { Connections } from './server/connections.ts'
+import { Connections, type ConnectionsOptions } from './server/connections.ts'
+import { Traffic } from './server/traffic.ts'
+import { statsOf, type BrokerStats } from './stats.ts'
 import { randomUuid, type BrokerParts } from './handlers/context.ts'
 import { openCoordinators } from './machines/coordinators.ts'
 import { dispatch } from './server/dispatch.ts'
@@ -70,6 +72,8 @@ export class Broker {
   readonly #store: LogStore
   readonly #parts: BrokerParts
   readonly #connections: Connections
+  readonly #traffic = new Traffic()
+  readonly #memory: ConnectionsOptions['memory']
   readonly #listeners: { readonly open: OpenListener; readonly listener: Listener }[] = []
   #closing: Promise<void> | undefined
   /** The system has no descriptors left. */
@@ -78,7 +82,9 @@ export class Broker {
   private constructor(store: LogStore, parts: BrokerParts) {
     this.#store = store
     this.#parts = parts
-    this.#connections = openConnections(parts, () => this.#shortage?.message)
+    this.#memory = memoryOf(parts)
+    const shortage = (): string | undefined => this.#shortage?.message
+    this.#connections = openConnections(parts, this.#memory, this.#traffic, shortage)
     this.clusterId = parts.clusterId
     this.recovered = store.recovered
     this.dial = async (host, port) => this.#dial(host, port)
@@ -152,6 +158,16 @@ export class Broker {
     return this.#connections.size
   }
 
+  stats(): BrokerStats {
+    return statsOf({
+      parts: this.#parts,
+      connections: this.#connections,
+      traffic: this.#traffic,
+      memory: this.#memory,
+      isShortOfDescriptors: this.#shortage !== undefined,
+    })
+  }
+
   /** Ends connections, stores what is under way and marks the directory clean. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -215,16 +231,29 @@ export class Broker {
   }
 }
 
-function openConnections(parts: BrokerParts, shortage: () => string | undefined): Connections {
-  const { clock, config, report } = parts
+function memoryOf({ clock, config }: BrokerParts): ConnectionsOptions['memory'] {
   const { memoryBytesMax, memoryPatienceMs: patienceMs } = config
   const pool = (): MemoryPool => new MemoryPool({ bytesMax: memoryBytesMax / 3, patienceMs, clock })
+  return { requests: pool(), answers: pool() }
+}
+
+function openConnections(
+  parts: BrokerParts,
+  memory: ConnectionsOptions['memory'],
+  traffic: Traffic,
+  shortage: () => string | undefined,
+): Connections {
+  const { clock, config, report } = parts
   return new Connections({
     ...config,
-    memory: { requests: pool(), answers: pool() },
+    memory,
+    traffic,
     clock,
     shortage,
-    dispatch: (frame, peer, memory) => dispatch(frame, peer, memory, parts),
+    dispatch: (frame, peer, room) => {
+      traffic.received(frame)
+      return dispatch(frame, peer, room, parts)
+    },
     onEnded: (remote, { type, reason }) => report({ type: `connection-${type}`, remote, reason }),
   })
 }

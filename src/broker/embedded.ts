@@ -15,6 +15,7 @@ import { Broker } from './broker.ts'
 import type { BrokerEvent } from './broker-event.ts'
 import type { BrokerConfig } from './config.ts'
 import type { ListeningOptions, OpenListener } from './listeners.ts'
+import type { BrokerStats } from './stats.ts'
 
 export interface EmbeddedOptions extends ListeningOptions {
   /** When a record counts as acknowledged; `disk` when left out. */
@@ -32,6 +33,8 @@ export interface EmbeddedBroker {
   readonly listeners: readonly OpenListener[]
   /** Connects from inside the process, without a socket. */
   readonly dial: Dial
+  /** What it can say about itself, counted since it was opened. */
+  stats(): BrokerStats
   /** Rejects when the disk failed and the broker has stopped; never resolves. */
   readonly failed: Promise<never>
   /** Ends connections, stores what is under way and marks the directory clean. */
@@ -69,6 +72,7 @@ export async function embedded(
     bootstrap: [broker.address!],
     listeners: broker.listeners,
     dial: broker.dial,
+    stats: () => broker.stats(),
     failed: promise,
     close,
     [Symbol.asyncDispose]: close,

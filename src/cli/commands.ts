@@ -15,11 +15,13 @@ import {
 import {
   addHostOptions,
   addListenerOptions,
+  addProgramOptions,
   brokerOption,
   directoryOption,
   durabilityOption,
   jsonOption,
   memoryOption,
+  metricsPortOption,
   servicesFile,
   yesOption,
 } from './options.ts'
@@ -74,9 +76,8 @@ function addBroker(program: Command): void {
     .command('broker')
     .description('run the broker alone, for any Kafka client.')
     .addOption(directoryOption('data/broker'))
-  addListenerOptions(command)
-    .addOption(durabilityOption())
-    .addOption(memoryOption())
+  addListenerOptions(command).addOption(durabilityOption()).addOption(memoryOption())
+  addProgramOptions(command.addOption(metricsPortOption()))
     .addOption(jsonOption('say where it listens as one JSON object'))
     .action(async (options) => (await import('./broker.ts')).runBroker(options))
 }

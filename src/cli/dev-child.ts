@@ -66,7 +66,10 @@ export async function runServices(file: string, options: ServicesOptions): Promi
   const services = servicesOf(await exportsToShow(file))
   if (services.length === 0) return
   const broker = process.env['HEADWATER_BROKER']!
-  await hostServices(services, { ...options, broker, dir: '', port: 0, durability: 'disk' })
+  // Whoever develops reads along, also where the output is not a terminal's.
+  const logFormat = options.json ? 'json' : 'pretty'
+  const own = { dir: '', port: 0, durability: 'disk', logFormat } as const
+  await hostServices(services, { ...options, ...own, broker })
 }
 
 /** Services without their broker would wait for it for ever, and nobody would know of them. */

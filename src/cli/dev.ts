@@ -12,6 +12,7 @@ import { startServices } from './dev-child.ts'
 import type { ServicesProcess } from './dev-child.ts'
 import { generateOnChange } from './gen.ts'
 import { Lifetime } from './lifetime.ts'
+import { openLog } from './logging.ts'
 import { hostDefault, listenerLines, listenersOf } from './listeners.ts'
 import { moduleUrl } from './modules.ts'
 import { print, printJson, printNote } from './output.ts'
@@ -39,11 +40,13 @@ export async function dev(file: string, options: DevOptions): Promise<void> {
   moduleUrl(file)
   using lifetime = new Lifetime()
   const failed = Promise.withResolvers<never>()
+  const { dir, durability, json } = options
   await using broker = await openBroker({
-    ...options,
+    dir,
+    durability,
     listeners: listenersOf({ host: hostDefault, port: options.port }),
     onFailure: failed.reject,
-    onNote: printNote,
+    log: openLog({ logFormat: json ? 'json' : 'pretty' }),
   })
   const { listeners } = broker
   const address = addressText(dialable(listeners[0]!))

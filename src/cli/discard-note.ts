@@ -24,5 +24,5 @@ export function discardNote(event: Discarded): Note {
   const text = `has ${formatCount(records)} records ${verbs[reason]} in ${operator}, for example ${which}${why}`
   const failed = error === undefined ? {} : { code: error.code, message: error.message }
   const told = { type, reason, operator, records, topic, partition, offset, ...failed }
-  return { kind: `${type} ${reason} ${operator}`, text, event: told }
+  return { level: 'warn', kind: `${type} ${reason} ${operator}`, text, event: told }
 }

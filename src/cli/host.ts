@@ -11,6 +11,8 @@ import { kafka } from '../client/security/kafka.ts'
 import { nodeClock } from '../io/node-clock.ts'
 import { outerHost } from '../io/node-network.ts'
 import type { Durability } from '../log/store/options.ts'
+import { operations } from '../operations/operations.ts'
+import type { ObservedService } from '../operations/readiness.ts'
 import { serveQueries } from '../query/listen.ts'
 import type { QueryServer } from '../query/listen.ts'
 import type { EndOfService, QueryService } from '../query/view.ts'
@@ -18,16 +20,20 @@ import { run } from '../streams/runtime/run.ts'
 import type { Runnable, Running, RunningServices } from '../streams/runtime/run.ts'
 import type { RunningTopology } from '../streams/runtime/running.ts'
 import { openBroker } from './broker.ts'
+import { tellOfSettings } from './config-file.ts'
+import type { SettingsNote } from './config-file.ts'
 import { withCluster } from './connect.ts'
 import { countRecords } from './count.ts'
 import { exposureNote, hostDefault, listenersOf, toldQueryAddress } from './listeners.ts'
 import type { ListenerFlags } from './listeners.ts'
-import { printNote } from './output.ts'
+import { openLog } from './logging.ts'
+import type { Log } from './logging.ts'
+import type { LogOptions } from './log-options.ts'
 import type { ServiceProgress } from './progress.ts'
 import { ServiceNotes } from './service-notes.ts'
 
 /** What is said of listeners is said of the embedded broker's; queries are on `host`, too. */
-export interface HostOptions extends ListenerFlags {
+export interface HostOptions extends ListenerFlags, LogOptions, SettingsNote {
   /** The embedded broker's data directory. */
   readonly dir: string
   /** Where to listen for queries, when not on `host`. */
@@ -43,8 +49,8 @@ export interface HostOptions extends ListenerFlags {
   readonly instanceId?: string
   /** As in `RunTopologyOptions`. */
   readonly onTopicReplaced?: 'stop' | 'restart'
-  /** Notes of services are JSON lines. */
-  readonly json?: boolean
+  /** How many records may lie before a service for which `/health/ready` says 200; unbounded when left out. */
+  readonly readyLag?: number
 }
 
 /** How long closing may take once something has failed or a start was given up. */
@@ -59,7 +65,9 @@ export class Host {
   /** Where the embedded broker listens; none when the broker runs elsewhere. */
   readonly listeners: readonly OpenListener[]
   readonly #embedded: Broker | undefined
-  readonly #options: Pick<HostOptions, 'instanceId' | 'onTopicReplaced'>
+  /** What happens, for standard error. */
+  readonly log: Log
+  readonly #options: HostOptions
   readonly #notes: ServiceNotes
   readonly #apps: Running<unknown, unknown>[] = []
   readonly #starts = new Map<Promise<unknown>, readonly string[]>()
@@ -73,14 +81,16 @@ export class Host {
   private constructor(
     broker: BrokerAddress,
     embedded: Broker | undefined,
-    { instanceId, onTopicReplaced = 'stop', json = false }: HostOptions,
+    options: HostOptions,
+    log: Log,
   ) {
     this.broker = broker
     this.kafka = broker.bootstrap.map(addressText).join(',')
     this.listeners = embedded?.listeners ?? []
     this.#embedded = embedded
-    this.#options = { ...(instanceId !== undefined && { instanceId }), onTopicReplaced }
-    this.#notes = new ServiceNotes({ clock: nodeClock, write: printNote, json })
+    this.log = log
+    this.#options = options
+    this.#notes = new ServiceNotes({ clock: nodeClock, log })
     // Whoever waits sees it; that nobody happens to wait is no fault.
     this.#failed.promise.catch(() => {})
   }
@@ -91,13 +101,20 @@ export class Host {
    * answers at `options.broker`, `tls-failed` or `authentication-failed` when it refuses.
    */
   static async open(options: HostOptions): Promise<Host> {
-    const host = await Host.#openBroker(options)
+    const log = openLog(options)
+    tellOfSettings(options, log)
+    const host = await Host.#openBroker(options, log)
     const { queryHost = options.host ?? hostDefault, queryPort } = options
     try {
       host.#queries = await serveQueries({
         host: queryHost,
         port: queryPort,
         services: () => host.#queryServices(),
+        beside: operations({
+          services: () => host.#observed(),
+          broker: host.#embedded,
+          ...(options.readyLag !== undefined && { lagMax: options.readyLag }),
+        }),
       })
       const { port } = host.#queries
       host.#queryAddress = toldQueryAddress({
@@ -107,7 +124,7 @@ export class Host {
         outerHost: outerHost(),
       })
       const exposed = exposureNote(host.listeners, { host: queryHost, port })
-      if (exposed !== undefined) printNote(exposed)
+      if (exposed !== undefined) log.warn({}, exposed)
       return host
     } catch (error) {
       await host.close()
@@ -115,21 +132,23 @@ export class Host {
     }
   }
 
-  static async #openBroker(options: HostOptions): Promise<Host> {
+  static async #openBroker(options: HostOptions, log: Log): Promise<Host> {
     if (options.broker !== undefined) {
       // A service would go on hoping for a minute; whoever mistyped the address should not.
       const broker = kafka(options.broker)
       await withCluster(broker, async () => {})
-      return new Host(broker, undefined, options)
+      return new Host(broker, undefined, options, log)
     }
     const failed = Promise.withResolvers<never>()
+    const { dir, durability } = options
     const broker = await openBroker({
-      ...options,
+      dir,
+      durability,
       listeners: listenersOf(options),
       onFailure: failed.reject,
-      onNote: printNote,
+      log,
     })
-    const host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker, options)
+    const host = new Host({ bootstrap: [broker.address!], dial: broker.dial }, broker, options, log)
     failed.promise.catch((error: unknown) => host.#fail(error))
     return host
   }
@@ -158,10 +177,12 @@ export class Host {
     o: { readonly signal?: AbortSignal } = {},
   ): Promise<RunningServices<L>> {
     const signals = [this.#closing.signal, ...(o.signal ? [o.signal] : [])]
+    const { onTopicReplaced, instanceId } = this.#options
     const start = run(services, {
       broker: this.broker,
       ...(this.#queryAddress !== undefined && { queryAddress: this.#queryAddress }),
-      ...this.#options,
+      ...(onTopicReplaced && { onTopicReplaced }),
+      ...(instanceId !== undefined && { instanceId }),
       signal: AbortSignal.any(signals),
       onEvent: (event, service) => this.#notes.tell(event, service),
     })
@@ -231,6 +252,13 @@ export class Host {
     return this.#apps.flatMap(({ services }) => services)
   }
 
+  #observed(): ObservedService[] {
+    const starting = [...this.#starts.values()].flat().map((service) => {
+      return { service, stats: () => undefined }
+    })
+    return [...this.#services, ...starting]
+  }
+
   #queryServices(): QueryService[] {
     const starting = [...this.#starts.values()].flat().map(startingService)
     return [...this.#services.map(asQueryService), ...starting].sort(byName)
@@ -272,7 +300,7 @@ function asQueryService(running: RunningTopology): QueryService {
   return {
     name: running.service,
     views: running.views,
-    ready: () => running.stats().state === 'running',
+    ready: () => running.stats().ready,
     ended: () => endOf(running),
   }
 }

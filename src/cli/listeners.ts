@@ -93,14 +93,14 @@ export function listenerLines(listeners: readonly OpenListener[]): string[] {
 /** What is said once at the start when other machines can come in; undefined when none can. */
 export function exposureNote(
   listeners: readonly OpenListener[],
-  queries?: Address,
+  beside?: Address & { readonly what?: string },
 ): string | undefined {
   const open = listeners.filter(({ host }) => !isLoopback(host))
-  const isOpenForQueries = queries !== undefined && !isLoopback(queries.host)
-  if (open.length === 0 && !isOpenForQueries) return undefined
+  const isOpenBeside = beside !== undefined && !isLoopback(beside.host)
+  if (open.length === 0 && !isOpenBeside) return undefined
   const places = [
     ...open.map((listener) => `Kafka on ${addressText(listener)}`),
-    ...(isOpenForQueries ? [`queries on ${addressText(queries)}`] : []),
+    ...(isOpenBeside ? [`${beside.what ?? 'queries'} on ${addressText(beside)}`] : []),
   ]
   const note =
     `other machines can reach ${places.join(', ')}, and nothing asks them who they are: ` +

@@ -7,6 +7,7 @@ import {
   parseAdvertise,
   parseHost,
   parseInstanceId,
+  parseIndex,
   parseListener,
   parseMemory,
   parsePort,
@@ -14,24 +15,49 @@ import {
   queryPortDefault,
 } from './arguments.ts'
 import { kafkaPortDefault } from '../client/security/connection-string.ts'
-import { environment } from '../io/node-process.ts'
+import { configOption } from './config-file.ts'
 import { hostDefault } from './listeners.ts'
+import { logFormats, logLevels } from './log-options.ts'
 
 /**
  * Adds the flags of a program that hosts services (`--dir`, those of listeners, `--query-host`,
- * `--query-port`, `--query-advertise`, `--durability`,
- * `--broker`, `--instance-id`); what they say is `HostOptions`.
+ * `--query-port`, `--query-advertise`, `--durability`, `--broker`, `--instance-id`, `--ready-lag` and those of the
+ * log), and takes all flags of the command from the environment and a file, too; what they say is `HostOptions`.
  * @param directory where the data lies when `--dir` is left out
  */
 export function addHostOptions(command: Command, directory: string): Command {
   command.addOption(directoryOption(directory))
-  return addListenerOptions(command, 'address to listen on, for Kafka clients and for queries')
+  addListenerOptions(command, 'address to listen on, for Kafka clients and for queries')
     .addOption(queryHostOption())
     .addOption(queryPortOption())
     .addOption(queryAdvertiseOption())
     .addOption(durabilityOption())
     .addOption(outsideBrokerOption())
     .addOption(instanceIdOption())
+    .addOption(
+      new Option(
+        '--ready-lag <records>',
+        'not ready (/health/ready) while a service has more records before it; unbounded unless said',
+      ).argParser(parseIndex),
+    )
+  return addProgramOptions(command)
+}
+
+/** Adds what every program that stays up has: `--log-format`, `--log-level` and `--config`. */
+export function addProgramOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--log-format <form>',
+        'what standard error has: JSON lines, unless it is a terminal, or text',
+      ).choices(logFormats),
+    )
+    .addOption(
+      new Option('--log-level <least>', 'what is said there: entries of this level and above')
+        .choices(logLevels)
+        .default('info'),
+    )
+    .addOption(configOption())
 }
 
 export function directoryOption(path: string): Option {
@@ -120,20 +146,26 @@ export function memoryOption(): Option {
     .default(memoryMiBDefault)
 }
 
+export function metricsPortOption(): Option {
+  return new Option(
+    '--metrics-port <n>',
+    'serve /metrics and /health on this port of --host; 0 takes a free one; nothing unless said',
+  ).argParser(parsePort)
+}
+
 /** For commands that otherwise bring a broker of their own. */
 function outsideBrokerOption(): Option {
-  return fromEnvironment(
-    new Option(
-      '--broker <address>',
-      `use this Kafka cluster or Headwater broker, not one of its own: ${addressForms}`,
-    ),
+  return new Option(
+    '--broker <address>',
+    `use this Kafka cluster or Headwater broker, not one of its own: ${addressForms}`,
   ).conflicts(['dir', 'port', 'listener', 'advertise', 'durability'])
 }
 
 /** For commands that need a broker that is there. */
 export function brokerOption(): Option {
-  return fromEnvironment(
-    new Option('--broker <address>', `a Kafka cluster or Headwater broker: ${addressForms}`),
+  return new Option(
+    '--broker <address>',
+    `a Kafka cluster or Headwater broker: ${addressForms}`,
   ).default(`127.0.0.1:${kafkaPortDefault}`)
 }
 
@@ -141,14 +173,7 @@ export function brokerOption(): Option {
  * What is said of an address in help. It is read when it is used and not here: whoever refuses a flag repeats
  * it, and this one may hold a password.
  */
-const addressForms =
-  'HOST:PORT[,HOST:PORT], or kafka+ssl://USER@HOST:PORT?sasl=MECHANISM&ca=FILE; or in HEADWATER_BROKER'
-
-/** A flag beats the environment. A variable that is there and empty says nothing. */
-function fromEnvironment(option: Option): Option {
-  const name = 'HEADWATER_BROKER'
-  return environment(name) === undefined ? option : option.env(name)
-}
+const addressForms = 'HOST:PORT[,HOST:PORT], or kafka+ssl://USER@HOST:PORT?sasl=MECHANISM&ca=FILE'
 
 /** `--json`. @param description what comes out as JSON */
 export function jsonOption(description: string): Option {

@@ -25,6 +25,10 @@ export class Refused extends Error {
 /** The command was asked to stop before it was done. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted'
+
+  constructor() {
+    super('stopped before it was done; the next start goes on from there')
+  }
 }
 
 /** One line of text, or one JSON value with `json`, on standard output. */
@@ -56,24 +60,36 @@ export function divertNotes(write: (text: string) => void): () => void {
   }
 }
 
+/** An error as programs read it. */
+export interface ToldError {
+  readonly code: string
+  readonly message: string
+}
+
+let tellError: ((error: ToldError) => void) | undefined
+
+/** From now on the error that ends the program is given to `tell`. */
+export function divertErrors(tell: (error: ToldError) => void): void {
+  tellError = tell
+}
+
 /** Says on standard error what went wrong and gives the exit code for it. */
 export function printError(error: unknown, json: boolean): number {
   if (error instanceof Refused) return exitCodes.refused
-  if (error instanceof Interrupted) {
-    process.stderr.write(
-      'headwater: stopped before it was done; the next start goes on from there\n',
-    )
-    return exitCodes.interrupted
-  }
   const known = describeError(error)
-  if (json) {
-    const { code, message } = known ?? { code: 'bug', message: bugText(error) }
-    process.stderr.write(`${JSON.stringify({ error: { code, message } })}\n`)
+  const told = known ?? { code: 'bug', message: bugText(error) }
+  if (tellError !== undefined) {
+    tellError(told)
+  } else if (error instanceof Interrupted) {
+    process.stderr.write(`headwater: ${error.message}\n`)
+  } else if (json) {
+    process.stderr.write(`${JSON.stringify({ error: told })}\n`)
   } else if (known) {
     process.stderr.write(`${styleText('red', 'headwater:', onStderr)} ${known.message}\n`)
   } else {
     process.stderr.write(`headwater: this is a bug, please report it\n${bugText(error)}\n`)
   }
+  if (error instanceof Interrupted) return exitCodes.interrupted
   return known ? exitCodes.failed : exitCodes.bug
 }
 
@@ -92,7 +108,8 @@ const systemFixes: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist: correct the path',
 }
 
-function describeError(error: unknown): { code: string; message: string } | undefined {
+function describeError(error: unknown): ToldError | undefined {
+  if (error instanceof Interrupted) return { code: 'interrupted', message: error.message }
   if (isHeadwaterError(error)) return { code: error.code, message: error.message }
   if (!(error instanceof Error)) return undefined
   const code = (error as NodeJS.ErrnoException).code

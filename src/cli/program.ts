@@ -1,12 +1,14 @@
 /** A command line as a program: how it speaks of wrong flags, and how it ends. */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help } from 'commander'
 import { shapeHeap } from '../io/node-heap.ts'
 import { compileOnce } from '../io/node-process.ts'
+import { fillIn, variableOf } from './config-file.ts'
 import { exitCodes, printError } from './output.ts'
 
 /**
  * A command of `commander` that answers as Headwater's own do: a wrong command line is one line that says
- * what is wrong, with a suggestion where there is one. Its sub-commands do the same.
+ * what is wrong, with a suggestion where there is one. Flags come from the environment and a file, too. Its
+ * sub-commands do the same.
  * @param name as help shows it
  */
 export function newProgram(name: string): Command {
@@ -17,6 +19,24 @@ export function newProgram(name: string): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'headwater: ')),
     })
     .showHelpAfterError('Add --help to see what the command understands.')
+    .configureHelp(namingVariables())
+    .hook('preAction', (_, command) => fillIn(command))
+}
+
+/** Help that names the variable of each flag that has one. */
+function namingVariables(): Partial<Help> {
+  let shown: Command | undefined
+  return {
+    visibleOptions(this: Help, command) {
+      shown = command
+      return Help.prototype.visibleOptions.call(this, command)
+    },
+    optionDescription(this: Help, option) {
+      const text = Help.prototype.optionDescription.call(this, option)
+      const variable = shown && variableOf(option, shown)
+      return variable === undefined ? text : `${text} [${variable}]`
+    },
+  }
 }
 
 /**

@@ -1,11 +1,13 @@
 /**
  * Live progress on standard error: a bar for what is being loaded and a line for each service.
  *
- * On a terminal the lines are redrawn in place and nothing scrolls; anywhere else one plain line comes
- * every few seconds. Drawing is a function of a snapshot; rates are over the last seconds, so a pause shows.
+ * On a terminal the lines are redrawn in place and nothing scrolls; anywhere else one entry of the log comes
+ * every few seconds, or in JSON every half a minute. Drawing is a function of a snapshot; rates are over the last seconds, so a pause shows.
  */
 import { styleText } from 'node:util'
 import { createLogUpdate } from 'log-update'
+import type { LogFormat } from './log-options.ts'
+import type { Log } from './logging.ts'
 import { divertNotes, formatCount, formatTable } from './output.ts'
 import type { Column } from './output.ts'
 
@@ -34,7 +36,7 @@ export interface Snapshot {
 }
 
 const redrawMs = 100
-const plainLineMs = 2_000
+const entryMs: Readonly<Record<LogFormat, number>> = { pretty: 2_000, json: 30_000 }
 /** Rates are over this time. */
 const rateMs = 2_000
 const barWidth = 40
@@ -46,14 +48,18 @@ export class Progress {
   readonly #draw: ((text: string) => void) & { clear(): void; done(): void }
   readonly #timer: NodeJS.Timeout
   readonly #stream = process.stderr
-  readonly #live = process.stderr.isTTY
+  readonly #log: Log
+  readonly #live: boolean
   readonly #restoreNotes: (() => void) | undefined
 
-  constructor(look: () => Snapshot) {
+  /** @param log what says it where nothing is drawn, as the `Host` has it */
+  constructor(look: () => Snapshot, log: Log) {
     this.#look = look
+    this.#log = log
+    this.#live = process.stderr.isTTY && log.format === 'pretty'
     this.#draw = createLogUpdate(this.#stream)
-    const step = this.#live ? () => this.#redraw() : () => this.#plainLine()
-    this.#timer = setInterval(step, this.#live ? redrawMs : plainLineMs)
+    const step = this.#live ? () => this.#redraw() : () => this.#tell()
+    this.#timer = setInterval(step, this.#live ? redrawMs : entryMs[log.format])
     // The first rates are counted from here.
     this.#rates.of(look().services, performance.now())
     if (!this.#live) return
@@ -81,10 +87,10 @@ export class Progress {
     this.#draw(lines.map((line) => cut(line, this.#stream.columns - 1)).join('\n'))
   }
 
-  #plainLine(): void {
+  #tell(): void {
     const snapshot = this.#look()
     const rates = this.#rates.of(snapshot.services, performance.now())
-    this.#stream.write(`${plainProgress(snapshot, rates)}\n`)
+    this.#log.info({ progress: snapshot }, plainProgress(snapshot, rates))
   }
 }
 

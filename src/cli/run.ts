@@ -55,7 +55,10 @@ async function watch(
     readonly options: RunOptions
   },
 ): Promise<void> {
-  using _progress = new Progress(() => ({ load: undefined, services: host.progress(o.names) }))
+  using _progress = new Progress(
+    () => ({ load: undefined, services: host.progress(o.names) }),
+    host.log,
+  )
   if (!o.options.exit) await Promise.race([o.lifetime.over, host.failed])
   else await o.lifetime.unlessOver(Promise.race([running.caughtUp(), host.failed]))
 }

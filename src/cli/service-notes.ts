@@ -1,13 +1,14 @@
 /**
- * What goes wrong in a service and passes by itself, as notes on standard error: repairs, slow records and
- * records that are gone. Each kind is said once, and then how often it came again, so that a broker that
- * is away for an hour leaves a page and not a book.
+ * What happens in services, as entries of the log. What goes wrong and passes by itself (repairs, slow records,
+ * records that are gone, a broker that is away) is said once of each kind, and then how often it came again,
+ * so that a broker that is away for an hour leaves a page and not a book. What is in order is for `debug`.
  */
 import type { Clock } from '../io/ports.ts'
 import type { ServiceEvent } from '../streams/runtime/service-event.ts'
 import { discardNote } from './discard-note.ts'
+import type { Log } from './logging.ts'
 import type { Note } from './note.ts'
-import { formatCount } from './output.ts'
+import { formatCount, formatSeconds } from './output.ts'
 
 /** How long the same kind of note is held back after it was said. */
 const quietMs = 30_000
@@ -15,62 +16,82 @@ const quietMs = 30_000
 /** Notes of one program. */
 export class ServiceNotes {
   readonly #clock: Clock
-  readonly #write: (line: string) => void
-  readonly #isJson: boolean
+  readonly #log: Log
   readonly #said = new Map<string, { at: number; heldBack: number }>()
+  /** By service that has lost its broker: how often that was felt since. */
+  readonly #cutOff = new Map<string, number>()
 
-  /** @param o.json whether a note is `{ "event": { "service", "type", … } }` on a line */
-  constructor(o: {
-    readonly clock: Clock
-    readonly write: (line: string) => void
-    readonly json: boolean
-  }) {
+  /** An entry has `event`: the service, its type and what belongs to that, and how many were held back. */
+  constructor(o: { readonly clock: Clock; readonly log: Log }) {
     this.#clock = o.clock
-    this.#write = o.write
-    this.#isJson = o.json
+    this.#log = o.log
   }
 
   tell(event: ServiceEvent, service: string): void {
     const note = noteOf(event)
     if (note === undefined) return
+    if (note.level === 'debug') return this.#write(service, note, 0)
+    if (event.type === 'broker-lost') this.#cutOff.set(service, 0)
+    if (event.type === 'broker-found') return this.#write(service, note, this.#found(service))
+    const felt = this.#cutOff.get(service)
+    if (felt !== undefined && isOfBroker(event)) {
+      this.#cutOff.set(service, felt + 1)
+      return
+    }
     const now = this.#clock.monotonic()
     const kind = `${service} ${note.kind}`
     const before = this.#said.get(kind)
-    if (before !== undefined && now - before.at < quietMs) {
+    // That a broker is lost is said each time: it was there in between.
+    if (before !== undefined && now - before.at < quietMs && event.type !== 'broker-lost') {
       before.heldBack++
       return
     }
-    const heldBack = before?.heldBack ?? 0
     this.#said.set(kind, { at: now, heldBack: 0 })
-    this.#write(
-      this.#isJson ? jsonLine(service, note, heldBack) : textLine(service, note, heldBack),
-    )
+    this.#write(service, note, before?.heldBack ?? 0)
+  }
+
+  #found(service: string): number {
+    const felt = this.#cutOff.get(service) ?? 0
+    this.#cutOff.delete(service)
+    return felt
+  }
+
+  #write(service: string, { level, text, event }: Note, heldBack: number): void {
+    const more =
+      heldBack === 0 ? '' : ` (and ${formatCount(heldBack)} times like it since the last note)`
+    const told = { service, ...event, ...(level === 'debug' ? {} : { heldBack }) }
+    this.#log[level]({ event: told }, `service '${service}' ${text}${more}`)
   }
 }
 
+/** Whether an event says only what `broker-lost` has said. */
+function isOfBroker(event: ServiceEvent): boolean {
+  if (event.type !== 'repair' && event.type !== 'stalled') return false
+  return ['connection-failed', 'connection-lost', 'timeout'].includes(event.error.code)
+}
+
 function noteOf(event: ServiceEvent): Note | undefined {
+  const warn = { level: 'warn', kind: event.type, event } as const
   switch (event.type) {
     case 'repair': {
       const { code, message } = event.error
       const text = `went back to what is committed (${code}): ${message}`
-      return { kind: `${event.type} ${code}`, text, event: { type: event.type, code, message } }
+      return { ...warn, kind: `repair ${code}`, text, event: { type: event.type, code, message } }
     }
     case 'slow-record': {
       const { topic, partition, offset, records, ms } = event
       const which =
         records === 1 ? `record ${offset}` : `one of the ${records} records up to ${offset}`
       const text = `took ${formatCount(ms)} ms for ${which} of partition ${partition} of topic '${topic}'`
-      return { kind: event.type, text, event }
+      return { ...warn, text }
     }
     case 'skipped': {
       const { topic, partition, records } = event
       const text =
         `skipped ${formatCount(records)} records of partition ${partition} of topic '${topic}', ` +
         'which were gone before they were read'
-      return { kind: `${event.type} ${topic}/${partition}`, text, event }
+      return { ...warn, kind: `skipped ${topic}/${partition}`, text }
     }
-    case 'discarded':
-      return discardNote(event)
     case 'stalled': {
       const { error, topic, partition, ms } = event
       const { code, message } = error
@@ -78,26 +99,46 @@ function noteOf(event: ServiceEvent): Note | undefined {
         `has waited ${formatCount(ms)} ms for partition ${partition} of topic '${topic}' and goes on ` +
         `trying (${code}): ${message}`
       const told = { type: event.type, topic, partition, ms, code, message }
-      return { kind: `${event.type} ${code}`, text, event: told }
+      return { ...warn, kind: `stalled ${code}`, text, event: told }
     }
-    // What is in order, and what is told otherwise: a failure as the command's error.
+    case 'discarded':
+      return discardNote(event)
+    case 'broker-lost': {
+      const { code, message } = event.error
+      const text = `has lost its broker and goes on trying (${code}): ${message}`
+      return { ...warn, text, event: { type: event.type, code, message } }
+    }
+    case 'broker-found': {
+      const text = `has its broker again after ${formatSeconds(event.ms / 1000)}`
+      return { ...warn, level: 'info', text }
+    }
+    // A failure is told as the error that ends the program.
+    case 'failed':
+      return undefined
     case 'state':
+      return { ...warn, level: 'debug', text: `is ${event.state}` }
+    case 'opened': {
+      const { kept, restored, ms } = event
+      const text = `opened its tasks in ${formatCount(ms)} ms: ${kept} went on, ${restored} were restored`
+      return { ...warn, level: 'debug', text }
+    }
     case 'assigned':
     case 'revoked':
     case 'lost':
-    case 'opened':
     case 'orphans-ended':
-    case 'failed':
-      return undefined
+      return { ...warn, level: 'debug', text: groupText(event) }
   }
 }
 
-function textLine(service: string, { text }: Note, heldBack: number): string {
-  const more =
-    heldBack === 0 ? '' : ` (and ${formatCount(heldBack)} times like it since the last note)`
-  return `service '${service}' ${text}${more}`
-}
+type GroupEvent = Extract<
+  ServiceEvent,
+  { readonly type: 'assigned' | 'revoked' | 'lost' | 'orphans-ended' }
+>
 
-function jsonLine(service: string, { event }: Note, heldBack: number): string {
-  return JSON.stringify({ event: { service, ...event, heldBack } })
+function groupText(event: GroupEvent): string {
+  if (event.type === 'orphans-ended') {
+    return `ended transactions of instances that are gone: ${event.transactionalIds.join(', ')}`
+  }
+  const { type, partitions, generation } = event
+  return `${type === 'assigned' ? 'was given' : `has ${type}`} ${partitions} partitions in generation ${generation}`
 }

@@ -40,3 +40,10 @@ export function descriptorsMax(): number {
 export function environment(name: string): string | undefined {
   return process.env[name] || undefined
 }
+
+/** The variables of the environment whose names begin so, in order. */
+export function environmentNames(prefix: string): string[] {
+  return Object.keys(process.env)
+    .filter((name) => name.startsWith(prefix))
+    .sort()
+}

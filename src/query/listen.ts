@@ -20,17 +20,19 @@ export interface QueryServer {
 /**
  * Serves the views of `services` on `host` and `port` (0 takes a free one), through this machine's HTTP
  * unless `http` is given. `port-in-use` names the port and the fix.
+ * @param o.beside answers what is no query, and is asked first
  */
 export async function serveQueries(o: {
   readonly host: string
   readonly port: number
   readonly services: () => readonly QueryService[]
+  readonly beside?: (request: Request) => Response | Promise<Response> | undefined
   readonly http?: Http
 }): Promise<QueryServer> {
   const http = o.http ?? nodeHttp
   const app = queryApp(o.services, http.ask)
   const listener = await http
-    .listen(o.host, o.port, (request) => app.fetch(request))
+    .listen(o.host, o.port, (request) => o.beside?.(request) ?? app.fetch(request))
     .catch((error: unknown) => {
       throw isHeadwaterError(error, 'port-in-use') ? portInUse(error, o) : error
     })

@@ -23,8 +23,14 @@ export class Command {
   stdout = ''
   stderr = ''
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, program = main) {
+  constructor(
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    program = main,
+    cwd = process.cwd(),
+  ) {
     this.process = spawn(process.execPath, [program, ...args], {
+      cwd,
       env: { ...process.env, NO_COLOR: '1', ...env },
     })
     this.process.stdin.end()

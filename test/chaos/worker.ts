@@ -87,6 +87,8 @@ function textOf(event: ServiceEvent): string {
       return `repairs in ${event.pauseMs} ms: ${event.error.code}: ${event.error.message}`
     case 'stalled':
       return `waits for ${event.topic}-${event.partition}: ${event.error.message}`
+    case 'broker-lost':
+      return `lost its broker: ${event.error.code}: ${event.error.message}`
     case 'failed':
       return `failed: ${String(event.error)}`
     case 'assigned':
@@ -97,6 +99,7 @@ function textOf(event: ServiceEvent): string {
     case 'slow-record':
     case 'skipped':
     case 'discarded':
+    case 'broker-found':
       return JSON.stringify(event)
   }
 }

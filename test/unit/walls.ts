@@ -19,6 +19,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   streams: ['client', 'events', 'schema', 'records', 'io', 'base'],
   service: ['streams', 'events', 'schema', 'base'],
   query: ['streams', 'events', 'schema', 'io', 'base'],
+  operations: ['streams', 'broker'],
   testing: [
     'service',
     'streams',
@@ -36,6 +37,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'codegen',
     'query',
+    'operations',
     'service',
     'streams',
     'events',
@@ -183,7 +185,9 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'io',
     'base',
   ],
+  'broker/stats.ts': ['broker/server', 'broker/memory.ts', 'broker/handlers'],
   'broker/broker.ts': [
+    'broker/stats.ts',
     'broker/server',
     'broker/memory.ts',
     'broker/handlers',
@@ -202,6 +206,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'broker/broker.ts',
     'broker/config.ts',
     'broker/listeners.ts',
+    'broker/stats.ts',
     'log/store',
     'io',
   ],
@@ -294,6 +299,8 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   hono: ['query'],
   'log-update': ['cli'],
   'lz4-napi': ['records/compression.ts', 'records/unfold.ts'],
+  pino: ['cli'],
+  'prom-client': ['operations'],
   re2js: ['broker/handlers/patterns.ts'],
   snappy: ['records/compression.ts', 'records/unfold.ts'],
 }

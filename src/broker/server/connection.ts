@@ -20,6 +20,7 @@ import type { Answer, Beginning, Ending, RequestMemory } from './answer.ts'
 import { Outbox } from './outbox.ts'
 import { Holdings, Pending, type Memory } from './pending.ts'
 import type { Rounds } from './rounds.ts'
+import type { Traffic } from './traffic.ts'
 import { Watch } from './watch.ts'
 
 export interface ConnectionOptions {
@@ -32,8 +33,9 @@ export interface ConnectionOptions {
   readonly requestStallMsMax: number
   /** How long a client may be silent; for ever when left out. */
   readonly connectionIdleMsMax?: number | undefined
-  /** What all connections share. */
+  /** What all connections share: memory, and what is counted. */
   readonly memory: Memory
+  readonly traffic: Traffic
   /** Who may begin what was sent ahead. */
   readonly rounds: Rounds
   readonly clock: Clock
@@ -121,12 +123,10 @@ export class Connection implements Peer {
   }
 
   #openOutbox(): Outbox {
-    const { memory, clock, stallMsMax } = this.#options
     return new Outbox({
+      ...this.#options,
       duplex: this.#duplex,
-      memory: memory.answers,
-      clock,
-      stallMsMax,
+      memory: this.#options.memory.answers,
       onDrained: () => this.#pump(),
       onStalled: (reason) => this.#refuse(reason),
     })

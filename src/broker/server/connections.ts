@@ -42,6 +42,9 @@ export class Connections {
   /** Those of the network, by the address they come from. */
   readonly #byAddress = new Map<string, Set<Connection>>()
   #isClosed = false
+  #accepted = 0
+  #refused = 0
+  #idle = 0
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
@@ -52,14 +55,19 @@ export class Connections {
     return this.#all.size
   }
 
+  /** Connections taken since the start, and those ended by the broker; one not taken is refused. */
+  get counts(): { readonly accepted: number; readonly refused: number; readonly idle: number } {
+    return { accepted: this.#accepted, refused: this.#refused, idle: this.#idle }
+  }
+
   /** Takes a connection, or closes it and says why. */
   accept(duplex: Duplex, { advertised, isOurs = false }: Origin = {}): void {
-    const { connectionIdleMsMax, onEnded, shortage: _, ...options } = this.#options
+    const { connectionIdleMsMax, onEnded: _onEnded, shortage: _, ...options } = this.#options
     const address = isOurs ? undefined : (parseAddress(duplex.remote)?.host ?? duplex.remote)
     const reason = this.#refusal(address)
     if (reason !== undefined || this.#isClosed) {
       duplex.destroy()
-      if (!this.#isClosed) onEnded(duplex.remote, { type: 'refused', reason: reason! })
+      if (!this.#isClosed) this.#ended(duplex.remote, { type: 'refused', reason: reason! })
       return
     }
     const connection = new Connection(duplex, {
@@ -69,10 +77,17 @@ export class Connections {
       ...(isOurs ? {} : { connectionIdleMsMax }),
       onClosed: (closed, ending) => {
         this.#remove(closed, address)
-        if (ending !== undefined && !this.#isClosed) onEnded(closed.remote, ending)
+        if (ending !== undefined && !this.#isClosed) this.#ended(closed.remote, ending)
       },
     })
     this.#add(connection, address)
+    this.#accepted++
+  }
+
+  #ended(remote: string, ending: Ending): void {
+    if (ending.type === 'idle') this.#idle++
+    else this.#refused++
+    this.#options.onEnded(remote, ending)
   }
 
   /** Closes all, and takes no more. */

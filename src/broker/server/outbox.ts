@@ -5,6 +5,7 @@
  */
 import type { Clock, Duplex, Timer } from '../../io/ports.ts'
 import type { MemoryPool } from '../memory.ts'
+import type { Traffic } from './traffic.ts'
 
 /** Bytes handed to the connection at a time. */
 const pieceBytesMax = 256 * 1024
@@ -14,6 +15,7 @@ export interface OutboxOptions {
   readonly memory: MemoryPool
   readonly clock: Clock
   readonly stallMsMax: number
+  readonly traffic: Traffic
   /** Everything has gone out that had to wait. */
   readonly onDrained: () => void
   readonly onStalled: (reason: string) => void
@@ -40,6 +42,7 @@ export class Outbox {
   /** Sends chunks of `bytes` in all that are counted in the memory already; they are given back as they go. */
   send(chunks: readonly Uint8Array[], bytes: number): void {
     this.#bytes += bytes
+    this.#o.traffic.sent(bytes)
     for (const chunk of chunks) this.#chunks.push(chunk)
     if (!this.#draining) this.#write()
   }

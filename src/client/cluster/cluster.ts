@@ -79,6 +79,7 @@ export class Cluster {
   readonly #pool: ConnectionPool
   readonly #directory: Directory
   readonly #coordinators = new Map<string, number>()
+  #onContact: (outage: HeadwaterError | undefined) => void = () => {}
 
   private constructor(options: ClusterOptions) {
     this.#options = options
@@ -95,6 +96,7 @@ export class Cluster {
       isGiven: ({ host, port }) =>
         options.bootstrap.some((each) => each.host === host && each.port === port),
       onUnreachable: () => this.markStale(),
+      onContact: (outage) => this.#onContact(outage),
     })
     this.#directory = new Directory({
       clock: options.clock,
@@ -228,6 +230,14 @@ export class Cluster {
     onChange: (changes: readonly TopicChange[]) => void,
   ): () => void {
     return this.#directory.watch(topics, onChange)
+  }
+
+  /**
+   * Calls back when no broker is connected any more and none could be reached, with why, and with undefined
+   * when one is connected again. One caller is told.
+   */
+  watchContact(onContact: (outage: HeadwaterError | undefined) => void): void {
+    this.#onContact = onContact
   }
 
   /** Asks any broker for metadata of all topics in use. One question serves everyone who waits. */

@@ -7,7 +7,7 @@
  */
 import type { Address } from '../../base/address.ts'
 import { addressText } from '../../base/address.ts'
-import { HeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Clock, Dial, Random } from '../../io/ports.ts'
 import type { Sasl } from '../security/sasl.ts'
 import { closed } from './connection-errors.ts'
@@ -26,6 +26,8 @@ export interface PoolOptions {
   readonly isGiven: (address: Address) => boolean
   /** A broker could not be reached: what is known of the cluster may be out of date. */
   readonly onUnreachable: () => void
+  /** No broker is connected any more and none could be reached; undefined: one is connected again. */
+  readonly onContact: (outage: HeadwaterError | undefined) => void
 }
 
 interface Lane {
@@ -40,6 +42,7 @@ export class ConnectionPool {
   readonly #o: PoolOptions
   readonly #lanes = new Map<string, Lane>()
   #isClosed = false
+  #isCutOff = false
 
   constructor(options: PoolOptions) {
     this.#o = options
@@ -87,13 +90,31 @@ export class ConnectionPool {
     }
     this.#lanes.set(name, lane)
     lane.opening.then(
-      (connection) => (lane.open = connection),
-      () => {
+      (connection) => {
+        lane.open = connection
+        this.#contact(undefined)
+      },
+      (error: unknown) => {
         if (this.#lanes.get(name) === lane) this.#lanes.delete(name)
-        if (!ending.signal.aborted) this.#o.onUnreachable()
+        if (ending.signal.aborted) return
+        this.#o.onUnreachable()
+        if (isHeadwaterError(error) && !this.#isConnected()) this.#contact(error)
       },
     )
     return lane.opening
+  }
+
+  #isConnected(): boolean {
+    for (const { open } of this.#lanes.values()) if (open?.isClosed === false) return true
+    return false
+  }
+
+  /** Tells that contact is lost, and that it is there again, each once. */
+  #contact(outage: HeadwaterError | undefined): void {
+    const isCutOff = outage !== undefined
+    if (this.#isClosed || this.#isCutOff === isCutOff) return
+    this.#isCutOff = isCutOff
+    this.#o.onContact(outage)
   }
 
   #dial(address: Address, signal: AbortSignal): Promise<Connection> {

@@ -16,6 +16,9 @@ import type { SaslMechanism } from './sasl.ts'
 /** The port Kafka's own tools expect a broker on. */
 export const kafkaPortDefault = 9092
 
+/** Holds the password of a user whose connection string has none. */
+export const passwordVariable = 'HEADWATER_BROKER_PASSWORD'
+
 /** What may stand behind the question mark, and what each is. */
 const parameters = {
   sasl: 'how to sign in: plain, scram-sha-256, scram-sha-512 or oauthbearer',

@@ -12,7 +12,7 @@ import { environment } from '../../io/node-process.ts'
 import { nodeTls } from '../../io/node-tls.ts'
 import type { Dial, TlsOptions } from '../../io/ports.ts'
 import type { ConnectionString } from './connection-string.ts'
-import { parseConnectionString } from './connection-string.ts'
+import { parseConnectionString, passwordVariable } from './connection-string.ts'
 import { oauthBearer, plain, userText } from './sasl.ts'
 import type { Sasl, TokenProvider } from './sasl.ts'
 import { scram } from './scram.ts'
@@ -47,9 +47,6 @@ export type SaslOptions =
     }
 
 const now = (): number => nodeClock.now()
-
-/** Holds the password of a user whose connection string has none. */
-const passwordVariable = 'HEADWATER_BROKER_PASSWORD'
 
 /**
  * The address of a Kafka cluster: `'host:port'`, or several with commas between, or all of

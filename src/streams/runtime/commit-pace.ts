@@ -20,10 +20,16 @@ export class CommitPace {
   #since: number | undefined
   #startedAt = 0
   #commitMs = 0
+  #commits = 0
 
   constructor(clock: Clock, intervalMs: number) {
     this.#clock = clock
     this.#intervalMs = intervalMs
+  }
+
+  /** How often was committed. */
+  get commits(): number {
+    return this.#commits
   }
 
   /** Whether there is anything to commit. */
@@ -68,6 +74,7 @@ export class CommitPace {
 
   committed(): void {
     this.#commitMs = this.#clock.monotonic() - this.#startedAt
+    this.#commits++
     this.reset()
   }
 

@@ -14,6 +14,7 @@ import type { SendStats, Sends } from '../sending/sends.ts'
 import type { SendOptions } from '../sending/settings.ts'
 import type { Queries } from '../topology/builder.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
+import { Heard } from './heard.ts'
 import { runTopology } from './run-topology.ts'
 import { openSenders, sendsOf, sendsOfAll } from './sending.ts'
 import type { Topology } from '../topology/topology.ts'
@@ -55,10 +56,13 @@ export interface Running<Q, S> {
    * asked until nothing moves any more.
    */
   caughtUp(): Promise<void>
-  /** Rejects with the first error that stopped a service; the others go on. Never resolves. */
+  /**
+   * Rejects with the first error that stopped a service; the others go on. Never resolves. When nobody has
+   * asked for it, nor waits for `caughtUp`, that error ends the process, as an uncaught one does.
+   */
   readonly failed: Promise<never>
   /** Each service by itself, in the order given. */
-  readonly services: readonly RunningTopology[]
+  readonly services: readonly (RunningTopology & { stats(): RunningStats })[]
   /** Closes all side by side; called again, it waits for the same end. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -110,24 +114,47 @@ export async function run(
   const query = byName(services, ({ service, views }) => {
     return mapValues(views, (reader, view) => sharedView({ service, view, reader, http }))
   })
+  const heard = new Heard(services)
+  const all = services.map((service) => single(service, sends.get(service.service)!, heard))
   let closing: Promise<void> | undefined
   const close = (): Promise<void> =>
     (closing ??= closeAll([...sends.values(), ...services]).finally(release))
+  const failed = firstFailure(services, release)
   const running: Running<unknown, unknown> = {
     query: isOne ? Object.values(query)[0] : query,
     stats: () => {
-      const stats = byName(services, (service) => {
-        return { ...service.stats(), sends: sends.get(service.service)!.stats() }
-      })
+      const stats = byName(all, (service) => service.stats())
       return isOne ? Object.values(stats)[0] : stats
     },
-    caughtUp: () => caughtUp(services, topologies),
-    failed: firstFailure(services, release),
-    services,
+    caughtUp: () => heard.by(caughtUp(services, topologies)),
+    get failed() {
+      return heard.listen(failed)
+    },
+    services: all,
     close,
     [Symbol.asyncDispose]: close,
   }
   return Object.assign(running, isOne ? sendsOf([...sends.values()][0]!) : sendsOfAll(sends))
+}
+
+/** A service by itself, with what is sent in its name. */
+function single(
+  service: RunningTopology,
+  sends: { stats(): SendStats },
+  heard: Heard,
+): Running<unknown, unknown>['services'][number] {
+  const close = (): Promise<void> => service.close()
+  return {
+    service: service.service,
+    views: service.views,
+    stats: () => ({ ...service.stats(), sends: sends.stats() }),
+    caughtUp: () => heard.by(service.caughtUp()),
+    get failed() {
+      return heard.listen(service.failed)
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 /** Starts all side by side. When one does not start, or the start is given up, nothing of it stays. */

@@ -3,6 +3,7 @@ import type { BrokerAddress } from '../../client/security/kafka.ts'
 import type { Clock, Random } from '../../io/ports.ts'
 import type { DropReason } from '../operators/counts.ts'
 import type { ViewReader } from '../views/view-reader.ts'
+import type { EventCounts } from './event-counts.ts'
 import type { ServiceEvent, ServiceState } from './service-event.ts'
 
 export type Guarantee = 'exactly-once' | 'at-least-once'
@@ -61,7 +62,7 @@ export interface RunTopologyOptions {
 }
 
 /** Counts since this instance started; those of inputs since they were read first. */
-export interface ServiceStats {
+export interface ServiceStats extends EventCounts {
   /** Records processed, those read from inputs included. */
   readonly recordsIn: number
   /** Records written to streams and inner topics. */
@@ -78,13 +79,17 @@ export interface ServiceStats {
   readonly recordsSkipped: number
   /**
    * Offsets between this instance's positions and the ends of its partitions, those of open transactions
-   * included; undefined while it is not known.
+   * included; undefined while it is not known: while partitions move, and without a broker.
    */
   readonly lag: number | undefined
   readonly state: ServiceState
+  /** Whether the tables of what it holds are restored and answer, also while its broker is away. */
+  readonly ready: boolean
   readonly inputs: Readonly<Record<string, { readonly records: number; readonly done: boolean }>>
   /** What the group has given to this instance; undefined while it holds nothing. */
   readonly assignment: AssignmentStats | undefined
+  /** Times this instance has committed. */
+  readonly commits: number
   /** Times this instance has gone back to what is committed. */
   readonly repairs: number
   /**

@@ -26,6 +26,7 @@ import { Answering } from './answering.ts'
 import { caughtUp } from './caught-up.ts'
 import { CommitPace } from './commit-pace.ts'
 import { Committer } from './commit.ts'
+import { Condition } from './condition.ts'
 import { DiscardNews } from './discard-news.ts'
 import { closedError, quietly } from './failures.ts'
 import { Fetching, pollWaitMs } from './fetching.ts'
@@ -35,7 +36,7 @@ import { Opener } from './open.ts'
 import { Purge } from './purge.ts'
 import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
-import { groupEvent, type ServiceEvent, type ServiceState } from './service-event.ts'
+import { groupEvent } from './service-event.ts'
 import { settingsOf, type Settings } from './settings.ts'
 import { Sleeper } from './sleeper.ts'
 import { statsOf } from './stats.ts'
@@ -67,11 +68,10 @@ export class Runtime implements RunningTopology {
   readonly #sleeper: Sleeper
   readonly #answering: Answering
   readonly #failure = Promise.withResolvers<never>()
-  readonly #tell: (event: ServiceEvent) => void
+  readonly #condition: Condition
   #loop: Promise<void> | undefined
   #released: Promise<void> | undefined
   #closed: Promise<void> | undefined
-  #state: ServiceState = 'starting'
   #isClosing = false
   /** The transaction is to be given up; nothing is held in memory. */
   #isBroken = false
@@ -94,17 +94,18 @@ export class Runtime implements RunningTopology {
     this.#pace = new CommitPace(clock, settings.commitIntervalMs)
     this.#sleeper = new Sleeper(clock)
     this.#purge = new Purge(cluster, settings.purgeIntervalMs)
-    this.#tell = (event) => options.onEvent?.(event, service)
+    this.#condition = new Condition(cluster, (event) => options.onEvent?.(event, service))
+    const { tell } = this.#condition
     const wake = (): void => this.#sleeper.wake()
     this.#turns = new Turns({
       ...settings,
       clock,
       service,
       isFull: () => this.#committer.ready() !== undefined,
-      onSlow: (slow) => this.#tell({ type: 'slow-record', ...slow }),
+      onSlow: (slow) => tell({ type: 'slow-record', ...slow }),
     })
-    this.#news = new DiscardNews(clock, this.#tell)
-    this.#repairs = new Repairs(clock, random, this.#tell)
+    this.#news = new DiscardNews(clock, tell)
+    this.#repairs = new Repairs(clock, random, tell)
     this.#committer = new Committer(cluster, {
       guarantee: options.guarantee ?? 'exactly-once',
       transactionalId,
@@ -132,7 +133,7 @@ export class Runtime implements RunningTopology {
       onGap: options.onGap ?? 'stop',
       stalls,
       onReady: wake,
-      onEvent: this.#tell,
+      onEvent: tell,
     })
     this.#set = new TaskSet(clock, this.#opener)
     this.#fetching = new Fetching(cluster, this.#set, requestTimeoutMs, stalls, wake)
@@ -141,7 +142,7 @@ export class Runtime implements RunningTopology {
       member: this.#member,
       queryAddress,
       gate: (state) => this.#waiters.gate(state),
-      now: () => ({ state: this.#state, isClosing: this.#isClosing, held: this.#held }),
+      now: () => ({ state: this.#condition.inner, isClosing: this.#isClosing, held: this.#held }),
     })
     this.views = this.#answering.views(plan, () => this.#set.tasks)
     this.failed = this.#failure.promise
@@ -153,7 +154,7 @@ export class Runtime implements RunningTopology {
     this.#known = await prepareStores(this.#cluster, this.#plan, this.#options)
     this.#loop = this.#run()
     this.#member.join().catch((error: unknown) => this.#stop(error))
-    await this.#waiters.until(() => this.#state === 'running')
+    await this.#waiters.until(() => this.#condition.inner === 'running')
   }
 
   async #run(): Promise<void> {
@@ -215,7 +216,7 @@ export class Runtime implements RunningTopology {
     if (this.#isClosing) return
     this.#held = ownership
     this.#mustOpen = true
-    this.#tell(groupEvent('assigned', ownership))
+    this.#condition.tell(groupEvent('assigned', ownership))
     if (this.#answering.mustTellAgain(ownership)) this.#member.rejoin()
     this.#sleeper.wake()
   }
@@ -223,7 +224,7 @@ export class Runtime implements RunningTopology {
   async #request(kind: GroupRequest['kind'], ownership: Ownership): Promise<void> {
     if (this.#isClosing) return
     if (kind === 'lost' && planted.has('commit-without-generation')) return
-    this.#tell(groupEvent(kind, ownership))
+    this.#condition.tell(groupEvent(kind, ownership))
     // With nothing in memory there is nothing to finish, and whoever waits for us need not.
     if (this.#isBroken) return this.#letGo()
     const served = this.#requests.add(kind, ownership)
@@ -279,7 +280,7 @@ export class Runtime implements RunningTopology {
       this.#fetching.start()
       this.#mustOpen = false
       const ms = Math.round(this.#options.clock.monotonic() - startedAt)
-      this.#tell({ type: 'opened', ...opened, ms })
+      this.#condition.tell({ type: 'opened', ...opened, ms })
       this.#become('running')
     } catch (error) {
       // The group wants something else by now, or the service is to end: that is served first.
@@ -287,10 +288,8 @@ export class Runtime implements RunningTopology {
     }
   }
 
-  #become(state: ServiceState): void {
-    if (this.#isClosing || this.#state === state) return
-    this.#state = state
-    this.#tell({ type: 'state', state })
+  #become(state: 'restoring' | 'running'): void {
+    if (!this.#isClosing) this.#condition.become(state)
   }
 
   /** Drops state and everything begun; the transaction is given up before the next turn. */
@@ -314,7 +313,8 @@ export class Runtime implements RunningTopology {
 
   stats(): ServiceStats {
     return statsOf({
-      state: this.#state,
+      condition: this.#condition,
+      commits: this.#pace.commits,
       recordsIn: this.#recordsIn,
       recordsSkipped: this.#opener.recordsSkipped,
       counts: this.#counts,
@@ -331,14 +331,14 @@ export class Runtime implements RunningTopology {
       set: this.#set,
       waiters: this.#waiters,
       failed: this.failed,
-      isRunning: () => this.#state === 'running',
+      isRunning: () => this.#condition.inner === 'running',
       innerTopics: this.#plan.topology.nodes.filter(({ kind }) => kind === 'rekey').length,
     })
   }
 
   /** Ends the service with the error that stopped it. */
   async #stop(error: unknown): Promise<void> {
-    if (this.#state === 'failed' || this.#state === 'closed') return
+    if (this.#condition.hasEnded) return
     this.#repairs.ended(error)
     // Who is closing ends closed: what was begun is not committed, and nobody waits to hear of it.
     if (this.#closed !== undefined) {
@@ -346,8 +346,8 @@ export class Runtime implements RunningTopology {
       return
     }
     this.#isClosing = true
-    this.#state = 'failed'
-    this.#tell({ type: 'failed', error })
+    this.#condition.end('failed')
+    this.#condition.tell({ type: 'failed', error })
     this.#failure.reject(error)
     this.#waiters.fail(error)
     this.#sleeper.wake()
@@ -370,8 +370,8 @@ export class Runtime implements RunningTopology {
       () => void this.#cluster.close(),
     )
     await this.#loop
-    if (this.#state !== 'failed') {
-      this.#state = 'closed'
+    if (this.#condition.inner !== 'failed') {
+      this.#condition.end('closed')
       this.#waiters.fail(reason)
       const ownership = this.#committingOwnership()
       const isOpen = !this.#isBroken && !this.#mustOpen && ownership !== undefined

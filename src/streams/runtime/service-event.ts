@@ -5,7 +5,13 @@ import type { Discard } from '../operators/discards.ts'
 import type { Stall } from './stalls.ts'
 import type { SlowRecord } from './turn.ts'
 
-export type ServiceState = 'starting' | 'restoring' | 'running' | 'failed' | 'closed'
+export type ServiceState =
+  | 'starting'
+  | 'restoring'
+  | 'running'
+  | 'reconnecting'
+  | 'failed'
+  | 'closed'
 
 export type ServiceEvent =
   | { readonly type: 'state'; readonly state: ServiceState }
@@ -39,6 +45,10 @@ export type ServiceEvent =
     }
   /** A partition cannot be read; the instance goes on trying. */
   | ({ readonly type: 'stalled' } & Stall)
+  /** No broker can be reached any more; the instance goes on trying, and says so once. */
+  | { readonly type: 'broker-lost'; readonly error: HeadwaterError }
+  /** One can again, after `ms`. */
+  | { readonly type: 'broker-found'; readonly ms: number }
   | { readonly type: 'failed'; readonly error: unknown }
 
 /** What the group did to an instance, as an event. */

@@ -2,13 +2,14 @@
 import type { Ownership } from '../../client/group/group-member.ts'
 import { droppedOf } from '../operators/counts.ts'
 import type { OperatorCounts } from '../operators/counts.ts'
+import type { Condition } from './condition.ts'
 import type { Repairs } from './repairs.ts'
 import type { AssignmentStats, ServiceStats } from './running.ts'
-import type { ServiceState } from './service-event.ts'
 import type { TaskSet } from './task-set.ts'
 
 export interface StatsSources {
-  readonly state: ServiceState
+  readonly condition: Condition
+  readonly commits: number
   readonly recordsIn: number
   readonly recordsSkipped: number
   readonly counts: OperatorCounts
@@ -20,11 +21,12 @@ export interface StatsSources {
 }
 
 export function statsOf(o: StatsSources): ServiceStats {
-  const { counts, set, held, isOpen, repairs } = o
+  const { condition, counts, set, held, isOpen, repairs } = o
   const inputs: Record<string, { records: number; done: boolean }> = {}
   for (const { plan, records, isDone } of set.inputs) {
     inputs[plan.node.name] = { records, done: isDone }
   }
+  const ready = condition.inner === 'running'
   return {
     recordsIn: o.recordsIn - counts.marks,
     recordsOut: counts.emitted,
@@ -33,12 +35,15 @@ export function statsOf(o: StatsSources): ServiceStats {
     drops: { ...counts.drops },
     failures: { ...counts.failures },
     recordsSkipped: o.recordsSkipped,
-    lag: isOpen ? set.lag : undefined,
-    state: o.state,
+    lag: isOpen && ready && !condition.isCutOff ? set.lag : undefined,
+    state: condition.state,
+    ready,
     inputs,
     assignment: held && assignmentOf(held, set),
+    commits: o.commits,
     repairs: repairs.count,
     lastError: repairs.lastError,
+    ...condition.events,
   }
 }
 

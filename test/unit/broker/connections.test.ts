@@ -5,6 +5,7 @@ import { Connections } from '../../../src/broker/server/connections.ts'
 import type { Duplex } from '../../../src/io/ports.ts'
 import { pipe } from '../../../src/io/pipe.ts'
 import { SimClock } from '../../../src/testing/sim-clock.ts'
+import { Traffic } from '../../../src/broker/server/traffic.ts'
 import { frameOf, memoryOf, pass, settle } from './one-connection.ts'
 
 function setting(bounds: { connectionsMax?: number; connectionsPerAddressMax?: number } = {}) {
@@ -22,6 +23,7 @@ function setting(bounds: { connectionsMax?: number; connectionsPerAddressMax?: n
     connectionIdleMsMax: 600_000,
     roundRequests: 32,
     memory: memoryOf(1e9, clock),
+    traffic: new Traffic(),
     clock,
     dispatch: () => new Promise(() => {}),
     shortage: () => short.reason,

@@ -4,6 +4,7 @@ import { MemoryPool } from '../../../src/broker/memory.ts'
 import type { Answer, Beginning, RequestMemory } from '../../../src/broker/server/answer.ts'
 import { Connection, type ConnectionOptions } from '../../../src/broker/server/connection.ts'
 import { Rounds } from '../../../src/broker/server/rounds.ts'
+import { Traffic } from '../../../src/broker/server/traffic.ts'
 import { nodeClock } from '../../../src/io/node-clock.ts'
 import type { Clock, Duplex } from '../../../src/io/ports.ts'
 import { pipe, type PipeOptions } from '../../../src/io/pipe.ts'
@@ -47,6 +48,7 @@ export function connect(
     stallMsMax: 60_000,
     requestStallMsMax: 60_000,
     memory: memoryOf(1e9),
+    traffic: new Traffic(),
     rounds: new Rounds(nodeClock, 1e9),
     clock: nodeClock,
     onClosed: (_connection, ending) => closed.push(ending?.reason),

@@ -118,7 +118,7 @@ describe('a command that cannot be done', () => {
   it('does not repeat an address that may hold a password', async () => {
     for (const address of ['kafka://a:hush@b@c', 'a:hush@b', 'kafka://a:hush@b?sasl=hush']) {
       for (const command of [['topics'], ['tail', 'x'], ['run', join(modules, 'shop.ts')]]) {
-        const { code, stderr } = await runCommand([...command, '--broker', address])
+        const { code, stderr } = await new Command([...command, '--broker', address], asText).ended
         assert.equal(code, 1)
         assert.match(stderr, /^headwater: the address of the Kafka cluster /)
         assert.ok(!stderr.includes('hush'), stderr)
@@ -278,8 +278,11 @@ describe('a command that stays up', () => {
   })
 })
 
+/** Errors as people read them, also of programs with a log. */
+const asText = { HEADWATER_LOG_FORMAT: 'pretty' }
+
 async function assertFails(args: readonly string[], message: RegExp): Promise<void> {
-  const { code, stdout, stderr } = await runCommand(args)
+  const { code, stdout, stderr } = await new Command(args, asText).ended
   assert.equal(code, 1, `${args.join(' ')}: ${stderr}`)
   assert.match(stderr, message)
   assert.match(stderr, /^headwater: /)

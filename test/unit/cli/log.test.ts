@@ -14,6 +14,8 @@ const main = join(import.meta.dirname, '../../../src/cli/main.ts')
 let root: string
 /** What a broker left that was killed: two batches in a segment, two in the journal. */
 let sound: string
+/** Errors as people read them. */
+const env = { ...process.env, HEADWATER_LOG_FORMAT: 'pretty' }
 
 before(async () => {
   root = mkdtempSync(join(tmpdir(), 'headwater-log-'))
@@ -39,7 +41,7 @@ interface Ended {
 
 function headwater(...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
+    const child = execFile(process.execPath, [main, ...args], { env }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
     })
     child.stdin?.end()

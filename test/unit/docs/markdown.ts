@@ -5,9 +5,10 @@ import { join } from 'node:path'
 export const root = join(import.meta.dirname, '../../..')
 
 /** The pages, relative to the root. */
-export const pages: readonly string[] = globSync('{README,CONTRIBUTING,docs/*,docs/guides/*}.md', {
-  cwd: root,
-})
+export const pages: readonly string[] = globSync(
+  '{README,CONTRIBUTING,docs/*,docs/guides/*,docs/operations/*}.md',
+  { cwd: root },
+)
 
 export function readPage(page: string): string {
   return readFileSync(join(root, page), 'utf8')

@@ -31,6 +31,13 @@ export const preambles: Readonly<Record<string, string>> = {
     import { kafka, producer, run, service } from 'headwater'
     import { Orders } from './test/types/shop.ts'
     const broker = kafka('127.0.0.1:9092')`,
+  operations: `
+    import { embedded, kafka, run } from 'headwater'
+    import type { Service, ServiceEvent } from 'headwater'
+    import { operations, readiness } from 'headwater/operations'
+    import { pino } from 'pino'
+    declare const shipping: Service<'shipping', {}>
+    declare const billing: Service<'billing', {}>`,
   embedding: `
     import { embedded } from 'headwater'`,
   project: `
