@@ -19,6 +19,7 @@ import { memoryOfBroker } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { queryMutants } from './mutants/query.ts'
 import { recordMutants } from './mutants/records.ts'
+import { calls } from './mutants/calls.ts'
 import { errors } from './mutants/errors.ts'
 import { sending } from './mutants/sending.ts'
 
@@ -38,6 +39,7 @@ const mutants = [
   ...below,
   ...client,
   ...queryMutants,
+  ...calls,
   ...errors,
   ...sending,
 ]

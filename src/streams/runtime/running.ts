@@ -3,6 +3,7 @@ import type { BrokerAddress } from '../../client/security/kafka.ts'
 import type { Clock, Random } from '../../io/ports.ts'
 import type { DropReason } from '../operators/counts.ts'
 import type { ViewReader } from '../views/view-reader.ts'
+import type { CallStats } from '../task/calls/call-limits.ts'
 import type { ServiceEvent, ServiceState } from './service-event.ts'
 
 export type Guarantee = 'exactly-once' | 'at-least-once'
@@ -78,6 +79,8 @@ export interface ServiceStats {
   readonly lag: number | undefined
   readonly state: ServiceState
   readonly inputs: Readonly<Record<string, { readonly records: number; readonly done: boolean }>>
+  /** Of each `mapAsync` and `forEach`. */
+  readonly calls: Readonly<Record<string, CallStats>>
   /** What the group has given to this instance; undefined while it holds nothing. */
   readonly assignment: AssignmentStats | undefined
   /** Times this instance has gone back to what is committed. */

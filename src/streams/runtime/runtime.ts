@@ -31,6 +31,7 @@ import { Committer } from './commit.ts'
 import { DiscardNews } from './discard-news.ts'
 import { closedError, quietly } from './failures.ts'
 import { Fetching, pollWaitMs } from './fetching.ts'
+import { finishBegun } from './finish-begun.ts'
 import { GroupRequests, type GroupRequest } from './group-requests.ts'
 import { groupInstanceId, instanceName, newIncarnation } from './instance.ts'
 import { Opener } from './open.ts'
@@ -250,11 +251,15 @@ export class Runtime implements RunningTopology {
 
   /** Commits before the partitions go, so that whoever gets them repeats nothing. */
   async #suspend(ownership: Ownership): Promise<void> {
-    while (!this.#set.isBetweenBatches) {
-      this.#process()
-      await this.#committer.ready()
-      await this.#sleeper.breathe()
-    }
+    const { rebalanceTimeoutMs, closeTimeoutMs } = this.#settings
+    await finishBegun({
+      set: this.#set,
+      clock: this.#options.clock,
+      sleeper: this.#sleeper,
+      callsMs: Math.min(rebalanceTimeoutMs, closeTimeoutMs) / 2,
+      process: () => this.#process(),
+      ready: () => this.#committer.ready(),
+    })
     if (this.#pace.isPending) await this.#commit()
     this.#news.tell(this.#set.tasks)
     await this.#fetching.stop()
@@ -321,6 +326,7 @@ export class Runtime implements RunningTopology {
       held: this.#held,
       isOpen: this.#held !== undefined && !this.#mustOpen && !this.#isBroken,
       repairs: this.#repairs,
+      calls: this.#opener.limits.stats(),
     })
   }
 

@@ -17,6 +17,7 @@ export interface StatsSources {
   /** Whether what is held has been opened. */
   readonly isOpen: boolean
   readonly repairs: Repairs
+  readonly calls: ServiceStats['calls']
 }
 
 export function statsOf(o: StatsSources): ServiceStats {
@@ -26,7 +27,7 @@ export function statsOf(o: StatsSources): ServiceStats {
     inputs[plan.node.name] = { records, done: isDone }
   }
   return {
-    recordsIn: o.recordsIn - counts.marks,
+    recordsIn: o.recordsIn - counts.marks - counts.applied,
     recordsOut: counts.emitted,
     recordsDropped: droppedOf(counts),
     recordsLate: counts.drops.late,
@@ -36,6 +37,7 @@ export function statsOf(o: StatsSources): ServiceStats {
     lag: isOpen ? set.lag : undefined,
     state: o.state,
     inputs,
+    calls: o.calls,
     assignment: held && assignmentOf(held, set),
     repairs: repairs.count,
     lastError: repairs.lastError,

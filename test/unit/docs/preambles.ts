@@ -31,6 +31,17 @@ export const preambles: Readonly<Record<string, string>> = {
     import { kafka, producer, run, service } from 'headwater'
     import { Orders } from './test/types/shop.ts'
     const broker = kafka('127.0.0.1:9092')`,
+  effects: `
+    import { service } from 'headwater'
+    import { OrderId, Orders, Payments } from './test/types/shop.ts'
+    interface Charge {
+      readonly id: string
+      readonly status: string
+    }
+    declare const bank: {
+      charge(id: string, amount: number, key: string, signal: AbortSignal): Promise<Charge>
+    }
+    declare const mail: { send(to: string, text: string): Promise<void> }`,
   embedding: `
     import { embedded } from 'headwater'`,
   'beside-the-board': '',

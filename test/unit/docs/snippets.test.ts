@@ -14,12 +14,13 @@ after(() => rmSync(folder, { recursive: true }))
 describe('the snippets', () => {
   const snippets = pages.flatMap((page) => complete(page))
 
-  it('are in TypeScript on the front page and on six of the pages', () => {
+  it('are in TypeScript on the front page and on seven of the pages', () => {
     const found = [...new Set(snippets.map(({ page }) => page))].toSorted()
     assert.deepEqual(found, [
       'README.md',
       'docs/clusters.md',
       'docs/commands.md',
+      'docs/effects.md',
       'docs/errors.md',
       'docs/queries.md',
       'docs/sending.md',
