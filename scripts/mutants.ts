@@ -20,6 +20,7 @@ import type { Mutant } from './mutants/mutant.ts'
 import { operationsMutants } from './mutants/operations.ts'
 import { queryMutants } from './mutants/query.ts'
 import { recordMutants } from './mutants/records.ts'
+import { calls } from './mutants/calls.ts'
 import { errors } from './mutants/errors.ts'
 import { sending } from './mutants/sending.ts'
 
@@ -39,6 +40,7 @@ const mutants = [
   ...below,
   ...client,
   ...queryMutants,
+  ...calls,
   ...errors,
   ...operationsMutants,
   ...sending,

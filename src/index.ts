@@ -46,7 +46,9 @@ export type { Receipt, SendStats, Sends, Transaction } from './streams/sending/s
 export type { SendOptions } from './streams/sending/settings.ts'
 export type { ServiceStats } from './streams/runtime/running.ts'
 export type { ServiceEvent, ServiceState } from './streams/runtime/service-event.ts'
+export type { CallOptions, RetryOptions } from './streams/topology/call-options.ts'
 export type {
+  CallContext,
   InputBatch,
   OnError,
   Position,

@@ -30,8 +30,8 @@ export const errors: readonly Mutant[] = [
   {
     name: 'a letter says what else was done with its record',
     file: discards,
-    text: 'const inPart = this.#effectsNow() > this.#effects',
-    instead: 'const inPart = this.#effectsNow() < this.#effects',
+    text: 'const isInPart = inPart || this.#effectsNow() > this.#effects',
+    instead: 'const isInPart = inPart || this.#effectsNow() < this.#effects',
     tests: onError,
   },
   {

@@ -3,11 +3,14 @@
  * arrays. Everything happens inside the call, so a test needs no waiting.
  *
  * Topics have their real partitions. `settle` processes what was sent until nothing moves, and commits:
- * tables are written out then, the last value of each changed key once. `restart` forgets all state and
+ * tables are written out then, the last value of each changed key once; `settled` waits for calls outside,
+ * too, whose times and pauses are real. `restart` forgets all state and
  * rebuilds it from the topics as a new process would. Rebalances and crashes between two writes are left
  * to tests with a broker.
  */
 import { HeadwaterError } from '../base/errors.ts'
+import { nodeClock } from '../io/node-clock.ts'
+import { CallLimits } from '../streams/task/calls/call-limits.ts'
 import type { AnyEvent, InitOf, ValueOf } from '../events/event.ts'
 import { stampBatch } from '../records/batch.ts'
 import { BatchBuilder, decodeRecords, forEachRecord } from '../records/record.ts'
@@ -38,7 +41,13 @@ export class TopologyDriver {
   readonly #context: WriterContext
   readonly #topics = new Map<string, Partition[]>()
   readonly #positions = new Map<string, number>()
+  readonly #calls = {
+    clock: nodeClock,
+    limits: new CallLimits(),
+    onReady: () => this.#wake?.(),
+  }
   #tasks: Task[] = []
+  #wake: (() => void) | undefined
   #now = 0
 
   constructor(service: Service) {
@@ -134,14 +143,24 @@ export class TopologyDriver {
     }
   }
 
-  /** Starts the service anew on the same topics. */
+  /** As `settle`, and waits for every call outside (`mapAsync`, `forEach`) and what follows from it. */
+  async settled(): Promise<void> {
+    this.settle()
+    while (this.#tasks.some(({ hasCalls }) => hasCalls)) {
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+      this.settle()
+    }
+  }
+
+  /** Starts the service anew on the same topics. Calls that are out are given up, and called again. */
   restart(): void {
+    for (const task of this.#tasks) task.abandonCalls(new Error('the service was started anew'))
     this.#tasks = []
     const { keys, emit, counts } = this.#context
     for (const subTopology of this.#plan.subTopologies) {
       for (let partition = 0; partition < subTopology.partitions; partition++) {
         const stamp = { instanceId: 'driver', now: () => this.#now }
-        const context = { plan: this.#plan, keys, emit, counts, stamp }
+        const context = { plan: this.#plan, keys, emit, counts, stamp, calls: this.#calls }
         const task = new Task(context, subTopology, partition)
         for (const topic of task.pipeline.restored.keys()) {
           const until = this.#positions.get(`${topic}/${partition}`)

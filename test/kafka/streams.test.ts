@@ -1,6 +1,7 @@
 /** The streams suite on a real Kafka node: the same bodies as on our broker. */
 import assert from 'node:assert/strict'
 import { kafka } from '../../src/client/security/kafka.ts'
+import { callsSuite } from '../streams-suite/calls.ts'
 import { exactlyOnceSuite } from '../streams-suite/exactly-once.ts'
 import { failuresSuite } from '../streams-suite/failures.ts'
 import { identitySuite } from '../streams-suite/identity.ts'
@@ -22,6 +23,7 @@ operatorsSuite(openPlace)
 exactlyOnceSuite(openPlace, { crashes: 8 })
 inputsSuite(openPlace, { crashes: 6 })
 failuresSuite(openPlace)
+callsSuite(openPlace)
 misbehavingGroupsSuite(openPlace)
 identitySuite(openPlace)
 runningSuite(openPlace)

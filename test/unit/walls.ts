@@ -231,6 +231,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'streams/stores',
     'events',
     'records',
+    'io',
     'base',
   ],
   'streams/views': [

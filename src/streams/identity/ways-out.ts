@@ -166,6 +166,13 @@ function rebuildOf(plan: Plan, store: StorePlan, name: string, situation: Situat
   const { service } = plan.topology
   const reset = `use \`headwater reset FILE ${service}\`, which begins anew`
   const part = planTopology(leadingTo(plan.topology, store.node))
+  const outside = part.topology.nodes.find((node) => node.kind === 'async')
+  if (outside !== undefined) {
+    throw wrong(
+      `store '${name}' cannot be rebuilt: it lies behind mapAsync '${outside.name}', which would reach outside ` +
+        `once more for each record: ${reset}`,
+    )
+  }
   const sources = part.subTopologies.flatMap((each) => each.sources)
   const ranges: Range[] = []
   const incomplete = new Set<string>()

@@ -13,8 +13,10 @@ export interface OperatorCounts {
   readonly failures: { skipped: number; deadLettered: number }
   /** Records written to streams and inner topics, changelogs not counted. */
   emitted: number
-  /** Values that went into a fold. */
+  /** Values that went into a fold, or were called outside for. */
   folds: number
+  /** Records whose calls outside have ended, counted as processed a second time. */
+  applied: number
   /** What only told how far somebody has come: records of inner topics, batches of inputs without events. */
   marks: number
 }
@@ -25,6 +27,7 @@ export function operatorCounts(): OperatorCounts {
     failures: { skipped: 0, deadLettered: 0 },
     emitted: 0,
     folds: 0,
+    applied: 0,
     marks: 0,
   }
 }

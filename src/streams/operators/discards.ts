@@ -118,13 +118,13 @@ export class Discards {
     this.#effects = this.#effectsNow()
   }
 
-  /** The record is through: its letters are written. */
-  end(): void {
+  /** The record is through: its letters are written. @param inPart whether more was made of it than is counted */
+  end(inPart = false): void {
     if (this.#pending.length === 0) return
     const failed = this.#pending
     this.#pending = []
-    const inPart = this.#effectsNow() > this.#effects
-    this.#letters!.record(this.#o.atHand.current()!, failed, inPart)
+    const isInPart = inPart || this.#effectsNow() > this.#effects
+    this.#letters!.record(this.#o.atHand.current()!, failed, isInPart)
   }
 
   #effectsNow(): number {

@@ -16,7 +16,6 @@ import type { GroupMember, Ownership } from '../../client/group/group-member.ts'
 import type { Committer as CommitterName } from '../../client/group/ownership.ts'
 import { nonMember } from '../../client/group/ownership.ts'
 import { Producer } from '../../client/producer/producer.ts'
-import type { Random } from '../../io/ports.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { TaskOffset } from '../task/task.ts'
@@ -32,7 +31,6 @@ export interface CommitterOptions {
   readonly guarantee: Guarantee
   /** The first one of this instance; starting over takes another. */
   readonly transactionalId: string
-  readonly random: Random
   readonly transactionTimeoutMs: number
 }
 
@@ -163,7 +161,7 @@ export class Committer {
     }
     await quietly(old.close())
     this.#isStarted = false
-    this.#transactionalId = nextTransactionalId(this.#transactionalId, this.#o.random)
+    this.#transactionalId = nextTransactionalId(this.#transactionalId, this.#cluster.random)
     this.#producer = this.#newProducer()
   }
 

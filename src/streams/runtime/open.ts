@@ -21,6 +21,7 @@ import { assignTasks } from '../plan/assignment.ts'
 import type { TaskAssignment } from '../plan/assignment.ts'
 import type { InputPlan, Plan } from '../plan/plan.ts'
 import { readPeers } from '../plan/peers.ts'
+import { CallLimits } from '../task/calls/call-limits.ts'
 import { InputReader } from '../task/inputs.ts'
 import type { SavedPosition } from '../task/inputs.ts'
 import { Task } from '../task/task.ts'
@@ -44,7 +45,7 @@ export interface OpenerOptions {
   readonly onGap: 'stop' | 'skip'
   /** Told of what cannot be read while state comes back. */
   readonly stalls: Stalls
-  /** Called when an input has something to process. */
+  /** Called when an input, or a call outside, has something to process. */
   readonly onReady: () => void
   readonly onEvent: (event: ServiceEvent) => void
 }
@@ -71,6 +72,7 @@ type Offsets = ReadonlyMap<string, number>
 export class Opener {
   /** Records that were gone before they were read. */
   recordsSkipped = 0
+  readonly limits = new CallLimits()
   /** Up to where they were counted, by place: until the next commit they are found gone again. */
   readonly #skippedTo = new Map<string, number>()
   readonly #o: OpenerOptions
@@ -148,7 +150,8 @@ export class Opener {
     opening: Opening,
   ): Promise<readonly Task[]> {
     if (assigned.length === 0) return []
-    const { cluster, plan, context, stamp, stalls } = this.#o
+    const { cluster, plan, context, stamp, stalls, onReady } = this.#o
+    const calls = { clock: cluster.clock, limits: this.limits, onReady }
     const { assertWanted } = opening
     const places = assigned.flatMap(({ topics, partition }) =>
       topics.map((topic) => ({ topic, partition })),
@@ -156,7 +159,7 @@ export class Opener {
     const starts = await this.#startsOf(places, committed, opening)
     const restorations: Restoration[] = []
     const tasks = assigned.map(({ subTopology, partition, topics }) => {
-      const task = new Task({ ...context, plan, stamp }, subTopology, partition)
+      const task = new Task({ ...context, plan, calls, stamp }, subTopology, partition)
       // What never committed has come nowhere: what lies there is of a service that was forgotten.
       const hasCommitted = topics.some((topic) => committed.has(placeOf({ topic, partition })))
       for (const topic of task.pipeline.restored.keys()) {

@@ -3,6 +3,7 @@ import type { BrokerAddress } from '../../client/security/kafka.ts'
 import type { Clock, Random } from '../../io/ports.ts'
 import type { DropReason } from '../operators/counts.ts'
 import type { ViewReader } from '../views/view-reader.ts'
+import type { CallStats } from '../task/calls/call-limits.ts'
 import type { EventCounts } from './event-counts.ts'
 import type { ServiceEvent, ServiceState } from './service-event.ts'
 
@@ -86,6 +87,8 @@ export interface ServiceStats extends EventCounts {
   /** Whether the tables of what it holds are restored and answer, also while its broker is away. */
   readonly ready: boolean
   readonly inputs: Readonly<Record<string, { readonly records: number; readonly done: boolean }>>
+  /** Of each `mapAsync` and `forEach`. */
+  readonly calls: Readonly<Record<string, CallStats>>
   /** What the group has given to this instance; undefined while it holds nothing. */
   readonly assignment: AssignmentStats | undefined
   /** Times this instance has committed. */

@@ -30,6 +30,7 @@ import { Condition } from './condition.ts'
 import { DiscardNews } from './discard-news.ts'
 import { closedError, quietly } from './failures.ts'
 import { Fetching, pollWaitMs } from './fetching.ts'
+import { finishBegun } from './finish-begun.ts'
 import { GroupRequests, type GroupRequest } from './group-requests.ts'
 import { membershipOf } from './membership.ts'
 import { Opener } from './open.ts'
@@ -109,7 +110,6 @@ export class Runtime implements RunningTopology {
     this.#committer = new Committer(cluster, {
       guarantee: options.guarantee ?? 'exactly-once',
       transactionalId,
-      random,
       transactionTimeoutMs: settings.transactionTimeoutMs,
     })
     const { transactionTimeoutMs, requestTimeoutMs } = settings
@@ -252,11 +252,14 @@ export class Runtime implements RunningTopology {
 
   /** Commits before the partitions go, so that whoever gets them repeats nothing. */
   async #suspend(ownership: Ownership): Promise<void> {
-    while (!this.#set.isBetweenBatches) {
-      this.#process()
-      await this.#committer.ready()
-      await this.#sleeper.breathe()
-    }
+    await finishBegun({
+      set: this.#set,
+      clock: this.#options.clock,
+      sleeper: this.#sleeper,
+      settings: this.#settings,
+      process: () => this.#process(),
+      ready: () => this.#committer.ready(),
+    })
     if (this.#pace.isPending) await this.#commit()
     this.#news.tell(this.#set.tasks)
     await this.#fetching.stop()
@@ -316,7 +319,7 @@ export class Runtime implements RunningTopology {
       condition: this.#condition,
       commits: this.#pace.commits,
       recordsIn: this.#recordsIn,
-      recordsSkipped: this.#opener.recordsSkipped,
+      opener: this.#opener,
       counts: this.#counts,
       set: this.#set,
       held: this.#held,

@@ -3,6 +3,7 @@ import type { Ownership } from '../../client/group/group-member.ts'
 import { droppedOf } from '../operators/counts.ts'
 import type { OperatorCounts } from '../operators/counts.ts'
 import type { Condition } from './condition.ts'
+import type { Opener } from './open.ts'
 import type { Repairs } from './repairs.ts'
 import type { AssignmentStats, ServiceStats } from './running.ts'
 import type { TaskSet } from './task-set.ts'
@@ -11,7 +12,7 @@ export interface StatsSources {
   readonly condition: Condition
   readonly commits: number
   readonly recordsIn: number
-  readonly recordsSkipped: number
+  readonly opener: Pick<Opener, 'recordsSkipped' | 'limits'>
   readonly counts: OperatorCounts
   readonly set: TaskSet
   readonly held: Ownership | undefined
@@ -28,17 +29,18 @@ export function statsOf(o: StatsSources): ServiceStats {
   }
   const ready = condition.inner === 'running'
   return {
-    recordsIn: o.recordsIn - counts.marks,
+    recordsIn: o.recordsIn - counts.marks - counts.applied,
     recordsOut: counts.emitted,
     recordsDropped: droppedOf(counts),
     recordsLate: counts.drops.late,
     drops: { ...counts.drops },
     failures: { ...counts.failures },
-    recordsSkipped: o.recordsSkipped,
+    recordsSkipped: o.opener.recordsSkipped,
     lag: isOpen && ready && !condition.isCutOff ? set.lag : undefined,
     state: condition.state,
     ready,
     inputs,
+    calls: o.opener.limits.stats(),
     assignment: held && assignmentOf(held, set),
     commits: o.commits,
     repairs: repairs.count,

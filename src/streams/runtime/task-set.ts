@@ -6,6 +6,7 @@
  * member, in the generation directly after) and the group's committed offsets are those it left. All
  * else is restored.
  */
+import { HeadwaterError } from '../../base/errors.ts'
 import type { GroupMember, Ownership } from '../../client/group/group-member.ts'
 import type { PartitionOffset } from '../../client/cluster/topic-partition.ts'
 import type { Clock } from '../../io/ports.ts'
@@ -84,6 +85,7 @@ export class TaskSet {
     this.#tasks = tasks
     this.#inputs = inputs
     this.#index()
+    this.holdCalls(false)
     await closeAll(this.#clock, unused)
     return { kept: keptCount, restored: tasks.size - keptCount }
   }
@@ -103,9 +105,28 @@ export class TaskSet {
     }
   }
 
-  /** Puts everything aside until the group has assigned partitions anew. Nothing may be uncommitted. */
+  /** Whether calls outside are out, or wait. */
+  get hasCalls(): boolean {
+    for (const task of this.#tasks.values()) if (task.hasCalls) return true
+    return false
+  }
+
+  holdCalls(isHeld: boolean): void {
+    for (const task of this.#tasks.values()) task.holdCalls(isHeld)
+  }
+
+  /**
+   * Puts everything aside until the group has assigned partitions anew. Nothing may be uncommitted; tasks
+   * whose calls have not ended are forgotten.
+   */
   suspend(ownership: Ownership): void {
-    this.#kept = { tasks: this.#tasks, inputs: this.#inputs, under: ownership }
+    const tasks = new Map(this.#tasks)
+    for (const task of this.#tasks.values()) {
+      if (!task.hasCalls) continue
+      task.abandonCalls(callsGivenUp())
+      tasks.delete(task.id)
+    }
+    this.#kept = { tasks, inputs: this.#inputs, under: ownership }
     this.#tasks = new Map()
     this.#inputs = new Map()
     this.#index()
@@ -114,6 +135,7 @@ export class TaskSet {
   /** Forgets everything, processed or not. */
   async drop(): Promise<void> {
     const inputs = [...this.#inputs.values(), ...(this.#kept?.inputs.values() ?? [])]
+    for (const task of this.#tasks.values()) task.abandonCalls(callsGivenUp())
     this.#tasks = new Map()
     this.#inputs = new Map()
     this.#kept = undefined
@@ -221,7 +243,7 @@ export class TaskSet {
   /** Records between what has been processed and the ends of the topics. */
   get lag(): number {
     let lag = 0
-    for (const task of this.#tasks.values()) for (const queue of task.queues) lag += queue.lag
+    for (const task of this.#tasks.values()) lag += task.lag
     return lag
   }
 }
@@ -231,6 +253,14 @@ function readSome(input: InputReader, turn: Turn, now: number): number {
   const done = input.process(shareRecords, now)
   turn.look()
   return done
+}
+
+/** What a function hears by its signal when its call is given up. */
+function callsGivenUp(): HeadwaterError {
+  return new HeadwaterError(
+    'stale-member',
+    'the partition goes to another instance, or the service ends: whoever has the record next calls again',
+  )
 }
 
 function nameOf({ plan }: InputReader): string {

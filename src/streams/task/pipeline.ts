@@ -21,7 +21,9 @@ import { Changelog } from '../stores/changelog.ts'
 import type { Key } from '../stores/serde.ts'
 import type { RestorableStore } from '../stores/store.ts'
 import { TableStore } from '../stores/table-store.ts'
-import type { ToNode, TopologyNode } from '../topology/topology.ts'
+import type { AsyncNode, ToNode, TopologyNode } from '../topology/topology.ts'
+import { CallStage } from './calls/call-stage.ts'
+import type { CallsContext } from './calls/call-stage.ts'
 import { TaskTimes } from './times.ts'
 
 export interface Pipeline {
@@ -33,6 +35,8 @@ export interface Pipeline {
   /** By topic: the stores rebuilt from it. */
   readonly restored: ReadonlyMap<string, readonly RestorableStore[]>
   readonly times: TaskTimes
+  /** By source topic: the calls outside that its records lead to. */
+  readonly stages: ReadonlyMap<string, CallStage>
   /** Rows waiting for `flush`. */
   waiting(): number
   /**
@@ -48,8 +52,9 @@ export function compilePipeline(
   plan: Plan,
   subTopology: SubTopology,
   context: OperatorContext,
+  calls?: CallsContext,
 ): Pipeline {
-  return new Compiler(plan, subTopology, context).compile()
+  return new Compiler(plan, subTopology, context, calls).compile()
 }
 
 /** State that has changed and must leave. */
@@ -68,8 +73,18 @@ class Compiler {
   readonly #restored = new Map<string, RestorableStore[]>()
   readonly #times: TaskTimes
   readonly #outlets: Outlet[] = []
+  readonly #calls: CallsContext | undefined
+  readonly #stages = new Map<string, CallStage>()
+  /** The topic whose records are being followed. */
+  #topic = ''
 
-  constructor(plan: Plan, subTopology: SubTopology, context: OperatorContext) {
+  constructor(
+    plan: Plan,
+    subTopology: SubTopology,
+    context: OperatorContext,
+    calls: CallsContext | undefined,
+  ) {
+    this.#calls = calls
     this.#plan = plan
     this.#subTopology = subTopology
     this.#context = context
@@ -89,6 +104,7 @@ class Compiler {
       aggregates: this.#aggregates,
       restored: this.#restored,
       times: this.#times,
+      stages: this.#stages,
       waiting: () => outlets.reduce((sum, outlet) => sum + outlet.waiting(), 0),
       flush: (limit, unread) => {
         let left = limit
@@ -122,6 +138,7 @@ class Compiler {
   }
 
   #source({ topic, tables, streams }: SourcePlan): Push {
+    this.#topic = topic
     const puts = tables.map((id) => this.#table(id, topic))
     // A deletion means something to a table only; streams are of events.
     const nexts = streams.filter((id) => !tables.includes(id)).flatMap((id) => this.#after(id))
@@ -205,6 +222,17 @@ class Compiler {
     )
   }
 
+  #stage(node: AsyncNode): Push {
+    const calls = this.#calls
+    assert(calls, `'${node.name}' reaches outside, where nothing may`)
+    const { moment } = this.#times
+    const { service } = this.#plan.topology
+    const next = fanOut(this.#after(node.id))
+    const stage = new CallStage({ node, service, context: this.#context, calls, moment, next })
+    this.#stages.set(this.#topic, stage)
+    return stage.enter
+  }
+
   #operator(node: TopologyNode): Push {
     const context = this.#context
     switch (node.kind) {
@@ -221,6 +249,8 @@ class Compiler {
         assert(table, `join ${node.id} has no table ${node.table} in its task`)
         return joinTable(node, table, context, fanOut(this.#after(node.id)))
       }
+      case 'async':
+        return this.#stage(node)
       case 'rekey': {
         const topic = repartitionTopic(this.#plan.topology.service, node)
         const { moment } = this.#times

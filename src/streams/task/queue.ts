@@ -9,7 +9,7 @@
  * A record that does not decode stops the service, or is passed over, as its source says. So is, always, one
  * that is the replay of a dead letter of another service (`replayForHeader`).
  */
-import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
 import { readBatchHeader } from '../../records/batch.ts'
 import type { Discards, Failed } from '../operators/discards.ts'
@@ -21,7 +21,10 @@ import type { SourcePlan } from '../plan/plan.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import type { EmitHeader } from '../stores/emit.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
+import type { CalledRecord } from './calls/call.ts'
+import type { CallSource } from './calls/call-stage.ts'
 import { Columns } from './columns.ts'
+import { stoppedAt, stoppedText } from './stopped.ts'
 import type { TaskTimes } from './times.ts'
 
 /** What a fetch brought for one partition. */
@@ -46,7 +49,7 @@ export interface Turn {
   look(): void
 }
 
-export class InputQueue implements RecordSource {
+export class InputQueue implements RecordSource, CallSource {
   readonly source: SourcePlan
   readonly partition: number
   /** The end of the partition when the task started: what a bootstrap waits for. */
@@ -280,25 +283,37 @@ export class InputQueue implements RecordSource {
 
   /** What stopped the service, with the record's place. */
   #failed(doing: Doing, offset: number, error: unknown): unknown {
-    const place = `record ${offset} of partition ${this.partition} of topic '${this.source.topic}'`
-    const stopped = `service '${this.#service}' stopped at ${place}`
+    const place = { topic: this.source.topic, partition: this.partition, offset }
     if (doing === 'operators') {
       if (planted.has('producer-error-as-operator-failed') && error instanceof EmitFailure) {
         return operatorFailed('the operator', error)
       }
-      if (!isHeadwaterError(error, 'operator-failed')) return error
-      const fix =
-        'the service stays at this record: repair the function and start it again, or let such records ' +
-        "pass (onError: 'skip' or 'deadLetter')"
-      const { message, cause } = error
-      return new HeadwaterError('operator-failed', `${stopped}: ${message}; ${fix}`, { cause })
+      return stoppedAt(this.#service, place, error)
     }
     return new HeadwaterError(
       'record-invalid',
-      `${stopped}: ${undecodable(doing, error).message}; find out who wrote it; the service stays at this ` +
-        "record until it can be read, or is let pass (onError: 'skip' or 'deadLetter')",
+      `${stoppedText(this.#service, place)}: ${undecodable(doing, error).message}; find out who wrote it; ` +
+        'the service stays at this record until it can be read, or is let pass ' +
+        "(onError: 'skip' or 'deadLetter')",
       { cause: error },
     )
+  }
+
+  /** The record that is being processed, for calls that may outlive its batch. */
+  called(isWhole: boolean): CalledRecord {
+    const at = this.#at
+    const { offsets, timestamps, valueStarts, valueEnds } = this.#columns
+    return {
+      topic: this.source.topic,
+      partition: this.partition,
+      offset: offsets[at]!,
+      timestamp: timestamps[at]!,
+      headers: this.headers(),
+      whole: isWhole ? this.current() : undefined,
+      carried: this.#times.moment.carried,
+      bytes: Math.max(0, valueEnds[at]! - valueStarts[at]!),
+      calls: 0,
+    }
   }
 }
 

@@ -19,10 +19,14 @@ import { Discards } from '../operators/discards.ts'
 import type { Discard } from '../operators/discards.ts'
 import { RecordAtHand } from '../operators/source-record.ts'
 import type { OperatorCounts } from '../operators/counts.ts'
+import type { CallsContext } from './calls/call-stage.ts'
 import { InputQueue } from './queue.ts'
 import type { Delivery, Turn } from './queue.ts'
 import type { KeyCodecs } from '../stores/serde.ts'
 import type { StoredRow } from '../stores/store.ts'
+
+/** Records that enter in a row before it is asked whether there is room: large ones may go beyond it by these. */
+const enterRecords = 32
 
 /** What tasks of one service share. */
 export interface TaskContext {
@@ -32,6 +36,8 @@ export interface TaskContext {
   readonly counts: OperatorCounts
   /** What dead letters say of their writer; undefined where none are written. */
   readonly stamp?: LetterStamp
+  /** Undefined where nothing may reach outside. */
+  readonly calls?: CallsContext
 }
 
 /** A position to commit. */
@@ -69,14 +75,14 @@ export class Task {
     this.partition = partition
     this.subTopology = subTopology
     this.#context = context
-    const { plan, keys, emit, counts, stamp } = context
+    const { plan, keys, emit, counts, stamp, calls } = context
     const { letters } = plan
     const atHand = new RecordAtHand()
     const discards = new Discards({ partition, counts, emit, atHand, letters, stamp })
     this.#atHand = atHand
     this.#discards = discards
     const own = { partition, keys, emit, counts, discards, atHand }
-    this.pipeline = compilePipeline(plan, subTopology, own)
+    this.pipeline = compilePipeline(plan, subTopology, own, calls)
   }
 
   /** Takes the records of a topic that state is rebuilt from. All of them come before `start`. */
@@ -100,7 +106,9 @@ export class Task {
       const isBegun = committed !== undefined
       const at = { partition, position, endOffset, isBegun }
       const shared = { keys, times, counts, discards: this.#discards, atHand: this.#atHand }
-      this.#queues.push(new InputQueue({ service, source, push, ...at, ...shared }))
+      const queue = new InputQueue({ service, source, push, ...at, ...shared })
+      this.pipeline.stages.get(topic)?.from(queue)
+      this.#queues.push(queue)
       this.#committed.set(topic, committed)
     }
   }
@@ -117,14 +125,41 @@ export class Task {
   process(limit: number, turn: Turn): number {
     const queues = this.#queues
     const only = queues.length === 1 ? queues[0] : undefined
-    let done = 0
-    while (done < limit) {
+    let done = this.#applyCalls(limit, turn)
+    while (done < limit && !turn.hasEnded) {
       const left = limit - done
-      const ran = only === undefined ? this.#step(left, turn) : only.run(Infinity, left, turn)
+      const ran =
+        only === undefined ? this.#step(left, turn) : this.#run(only, Infinity, left, turn)
       done += ran
       if (ran === 0 || turn.hasEnded) break
     }
     return done
+  }
+
+  /** Applies what has come of calls outside. */
+  #applyCalls(limit: number, turn: Turn): number {
+    const { stages } = this.pipeline
+    if (stages.size === 0) return 0
+    let done = 0
+    for (const queue of this.#queues) {
+      const stage = stages.get(queue.source.topic)
+      if (stage === undefined || !stage.isBusy || turn.hasEnded) continue
+      done += stage.apply(limit - done, (offset) => turn.isOver(queue, offset))
+    }
+    return done
+  }
+
+  /** Processes records of a queue, as many as may enter where they lead to calls. */
+  #run(queue: InputQueue, until: number, limit: number, turn: Turn): number {
+    const stage = this.pipeline.stages.get(queue.source.topic)
+    if (stage === undefined) return queue.run(until, limit, turn)
+    const room = Math.min(limit, stage.room, enterRecords)
+    return room <= 0 ? 0 : queue.run(until, room, turn)
+  }
+
+  #isFull({ source }: InputQueue): boolean {
+    const stage = this.pipeline.stages.get(source.topic)
+    return stage !== undefined && stage.room <= 0
   }
 
   #step(limit: number, turn: Turn): number {
@@ -133,9 +168,10 @@ export class Task {
     let second = Infinity
     let mustWait = false
     for (const queue of this.#queues) {
+      if (this.#isFull(queue)) continue
       const head = queue.headTimestamp
       if (queue.source.bootstrap) {
-        if (head !== undefined) return queue.run(Infinity, limit, turn)
+        if (head !== undefined) return this.#run(queue, Infinity, limit, turn)
         if (queue.isBootstrapping) return 0
       } else if (head === undefined) {
         mustWait ||= queue.awaitsFetch
@@ -149,7 +185,7 @@ export class Task {
     }
     if (next === undefined || mustWait) return 0
     // A record later than another input's head must wait for that one, which `run` cannot see.
-    return next.run(second, limit, turn)
+    return this.#run(next, second, limit, turn)
   }
 
   /** Rows of state that have changed since they last left. */
@@ -174,15 +210,48 @@ export class Task {
     return this.#queues.some((queue) => this.#isAhead(queue))
   }
 
-  #isAhead({ source, position }: InputQueue): boolean {
-    return position !== (this.#committed.get(source.topic) ?? 0)
+  #isAhead(queue: InputQueue): boolean {
+    return this.#positionOf(queue) !== (this.#committed.get(queue.source.topic) ?? 0)
+  }
+
+  /** Up to where everything has been done: records whose calls have not ended are still to be done. */
+  #positionOf({ source, position }: InputQueue): number {
+    return this.pipeline.stages.get(source.topic)?.pendingFrom ?? position
+  }
+
+  /** Offsets between what has been done and the ends of the partitions. */
+  get lag(): number {
+    let lag = 0
+    for (const queue of this.#queues) {
+      lag += queue.lag + queue.position - this.#positionOf(queue)
+    }
+    return lag
+  }
+
+  /** Whether calls outside are out, or wait. */
+  get hasCalls(): boolean {
+    return [...this.pipeline.stages.values()].some(({ isBusy }) => isBusy)
+  }
+
+  /** Lets no more records lead to calls, or again. */
+  holdCalls(isHeld: boolean): void {
+    for (const stage of this.pipeline.stages.values()) {
+      if (isHeld) stage.hold()
+      else stage.goOn()
+    }
+  }
+
+  /** Gives up the calls that have not ended: whoever has the partition next calls again. */
+  abandonCalls(reason: Error): void {
+    for (const stage of this.pipeline.stages.values()) stage.abandon(reason)
   }
 
   /** Positions that moved since the last commit. */
   offsets(): TaskOffset[] {
     const moved = this.#queues.filter((queue) => this.#isAhead(queue))
-    return moved.map(({ source, position }) => {
-      return { topic: source.topic, partition: this.partition, offset: position }
+    return moved.map((queue) => {
+      const { topic } = queue.source
+      return { topic, partition: this.partition, offset: this.#positionOf(queue) }
     })
   }
 

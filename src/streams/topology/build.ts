@@ -7,12 +7,16 @@
  */
 import type { DescMessage } from '@bufbuild/protobuf'
 import type { AnyEvent, AnyKeyspace } from '../../events/event.ts'
-import type { Builder, Handling, Queries, StoreOptions } from './builder.ts'
+import type { Builder, Queries, StoreOptions } from './builder.ts'
+import { callSettings } from './call-options.ts'
+import type { CallOptions } from './call-options.ts'
 import { Graph } from './graph.ts'
 import type { TopologyScope } from './graph.ts'
 import type {
   AggregateNode,
+  AsyncNode,
   FlatMapNode,
+  Handling,
   InputNode,
   JoinNode,
   MapNode,
@@ -130,6 +134,24 @@ class StreamHandle {
     const onError = this.graph.policy(options)
     const id = this.graph.add({ kind: 'flatMap', from: this.id, f, onError })
     return new StreamHandle(this.graph, id, this.#keyspace, undefined)
+  }
+
+  mapAsync(name: string, f: AsyncNode['f'], options?: CallOptions): StreamHandle {
+    const id = this.#async(name, f, false, options)
+    return new StreamHandle(this.graph, id, this.#keyspace, undefined)
+  }
+
+  forEach(name: string, f: AsyncNode['f'], options?: CallOptions): void {
+    this.#async(name, f, true, options)
+  }
+
+  #async(name: string, f: AsyncNode['f'], isEffect: boolean, options: CallOptions = {}): number {
+    const { graph } = this
+    graph.claim(isEffect ? 'forEach' : 'mapAsync', name)
+    const onError = graph.policy(options)
+    const refuse = (why: string): Error => graph.refuse(`of '${name}' ${why}`)
+    const said = callSettings(options, refuse)
+    return graph.add({ kind: 'async', from: this.id, name, isEffect, f, ...said, onError })
   }
 
   merge(other: StreamHandle): StreamHandle {

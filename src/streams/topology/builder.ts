@@ -10,10 +10,12 @@
  */
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { AnyEvent, AnyKeyspace, InitOf, KeyOf, Keyspace, ValueOf } from '../../events/event.ts'
+import type { CallOptions } from './call-options.ts'
 import type { StateSchema, Storable } from './storable.ts'
 import type {
+  CallContext,
   InputBatch,
-  OnError,
+  Handling,
   Position,
   Startup,
   TumblingWindow,
@@ -61,6 +63,23 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
     f: (value: V, key: KeyOf<K>) => Iterable<U>,
     options?: Handling,
   ): Stream<K, NonNullable<U>, W>
+  /**
+   * Hands each value to a function that reaches outside, and goes on with what it resolves to. What follows
+   * happens exactly once and in the order of the records; the function itself is called at least once: again
+   * after a crash, with the same `idempotencyKey`. A null or undefined is no value: it is dropped, counted.
+   * @param f `call` has the idempotency key, and a signal that is aborted when nobody waits any more
+   */
+  mapAsync<U>(
+    name: string,
+    f: (value: V, key: KeyOf<K>, call: CallContext) => Promise<U> | U,
+    options?: CallOptions,
+  ): Stream<K, NonNullable<U>, W>
+  /** Hands each value to a function that does something outside, at least once each. */
+  forEach(
+    name: string,
+    f: (value: V, key: KeyOf<K>, call: CallContext) => Promise<unknown> | void,
+    options?: CallOptions,
+  ): void
   /** This stream and another of the same keyspace as one. */
   merge<K2 extends AnyKeyspace | null, U>(
     other: Stream<K2, U, W> & SameKeyspace<K, K2>,
@@ -105,12 +124,6 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
       ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
       : [f: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
   ): void
-}
-
-/** What an operator does when its function throws, or what it made cannot be written. */
-export interface Handling {
-  /** What the service says, unless given: `service(name, { onError, … })`, or `'stop'`. */
-  readonly onError?: OnError
 }
 
 /** What is said of a store beside its name. */

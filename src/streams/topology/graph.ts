@@ -7,7 +7,7 @@
  */
 import { HeadwaterError } from '../../base/errors.ts'
 import type { AnyEvent } from '../../events/event.ts'
-import type { OnError, Topology, TopologyNode } from './topology.ts'
+import type { AsyncNode, OnError, Topology, TopologyNode } from './topology.ts'
 
 /** What a topology is built for: the service's name and the streams it says it reads and writes. */
 export interface TopologyScope {
@@ -102,6 +102,7 @@ export class Graph {
     this.#finished = true
     this.#checkDeclared()
     this.#checkEnds(new Set(Object.values(views)))
+    for (const node of this.#nodes) if (node.kind === 'async') this.#checkCalls(node)
     return Object.freeze({
       service: this.scope.service,
       nodes: Object.freeze([...this.#nodes]),
@@ -123,17 +124,49 @@ export class Graph {
     }
   }
 
+  /**
+   * Calls end in any order, and the position that is committed is that of the first that has not: so a record
+   * must have nothing to do in the service but what its calls lead to.
+   */
+  #checkCalls({ name, from }: AsyncNode): void {
+    let at = this.#nodes[from]!
+    for (;;) {
+      const isAlone = this.#nodes.filter((node) => upstreamOf(node).includes(at.id)).length === 1
+      const why = isAlone ? undefined : `${describe(at)} goes elsewhere, too`
+      const isTable = at.kind === 'source' && this.find('table', at.event) !== undefined
+      const problem = why ?? (isTable ? `${describe(at)} is a table, too` : undefined)
+      if (problem !== undefined) throw this.#notAlone(name, problem)
+      if (at.kind === 'source' || at.kind === 'rekey') return
+      if (at.kind !== 'filter' && at.kind !== 'map' && at.kind !== 'flatMap') {
+        throw this.#notAlone(name, `it follows ${describe(at)}`)
+      }
+      at = this.#nodes[at.from]!
+    }
+  }
+
+  #notAlone(name: string, why: string): HeadwaterError {
+    return this.refuse(
+      `the calls of '${name}' end in any order, so their records must be read for them alone, but ${why}: ` +
+        'put a rekey before them, which gives them a topic of their own',
+    )
+  }
+
   /** Values that go nowhere are a forgotten `to` or a forgotten return. */
   #checkEnds(views: ReadonlySet<number>): void {
     const used = new Set(views)
     for (const node of this.#nodes) for (const from of upstreamOf(node)) used.add(from)
     for (const node of this.#nodes) {
-      if (node.kind === 'to' || node.kind === 'input' || used.has(node.id)) continue
+      if (endsHere(node) || used.has(node.id)) continue
       throw this.refuse(
         `${describe(node)} goes nowhere: write it with to, join it, or return it if it is a table`,
       )
     }
   }
+}
+
+/** Whether nothing has to follow a node. */
+function endsHere(node: TopologyNode): boolean {
+  return node.kind === 'to' || node.kind === 'input' || (node.kind === 'async' && node.isEffect)
 }
 
 /** Ids of the nodes that a node takes its values from. */
@@ -148,5 +181,6 @@ function describe(node: TopologyNode): string {
   if (node.kind === 'table') return `the table of '${node.event.name}'`
   if (node.kind === 'aggregate') return `the table '${node.name}'`
   if (node.kind === 'rekey') return `the result of rekey '${node.name}'`
+  if (node.kind === 'async') return `the result of mapAsync '${node.name}'`
   return `the result of a ${node.kind}`
 }

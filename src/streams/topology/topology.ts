@@ -25,6 +25,7 @@ export type TopologyNode =
   | MergeNode
   | RekeyNode
   | JoinNode
+  | AsyncNode
   | AggregateNode
   | ToNode
   | InputNode
@@ -37,6 +38,12 @@ export type NodeKind = TopologyNode['kind']
  * is put into the stream of the service's dead letters.
  */
 export type OnError = 'stop' | 'skip' | 'deadLetter'
+
+/** What an operator does when its function throws, or what it made cannot be written. */
+export interface Handling {
+  /** What the service says, unless given: `service(name, { onError, … })`, or `'stop'`. */
+  readonly onError?: OnError
+}
 
 /** Events of a stream, each record one event. */
 export interface SourceNode {
@@ -116,6 +123,55 @@ export interface JoinNode {
   readonly left: boolean
   readonly f: (value: unknown, other: unknown, key: unknown) => unknown
   readonly onError: OnError
+}
+
+/** Each value of a stream handed to a function that reaches outside: `mapAsync` and `forEach`. */
+export interface AsyncNode {
+  readonly id: number
+  readonly kind: 'async'
+  readonly from: number
+  readonly name: string
+  /** Whether nothing comes of it: `forEach`. */
+  readonly isEffect: boolean
+  readonly f: (value: unknown, key: unknown, call: CallContext) => unknown
+  /** Calls at once, all tasks of an instance together. */
+  readonly concurrency: number
+  readonly order: CallOrder
+  readonly timeoutMs: number
+  readonly retry: RetryPolicy
+  readonly onError: OnError
+}
+
+/** Which calls wait for each other: those of one key, all of a partition, or none. */
+export type CallOrder = 'key' | 'partition' | 'none'
+
+export interface RetryPolicy {
+  /** The first one included. */
+  readonly attempts: number
+  /** Before the second attempt; doubled before each one after that, up to `backoffMaxMs`. */
+  readonly backoffMs: number
+  readonly backoffMaxMs: number
+  readonly when: (error: unknown) => boolean
+}
+
+/** What a function that reaches outside is told of its call. */
+export interface CallContext {
+  /**
+   * The same for the same value in every attempt, after a crash and in another instance, and never that of
+   * another: `<service>/<name>/<topic>/<partition>/<offset>`. What the function calls may tell by it that
+   * it has done the thing already.
+   */
+  readonly idempotencyKey: string
+  /** Aborted when the time is up, when the partition goes to another instance, and when the service ends. */
+  readonly signal: AbortSignal
+  /** 1, and one more with each retry since the record was taken. */
+  readonly attempt: number
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Milliseconds since 1970. */
+  readonly timestamp: number
+  readonly headers: readonly { readonly key: string; readonly value: Uint8Array | null }[]
 }
 
 /** A fold per key, or per key and window, in a store with the changelog `<service>-<name>-changelog`. */

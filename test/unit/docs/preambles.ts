@@ -38,6 +38,17 @@ export const preambles: Readonly<Record<string, string>> = {
     import { pino } from 'pino'
     declare const shipping: Service<'shipping', {}>
     declare const billing: Service<'billing', {}>`,
+  effects: `
+    import { service } from 'headwater'
+    import { OrderId, Orders, Payments } from './test/types/shop.ts'
+    interface Charge {
+      readonly id: string
+      readonly status: string
+    }
+    declare const bank: {
+      charge(id: string, amount: number, key: string, signal: AbortSignal): Promise<Charge>
+    }
+    declare const mail: { send(to: string, text: string): Promise<void> }`,
   embedding: `
     import { embedded } from 'headwater'`,
   project: `

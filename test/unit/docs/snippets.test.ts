@@ -16,12 +16,13 @@ describe('the snippets', () => {
   const snippets = pages.flatMap((page) => complete(page))
   generateContracts()
 
-  it('are in TypeScript on the front page, on seven of the pages and in four of the guides', () => {
+  it('are in TypeScript on the front page, on eight of the pages and in four of the guides', () => {
     const found = [...new Set(snippets.map(({ page }) => page))].toSorted()
     assert.deepEqual(found, [
       'README.md',
       'docs/clusters.md',
       'docs/commands.md',
+      'docs/effects.md',
       'docs/errors.md',
       'docs/guides/from-an-empty-folder.md',
       'docs/guides/http-application.md',

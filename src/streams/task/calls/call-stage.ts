@@ -1,0 +1,256 @@
+/**
+ * The calls of one operator in one task: `mapAsync` and `forEach`.
+ *
+ * Records enter in the order of their partition. Their calls go out as far as there are slots, those of one
+ * key one after the other, and may end in any order. What comes of them is *applied* in the order in which
+ * the records entered, a record's calls all together: so everything behind this operator happens exactly
+ * once, and the position to commit is that of the first record that is not applied. What a crash leaves
+ * unapplied is called again: towards the outside a call happens at least once, under the same key.
+ *
+ * Bounds: records that have entered and are not applied, by number and by the bytes of their values. Beyond
+ * them nothing more enters, and the partition waits.
+ */
+import type { HeadwaterError } from '../../../base/errors.ts'
+import type { Clock } from '../../../io/ports.ts'
+import type { Failed } from '../../operators/discards.ts'
+import type { Moment } from '../../operators/moment.ts'
+import { operatorFailed } from '../../operators/operator.ts'
+import type { OperatorContext, Push } from '../../operators/operator.ts'
+import type { AsyncNode } from '../../topology/topology.ts'
+import { stoppedAt } from '../stopped.ts'
+import { Call } from './call.ts'
+import type { CalledRecord } from './call.ts'
+import type { CallLimits, CallSlots } from './call-limits.ts'
+
+/** Records that have entered and are not applied, and the bytes of their values. */
+const enteredRecordsMax = 1_024
+const enteredBytesMax = 16 * 1024 * 1024
+/** What doubles with each attempt is at most this many times the first. */
+const doublingsMax = 30
+
+/** What calls need of the instance they go out from. */
+export interface CallsContext {
+  readonly clock: Clock
+  readonly limits: CallLimits
+  /** Called when there is something to apply. */
+  readonly onReady: () => void
+}
+
+/** Where records come from. */
+export interface CallSource {
+  /** The record that enters now. */
+  called(isWhole: boolean): CalledRecord
+}
+
+export interface CallStageOptions {
+  readonly node: AsyncNode
+  readonly service: string
+  readonly context: OperatorContext
+  readonly calls: CallsContext
+  readonly moment: Moment
+  readonly next: Push
+}
+
+export class CallStage {
+  readonly #o: CallStageOptions
+  readonly #slots: CallSlots
+  readonly #name: string
+  readonly #failed: Failed
+  readonly #noValue: () => void
+  #source: CallSource | undefined
+  #record: CalledRecord | undefined
+  #bytes = 0
+  #records = 0
+  /** In the order they entered, from `#applied` on. */
+  #entered: Call[] = []
+  #applied = 0
+  /** Whose turn it is. */
+  readonly #ready: Call[] = []
+  /** By key: the last call that has entered and is not settled. */
+  readonly #last = new Map<unknown, Call>()
+  readonly #begin = (): void => this.#start()
+  #isHeld = false
+  #isOver = false
+
+  constructor(options: CallStageOptions) {
+    const { node, context, calls } = options
+    this.#o = options
+    this.#name = `${node.isEffect ? 'forEach' : 'mapAsync'} '${node.name}'`
+    this.#slots = calls.limits.of(node.name, node.concurrency)
+    this.#failed = context.discards.failing(node.onError, this.#name)
+    this.#noValue = context.discards.drop('noValue', this.#name)
+  }
+
+  /** Says where the records come from that enter. */
+  from(source: CallSource): void {
+    this.#source = source
+  }
+
+  /** Takes a value of the record that is being processed. */
+  readonly enter: Push = (key, value, timestamp) => {
+    const record = this.#recordAtHand()
+    const call = new Call(record, key, value, timestamp)
+    this.#entered.push(call)
+    this.#slots.waiting++
+    const lane = this.#laneOf(call)
+    const before = lane === undefined ? undefined : this.#last.get(lane)
+    if (lane !== undefined) this.#last.set(lane, call)
+    if (before !== undefined) before.next = call
+    else this.#ready.push(call)
+    this.#start()
+  }
+
+  #recordAtHand(): CalledRecord {
+    const record = this.#source!.called(this.#o.node.onError === 'deadLetter')
+    const known = this.#record
+    if (known !== undefined && known.offset === record.offset && known.calls > 0) return known
+    this.#record = record
+    this.#records++
+    this.#bytes += record.bytes
+    return record
+  }
+
+  /** Calls of one lane go out one after the other; undefined: this one waits for none. */
+  #laneOf({ key }: Call): unknown {
+    const { order } = this.#o.node
+    if (order === 'partition') return this
+    return order === 'key' && key !== null ? key : undefined
+  }
+
+  #start(): void {
+    while (!this.#isOver && this.#ready.length > 0 && this.#slots.take(this.#begin)) {
+      this.#attempt(this.#ready.shift()!)
+    }
+  }
+
+  #attempt(call: Call): void {
+    const { node, service, calls } = this.#o
+    this.#slots.waiting--
+    if (call.attempts > 0) this.#slots.retried++
+    call.attempt(node, service, calls.clock, (failed, outcome) => {
+      if (failed && this.#mayRetry(call, outcome)) this.#retry(call)
+      else this.#settle(call, failed, outcome)
+      this.#slots.give()
+    })
+  }
+
+  #mayRetry({ attempts }: Call, error: unknown): boolean {
+    const { retry } = this.#o.node
+    return attempts < retry.attempts && retry.when(error)
+  }
+
+  #retry(call: Call): void {
+    const { node, calls } = this.#o
+    const { backoffMs, backoffMaxMs } = node.retry
+    const doublings = Math.min(doublingsMax, call.attempts - 1)
+    this.#slots.waiting++
+    calls.clock.after(Math.min(backoffMaxMs, backoffMs * 2 ** doublings), () => {
+      if (this.#isOver) return
+      this.#ready.push(call)
+      this.#start()
+    })
+  }
+
+  #settle(call: Call, failed: boolean, outcome: unknown): void {
+    call.isSettled = true
+    if (failed) call.error = outcome ?? new Error('it failed without a reason')
+    else call.result = outcome
+    const lane = this.#laneOf(call)
+    if (this.#last.get(lane) === call) this.#last.delete(lane)
+    if (call.next !== undefined) this.#ready.push(call.next)
+    this.#o.calls.onReady()
+    this.#start()
+  }
+
+  /** How many records may enter. */
+  get room(): number {
+    if (this.#isHeld || this.#bytes >= enteredBytesMax) return 0
+    return enteredRecordsMax - this.#records
+  }
+
+  /** Whether records have entered that are not applied. */
+  get isBusy(): boolean {
+    return this.#applied < this.#entered.length
+  }
+
+  /** The offset of the first record that is not applied; undefined when all are. */
+  get pendingFrom(): number | undefined {
+    return this.#entered[this.#applied]?.record.offset
+  }
+
+  /**
+   * Applies what has come of the first records, a record at a time, until `isOver` or one is not settled.
+   * Returns how many records.
+   */
+  apply(limit: number, isOver: (offset: number) => boolean): number {
+    let records = 0
+    while (records < limit) {
+      const record = this.#entered[this.#applied]?.record
+      if (record === undefined || !this.#isThrough(record)) break
+      for (let i = record.calls; i > 0; i--) this.#apply(this.#entered[this.#applied++]!)
+      this.#records--
+      this.#bytes -= record.bytes
+      this.#o.context.counts.applied++
+      records++
+      if (isOver(record.offset)) break
+    }
+    this.#forget()
+    return records
+  }
+
+  #isThrough(record: CalledRecord): boolean {
+    for (let i = 0; i < record.calls; i++) {
+      if (!this.#entered[this.#applied + i]!.isSettled) return false
+    }
+    return true
+  }
+
+  #apply(call: Call): void {
+    const { node, context, moment, next, service } = this.#o
+    const { atHand, discards } = context
+    atHand.from(call)
+    moment.carried = call.record.carried
+    discards.begin()
+    try {
+      if (call.error !== undefined) this.#failed(this.#failureOf(call))
+      else if (node.isEffect) context.counts.folds++
+      else if (call.result === null || call.result === undefined) this.#noValue()
+      else next(call.key, call.result, call.timestamp)
+    } catch (error) {
+      throw stoppedAt(service, call.record, error)
+    }
+    discards.end(call.record.calls > 1)
+  }
+
+  #failureOf({ attempts, error }: Call): HeadwaterError {
+    const times = attempts === 1 ? '' : `, tried ${attempts} times,`
+    return operatorFailed(`${this.#name}${times}`, error)
+  }
+
+  /** Gives applied calls back to the memory, now and then. */
+  #forget(): void {
+    if (this.#applied < enteredRecordsMax && this.#applied < this.#entered.length) return
+    this.#entered = this.#entered.slice(this.#applied)
+    this.#applied = 0
+  }
+
+  /** Lets nothing more enter; what is out may still end. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  /** Lets records enter again. */
+  goOn(): void {
+    this.#isHeld = false
+  }
+
+  /** Gives everything up that is not applied: somebody else will call again. */
+  abandon(reason: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    for (const call of this.#entered.slice(this.#applied)) {
+      if (call.abandon(reason)) this.#slots.give()
+      else if (!call.isSettled) this.#slots.waiting--
+    }
+  }
+}
