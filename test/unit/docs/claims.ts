@@ -213,13 +213,18 @@ export const claims: readonly Claim[] = [
   },
   {
     says:
-      'stream–stream joins, sessions, and a dead-letter stream are still missing: a record that ' +
-      'cannot be processed stops its service with an error that says where it is.',
+      'A record that cannot be processed stops its service with an error that says where it is, or is ' +
+      'skipped or kept as a dead letter, as the service says.',
     by: [
       [
         'test/streams-suite/failures.ts',
         'stops at a record that does not decode and names it; other services go on',
       ],
+      [
+        'test/streams-suite/failures.ts',
+        'puts aside what it cannot process, each once, whatever breaks on the way',
+      ],
+      ['test/streams-suite/failures.ts', 'tells what it discards, with an example, and counts it'],
     ],
   },
   { says: 'Apache-2.0.', by: [[frontPage, 'names the licence of the package']] },
@@ -232,5 +237,6 @@ export const missing: readonly string[] = [
   'Compacted topics are not compacted on our own broker yet: nothing is lost, and nothing is given ' +
     'back; retention by time or size is likewise not carried out.',
   'The new consumer groups (KIP-848), share groups and a schema registry are not there.',
+  'stream–stream joins and sessions are still missing.',
   'State lives in memory.',
 ]
