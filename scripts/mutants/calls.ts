@@ -43,9 +43,9 @@ export const calls: readonly Mutant[] = [
   },
   {
     name: 'timeout of a call',
-    file: 'src/streams/task/calls/call.ts',
-    text: 'clock.after(node.timeoutMs, () => {',
-    instead: 'clock.after(100 * node.timeoutMs, () => {',
+    file: 'src/streams/task/calls/call-deadlines.ts',
+    text: 'at: this.#clock.monotonic() + this.#timeoutMs',
+    instead: 'at: this.#clock.monotonic() + 1e6 * this.#timeoutMs',
     tests,
   },
   {

@@ -20,6 +20,7 @@ import type { AsyncNode } from '../../topology/topology.ts'
 import { stoppedAt } from '../stopped.ts'
 import { Call } from './call.ts'
 import type { CalledRecord } from './call.ts'
+import { CallDeadlines } from './call-deadlines.ts'
 import type { CallLimits, CallSlots } from './call-limits.ts'
 
 /** Records that have entered and are not applied, and the bytes of their values. */
@@ -57,6 +58,7 @@ export class CallStage {
   readonly #name: string
   readonly #failed: Failed
   readonly #noValue: () => void
+  readonly #deadlines: CallDeadlines
   #source: CallSource | undefined
   #record: CalledRecord | undefined
   #bytes = 0
@@ -77,6 +79,7 @@ export class CallStage {
     this.#o = options
     this.#name = `${node.isEffect ? 'forEach' : 'mapAsync'} '${node.name}'`
     this.#slots = calls.limits.of(node.name, node.concurrency)
+    this.#deadlines = new CallDeadlines(calls.clock, node.timeoutMs)
     this.#failed = context.discards.failing(node.onError, this.#name)
     this.#noValue = context.discards.drop('noValue', this.#name)
   }
@@ -124,10 +127,10 @@ export class CallStage {
   }
 
   #attempt(call: Call): void {
-    const { node, service, calls } = this.#o
+    const { node, service } = this.#o
     this.#slots.waiting--
     if (call.attempts > 0) this.#slots.retried++
-    call.attempt(node, service, calls.clock, (failed, outcome) => {
+    call.attempt(node, service, this.#deadlines, (failed, outcome) => {
       if (failed && this.#mayRetry(call, outcome)) this.#retry(call)
       else this.#settle(call, failed, outcome)
       this.#slots.give()
@@ -248,6 +251,7 @@ export class CallStage {
   abandon(reason: Error): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#deadlines.stop()
     for (const call of this.#entered.slice(this.#applied)) {
       if (call.abandon(reason)) this.#slots.give()
       else if (!call.isSettled) this.#slots.waiting--

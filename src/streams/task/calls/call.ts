@@ -5,11 +5,11 @@
  * its signal, and what it says then is not heard.
  */
 import { HeadwaterError } from '../../../base/errors.ts'
-import type { Clock, Timer } from '../../../io/ports.ts'
 import type { RecordSource, SourceRecord } from '../../operators/source-record.ts'
 import type { EmitHeader } from '../../stores/emit.ts'
 import type { Key } from '../../stores/serde.ts'
 import type { AsyncNode, CallContext } from '../../topology/topology.ts'
+import type { CallDeadlines, Timed } from './call-deadlines.ts'
 
 /** What a record is to its calls. Several calls of one record (behind a `flatMap`) share it. */
 export interface CalledRecord {
@@ -63,42 +63,32 @@ export class Call implements RecordSource {
   attempt(
     node: AsyncNode,
     service: string,
-    clock: Clock,
+    deadlines: CallDeadlines,
     done: (failed: boolean, outcome: unknown) => void,
   ): void {
-    const attempt = new Attempt(this, node, service, ++this.attempts)
+    const attempt = new Attempt(this, node, service, ++this.attempts, done)
     this.#attempt = attempt
-    const end = (failed: boolean, outcome: unknown): void => {
-      if (this.#attempt !== attempt) return
-      this.#attempt = undefined
-      attempt.timer?.cancel()
-      done(failed, outcome)
-    }
     let made: unknown
     try {
       made = node.f(this.value, this.key, attempt)
     } catch (error) {
-      return end(true, error)
+      return attempt.end(true, error)
     }
-    if (!isPromise(made)) return end(false, made)
-    attempt.timer = clock.after(node.timeoutMs, () => {
-      const late = new HeadwaterError('timeout', `it took longer than ${node.timeoutMs} ms`)
-      attempt.abort(late)
-      end(true, late)
-    })
+    if (!isPromise(made)) return attempt.end(false, made)
+    deadlines.watch(attempt)
     made.then(
-      (result) => end(false, result),
-      (error: unknown) => end(true, error),
+      (result) => attempt.end(false, result),
+      (error: unknown) => attempt.end(true, error),
     )
   }
 
   /** Tells the function that nobody waits for it any more, and hears nothing of it. Returns whether it was out. */
   abandon(reason: Error): boolean {
     const attempt = this.#attempt
-    this.#attempt = undefined
-    attempt?.timer?.cancel()
-    attempt?.abort(reason)
-    return attempt !== undefined
+    if (attempt === undefined || attempt.isOver) return false
+    attempt.isOver = true
+    attempt.abort(reason)
+    return true
   }
 }
 
@@ -107,20 +97,42 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** What the function is told. The signal and the key are made when they are asked for. */
-class Attempt implements CallContext {
-  timer: Timer | undefined
+class Attempt implements CallContext, Timed {
+  isOver = false
   readonly attempt: number
   readonly #call: Call
-  readonly #name: string
+  readonly #node: AsyncNode
   readonly #service: string
+  readonly #done: (failed: boolean, outcome: unknown) => void
   #controller: AbortController | undefined
   #reason: Error | undefined
 
-  constructor(call: Call, { name }: AsyncNode, service: string, attempt: number) {
+  constructor(
+    call: Call,
+    node: AsyncNode,
+    service: string,
+    attempt: number,
+    done: (failed: boolean, outcome: unknown) => void,
+  ) {
     this.#call = call
-    this.#name = name
+    this.#node = node
     this.#service = service
+    this.#done = done
     this.attempt = attempt
+  }
+
+  /** It has settled, or its time is up: whichever comes first is heard. */
+  end(failed: boolean, outcome: unknown): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.#done(failed, outcome)
+  }
+
+  expire(): void {
+    const { timeoutMs } = this.#node
+    const late = new HeadwaterError('timeout', `it took longer than ${timeoutMs} ms`)
+    this.abort(late)
+    this.end(true, late)
   }
 
   get topic(): string {
@@ -145,7 +157,7 @@ class Attempt implements CallContext {
 
   get idempotencyKey(): string {
     const { record, n } = this.#call
-    const place = `${this.#service}/${this.#name}/${record.topic}/${record.partition}/${record.offset}`
+    const place = `${this.#service}/${this.#node.name}/${record.topic}/${record.partition}/${record.offset}`
     return n === 0 ? place : `${place}/${n}`
   }
 
