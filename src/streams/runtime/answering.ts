@@ -20,12 +20,29 @@ export interface AnsweringOptions {
   readonly queryAddress: string | undefined
   /** Makes of what says the state one that throws why there can be no answer any more. */
   readonly gate: (state: () => string) => () => string
-  readonly now: () => {
-    readonly state: ServiceState
-    readonly isClosing: boolean
-    /** What the group has given; undefined while it rebalances. */
-    readonly held: Ownership | undefined
-  }
+  readonly now: () => InstanceNow
+}
+
+/** An instance at this moment. */
+export interface InstanceNow {
+  readonly state: ServiceState
+  readonly isClosing: boolean
+  /** What the group has given; undefined while it rebalances. */
+  readonly held: Ownership | undefined
+  /** Whether the tasks that run are those of what it holds, and not of what it held before. */
+  readonly isOpen: boolean
+}
+
+/**
+ * What an instance is doing, as far as it concerns who asks: it answers while it is `running`. Who gets
+ * partitions anew is told so before it has dropped the tasks that it had.
+ * @param isHeard whether the coordinator would not have let it go yet
+ */
+export function answeringState(now: InstanceNow, isHeard: (held: Ownership) => boolean): string {
+  const { state, isClosing, held, isOpen } = now
+  if (state !== 'running') return state
+  if (isClosing) return 'closing'
+  return held !== undefined && isOpen && isHeard(held) ? state : 'restoring'
 }
 
 export class Answering {
@@ -39,16 +56,9 @@ export class Answering {
 
   /** @param tasks those that run now */
   views(plan: Plan, tasks: () => Iterable<Task>): Readonly<Record<string, ViewReader>> {
-    const gate = this.#o.gate(() => this.#state())
+    const { gate: gateOf, now, member } = this.#o
+    const gate = gateOf(() => answeringState(now(), (held) => member.isHeard(held)))
     return openViews(plan, { tasks, gate, around: () => this.#around() })
-  }
-
-  /** What the service is doing, as far as it concerns who asks: it answers while it is `running`. */
-  #state(): string {
-    const { state, isClosing, held } = this.#o.now()
-    if (state !== 'running') return state
-    if (isClosing) return 'closing'
-    return held !== undefined && this.#o.member.isHeard(held) ? state : 'restoring'
   }
 
   /** While it runs. */

@@ -4,14 +4,12 @@
  *   starting --group assigns--> restoring --state is back--> running --close--> closed
  *                                   ^---- group rebalances ----'  \--error--> failed
  *
- * Each turn of the loop serves the group, takes what was fetched, processes records for some
- * milliseconds and, when it is time, commits. Everything that changes tasks happens between two turns, so
- * a rebalance finds records either committed or not begun. What is processed is committed in the name of
- * the ownership it was processed under, or not at all.
+ * Each turn of the loop serves the group, takes what was fetched, processes records and, when it is time,
+ * commits. Everything that changes tasks happens between two turns, so a rebalance finds records committed
+ * or not begun. What is processed is committed under the ownership it was processed under, or not at all.
  *
- * A record that does not decode, or a function that throws, stops the service with an error that names
- * the place; others go on. Any other failure drops the state, aborts the transaction, asks the group
- * whether the partitions are still ours, and starts again from what is committed.
+ * What a record or a function fails with stops the service, unless it is to pass. Any other failure drops the
+ * state, aborts the transaction, asks the group who owns what, and starts again from what is committed.
  */
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import { GroupMember, type Ownership } from '../../client/group/group-member.ts'
@@ -22,7 +20,7 @@ import { operatorCounts } from '../operators/counts.ts'
 import type { Plan } from '../plan/plan.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import { keyCodecs } from '../stores/serde.ts'
-import { Answering } from './answering.ts'
+import { Answering, type InstanceNow } from './answering.ts'
 import { caughtUp } from './caught-up.ts'
 import { CommitPace } from './commit-pace.ts'
 import { Committer } from './commit.ts'
@@ -48,7 +46,6 @@ import { Waiters } from './waiters.ts'
 export class Runtime implements RunningTopology {
   readonly service: string
   readonly views: RunningTopology['views']
-  readonly failed: Promise<never>
   readonly #plan: Plan
   readonly #options: RunTopologyOptions
   readonly #settings: Settings
@@ -69,6 +66,7 @@ export class Runtime implements RunningTopology {
   readonly #sleeper: Sleeper
   readonly #answering: Answering
   readonly #failure = Promise.withResolvers<never>()
+  readonly failed: Promise<never> = this.#failure.promise
   readonly #condition: Condition
   #loop: Promise<void> | undefined
   #released: Promise<void> | undefined
@@ -142,10 +140,9 @@ export class Runtime implements RunningTopology {
       member: this.#member,
       queryAddress,
       gate: (state) => this.#waiters.gate(state),
-      now: () => ({ state: this.#condition.inner, isClosing: this.#isClosing, held: this.#held }),
+      now: () => this.#now(),
     })
     this.views = this.#answering.views(plan, () => this.#set.tasks)
-    this.failed = this.#failure.promise
     this.failed.catch(() => undefined)
   }
 
@@ -308,10 +305,14 @@ export class Runtime implements RunningTopology {
 
   /** Makes ready to go on from what is committed: who has lost its partitions learns that first. */
   async #startOver(): Promise<void> {
-    const mustAsk = this.#held !== undefined && !planted.has('fence-successor')
-    if (mustAsk) await this.#member.confirm(this.#held!)
+    if (this.#held && !planted.has('fence-successor')) await this.#member.confirm(this.#held)
     await this.#committer.startOver()
     this.#isBroken = false
+  }
+
+  #now(): InstanceNow {
+    const isOpen = this.#held !== undefined && !this.#mustOpen && !this.#isBroken
+    return { state: this.#condition.inner, isClosing: this.#isClosing, held: this.#held, isOpen }
   }
 
   stats(): ServiceStats {
@@ -322,8 +323,7 @@ export class Runtime implements RunningTopology {
       opener: this.#opener,
       counts: this.#counts,
       set: this.#set,
-      held: this.#held,
-      isOpen: this.#held !== undefined && !this.#mustOpen && !this.#isBroken,
+      now: this.#now(),
       repairs: this.#repairs,
     })
   }

@@ -2,6 +2,7 @@
 import type { Ownership } from '../../client/group/group-member.ts'
 import { droppedOf } from '../operators/counts.ts'
 import type { OperatorCounts } from '../operators/counts.ts'
+import type { InstanceNow } from './answering.ts'
 import type { Condition } from './condition.ts'
 import type { Opener } from './open.ts'
 import type { Repairs } from './repairs.ts'
@@ -15,14 +16,13 @@ export interface StatsSources {
   readonly opener: Pick<Opener, 'recordsSkipped' | 'limits'>
   readonly counts: OperatorCounts
   readonly set: TaskSet
-  readonly held: Ownership | undefined
-  /** Whether what is held has been opened. */
-  readonly isOpen: boolean
+  readonly now: Pick<InstanceNow, 'held' | 'isOpen'>
   readonly repairs: Repairs
 }
 
 export function statsOf(o: StatsSources): ServiceStats {
-  const { condition, counts, set, held, isOpen, repairs } = o
+  const { condition, counts, set, repairs } = o
+  const { held, isOpen } = o.now
   const inputs: Record<string, { records: number; done: boolean }> = {}
   for (const { plan, records, isDone } of set.inputs) {
     inputs[plan.node.name] = { records, done: isDone }
