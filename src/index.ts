@@ -42,6 +42,7 @@ export type {
 export { producer } from './streams/runtime/producer.ts'
 export type { EventProducer, ProducerOptions } from './streams/runtime/producer.ts'
 export { SendAllError } from './streams/sending/sends.ts'
+export type { EventOptions, SendHeaders } from './streams/sending/headers.ts'
 export type { Receipt, SendStats, Sends, Transaction } from './streams/sending/sends.ts'
 export type { SendOptions } from './streams/sending/settings.ts'
 export type { ServiceStats } from './streams/runtime/running.ts'

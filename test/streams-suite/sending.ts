@@ -41,6 +41,48 @@ function payment(n: number): EventInit<typeof Payments> {
 
 export function sendingSuite(open: OpenPlace): void {
   describe('sending', { timeout: 120_000 }, () => {
+    it('sends headers, which go on with what is made of the event, and reach calls outside', () =>
+      inPlace(open, async (place) => {
+        const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+        const headers = { traceparent, raw: new Uint8Array([0, 255]) }
+        const seen: string[] = []
+        const both = service('billing', {
+          reads: [Payments],
+          writes: [Payments, Accounts],
+          topology: (s) => {
+            s.stream(Payments).forEach('see', (_payment, _key, call) => {
+              const trace = call.headers.find(({ key }) => key === 'traceparent')
+              seen.push(String(trace?.value && Buffer.from(trace.value)))
+              return Promise.resolve()
+            })
+            return {}
+          },
+        })
+        await using app = await run(both, place)
+        await app.send(Payments, payment(1), { headers })
+        await app.sendAll(Payments, [payment(2)], { headers })
+        await app.transaction(async (tx) => tx.send(Payments, payment(3), { headers }))
+        await app.caughtUp()
+        assert.deepEqual(seen, [traceparent, traceparent, traceparent])
+        for (const wrong of [{ 'headwater-replay-for': 'x' }, { a: 1 as never }]) {
+          await assert.rejects(
+            app.send(Payments, payment(4), { headers: wrong }),
+            (error) => isHeadwaterError(error, 'record-invalid') && error.outcome === 'not-written',
+          )
+        }
+      }))
+
+    it('counts headers in what an event may have', () =>
+      inPlace(open, async (place) => {
+        await using sender = producer(billing, { ...place, messageBytesMax: 1_000 })
+        const headers = { large: 'x'.repeat(1_000) }
+        await assert.rejects(
+          sender.send(Payments, payment(1), { headers }),
+          /its key, message and headers have \d+ bytes, and at most 1000 are sent/,
+        )
+        await sender.send(Payments, payment(1), { headers: { small: 'x'.repeat(800) } })
+      }))
+
     it('stores events where `.to` would, with their key and time, and says where', () =>
       inPlace(open, async (place) => {
         await using sender = producer(billing, place)

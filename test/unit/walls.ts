@@ -260,6 +260,7 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'streams/stores',
     'client',
     'events',
+    'records',
     'schema',
     'io',
     'base',

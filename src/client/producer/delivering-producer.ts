@@ -18,6 +18,7 @@
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Timer } from '../../io/ports.ts'
+import type { RecordHeader } from '../../records/record.ts'
 import { backoffMs, sleep } from '../cluster/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Delivery, PendingBatch } from './partition-queue.ts'
@@ -99,8 +100,9 @@ export class DeliveringProducer {
     key: Uint8Array | null,
     value: Uint8Array | null,
     delivery: Delivery,
+    headers?: readonly RecordHeader[],
   ): boolean {
-    const sizeBytes = recordBytesMax(key, value)
+    const sizeBytes = recordBytesMax(key, value, headers)
     if (sizeBytes + deliveryBytes > this.#o.bufferBytesMax) {
       throw overBuffer(sizeBytes + deliveryBytes, this.#o.bufferBytesMax)
     }
@@ -112,7 +114,7 @@ export class DeliveringProducer {
     const before = queue.builder?.sizeBytes ?? 0
     if (queue.builder === undefined) this.#openBatch(queue)
     const builder = queue.openBuilder()
-    builder.append(timestamp, key, value)
+    builder.append(timestamp, key, value, headers)
     queue.deliveries!.push(delivery)
     this.#heldBytes += builder.sizeBytes - before + deliveryBytes
     this.#drainSoon()

@@ -52,8 +52,8 @@ export function producer<N extends string>(
   const close = (): Promise<void> => sender.close().finally(release)
   return {
     service: service.name,
-    send: (event, message) => sender.send(event as AnyEvent, message),
-    sendAll: (event, messages) => sender.sendAll(event as AnyEvent, messages),
+    send: (event, message, options) => sender.send(event as AnyEvent, message, options),
+    sendAll: (event, messages, options) => sender.sendAll(event as AnyEvent, messages, options),
     transaction: (write) => sender.transaction(write as Write),
     stats: () => sender.stats(),
     close,

@@ -4,6 +4,7 @@ import type { AnyEvent } from '../../events/event.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
 import { planTopology } from '../plan/plan.ts'
 import { EventSender } from '../sending/event-sender.ts'
+import type { EventOptions } from '../sending/headers.ts'
 import type { Sends, Write } from '../sending/sends.ts'
 import { sendSettings } from '../sending/settings.ts'
 import type { SendOptions } from '../sending/settings.ts'
@@ -48,8 +49,8 @@ export function openSenders(
 /** The sending side of a service, to be handed out. */
 export function sendsOf(sender: EventSender): Sends<string> {
   return {
-    send: (event, message) => sender.send(event as AnyEvent, message),
-    sendAll: (event, messages) => sender.sendAll(event as AnyEvent, messages),
+    send: (event, message, options) => sender.send(event as AnyEvent, message, options),
+    sendAll: (event, messages, options) => sender.sendAll(event as AnyEvent, messages, options),
     transaction: (write) => sender.transaction(write as Write),
   }
 }
@@ -62,9 +63,10 @@ export function sendsOfAll(byName: ReadonlyMap<string, EventSender>) {
     return sender
   }
   return {
-    send: async (event: AnyEvent, message: unknown) => ownerOf(event).send(event, message),
-    sendAll: async (event: AnyEvent, messages: readonly unknown[]) =>
-      ownerOf(event).sendAll(event, messages),
+    send: async (event: AnyEvent, message: unknown, options?: EventOptions) =>
+      ownerOf(event).send(event, message, options),
+    sendAll: async (event: AnyEvent, messages: readonly unknown[], options?: EventOptions) =>
+      ownerOf(event).sendAll(event, messages, options),
     sends: Object.fromEntries([...byName].map(([name, sender]) => [name, sendsOf(sender)])),
   }
 }

@@ -5,8 +5,10 @@
 import { HeadwaterError } from '../../base/errors.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { completeCheckOf } from '../../schema/complete.ts'
+import type { RecordHeader } from '../../records/record.ts'
 import { messageEncoder } from '../operators/sink.ts'
 import type { EncodedMessage } from '../operators/sink.ts'
+import { headerBytes } from './headers.ts'
 import { keyCodecs } from '../stores/serde.ts'
 
 /** A service as far as sending goes. */
@@ -15,7 +17,9 @@ export interface Owner {
   readonly writes: readonly AnyEvent[]
 }
 
-type Encode = (message: unknown, now: number) => EncodedMessage
+type Encode = (message: unknown, now: number, headers: Headers) => EncodedMessage
+
+type Headers = readonly RecordHeader[] | undefined
 
 /** The streams of one service, ready to be sent to. */
 export class Encoders {
@@ -36,13 +40,13 @@ export class Encoders {
    * The record of a message, good until the next call; throws what is wrong with stream or message.
    * @param now the time of events whose contract names none
    */
-  encode(event: AnyEvent, message: unknown, now: number): EncodedMessage {
+  encode(event: AnyEvent, message: unknown, now: number, headers?: Headers): EncodedMessage {
     let encode = this.#byEvent.get(event)
     if (encode === undefined) {
       this.#checkOwned(event)
       this.#byEvent.set(event, (encode = this.#encoderOf(event)))
     }
-    return encode(message, now)
+    return encode(message, now, headers)
   }
 
   #checkOwned({ name, owner }: AnyEvent): void {
@@ -64,7 +68,7 @@ export class Encoders {
     const encode = messageEncoder(event, this.#keys, this.#turn)
     const check = completeCheckOf(event.schema)
     const most = this.#messageBytesMax
-    return (message, now) => {
+    return (message, now, headers) => {
       const wrong = check(message)
       if (wrong !== undefined) throw invalid(event, `${wrong}: an event is a whole message`)
       let record: EncodedMessage
@@ -73,11 +77,11 @@ export class Encoders {
       } catch (error) {
         throw error instanceof HeadwaterError ? invalid(event, error.message, error) : error
       }
-      const sizeBytes = record.value.length + (record.key?.length ?? 0)
+      const sizeBytes = record.value.length + (record.key?.length ?? 0) + headerBytes(headers)
       if (sizeBytes <= most) return record
       throw invalid(
         event,
-        `its key and message have ${sizeBytes} bytes, and at most ${most} are sent: store what is large elsewhere and send where it is, or raise messageBytesMax and the topic's max.message.bytes`,
+        `its key, message and headers have ${sizeBytes} bytes, and at most ${most} are sent: store what is large elsewhere and send where it is, or raise messageBytesMax and the topic's max.message.bytes`,
       )
     }
   }

@@ -15,6 +15,8 @@ import { eventTopic } from '../plan/plan.ts'
 import { ensureTopics, topicProblem } from '../plan/topics.ts'
 import { Encoders } from './encode.ts'
 import type { Owner } from './encode.ts'
+import { recordHeaders } from './headers.ts'
+import type { EventOptions } from './headers.ts'
 import { bufferFull, eventRejected, producerClosed } from './rejections.ts'
 import { SendAllError } from './sends.ts'
 import type { Receipt, SendStats, Write } from './sends.ts'
@@ -82,10 +84,10 @@ export class EventSender {
     })
   }
 
-  send(event: AnyEvent, message: unknown): Promise<Receipt> {
+  send(event: AnyEvent, message: unknown, options?: EventOptions): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       try {
-        const sending = this.#append(event, message, resolve, reject)
+        const sending = this.#append(event, message, options, resolve, reject)
         if (!sending) throw bufferFull(event.name, this.#o.settings.bufferBytesMax)
       } catch (error) {
         this.#rejected++
@@ -95,13 +97,21 @@ export class EventSender {
   }
 
   /** Appends an event; false when there is no room for it. Throws what is wrong with it. */
-  #append(event: AnyEvent, message: unknown, resolve: Resolve, reject: Reject): boolean {
+  #append(
+    event: AnyEvent,
+    message: unknown,
+    options: EventOptions | undefined,
+    resolve: Resolve,
+    reject: Reject,
+  ): boolean {
     if (this.#isClosed) throw producerClosed(this.service)
     const now = this.#cluster.clock.now()
-    const { partition, timestamp, key, value } = this.#encoders.encode(event, message, now)
+    const headers = recordHeaders(event.name, options)
+    const record = this.#encoders.encode(event, message, now, headers)
+    const { partition, timestamp, key, value } = record
     const sending = new Sending(event.name, timestamp, resolve, reject, this.#onSettled)
     const isTaken = this.#taken(event.name, () =>
-      this.#producer.append(event.name, partition, timestamp, key, value, sending),
+      this.#producer.append(event.name, partition, timestamp, key, value, sending, headers),
     )
     if (isTaken) this.#waiting++
     return isTaken
@@ -121,7 +131,11 @@ export class EventSender {
     else this.#rejected++
   }
 
-  async sendAll(event: AnyEvent, messages: readonly unknown[]): Promise<readonly Receipt[]> {
+  async sendAll(
+    event: AnyEvent,
+    messages: readonly unknown[],
+    options?: EventOptions,
+  ): Promise<readonly Receipt[]> {
     const receipts: (Receipt | undefined)[] = messages.map(() => undefined)
     const failures = new Map<number, HeadwaterError>()
     const settled: Promise<void>[] = []
@@ -136,9 +150,9 @@ export class EventSender {
       const sent = Promise.withResolvers<Receipt>()
       settled.push(sent.promise.then((receipt) => void (receipts[at] = receipt), fail))
       try {
-        while (last === undefined && !this.#append(event, message, sent.resolve, sent.reject)) {
-          await this.#producer.room()
-        }
+        const append = (): boolean =>
+          this.#append(event, message, options, sent.resolve, sent.reject)
+        while (last === undefined && !append()) await this.#producer.room()
         // Once one of them was too late, the others are not begun: the broker is away.
         if (last !== undefined) throw eventRejected(event.name, last, false)
       } catch (error) {

@@ -5,6 +5,7 @@
  */
 import { HeadwaterError } from '../../base/errors.ts'
 import type { AnyEvent, EventInit } from '../../events/event.ts'
+import type { EventOptions } from './headers.ts'
 
 /** Where an event is stored, for good. */
 export interface Receipt {
@@ -24,7 +25,11 @@ export interface Sends<N extends string> {
    * whether it may be there nevertheless. Events of one key that are sent one after the other are stored in
    * that order, as long as none of them is rejected.
    */
-  send<E extends AnyEvent>(event: Sendable<E, N>, message: EventInit<E>): Promise<Receipt>
+  send<E extends AnyEvent>(
+    event: Sendable<E, N>,
+    message: EventInit<E>,
+    options?: EventOptions,
+  ): Promise<Receipt>
   /**
    * Sends events of one stream, waiting for room where they are many. Resolves with their receipts in order
    * when all are durable; rejects when all are settled and some are not, with a `SendAllError`.
@@ -32,6 +37,7 @@ export interface Sends<N extends string> {
   sendAll<E extends AnyEvent>(
     event: Sendable<E, N>,
     messages: readonly EventInit<E>[],
+    options?: EventOptions,
   ): Promise<readonly Receipt[]>
   /**
    * Sends everything that `write` sends, over all streams of one service, or nothing of it; resolves with the
@@ -43,12 +49,16 @@ export interface Sends<N extends string> {
 
 export interface Transaction<N extends string> {
   /** Adds an event; throws when it cannot be sent. It counts when the transaction is committed. */
-  send<E extends AnyEvent>(event: Sendable<E, N>, message: EventInit<E>): void
+  send<E extends AnyEvent>(
+    event: Sendable<E, N>,
+    message: EventInit<E>,
+    options?: EventOptions,
+  ): void
 }
 
 /** A transaction as it is at run time, whatever the types let through. */
 export interface OpenTransaction {
-  send(event: AnyEvent, message: unknown): void
+  send(event: AnyEvent, message: unknown, options?: EventOptions): void
 }
 
 /** The function of a transaction at run time. */

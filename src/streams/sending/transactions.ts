@@ -18,6 +18,8 @@ import { recordBytesMax } from '../../client/producer/record-size.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import type { Clock, Timer } from '../../io/ports.ts'
 import type { Encoders } from './encode.ts'
+import { recordHeaders } from './headers.ts'
+import type { EventOptions } from './headers.ts'
 import {
   lineFull,
   producerClosed,
@@ -253,25 +255,23 @@ class WritingTransaction implements OpenTransaction {
     this.#onCount = onCount
   }
 
-  send(event: AnyEvent, message: unknown): void {
+  send(event: AnyEvent, message: unknown, options?: EventOptions): void {
     try {
-      this.#send(event, message)
+      this.#send(event, message, options)
     } catch (error) {
       this.refusal ??= { error }
       throw error
     }
   }
 
-  #send(event: AnyEvent, message: unknown): void {
+  #send(event: AnyEvent, message: unknown, options: EventOptions | undefined): void {
     const { cluster, encoders, settings } = this.#o
     if (this.#isOver) throw overError()
-    const { partition, timestamp, key, value } = encoders.encode(
-      event,
-      message,
-      cluster.clock.now(),
-    )
+    const headers = recordHeaders(event.name, options)
+    const record = encoders.encode(event, message, cluster.clock.now(), headers)
+    const { partition, timestamp, key, value } = record
     const stream = event.name
-    this.#heldBytes += recordBytesMax(key, value) + receiptBytes
+    this.#heldBytes += recordBytesMax(key, value, headers) + receiptBytes
     if (this.#heldBytes > settings.bufferBytesMax) {
       throw transactionFull(stream, settings.bufferBytesMax)
     }
@@ -279,7 +279,7 @@ class WritingTransaction implements OpenTransaction {
     const index = receipts.length
     const receipt = { stream, partition, offset: -1, timestamp }
     try {
-      this.#producer.append(stream, partition, timestamp, key, value, undefined, {
+      this.#producer.append(stream, partition, timestamp, key, value, headers, {
         delivered: (_partition, offset) => {
           receipts[index] = { ...receipt, offset }
         },
