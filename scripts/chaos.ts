@@ -35,6 +35,8 @@ const plantedNames: Readonly<Record<Exclude<PlantedFault, PlantedInBroker>, true
   'fence-successor': true,
   'ignore-store-identity': true,
   'window-by-own-maximum': true,
+  'commit-before-calls': true,
+  'answer-by-old-tasks': true,
 }
 
 const stop = new AbortController()

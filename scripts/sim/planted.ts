@@ -24,6 +24,8 @@ const passOf: Record<PlantedFault, PassName> = {
   'fence-successor': 'group-zombies',
   'ignore-store-identity': 'evolution',
   'window-by-own-maximum': 'group-late',
+  'commit-before-calls': 'group-kicked',
+  'answer-by-old-tasks': 'group-frozen',
   'wall-clock-deadlines': 'clocks',
   'deadlines-while-stopped': 'clocks',
   'trust-batch-headers': 'network',

@@ -13,6 +13,8 @@ export type PlantedFault =
   | 'fence-successor'
   | 'ignore-store-identity'
   | 'window-by-own-maximum'
+  | 'commit-before-calls'
+  | 'answer-by-old-tasks'
   | PlantedInBroker
 
 /** Those that services do not have in them. */

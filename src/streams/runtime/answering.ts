@@ -4,6 +4,7 @@
  * It answers while it runs what the group has given it, and no longer than it knows that to be so: what is lost is
  * not answered from the moment it is heard, however long the loop takes to drop it, nor is anything by who closes.
  */
+import { planted } from '../../base/planted.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import type { GroupMember, Ownership } from '../../client/group/group-member.ts'
 import { readPeers } from '../plan/peers.ts'
@@ -42,7 +43,8 @@ export function answeringState(now: InstanceNow, isHeard: (held: Ownership) => b
   const { state, isClosing, held, isOpen } = now
   if (state !== 'running') return state
   if (isClosing) return 'closing'
-  return held !== undefined && isOpen && isHeard(held) ? state : 'restoring'
+  const isOwn = isOpen || planted.has('answer-by-old-tasks')
+  return held !== undefined && isOwn && isHeard(held) ? state : 'restoring'
 }
 
 export class Answering {

@@ -9,6 +9,7 @@
  * aligned in time: it is read to the end it had when the task started before anything else, and its later
  * changes come first whenever they arrive.
  */
+import { planted } from '../../base/planted.ts'
 import { compilePipeline } from './pipeline.ts'
 import type { Pipeline } from './pipeline.ts'
 import { taskId } from '../plan/assignment.ts'
@@ -216,6 +217,7 @@ export class Task {
 
   /** Up to where everything has been done: records whose calls have not ended are still to be done. */
   #positionOf({ source, position }: InputQueue): number {
+    if (planted.has('commit-before-calls')) return position
     return this.pipeline.stages.get(source.topic)?.pendingFrom ?? position
   }
 

@@ -3,6 +3,7 @@ import { deadLettersOf } from '../../../src/events/dead-letters.ts'
 import { entity, keyed, keyspace, unkeyed } from '../../../src/events/event.ts'
 import {
   AccountCountSchema,
+  CalledSchema,
   CopySchema,
   FactSchema,
   LabelledSchema,
@@ -19,6 +20,7 @@ const WindowId = keyspace.string('WindowId', { partitions: 1 })
 export const Facts = keyed('facts', FactSchema, { key: Account, by: 'account', owner: 'feed' })
 export const Labels = entity('labels', LabelSchema, { key: Account, by: 'account', owner: 'feed' })
 export const Copies = keyed('copies', CopySchema, { key: Account, by: 'account', owner: 'tally' })
+export const Called = keyed('called', CalledSchema, { key: Account, by: 'account', owner: 'tally' })
 export const Labelled = keyed('labelled', LabelledSchema, {
   key: Account,
   by: 'account',

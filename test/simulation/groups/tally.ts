@@ -4,7 +4,9 @@ import { service } from '../../../src/service/service.ts'
 import { tumbling } from '../../../src/streams/topology/windows.ts'
 import type { SimProcess } from '../../../src/testing/world.ts'
 import {
+  Account,
   AccountCounts,
+  Called,
   Copies,
   Facts,
   Labelled,
@@ -14,6 +16,7 @@ import {
   TeamWindows,
   Ticks,
 } from './contracts.ts'
+import type { CallContext } from '../../../src/streams/topology/topology.ts'
 import { isPoison, tickCount, windowId } from './facts.ts'
 
 /** Ticks of one batch of the input, and the pause before each. */
@@ -30,6 +33,11 @@ function nothing(): never {
   throw new Error('nothing passes')
 }
 
+interface Fact {
+  readonly account: string
+  readonly id: string
+}
+
 export interface TallyOptions {
   /** How long the service's function takes for a fact. */
   readonly slowMs: () => number
@@ -38,9 +46,16 @@ export interface TallyOptions {
 }
 
 export function tally(process: SimProcess, { slowMs, grace }: TallyOptions) {
+  /** Takes up to a third of a second, and fails now and then. */
+  const call = async ({ account, id }: Fact, _key: string, { attempt }: CallContext) => {
+    const number = Number(id.slice(1))
+    await sleep(process.clock, (number * 37) % 300)
+    if (attempt === 1 && number % 7 === 0) throw new Error('not at once')
+    return { account, id }
+  }
   return service('tally', {
     reads: [Facts, Labels],
-    writes: [Copies, Labelled, AccountCounts, TeamCounts, TeamWindows, Ticks],
+    writes: [Copies, Called, Labelled, AccountCounts, TeamCounts, TeamWindows, Ticks],
     topology: (s) => {
       const labels = s.table(Labels)
       const facts = s.stream(Facts).filter(() => {
@@ -49,6 +64,10 @@ export function tally(process: SimProcess, { slowMs, grace }: TallyOptions) {
       })
       facts.map(({ account, id }) => ({ account, id })).to(Copies)
       facts.filter(poisonless, { onError: 'deadLetter' }).map(nothing).to(Copies)
+      facts
+        .rekey('to-call', Account, ({ account }) => account)
+        .mapAsync('call', call, { retry: { backoff: '20ms' } })
+        .to(Called)
       facts.join(labels, ({ account, id }, { text }) => ({ account, id, text })).to(Labelled)
       const accounts = facts.count('per-account')
       accounts.to(AccountCounts, (count, account) => ({ account, facts: count }))

@@ -12,6 +12,7 @@ import type { AnyEvent, ValueOf } from '../../../src/events/event.ts'
 import { decodeRecords } from '../../../src/records/record.ts'
 import {
   AccountCounts,
+  Called,
   Copies,
   Facts,
   Labelled,
@@ -29,6 +30,7 @@ export class Watcher {
   readonly #consumer: Consumer
   readonly #take: ReadonlyMap<string, (value: Uint8Array) => void>
   readonly #copies = new Set<string>()
+  readonly #called = new Set<string>()
   readonly #labelled = new Set<string>()
   readonly #letters = new Set<string>()
   readonly #ticks = new Set<string>()
@@ -39,6 +41,7 @@ export class Watcher {
     const { accounts, teams, windows } = this.#tables
     const kinds = [
       taker(Copies, ({ id }) => once(this.#copies, 'copies', id)),
+      taker(Called, ({ id }) => once(this.#called, 'called', id)),
       taker(Labelled, ({ id, account, text }) => {
         once(this.#labelled, 'labelled', id)
         assert.equal(text, labelOf(account), `labelled ${id}: not its account's label`)
@@ -76,6 +79,7 @@ export class Watcher {
     const expected = tablesOf(factCount)
     return (
       lacking('copies', this.#copies, factCount) ??
+      lacking('called', this.#called, factCount) ??
       lacking('labelled', this.#labelled, factCount) ??
       lacking('letters', this.#letters, poisonIn(factCount)) ??
       lacking('ticks', this.#ticks, tickCount) ??

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/tally.proto.
  */
 export const file_tally_v1_tally: GenFile = /*@__PURE__*/
-  fileDesc("ChR0YWxseS92MS90YWxseS5wcm90bxIIdGFsbHkudjEifQoERmFjdBIKCgJpZBgBIAEoCRIPCgdhY2NvdW50GAIgASgJEgwKBHRlYW0YAyABKAkSDgoGYW1vdW50GAQgASgFEhIKAmF0GAUgASgDQgbi4BgCCAE6JuLgGCIKBWZhY3RzEAIaB2FjY291bnQiBGZlZWQqCHRhbGx5aW5nIk8KBUxhYmVsEg8KB2FjY291bnQYASABKAkSDAoEdGV4dBgCIAEoCTon4uAYIwoGbGFiZWxzEAMaB2FjY291bnQiBGZlZWQqCHRhbGx5aW5nIk0KBENvcHkSDwoHYWNjb3VudBgBIAEoCRIKCgJpZBgCIAEoCToo4uAYJAoGY29waWVzEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJhCghMYWJlbGxlZBIPCgdhY2NvdW50GAEgASgJEgoKAmlkGAIgASgJEgwKBHRleHQYAyABKAk6KuLgGCYKCGxhYmVsbGVkEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJgCgxBY2NvdW50Q291bnQSDwoHYWNjb3VudBgBIAEoCRINCgVmYWN0cxgCIAEoBTow4uAYLAoOYWNjb3VudC1jb3VudHMQAxoHYWNjb3VudCIFdGFsbHkqCHRhbGx5aW5nIlQKCVRlYW1Db3VudBIMCgR0ZWFtGAEgASgJEg0KBWZhY3RzGAIgASgFOiri4BgmCgt0ZWFtLWNvdW50cxADGgR0ZWFtIgV0YWxseSoIdGFsbHlpbmciUgoKVGVhbVdpbmRvdxIKCgJpZBgBIAEoCRINCgVmYWN0cxgCIAEoBTop4uAYJQoMdGVhbS13aW5kb3dzEAMaAmlkIgV0YWxseSoIdGFsbHlpbmciOAoEVGljaxIOCgZudW1iZXIYASABKAU6IOLgGBwKBXRpY2tzEAEiBXRhbGx5Kgh0YWxseWluZzACYgZwcm90bzM", [file_headwater_v1_options]);
+  fileDesc("ChR0YWxseS92MS90YWxseS5wcm90bxIIdGFsbHkudjEifQoERmFjdBIKCgJpZBgBIAEoCRIPCgdhY2NvdW50GAIgASgJEgwKBHRlYW0YAyABKAkSDgoGYW1vdW50GAQgASgFEhIKAmF0GAUgASgDQgbi4BgCCAE6JuLgGCIKBWZhY3RzEAIaB2FjY291bnQiBGZlZWQqCHRhbGx5aW5nIk8KBUxhYmVsEg8KB2FjY291bnQYASABKAkSDAoEdGV4dBgCIAEoCTon4uAYIwoGbGFiZWxzEAMaB2FjY291bnQiBGZlZWQqCHRhbGx5aW5nIk0KBENvcHkSDwoHYWNjb3VudBgBIAEoCRIKCgJpZBgCIAEoCToo4uAYJAoGY29waWVzEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJPCgZDYWxsZWQSDwoHYWNjb3VudBgBIAEoCRIKCgJpZBgCIAEoCToo4uAYJAoGY2FsbGVkEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJhCghMYWJlbGxlZBIPCgdhY2NvdW50GAEgASgJEgoKAmlkGAIgASgJEgwKBHRleHQYAyABKAk6KuLgGCYKCGxhYmVsbGVkEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJgCgxBY2NvdW50Q291bnQSDwoHYWNjb3VudBgBIAEoCRINCgVmYWN0cxgCIAEoBTow4uAYLAoOYWNjb3VudC1jb3VudHMQAxoHYWNjb3VudCIFdGFsbHkqCHRhbGx5aW5nIlQKCVRlYW1Db3VudBIMCgR0ZWFtGAEgASgJEg0KBWZhY3RzGAIgASgFOiri4BgmCgt0ZWFtLWNvdW50cxADGgR0ZWFtIgV0YWxseSoIdGFsbHlpbmciUgoKVGVhbVdpbmRvdxIKCgJpZBgBIAEoCRINCgVmYWN0cxgCIAEoBTop4uAYJQoMdGVhbS13aW5kb3dzEAMaAmlkIgV0YWxseSoIdGFsbHlpbmciOAoEVGljaxIOCgZudW1iZXIYASABKAU6IOLgGBwKBXRpY2tzEAEiBXRhbGx5Kgh0YWxseWluZzACYgZwcm90bzM", [file_headwater_v1_options]);
 
 /**
  * Something happened to an account.
@@ -103,6 +103,30 @@ export const CopySchema: GenMessage<Copy> = /*@__PURE__*/
   messageDesc(file_tally_v1_tally, 2);
 
 /**
+ * What came of a call outside for a fact.
+ *
+ * @generated from message tally.v1.Called
+ */
+export type Called = Message<"tally.v1.Called"> & {
+  /**
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message tally.v1.Called.
+ * Use `create(CalledSchema)` to create a new message.
+ */
+export const CalledSchema: GenMessage<Called> = /*@__PURE__*/
+  messageDesc(file_tally_v1_tally, 3);
+
+/**
  * A fact with its account's label.
  *
  * @generated from message tally.v1.Labelled
@@ -129,7 +153,7 @@ export type Labelled = Message<"tally.v1.Labelled"> & {
  * Use `create(LabelledSchema)` to create a new message.
  */
 export const LabelledSchema: GenMessage<Labelled> = /*@__PURE__*/
-  messageDesc(file_tally_v1_tally, 3);
+  messageDesc(file_tally_v1_tally, 4);
 
 /**
  * How many facts an account has.
@@ -153,7 +177,7 @@ export type AccountCount = Message<"tally.v1.AccountCount"> & {
  * Use `create(AccountCountSchema)` to create a new message.
  */
 export const AccountCountSchema: GenMessage<AccountCount> = /*@__PURE__*/
-  messageDesc(file_tally_v1_tally, 4);
+  messageDesc(file_tally_v1_tally, 5);
 
 /**
  * How many facts a team has.
@@ -177,7 +201,7 @@ export type TeamCount = Message<"tally.v1.TeamCount"> & {
  * Use `create(TeamCountSchema)` to create a new message.
  */
 export const TeamCountSchema: GenMessage<TeamCount> = /*@__PURE__*/
-  messageDesc(file_tally_v1_tally, 5);
+  messageDesc(file_tally_v1_tally, 6);
 
 /**
  * How many facts a team has in a window; its key holds the team and the window's start.
@@ -201,7 +225,7 @@ export type TeamWindow = Message<"tally.v1.TeamWindow"> & {
  * Use `create(TeamWindowSchema)` to create a new message.
  */
 export const TeamWindowSchema: GenMessage<TeamWindow> = /*@__PURE__*/
-  messageDesc(file_tally_v1_tally, 6);
+  messageDesc(file_tally_v1_tally, 7);
 
 /**
  * A number that an input had.
@@ -220,5 +244,5 @@ export type Tick = Message<"tally.v1.Tick"> & {
  * Use `create(TickSchema)` to create a new message.
  */
 export const TickSchema: GenMessage<Tick> = /*@__PURE__*/
-  messageDesc(file_tally_v1_tally, 7);
+  messageDesc(file_tally_v1_tally, 8);
 
