@@ -7,10 +7,12 @@ import { Producer } from '../../../src/client/producer/producer.ts'
 import type { AnyEvent, InitOf } from '../../../src/events/event.ts'
 import {
   AccountCounts,
+  Called,
   Copies,
   Facts,
   Labelled,
   Labels,
+  Letters,
   TeamCounts,
   TeamWindows,
   Ticks,
@@ -18,7 +20,9 @@ import {
 import { persist } from '../cluster/stage.ts'
 import { accounts, factOf, labelOf } from './facts.ts'
 
-const events = [Facts, Labels, Copies, Labelled, AccountCounts, TeamCounts, TeamWindows, Ticks]
+/** The streams of the service, too, for whoever reads them before it has made them. */
+const outputs = [Copies, Called, Labelled, Letters, AccountCounts, TeamCounts, TeamWindows, Ticks]
+const events: readonly AnyEvent[] = [Facts, Labels, ...outputs]
 
 export class Feed {
   /** Facts written, and acknowledged. */
