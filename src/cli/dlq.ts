@@ -185,7 +185,8 @@ function chosen(
 
 function named(service: string, { letters }: LetterBox, ids: readonly string[]): Letter[] {
   const byId = new Map(letters.map((letter) => [letter.id, letter]))
-  return ids.map((id) => {
+  // A letter named twice is one.
+  return [...new Set(ids)].map((id) => {
     const letter = byId.get(id)
     if (letter !== undefined) return letter
     throw new HeadwaterError(

@@ -136,7 +136,7 @@ describe('headwater dlq and offsets', { timeout: 170_000 }, () => {
 
   it('replays a record for its service alone, once, and says so ever after', async () => {
     const { id } = (await listed()).find(({ message }) => message.endsWith('o2'))!
-    const done = await dlq('replay', 'shipping', id, '--yes', '--json')
+    const done = await dlq('replay', 'shipping', id, id, '--yes', '--json')
     assert.deepEqual(JSON.parse(done.stdout), { service: 'shipping', replayed: [id], left: [] })
     const again = await dlq('replay', 'shipping', id, '--yes')
     assert.match(again.stderr, /cannot be replayed: it is settled already: add --again/)

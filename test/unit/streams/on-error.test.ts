@@ -455,3 +455,16 @@ it('a join that finds no row counts what it drops', () => {
   assert.equal(driver.counts.drops.unmatched, 1)
   assert.equal(driver.counts.dropped, 0)
 })
+
+it('a letter fits into a record whatever headers say, also without a byte in them', () => {
+  const driver = new TopologyDriver(shippingThat('deadLetter'))
+  const value = Uint8Array.of(0xff)
+  const long = { key: 'headwater-replay-of', value: new Uint8Array(700 * 1024).fill(97) }
+  driver.sendRecord(Payments, { key: null, value, headers: [long] })
+  const headers = Array.from({ length: 400_000 }, () => ({ key: '', value: null }))
+  driver.sendRecord(Payments, { key: null, value, headers })
+  driver.settle()
+  const [replayed, empty] = driver.readRecords(letters)
+  assert.ok(replayed!.value!.length < 1024 * 1024, `${replayed!.value!.length}`)
+  assert.ok(empty!.value!.length < 1024 * 1024, `${empty!.value!.length}`)
+})
