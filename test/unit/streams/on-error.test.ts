@@ -468,3 +468,30 @@ it('a letter fits into a record whatever headers say, also without a byte in the
   assert.ok(replayed!.value!.length < 1024 * 1024, `${replayed!.value!.length}`)
   assert.ok(empty!.value!.length < 1024 * 1024, `${empty!.value!.length}`)
 })
+
+it('a function may throw what cannot be printed', () => {
+  const driver = new TopologyDriver(
+    only((s, o) => {
+      s.stream(Payments)
+        .map((): ReturnType<typeof shipmentOf> => {
+          throw Object.create(null)
+        }, o)
+        .to(Shipments)
+    }),
+  )
+  pay(driver, 'o1')
+  driver.settle()
+  assert.equal(driver.counts.failures.skipped, 1)
+})
+
+it('state that cannot be stored is named by its store, also where folds may fail', () => {
+  const driver = new TopologyDriver(
+    only((s, o) => {
+      const unstorable = (): never => new Map() as never
+      return { n: s.stream(Payments).reduce('n', unstorable, unstorable, o) }
+    }),
+  )
+  pay(driver, 'o1')
+  pay(driver, 'o1')
+  assert.throws(() => driver.settle(), /state of 'n' for key 'o1': it is a Map/)
+})
