@@ -201,6 +201,21 @@ describe('headwater dlq and offsets', { timeout: 170_000 }, () => {
     assert.match(stderr, /stream 'orders' keeps the last record of each key only/)
   })
 
+  it('gives the terminal no orders that stand in a record', async () => {
+    const order = '\u001B[2Jo9'
+    await write(place, Payments, [payment(order)], 1_000)
+    await runThrough(place, shipping([order]))
+    const { id } = (await listed()).find(({ message }) => message.endsWith(order))!
+    for (const args of [
+      ['list', 'shipping'],
+      ['show', 'shipping', id, '--contracts', contracts],
+    ]) {
+      const { stdout } = await dlq(...args)
+      assert.match(stdout, /no \uFFFD\[2Jo9/)
+      assert.doesNotMatch(stdout, /\u001B/)
+    }
+  })
+
   it('shows how far a group is, sets it, and skips records, while nobody runs', async () => {
     const offsets = (...args: string[]) => runCommand(['offsets', ...args, ...at])
     const { stdout } = await offsets('show', 'desk', '--json')
