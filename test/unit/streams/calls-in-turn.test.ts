@@ -4,6 +4,8 @@ import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { nodeClock } from '../../../src/io/node-clock.ts'
+import { CallDeadlines } from '../../../src/streams/task/calls/call-deadlines.ts'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { deadLettersOf } from '../../../src/events/dead-letters.ts'
 import { service } from '../../../src/service/service.ts'
@@ -38,6 +40,9 @@ function failuresIn(driver: TopologyDriver) {
     return { id, ...fact.value }
   })
 }
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const shipment = (orderId: string) => ({ orderId, address: '', amount: 1 })
 
@@ -249,9 +254,21 @@ describe('a call', () => {
     assert.equal(taken, 32)
   })
 
+  it('is watched by its time until it is over, and no longer', async () => {
+    const deadlines = new CallDeadlines(nodeClock, 60_000)
+    const entries: WeakRef<object>[] = []
+    for (let i = 0; i < 5_000; i++) {
+      const watched = deadlines.watch({ expire: () => undefined })
+      watched.timed = undefined
+      entries.push(new WeakRef(watched))
+    }
+    await sleep(1)
+    collectGarbage()
+    assert.ok(entries.filter((entry) => entry.deref() !== undefined).length <= 1_024)
+    deadlines.stop()
+  })
+
   it('is forgotten once what came of it is done, also while others are out', async () => {
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
     const results: WeakRef<object>[] = []
     const driver = shipping((s) => {
       s.stream(Payments)
@@ -270,7 +287,7 @@ describe('a call', () => {
       driver.settle()
       await sleep(1)
     }
-    collect()
+    collectGarbage()
     assert.equal(driver.read(Shipments).length, 8)
     assert.ok(results.filter((result) => result.deref() !== undefined).length < 2)
   })

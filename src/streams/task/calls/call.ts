@@ -10,7 +10,7 @@ import type { RecordSource, SourceRecord } from '../../operators/source-record.t
 import type { EmitHeader } from '../../stores/emit.ts'
 import type { Key } from '../../stores/serde.ts'
 import type { AsyncNode, CallContext } from '../../topology/topology.ts'
-import type { CallDeadlines, Timed } from './call-deadlines.ts'
+import type { CallDeadlines, Timed, Watched } from './call-deadlines.ts'
 
 /** Of a record, what its calls need when its batch is gone. */
 export interface RecordOfCalls {
@@ -94,7 +94,7 @@ export class Call {
       return attempt.end(true, error)
     }
     if (!isPending) return attempt.end(false, made)
-    deadlines.watch(attempt)
+    attempt.watched = deadlines.watch(attempt)
     ;(made as PromiseLike<unknown>).then(
       (result) => attempt.end(false, result),
       (error: unknown) => attempt.end(true, error),
@@ -105,7 +105,7 @@ export class Call {
   abandon(reason: Error): boolean {
     const attempt = this.#attempt
     if (attempt === undefined || attempt.isOver) return false
-    attempt.isOver = true
+    attempt.stop()
     attempt.abort(reason)
     return true
   }
@@ -118,6 +118,7 @@ function isPromise(value: unknown): boolean {
 /** What the function is told. The signal and the key are made when they are asked for. */
 class Attempt implements CallContext, Timed {
   isOver = false
+  watched: Watched | undefined
   readonly attempt: number
   readonly #call: Call
   readonly #node: AsyncNode
@@ -143,8 +144,14 @@ class Attempt implements CallContext, Timed {
   /** It has settled, or its time is up: whichever comes first is heard. */
   end(failed: boolean, outcome: unknown): void {
     if (this.isOver) return
-    this.isOver = true
+    this.stop()
     this.#done(failed, outcome)
+  }
+
+  /** Hears nothing any more, neither of the function nor of its time. */
+  stop(): void {
+    this.isOver = true
+    if (this.watched !== undefined) this.watched.timed = undefined
   }
 
   expire(): void {
