@@ -456,17 +456,17 @@ it('a join that finds no row counts what it drops', () => {
   assert.equal(driver.counts.dropped, 0)
 })
 
-it('a letter fits into a record whatever headers say, also without a byte in them', () => {
+it('a letter fits into a record whatever headers say, and however many they are', () => {
   const driver = new TopologyDriver(shippingThat('deadLetter'))
   const value = Uint8Array.of(0xff)
   const long = { key: 'headwater-replay-of', value: new Uint8Array(700 * 1024).fill(97) }
   driver.sendRecord(Payments, { key: null, value, headers: [long] })
-  const headers = Array.from({ length: 400_000 }, () => ({ key: '', value: null }))
+  const headers = Array.from({ length: 250_000 }, () => ({ key: 'a', value: Buffer.alloc(0) }))
   driver.sendRecord(Payments, { key: null, value, headers })
   driver.settle()
-  const [replayed, empty] = driver.readRecords(letters)
+  const [replayed, many] = driver.readRecords(letters)
   assert.ok(replayed!.value!.length < 1024 * 1024, `${replayed!.value!.length}`)
-  assert.ok(empty!.value!.length < 1024 * 1024, `${empty!.value!.length}`)
+  assert.ok(many!.value!.length < 1024 * 1024, `${many!.value!.length}`)
 })
 
 it('a function may throw what cannot be printed', () => {
