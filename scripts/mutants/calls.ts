@@ -3,14 +3,15 @@ import type { Mutant } from './mutant.ts'
 
 const stage = 'src/streams/task/calls/call-stage.ts'
 const options = 'src/streams/topology/call-options.ts'
+const inTurn = ['test/unit/streams/calls-in-turn.test.ts']
 const tests = ['test/unit/streams/calls.test.ts']
 
 export const calls: readonly Mutant[] = [
   {
     name: 'enteredRecordsMax',
     file: stage,
-    text: 'return enteredRecordsMax - this.#records',
-    instead: 'return 4 * enteredRecordsMax - this.#records',
+    text: 'return enteredRecordsMax - Math.max(this.#records, this.#calls)',
+    instead: 'return 4 * enteredRecordsMax - Math.max(this.#records, this.#calls)',
     tests,
   },
   {
@@ -65,8 +66,8 @@ export const calls: readonly Mutant[] = [
   {
     name: 'calls of a record count all together',
     file: stage,
-    text: 'if (!this.#entered[this.#applied + i]!.isSettled) return false',
-    instead: 'if (!this.#entered[this.#applied]!.isSettled) return false',
+    text: 'if (record === undefined || record.open > 0) break',
+    instead: 'if (record === undefined || record.calls[0]?.isSettled === false) break',
     tests,
   },
   {
@@ -75,5 +76,40 @@ export const calls: readonly Mutant[] = [
     text: 'return this.pipeline.stages.get(source.topic)?.pendingFrom ?? position',
     instead: 'return position',
     tests: ['test/unit/streams/suite/records.test.ts'],
+  },
+  {
+    name: 'calls of one record count among those that have entered',
+    file: stage,
+    text: 'Math.max(this.#records, this.#calls)',
+    instead: 'this.#records',
+    tests: inTurn,
+  },
+  {
+    name: 'letters wait for the calls before them',
+    file: stage,
+    text: 'if (this.isBusy) this.#recordAtHand().failures = discards.interrupt()',
+    instead: 'if (this.isBusy) discards.end()',
+    tests: inTurn,
+  },
+  {
+    name: 'marks wait for the calls before them',
+    file: stage,
+    text: 'if (this.isBusy) this.#recordAtHand().inTurn = what',
+    instead: 'if (this.isBusy) what()',
+    tests: inTurn,
+  },
+  {
+    name: 'slots that are given up reach those who wait',
+    file: 'src/streams/task/calls/call-limits.ts',
+    text: 'while (this.#running < this.#most) {',
+    instead: 'if (this.#running < this.#most) {',
+    tests: inTurn,
+  },
+  {
+    name: 'overMax',
+    file: 'src/streams/task/calls/call-deadlines.ts',
+    text: 'const overMax = 1_024',
+    instead: 'const overMax = 1_048_576',
+    tests: inTurn,
   },
 ]

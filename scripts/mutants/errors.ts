@@ -23,8 +23,22 @@ export const errors: readonly Mutant[] = [
   {
     name: 'letterTextMax, of stacks',
     file: letter,
-    text: "stack: (thrown?.stack ?? '').slice(0, letterTextMax)",
+    text: "stack: String(thrown?.stack ?? '').slice(0, letterTextMax)",
     instead: "stack: thrown?.stack ?? ''",
+    tests: onError,
+  },
+  {
+    name: 'letterTextMax, of what is replayed',
+    file: letter,
+    text: 'replayOf: utf8String(value).slice(0, letterTextMax)',
+    instead: 'replayOf: utf8String(value)',
+    tests: onError,
+  },
+  {
+    name: 'letterHeaderBytes',
+    file: letter,
+    text: 'return letterHeaderBytes + key.length',
+    instead: 'return key.length',
     tests: onError,
   },
   {

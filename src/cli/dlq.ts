@@ -15,7 +15,7 @@ import { withCluster } from './connect.ts'
 import { loadEvent } from './modules.ts'
 import { formatCount, formatTable, print, printJson, printNote } from './output.ts'
 import type { Column } from './output.ts'
-import { recordJson, recordLine } from './record-text.ts'
+import { bytesText, harmless, recordJson, recordLine } from './record-text.ts'
 
 interface DlqOptions {
   readonly broker: string
@@ -73,7 +73,7 @@ function outcomeText({ outcome, reason }: SettledLetter): string {
 }
 
 function oneLine(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ')
+  const line = harmless(text.replaceAll(/\s+/g, ' '))
   return line.length > textMax ? `${line.slice(0, textMax - 1)}…` : line
 }
 
@@ -108,13 +108,11 @@ export async function showLetter(
     `processed  ${failed.processedInPart ? 'in part: another branch did something with it' : 'nothing of it'}`,
     `state      ${letter!.settled === undefined ? 'open' : outcomeText(letter!.settled)}`,
     `record     ${failed.bytesLeftOut === undefined ? recordLine(record, event) : `${failed.bytesLeftOut} bytes, left where they are`}`,
-    ...record.headers.map(
-      ({ key, value }) => `header     ${key}=${value ? String(Buffer.from(value)) : ''}`,
-    ),
+    ...record.headers.map(({ key, value }) => `header     ${key}=${value ? bytesText(value) : ''}`),
     ...(failed.replayOf === undefined ? [] : [`replay of  ${failed.replayOf}`]),
     ...(failed.stack === '' ? [] : ['', failed.stack]),
   ]
-  print(lines.join('\n'))
+  print(harmless(lines.join('\n')))
 }
 
 export async function replay(
@@ -185,7 +183,8 @@ function chosen(
 
 function named(service: string, { letters }: LetterBox, ids: readonly string[]): Letter[] {
   const byId = new Map(letters.map((letter) => [letter.id, letter]))
-  return ids.map((id) => {
+  // A letter named twice is one.
+  return [...new Set(ids)].map((id) => {
     const letter = byId.get(id)
     if (letter !== undefined) return letter
     throw new HeadwaterError(

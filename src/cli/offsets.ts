@@ -100,12 +100,19 @@ export async function set(
 
 export async function skip(
   asked: Asked,
-  options: OffsetsOptions & { readonly partition: number; readonly records: number },
+  options: OffsetsOptions & {
+    readonly partition: number
+    readonly record?: number
+    readonly records: number
+  },
 ): Promise<void> {
+  const { partition, record } = options
   await withCluster(options.broker, async (cluster) => {
-    const [standing] = await wholeTopic(cluster, asked, options.partition)
+    const [standing] = await wholeTopic(cluster, asked, partition, record !== undefined)
     const { committed, beginning, end } = standing!
     const from = Math.max(committed, beginning)
+    if (record !== undefined && record !== from)
+      throw standsElsewhere(asked, partition, record, from)
     const to = from + options.records
     if (to > end) {
       throw new HeadwaterError(
@@ -118,11 +125,32 @@ export async function skip(
   })
 }
 
-/** The partitions of a topic as the group stands in them; at the beginning where it has read nothing. */
+function standsElsewhere(
+  { service, topic }: Asked,
+  partition: number,
+  record: number,
+  from: number,
+): HeadwaterError {
+  const why =
+    record > from
+      ? `records ${from} to ${record - 1} would be left out, too: what was done with them was given up with ` +
+        "the record that failed. Let that one pass instead (onError: 'skip' or 'deadLetter')"
+      : 'it is behind that record already'
+  return new HeadwaterError(
+    'input-invalid',
+    `service '${service}' has committed up to ${from} of partition ${partition} of topic '${topic}', and ${why}`,
+  )
+}
+
+/**
+ * The partitions of a topic as the group stands in them; at the beginning where it has read nothing.
+ * @param mayBeNew whether that may be all of it
+ */
 async function wholeTopic(
   cluster: Cluster,
   { service, topic }: Asked,
   only: number | undefined,
+  mayBeNew = false,
 ): Promise<Standing[]> {
   const count = await cluster.partitionCount(topic)
   if (only !== undefined && only >= count) {
@@ -135,7 +163,7 @@ async function wholeTopic(
   for (const each of await groupOffsets(cluster, service)) {
     if (each.topic === topic && each.offset >= 0) known.set(each.partition, each.offset)
   }
-  if (known.size === 0) {
+  if (known.size === 0 && !mayBeNew) {
     throw new HeadwaterError(
       'not-found',
       `group '${service}' has committed nothing of topic '${topic}': ` +

@@ -63,7 +63,8 @@ function printValue(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-function bytesText(bytes: Uint8Array): string {
+/** The bytes as text, or as hex when they are none. */
+export function bytesText(bytes: Uint8Array): string {
   return asText(bytes) ?? `0x${hex(bytes)}`
 }
 
@@ -77,6 +78,11 @@ function asText(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** A text without what a terminal would take for an order: whoever writes records may have written of it. */
+export function harmless(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\t\n]/gu, '\uFFFD')
 }
 
 function hex(bytes: Uint8Array): string {

@@ -95,6 +95,7 @@ export function addOffsets(program: Command): void {
     .argument('<service>')
     .argument('<topic>')
     .requiredOption('--partition <n>', 'the partition', parseIndex)
+    .option('--record <offset>', 'refuse unless the service stands before this one', parseIndex)
     .option('--records <n>', 'how many offsets', parseCount, 1)
     .addOption(brokerOption())
     .addOption(yesOption())

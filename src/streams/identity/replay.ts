@@ -11,7 +11,7 @@ import type { Cluster } from '../../client/cluster/cluster.ts'
 import { Consumer } from '../../client/consumer/consumer.ts'
 import type { FetchedBatches } from '../../client/consumer/consumer.ts'
 import { nextOffsetOf, readBatchHeader, stampBatch } from '../../records/batch.ts'
-import { BatchBuilder, forEachRecord } from '../../records/record.ts'
+import { BatchBuilder, forEachRecord, headersOf } from '../../records/record.ts'
 import { operatorCounts } from '../operators/counts.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Emit, EmitHeader } from '../stores/emit.ts'
@@ -246,7 +246,8 @@ function cutAt(batch: Uint8Array, until: number): Uint8Array[] {
   forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
     if (offset >= until) return
     const key = keyEnd < 0 ? null : bytes.subarray(keyStart, keyEnd)
-    builder.append(timestamp, key, valueEnd < 0 ? null : bytes.subarray(valueStart, valueEnd))
+    const value = valueEnd < 0 ? null : bytes.subarray(valueStart, valueEnd)
+    builder.append(timestamp, key, value, headersOf(bytes, valueStart, valueEnd))
   })
   if (builder.count === 0) return []
   const cut = builder.finish()

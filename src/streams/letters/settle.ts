@@ -20,7 +20,8 @@ import {
 import { decodeRecords } from '../../records/record.ts'
 import type { RecordHeader } from '../../records/record.ts'
 import { readRanges } from '../reading.ts'
-import type { Letter } from './letters.ts'
+import { readLetters } from './letters.ts'
+import type { Letter, LetterBox } from './letters.ts'
 
 /** Letters that are settled in one transaction. */
 const transactionLetters = 200
@@ -125,34 +126,67 @@ async function settle(
   replayOf: (letter: Letter) => Promise<Replay> | undefined,
 ): Promise<void> {
   const { name: topic, codec } = deadLettersOf(service)
-  // Two who settle at once: the second ends what the first has not committed.
+  // Two who settle at once: the second ends what the first has not committed, and sees what it has.
   const transactionalId = `${encodeURIComponent(service)}~letters`
   const producer = new Producer(cluster, { transactionalId })
   const writer = new Writer()
+  const append = (letter: Letter, record: Replay | undefined): void => {
+    if (record !== undefined) {
+      const { stream, partition, timestamp, key, value, headers } = record
+      producer.append(stream, partition, timestamp, key, value, headers)
+    }
+    const now = cluster.clock.now()
+    const value = { ...how, settledAt: { seconds: BigInt(Math.floor(now / 1000)), nanos: 0 } }
+    writer.at = 0
+    codec.encode({ id: letter.id, fact: { case: 'settled', value } }, writer)
+    producer.append(topic, 0, now, utf8Bytes(letter.id), writer.bytes.subarray(0, writer.at))
+  }
+  /** Up to the first whose record cannot be had. */
+  const appendAll = async (some: readonly Letter[]): Promise<{ failure?: unknown }> => {
+    for (const letter of some) {
+      let record: Replay | undefined
+      try {
+        record = await replayOf(letter)
+      } catch (failure) {
+        return { failure }
+      }
+      await producer.ready()
+      append(letter, record)
+    }
+    return {}
+  }
   try {
     await producer.init()
+    assertAsRead(letters, await readLetters(cluster, service))
     for (let from = 0; from < letters.length; from += transactionLetters) {
       const some = letters.slice(from, from + transactionLetters)
       producer.begin()
-      for (const letter of some) {
-        const record = await replayOf(letter)
-        await producer.ready()
-        if (record !== undefined) {
-          const { stream, partition, timestamp, key, value, headers } = record
-          producer.append(stream, partition, timestamp, key, value, headers)
-        }
-        const now = cluster.clock.now()
-        const value = { ...how, settledAt: { seconds: BigInt(Math.floor(now / 1000)), nanos: 0 } }
-        writer.at = 0
-        codec.encode({ id: letter.id, fact: { case: 'settled', value } }, writer)
-        producer.append(topic, 0, now, utf8Bytes(letter.id), writer.bytes.subarray(0, writer.at))
-      }
+      const done = await appendAll(some)
+      // Those before the one that cannot be are settled.
       await producer.commit()
+      if (done.failure !== undefined) throw done.failure
       onProgress(from + some.length)
     }
   } finally {
     await producer.close()
   }
+}
+
+/** Throws when a letter was settled after it was read: who settles it once more does not know that. */
+function assertAsRead(letters: readonly Letter[], { letters: now }: LetterBox): void {
+  const byId = new Map(now.map((letter) => [letter.id, letter]))
+  const other = letters.find(({ id, settled }) => {
+    return settledAt(byId.get(id)?.settled) !== settledAt(settled)
+  })
+  if (other === undefined) return
+  throw new HeadwaterError(
+    'input-invalid',
+    `letter '${other.id}' was settled by somebody else meanwhile: nothing was done; list the letters anew`,
+  )
+}
+
+function settledAt(settled: Letter['settled']): bigint | undefined {
+  return settled && (settled.settledAt?.seconds ?? 0n)
 }
 
 /** The record as it was: what the letter holds, or what is where it says. */

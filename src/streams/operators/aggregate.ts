@@ -42,7 +42,7 @@ export function folder(
     // Before the function runs, because it may change the state it is given.
     const row = store.touch(key, start)
     const old = store.valueOf(row)
-    const before = isKept ? store.copyOf(old) : undefined
+    const before = isKept ? copied(store, old) : undefined
     let state: unknown
     try {
       state = f(old === undefined ? init(key) : old, value, key)
@@ -52,6 +52,15 @@ export function folder(
     }
     store.set(row, state ?? undefined, timestamp)
     counts.folds++
+  }
+}
+
+/** State that cannot be stored stops the service where it is written, which says whose it is. */
+function copied(store: AggregateStore, state: unknown): unknown {
+  try {
+    return store.copyOf(state)
+  } catch {
+    return state
   }
 }
 

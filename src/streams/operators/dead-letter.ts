@@ -16,7 +16,9 @@ import type { DiscardedRow, SourceRecord } from './source-record.ts'
 
 /** Bytes of a record that a letter holds, at most: key, value and headers. */
 const letterBytesMax = 768 * 1024
-/** Characters of an error's message, and of its stack, that a letter holds. */
+/** What a header is beside its key and value, at most. */
+const letterHeaderBytes = 16
+/** Characters of an error's message, of its stack, and of what the record is said to be a replay of. */
 const letterTextMax = 8 * 1024
 
 /** What letters say of who wrote them. */
@@ -81,7 +83,7 @@ export class LetterWriter {
       operator,
       code: error.code,
       message: error.message.slice(0, letterTextMax),
-      stack: (thrown?.stack ?? '').slice(0, letterTextMax),
+      stack: String(thrown?.stack ?? '').slice(0, letterTextMax),
       instanceId: this.#stamp.instanceId,
     }
   }
@@ -102,7 +104,7 @@ type FailedInit = Exclude<Extract<FactInit, { case: 'failed' }>['value'], Failed
 
 /** Key, value and headers, or how many bytes they are when that is too many. */
 function bytesOf({ key, value, headers }: SourceRecord) {
-  const ofHeaders = headers.map((header) => header.key.length * 3 + (header.value?.length ?? 0))
+  const ofHeaders = headers.map((header) => letterBytesOf(header))
   const size = [key?.length ?? 0, value?.length ?? 0, ...ofHeaders].reduce((a, b) => a + b)
   if (size > letterBytesMax) return { bytesLeftOut: BigInt(size) }
   return {
@@ -115,9 +117,13 @@ function bytesOf({ key, value, headers }: SourceRecord) {
   }
 }
 
+function letterBytesOf({ key, value }: EmitHeader): number {
+  return letterHeaderBytes + key.length * 3 + (value?.length ?? 0)
+}
+
 function replayOf(headers: readonly EmitHeader[]): { replayOf?: string } {
   const value = headers.find(({ key }) => key === replayOfHeader)?.value
-  return value ? { replayOf: utf8String(value) } : {}
+  return value ? { replayOf: utf8String(value).slice(0, letterTextMax) } : {}
 }
 
 function timestampOf(ms: number): { seconds: bigint; nanos: number } {

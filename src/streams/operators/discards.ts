@@ -12,7 +12,7 @@ import type { DeadLetters } from '../../events/dead-letters.ts'
 import type { Emit } from '../stores/emit.ts'
 import type { OnError } from '../topology/topology.ts'
 import { LetterWriter } from './dead-letter.ts'
-import type { LetterStamp } from './dead-letter.ts'
+import type { Failure, LetterStamp } from './dead-letter.ts'
 import type { DiscardedRow, RecordAtHand } from './source-record.ts'
 import type { DropReason, OperatorCounts } from './counts.ts'
 
@@ -68,7 +68,7 @@ export class Discards {
   readonly #letters: LetterWriter | undefined
   readonly #entries: Entry[] = []
   /** Failures of the record at hand that become letters. */
-  #pending: { readonly operator: string; readonly error: HeadwaterError }[] = []
+  #pending: Failure[] = []
   #effects = 0
 
   constructor(options: DiscardsOptions) {
@@ -113,9 +113,22 @@ export class Discards {
     return entry
   }
 
-  /** A record begins. */
-  begin(): void {
+  /** A record begins, or goes on: `failures` of it become letters at its end. */
+  begin(failures: readonly Failure[] = []): void {
     this.#effects = this.#effectsNow()
+    this.#pending.push(...failures)
+  }
+
+  /** Failures of a record that is not through: they are to be given to `begin` when it goes on. */
+  interrupt(): readonly Failure[] {
+    const failures = this.#pending
+    this.#pending = []
+    return failures
+  }
+
+  /** Whether letters are to be written of the record at hand. */
+  get hasFailed(): boolean {
+    return this.#pending.length > 0
   }
 
   /** The record is through: its letters are written. @param inPart whether more was made of it than is counted */

@@ -59,7 +59,16 @@ export function notWritable(operator: string, cause: unknown): HeadwaterError {
 }
 
 function failed(what: string, cause: unknown): HeadwaterError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = reasonOf(cause)
   const code = isHeadwaterError(cause) ? ` (${cause.code})` : ''
   return new HeadwaterError('operator-failed', `${what}: ${reason}${code}`, { cause })
+}
+
+/** What was thrown, in words: a program may throw anything, also what has none. */
+function reasonOf(cause: unknown): string {
+  try {
+    return cause instanceof Error ? cause.message : String(cause)
+  } catch {
+    return 'a value that cannot be printed'
+  }
 }

@@ -81,6 +81,16 @@ export class Columns {
     return others.length === 0 ? undefined : others
   }
 
+  /** Bytes of the record at a place: its key, value and headers. */
+  size(at: number): number {
+    const valueStart = this.valueStarts[at]!
+    const valueEnd = this.valueEnds[at]!
+    const ofKey = Math.max(0, this.keyEnds[at]! - this.keyStarts[at]!)
+    const headers = headersOf(this.bytes, valueStart, valueEnd)
+    const ofHeaders = headers.map(({ key, value }) => key.length + (value?.length ?? 0))
+    return ofHeaders.reduce((a, b) => a + b, ofKey + Math.max(0, valueEnd - valueStart))
+  }
+
   #openHeaders(at: number): void {
     const headers = headersOf(this.bytes, this.valueStarts[at]!, this.valueEnds[at]!)
     const value = headers.find(({ key }) => key === replayForHeader)?.value

@@ -21,8 +21,8 @@ import type { SourcePlan } from '../plan/plan.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import type { EmitHeader } from '../stores/emit.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
-import type { CalledRecord } from './calls/call.ts'
-import type { CallSource } from './calls/call-stage.ts'
+import { CalledRecord } from './calls/call.ts'
+import type { CallSource, CallStage } from './calls/call-stage.ts'
 import { Columns } from './columns.ts'
 import { stoppedAt, stoppedText } from './stopped.ts'
 import type { TaskTimes } from './times.ts'
@@ -72,6 +72,8 @@ export class InputQueue implements RecordSource, CallSource {
   readonly #counts: OperatorCounts
   readonly #discards: Discards
   readonly #atHand: RecordAtHand
+  /** Where its records lead to calls outside; undefined: nowhere. */
+  readonly #stage: CallStage | undefined
   /** By what does not decode: takes the error, unless that is to stop the service. */
   readonly #undecodable: Readonly<Record<'key' | 'value', Failed>> | undefined
   readonly #batches: Uint8Array[] = []
@@ -93,6 +95,7 @@ export class InputQueue implements RecordSource, CallSource {
     counts: OperatorCounts
     discards: Discards
     atHand: RecordAtHand
+    stage: CallStage | undefined
   }) {
     this.#service = o.service
     this.source = o.source
@@ -108,6 +111,8 @@ export class InputQueue implements RecordSource, CallSource {
     this.#counts = o.counts
     this.#discards = o.discards
     this.#atHand = o.atHand
+    this.#stage = o.stage
+    o.stage?.from(this)
     const { onError } = o.source
     if (onError !== 'stop') {
       const key = o.discards.failing(onError, 'decoding the key')
@@ -220,7 +225,7 @@ export class InputQueue implements RecordSource, CallSource {
         const value = valueEnd < 0 ? null : values.decode(bytes, valueStarts[at]!, valueEnd)
         doing = 'operators'
         take(key, value, timestamps[at]!, at)
-        if (writesLetters) discards.end()
+        if (writesLetters) this.#through()
         at++
         if (turn.isOver(this, offsets[at - 1]!)) break
       }
@@ -237,8 +242,19 @@ export class InputQueue implements RecordSource, CallSource {
   #passOver(doing: Doing, error: unknown): boolean {
     if (doing === 'operators' || this.#undecodable === undefined) return false
     this.#undecodable[doing](undecodable(doing, error))
-    this.#discards.end()
+    this.#through()
     return true
+  }
+
+  /** The record at hand is through, but for its calls. */
+  #through(): void {
+    if (this.#stage === undefined) this.#discards.end()
+    else this.#stage.entered()
+  }
+
+  /** The offset of the record that is being processed. */
+  get offset(): number {
+    return this.#columns.offsets[this.#at]!
   }
 
   current(): SourceRecord {
@@ -254,11 +270,14 @@ export class InputQueue implements RecordSource, CallSource {
   #takeInner(push: Push): Take {
     const columns = this.#columns
     const times = this.#times
+    const { topic } = this.source
     return (key, value, timestamp, at) => {
       times.moment.carried = columns.carried[at]
       const mark = columns.marks.size === 0 ? undefined : columns.marks.get(at)
       if (mark === undefined) push(key, value, timestamp)
-      else times.mark(this.source.topic, mark)
+      else if (this.#stage === undefined) times.mark(topic, mark)
+      // It says that everything before it has come, and some of that may be out yet.
+      else this.#stage.inTurn(() => times.mark(topic, mark))
     }
   }
 
@@ -302,18 +321,16 @@ export class InputQueue implements RecordSource, CallSource {
   /** The record that is being processed, for calls that may outlive its batch. */
   called(isWhole: boolean): CalledRecord {
     const at = this.#at
-    const { offsets, timestamps, valueStarts, valueEnds } = this.#columns
-    return {
+    return new CalledRecord({
       topic: this.source.topic,
       partition: this.partition,
-      offset: offsets[at]!,
-      timestamp: timestamps[at]!,
-      headers: this.headers(),
+      offset: this.offset,
+      timestamp: this.#columns.timestamps[at]!,
+      ownHeaders: this.headers(),
       whole: isWhole ? this.current() : undefined,
       carried: this.#times.moment.carried,
-      bytes: Math.max(0, valueEnds[at]! - valueStarts[at]!),
-      calls: 0,
-    }
+      bytes: this.#columns.size(at),
+    })
   }
 }
 

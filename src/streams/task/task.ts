@@ -107,8 +107,8 @@ export class Task {
       const isBegun = committed !== undefined
       const at = { partition, position, endOffset, isBegun }
       const shared = { keys, times, counts, discards: this.#discards, atHand: this.#atHand }
-      const queue = new InputQueue({ service, source, push, ...at, ...shared })
-      this.pipeline.stages.get(topic)?.from(queue)
+      const stage = this.pipeline.stages.get(topic)
+      const queue = new InputQueue({ service, source, push, stage, ...at, ...shared })
       this.#queues.push(queue)
       this.#committed.set(topic, committed)
     }
@@ -202,7 +202,7 @@ export class Task {
   /** Sends about `limit` changed rows out; true when none is left and offsets may be committed. */
   flush(limit: number): boolean {
     this.#atHand.from(undefined)
-    const unread = this.#queues.filter(({ source, lag }) => !source.inner && lag > 0)
+    const unread = this.#queues.filter((queue) => !queue.source.inner && this.#lagOf(queue) > 0)
     return this.pipeline.flush(limit, new Set(unread.map(({ source }) => source.topic)))
   }
 
@@ -224,10 +224,12 @@ export class Task {
   /** Offsets between what has been done and the ends of the partitions. */
   get lag(): number {
     let lag = 0
-    for (const queue of this.#queues) {
-      lag += queue.lag + queue.position - this.#positionOf(queue)
-    }
+    for (const queue of this.#queues) lag += this.#lagOf(queue)
     return lag
+  }
+
+  #lagOf(queue: InputQueue): number {
+    return queue.lag + queue.position - this.#positionOf(queue)
   }
 
   /** Whether calls outside are out, or wait. */

@@ -136,7 +136,7 @@ describe('headwater dlq and offsets', { timeout: 170_000 }, () => {
 
   it('replays a record for its service alone, once, and says so ever after', async () => {
     const { id } = (await listed()).find(({ message }) => message.endsWith('o2'))!
-    const done = await dlq('replay', 'shipping', id, '--yes', '--json')
+    const done = await dlq('replay', 'shipping', id, id, '--yes', '--json')
     assert.deepEqual(JSON.parse(done.stdout), { service: 'shipping', replayed: [id], left: [] })
     const again = await dlq('replay', 'shipping', id, '--yes')
     assert.match(again.stderr, /cannot be replayed: it is settled already: add --again/)
@@ -201,6 +201,21 @@ describe('headwater dlq and offsets', { timeout: 170_000 }, () => {
     assert.match(stderr, /stream 'orders' keeps the last record of each key only/)
   })
 
+  it('gives the terminal no orders that stand in a record', async () => {
+    const order = '\u001B[2Jo9'
+    await write(place, Payments, [payment(order)], 1_000)
+    await runThrough(place, shipping([order]))
+    const { id } = (await listed()).find(({ message }) => message.endsWith(order))!
+    for (const args of [
+      ['list', 'shipping'],
+      ['show', 'shipping', id, '--contracts', contracts],
+    ]) {
+      const { stdout } = await dlq(...args)
+      assert.match(stdout, /no \uFFFD\[2Jo9/)
+      assert.ok(!stdout.includes('\u001B'))
+    }
+  })
+
   it('shows how far a group is, sets it, and skips records, while nobody runs', async () => {
     const offsets = (...args: string[]) => runCommand(['offsets', ...args, ...at])
     const { stdout } = await offsets('show', 'desk', '--json')
@@ -217,7 +232,17 @@ describe('headwater dlq and offsets', { timeout: 170_000 }, () => {
     assert.partialDeepStrictEqual(JSON.parse(skipped.stdout), {
       moved: [{ partition: read.partition, from: 0, to: 1 }],
     })
+    const later = await offsets('skip', 'desk', 'orders', ...where, '--record', '3', '--yes')
+    assert.match(later.stderr, /has committed up to 1 .*records 1 to 2 would be left out, too/)
+    const again = await offsets('skip', 'desk', 'orders', ...where, '--record', '0', '--yes')
+    assert.match(again.stderr, /it is behind that record already/)
     await offsets('set', 'desk', 'orders', '--to', '0', ...where, '--yes')
+    const one = await offsets('skip', 'desk', 'orders', ...where, '--record', '0', '--yes')
+    assert.match(one.stdout, /from 0 to 1, 1 offsets are left out/)
+    await offsets('set', 'desk', 'orders', '--to', '0', ...where, '--yes')
+    const first = ['payments', '--partition', '0', '--record', '0']
+    const empty = await offsets('skip', 'desk', ...first, '--records', '99', '--yes')
+    assert.match(empty.stderr, /offsets are left behind 0/, 'though nothing of it is committed')
     const asked = await offsets('set', 'desk', 'orders', '--to', '2100-01-01T00:00:00Z', ...where)
     assert.match(asked.stderr, /are left out.*Stores keep what they hold.*add --yes/)
     const tooFar = await offsets('skip', 'desk', 'orders', ...where, '--records', '99', '--yes')

@@ -455,3 +455,43 @@ it('a join that finds no row counts what it drops', () => {
   assert.equal(driver.counts.drops.unmatched, 1)
   assert.equal(driver.counts.dropped, 0)
 })
+
+it('a letter fits into a record whatever headers say, and however many they are', () => {
+  const driver = new TopologyDriver(shippingThat('deadLetter'))
+  const value = Uint8Array.of(0xff)
+  const long = { key: 'headwater-replay-of', value: new Uint8Array(700 * 1024).fill(97) }
+  driver.sendRecord(Payments, { key: null, value, headers: [long] })
+  const headers = Array.from({ length: 250_000 }, () => ({ key: 'a', value: Buffer.alloc(0) }))
+  driver.sendRecord(Payments, { key: null, value, headers })
+  driver.settle()
+  const [replayed, many] = driver.readRecords(letters)
+  assert.ok(replayed!.value!.length < 1024 * 1024, `${replayed!.value!.length}`)
+  assert.ok(many!.value!.length < 1024 * 1024, `${many!.value!.length}`)
+})
+
+it('a function may throw what cannot be printed', () => {
+  const driver = new TopologyDriver(
+    only((s, o) => {
+      s.stream(Payments)
+        .map((): ReturnType<typeof shipmentOf> => {
+          throw Object.create(null)
+        }, o)
+        .to(Shipments)
+    }),
+  )
+  pay(driver, 'o1')
+  driver.settle()
+  assert.equal(driver.counts.failures.skipped, 1)
+})
+
+it('state that cannot be stored is named by its store, also where folds may fail', () => {
+  const driver = new TopologyDriver(
+    only((s, o) => {
+      const unstorable = (): never => new Map() as never
+      return { n: s.stream(Payments).reduce('n', unstorable, unstorable, o) }
+    }),
+  )
+  pay(driver, 'o1')
+  pay(driver, 'o1')
+  assert.throws(() => driver.settle(), /state of 'n' for key 'o1': it is a Map/)
+})

@@ -37,12 +37,15 @@ export class CallSlots {
     return true
   }
 
+  /** Who is told may not want it any more: its calls were given up. */
   give(): void {
     this.#running--
-    const [first] = this.#next
-    if (first === undefined) return
-    this.#next.delete(first)
-    first()
+    while (this.#running < this.#most) {
+      const [first] = this.#next
+      if (first === undefined) return
+      this.#next.delete(first)
+      first()
+    }
   }
 }
 

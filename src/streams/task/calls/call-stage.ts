@@ -7,8 +7,11 @@
  * once, and the position to commit is that of the first record that is not applied. What a crash leaves
  * unapplied is called again: towards the outside a call happens at least once, under the same key.
  *
- * Bounds: records that have entered and are not applied, by number and by the bytes of their values. Beyond
- * them nothing more enters, and the partition waits.
+ * Whatever else a record leads to waits for its turn, too: a letter that was written before could be written
+ * again, and a mark (`moment.ts`) would tell windows that what is out has come.
+ *
+ * Bounds: records that have entered and are not applied, and their calls, by number and by the bytes of the
+ * records. Beyond them nothing more enters, and the partition waits.
  */
 import type { HeadwaterError } from '../../../base/errors.ts'
 import type { Clock } from '../../../io/ports.ts'
@@ -23,7 +26,7 @@ import type { CalledRecord } from './call.ts'
 import { CallDeadlines } from './call-deadlines.ts'
 import type { CallLimits, CallSlots } from './call-limits.ts'
 
-/** Records that have entered and are not applied, and the bytes of their values. */
+/** Records that have entered and are not applied, or calls of them; and the bytes of the records. */
 const enteredRecordsMax = 1_024
 const enteredBytesMax = 16 * 1024 * 1024
 /** What doubles with each attempt is at most this many times the first. */
@@ -39,7 +42,9 @@ export interface CallsContext {
 
 /** Where records come from. */
 export interface CallSource {
-  /** The record that enters now. */
+  /** The offset of the record that enters now. */
+  readonly offset: number
+  /** The record that enters now. @param isWhole with its bytes */
   called(isWhole: boolean): CalledRecord
 }
 
@@ -60,17 +65,20 @@ export class CallStage {
   readonly #noValue: () => void
   readonly #deadlines: CallDeadlines
   #source: CallSource | undefined
+  /** The record that entered last. */
   #record: CalledRecord | undefined
   #bytes = 0
   #records = 0
-  /** In the order they entered, from `#applied` on. */
-  #entered: Call[] = []
+  #calls = 0
+  /** In the order they entered, from `#applied` on; nothing is kept of those before. */
+  #entered: (CalledRecord | undefined)[] = []
   #applied = 0
   /** Whose turn it is. */
   readonly #ready: Call[] = []
   /** By key: the last call that has entered and is not settled. */
   readonly #last = new Map<unknown, Call>()
   readonly #begin = (): void => this.#start()
+  #isStarting = false
   #isHeld = false
   #isOver = false
 
@@ -91,9 +99,8 @@ export class CallStage {
 
   /** Takes a value of the record that is being processed. */
   readonly enter: Push = (key, value, timestamp) => {
-    const record = this.#recordAtHand()
-    const call = new Call(record, key, value, timestamp)
-    this.#entered.push(call)
+    const call = new Call(this.#recordAtHand(), key, value, timestamp)
+    this.#calls++
     this.#slots.waiting++
     const lane = this.#laneOf(call)
     const before = lane === undefined ? undefined : this.#last.get(lane)
@@ -104,13 +111,31 @@ export class CallStage {
   }
 
   #recordAtHand(): CalledRecord {
-    const record = this.#source!.called(this.#o.node.onError === 'deadLetter')
-    const known = this.#record
-    if (known !== undefined && known.offset === record.offset && known.calls > 0) return known
+    const { offset } = this.#source!
+    if (this.#record?.of.offset === offset) return this.#record
+    const record = this.#source!.called(this.#o.context.discards.writesLetters)
     this.#record = record
+    this.#entered.push(record)
     this.#records++
-    this.#bytes += record.bytes
+    this.#bytes += record.of.bytes
     return record
+  }
+
+  /** Does something in the turn of the record at hand: at once, unless records before it are not applied. */
+  inTurn(what: () => void): void {
+    if (this.isBusy) this.#recordAtHand().inTurn = what
+    else what()
+  }
+
+  /**
+   * The record at hand has entered. What failed of it becomes letters in its turn: before, it may be read
+   * once more, and they would be written again.
+   */
+  entered(): void {
+    const { discards } = this.#o.context
+    if (!discards.hasFailed) return
+    if (this.isBusy) this.#recordAtHand().failures = discards.interrupt()
+    else discards.end()
   }
 
   /** Calls of one lane go out one after the other; undefined: this one waits for none. */
@@ -120,10 +145,14 @@ export class CallStage {
     return order === 'key' && key !== null ? key : undefined
   }
 
+  /** Calls that end at once would start the next ones within: the stack is not deep enough for many. */
   #start(): void {
+    if (this.#isStarting) return
+    this.#isStarting = true
     while (!this.#isOver && this.#ready.length > 0 && this.#slots.take(this.#begin)) {
       this.#attempt(this.#ready.shift()!)
     }
+    this.#isStarting = false
   }
 
   #attempt(call: Call): void {
@@ -131,10 +160,21 @@ export class CallStage {
     this.#slots.waiting--
     if (call.attempts > 0) this.#slots.retried++
     call.attempt(node, service, this.#deadlines, (failed, outcome) => {
-      if (failed && this.#mayRetry(call, outcome)) this.#retry(call)
-      else this.#settle(call, failed, outcome)
+      this.#ended(call, failed, outcome)
       this.#slots.give()
     })
+  }
+
+  #ended(call: Call, failed: boolean, outcome: unknown): void {
+    let again = false
+    let reason = outcome
+    try {
+      again = failed && this.#mayRetry(call, outcome)
+    } catch (error) {
+      reason = error
+    }
+    if (again) this.#retry(call)
+    else this.#settle(call, failed, reason)
   }
 
   #mayRetry({ attempts }: Call, error: unknown): boolean {
@@ -156,6 +196,7 @@ export class CallStage {
 
   #settle(call: Call, failed: boolean, outcome: unknown): void {
     call.isSettled = true
+    call.record.open--
     if (failed) call.error = outcome ?? new Error('it failed without a reason')
     else call.result = outcome
     const lane = this.#laneOf(call)
@@ -168,7 +209,7 @@ export class CallStage {
   /** How many records may enter. */
   get room(): number {
     if (this.#isHeld || this.#bytes >= enteredBytesMax) return 0
-    return enteredRecordsMax - this.#records
+    return enteredRecordsMax - Math.max(this.#records, this.#calls)
   }
 
   /** Whether records have entered that are not applied. */
@@ -178,7 +219,7 @@ export class CallStage {
 
   /** The offset of the first record that is not applied; undefined when all are. */
   get pendingFrom(): number | undefined {
-    return this.#entered[this.#applied]?.record.offset
+    return this.#entered[this.#applied]?.of.offset
   }
 
   /**
@@ -188,41 +229,45 @@ export class CallStage {
   apply(limit: number, isOver: (offset: number) => boolean): number {
     let records = 0
     while (records < limit) {
-      const record = this.#entered[this.#applied]?.record
-      if (record === undefined || !this.#isThrough(record)) break
-      for (let i = record.calls; i > 0; i--) this.#apply(this.#entered[this.#applied++]!)
+      const record = this.#entered[this.#applied]
+      if (record === undefined || record.open > 0) break
+      this.#apply(record)
+      this.#entered[this.#applied++] = undefined
       this.#records--
-      this.#bytes -= record.bytes
+      this.#calls -= record.calls.length
+      this.#bytes -= record.of.bytes
       this.#o.context.counts.applied++
       records++
-      if (isOver(record.offset)) break
+      if (isOver(record.of.offset)) break
     }
     this.#forget()
     return records
   }
 
-  #isThrough(record: CalledRecord): boolean {
-    for (let i = 0; i < record.calls; i++) {
-      if (!this.#entered[this.#applied + i]!.isSettled) return false
+  #apply(record: CalledRecord): void {
+    const { context, moment, service } = this.#o
+    const { atHand, discards } = context
+    const { calls, failures } = record
+    atHand.from(record)
+    moment.carried = record.of.carried
+    discards.begin(failures)
+    try {
+      for (const call of calls) this.#applyCall(call)
+    } catch (error) {
+      throw stoppedAt(service, record.of, error)
     }
-    return true
+    record.inTurn?.()
+    // What went through outside has been done, whatever became of it here.
+    const wentThrough = calls.some(({ error }) => error === undefined)
+    discards.end(wentThrough || calls.length + Math.min(1, failures.length) > 1)
   }
 
-  #apply(call: Call): void {
-    const { node, context, moment, next, service } = this.#o
-    const { atHand, discards } = context
-    atHand.from(call)
-    moment.carried = call.record.carried
-    discards.begin()
-    try {
-      if (call.error !== undefined) this.#failed(this.#failureOf(call))
-      else if (node.isEffect) context.counts.folds++
-      else if (call.result === null || call.result === undefined) this.#noValue()
-      else next(call.key, call.result, call.timestamp)
-    } catch (error) {
-      throw stoppedAt(service, call.record, error)
-    }
-    discards.end(call.record.calls > 1)
+  #applyCall(call: Call): void {
+    const { node, context, next } = this.#o
+    if (call.error !== undefined) this.#failed(this.#failureOf(call))
+    else if (node.isEffect) context.counts.folds++
+    else if (call.result === null || call.result === undefined) this.#noValue()
+    else next(call.key, call.result, call.timestamp)
   }
 
   #failureOf({ attempts, error }: Call): HeadwaterError {
@@ -252,7 +297,7 @@ export class CallStage {
     if (this.#isOver) return
     this.#isOver = true
     this.#deadlines.stop()
-    for (const call of this.#entered.slice(this.#applied)) {
+    for (const call of this.#entered.flatMap((record) => record?.calls ?? [])) {
       if (call.abandon(reason)) this.#slots.give()
       else if (!call.isSettled) this.#slots.waiting--
     }

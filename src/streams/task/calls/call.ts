@@ -5,29 +5,54 @@
  * its signal, and what it says then is not heard.
  */
 import { HeadwaterError } from '../../../base/errors.ts'
+import type { Failure } from '../../operators/dead-letter.ts'
 import type { RecordSource, SourceRecord } from '../../operators/source-record.ts'
 import type { EmitHeader } from '../../stores/emit.ts'
 import type { Key } from '../../stores/serde.ts'
 import type { AsyncNode, CallContext } from '../../topology/topology.ts'
-import type { CallDeadlines, Timed } from './call-deadlines.ts'
+import type { CallDeadlines, Timed, Watched } from './call-deadlines.ts'
 
-/** What a record is to its calls. Several calls of one record (behind a `flatMap`) share it. */
-export interface CalledRecord {
+/** Of a record, what its calls need when its batch is gone. */
+export interface RecordOfCalls {
   readonly topic: string
   readonly partition: number
   readonly offset: number
   readonly timestamp: number
-  readonly headers: readonly EmitHeader[] | undefined
+  readonly ownHeaders: readonly EmitHeader[] | undefined
   /** All of it, where it may become a dead letter. */
   readonly whole: SourceRecord | undefined
   /** The time its first task had seen, for a record of an inner topic; else undefined. */
   readonly carried: number | undefined
-  /** Bytes of its value. */
+  /** Bytes of its key, value and headers. */
   readonly bytes: number
-  calls: number
 }
 
-export class Call implements RecordSource {
+/** What a record is to its calls. Several calls of one record (behind a `flatMap`) share it. */
+export class CalledRecord implements RecordSource {
+  readonly of: RecordOfCalls
+  readonly calls: Call[] = []
+  /** Calls that are not settled. */
+  open = 0
+  /** What failed of it before it led to calls, and becomes letters together with them. */
+  failures: readonly Failure[] = []
+  /** What is to be done in its turn besides. */
+  inTurn: (() => void) | undefined
+
+  constructor(of: RecordOfCalls) {
+    this.of = of
+  }
+
+  current(): SourceRecord {
+    const { whole, topic, partition, offset, timestamp } = this.of
+    return whole ?? { topic, partition, offset, timestamp, key: null, value: null, headers: [] }
+  }
+
+  headers(): readonly EmitHeader[] | undefined {
+    return this.of.ownHeaders
+  }
+}
+
+export class Call {
   readonly record: CalledRecord
   readonly key: Key | null
   readonly value: unknown
@@ -47,16 +72,8 @@ export class Call implements RecordSource {
     this.key = key
     this.value = value
     this.timestamp = timestamp
-    this.n = record.calls++
-  }
-
-  current(): SourceRecord {
-    const { whole, topic, partition, offset, timestamp } = this.record
-    return whole ?? { topic, partition, offset, timestamp, key: null, value: null, headers: [] }
-  }
-
-  headers(): readonly EmitHeader[] | undefined {
-    return this.record.headers
+    this.n = record.calls.push(this) - 1
+    record.open++
   }
 
   /** Calls the function once; `done` hears how it ended, unless it is abandoned before. */
@@ -69,14 +86,16 @@ export class Call implements RecordSource {
     const attempt = new Attempt(this, node, service, ++this.attempts, done)
     this.#attempt = attempt
     let made: unknown
+    let isPending: boolean
     try {
       made = node.f(this.value, this.key, attempt)
+      isPending = isPromise(made)
     } catch (error) {
       return attempt.end(true, error)
     }
-    if (!isPromise(made)) return attempt.end(false, made)
-    deadlines.watch(attempt)
-    made.then(
+    if (!isPending) return attempt.end(false, made)
+    attempt.watched = deadlines.watch(attempt)
+    ;(made as PromiseLike<unknown>).then(
       (result) => attempt.end(false, result),
       (error: unknown) => attempt.end(true, error),
     )
@@ -86,19 +105,20 @@ export class Call implements RecordSource {
   abandon(reason: Error): boolean {
     const attempt = this.#attempt
     if (attempt === undefined || attempt.isOver) return false
-    attempt.isOver = true
+    attempt.stop()
     attempt.abort(reason)
     return true
   }
 }
 
-function isPromise(value: unknown): value is PromiseLike<unknown> {
+function isPromise(value: unknown): boolean {
   return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
 
 /** What the function is told. The signal and the key are made when they are asked for. */
 class Attempt implements CallContext, Timed {
   isOver = false
+  watched: Watched | undefined
   readonly attempt: number
   readonly #call: Call
   readonly #node: AsyncNode
@@ -124,8 +144,14 @@ class Attempt implements CallContext, Timed {
   /** It has settled, or its time is up: whichever comes first is heard. */
   end(failed: boolean, outcome: unknown): void {
     if (this.isOver) return
-    this.isOver = true
+    this.stop()
     this.#done(failed, outcome)
+  }
+
+  /** Hears nothing any more, neither of the function nor of its time. */
+  stop(): void {
+    this.isOver = true
+    if (this.watched !== undefined) this.watched.timed = undefined
   }
 
   expire(): void {
@@ -136,15 +162,15 @@ class Attempt implements CallContext, Timed {
   }
 
   get topic(): string {
-    return this.#call.record.topic
+    return this.#call.record.of.topic
   }
 
   get partition(): number {
-    return this.#call.record.partition
+    return this.#call.record.of.partition
   }
 
   get offset(): number {
-    return this.#call.record.offset
+    return this.#call.record.of.offset
   }
 
   get timestamp(): number {
@@ -152,12 +178,13 @@ class Attempt implements CallContext, Timed {
   }
 
   get headers(): readonly EmitHeader[] {
-    return this.#call.record.headers ?? []
+    return this.#call.record.of.ownHeaders ?? []
   }
 
   get idempotencyKey(): string {
     const { record, n } = this.#call
-    const place = `${this.#service}/${this.#node.name}/${record.topic}/${record.partition}/${record.offset}`
+    const { topic, partition, offset } = record.of
+    const place = `${this.#service}/${this.#node.name}/${topic}/${partition}/${offset}`
     return n === 0 ? place : `${place}/${n}`
   }
 

@@ -1,0 +1,121 @@
+/** Settling dead letters on a broker: each once, those before one that cannot be, and what others make of it. */
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { alterGroupOffsets } from '../../../src/client/admin.ts'
+import type { Cluster } from '../../../src/client/cluster/cluster.ts'
+import { Producer } from '../../../src/client/producer/producer.ts'
+import { Writer } from '../../../src/base/bytes.ts'
+import { service } from '../../../src/service/service.ts'
+import { rebuildStore } from '../../../src/streams/identity/ways-out.ts'
+import { readLetters } from '../../../src/streams/letters/letters.ts'
+import { dropLetters, replayLetters } from '../../../src/streams/letters/settle.ts'
+import { planTopology } from '../../../src/streams/plan/plan.ts'
+import {
+  connect,
+  createTopicsOf,
+  runThrough,
+  start,
+  values,
+  write,
+} from '../../streams-suite/place.ts'
+import type { Place } from '../../streams-suite/place.ts'
+import { Payments, Shipments } from '../../types/shop.ts'
+import { embeddedPlace } from './suite/embedded-place.ts'
+
+/** Ships each payment, unless it is broken. */
+function shipping(isBroken: boolean) {
+  return service('shipping', {
+    reads: [Payments],
+    writes: [Shipments],
+    onError: 'deadLetter',
+    topology: (s) => {
+      s.stream(Payments)
+        .map(({ orderId, amount }) => {
+          if (isBroken) throw new RangeError(`no ${orderId}`)
+          return { orderId, amount, address: '' }
+        })
+        .to(Shipments)
+      return {}
+    },
+  })
+}
+
+function counting(version: number) {
+  return service('audit', {
+    reads: [Payments],
+    writes: [],
+    topology: (s) => ({ n: s.stream(Payments).count('n', { version }) }),
+  })
+}
+
+const payment = { paymentId: 'p', orderId: 'o1', amount: 1, status: 'X' }
+const onProgress = (): void => undefined
+
+describe('letters on a broker', { timeout: 60_000 }, () => {
+  let place: Place
+  let cluster: Cluster
+
+  beforeEach(async () => {
+    place = await embeddedPlace()
+    cluster = await connect(place)
+    await createTopicsOf(place, shipping(true))
+  })
+
+  afterEach(async () => {
+    await cluster.close()
+    await place.close()
+  })
+
+  it('that somebody else settled since they were read are not settled again', async () => {
+    await write(place, Payments, [payment])
+    await runThrough(place, shipping(true))
+    const { letters } = await readLetters(cluster, 'shipping')
+    const settling = { service: 'shipping', letters, onProgress }
+    await replayLetters(cluster, settling)
+    await assert.rejects(
+      replayLetters(cluster, settling),
+      /letter 'payments\/\d+\/0\/0' was settled by somebody else meanwhile: nothing was done/,
+    )
+    await assert.rejects(dropLetters(cluster, settling, ''), /was settled by somebody else/)
+    await runThrough(place, shipping(false))
+    assert.equal((await values(place, Shipments)).length, 1)
+  })
+
+  it('before one whose record is gone are settled', async () => {
+    await write(place, Payments, [payment, payment])
+    await runThrough(place, shipping(true))
+    const { letters } = await readLetters(cluster, 'shipping')
+    const [first, second] = letters
+    const failed = { ...second!.failed, offset: 99n, bytesLeftOut: 800_000n }
+    const some = { service: 'shipping', letters: [first!, { ...second!, failed }], onProgress }
+    await assert.rejects(replayLetters(cluster, some), /the record is not where it was/)
+    const after = (await readLetters(cluster, 'shipping')).letters
+    assert.deepEqual(
+      after.map(({ settled }) => settled !== undefined),
+      [true, false],
+    )
+    await runThrough(place, shipping(false))
+    assert.equal((await values(place, Shipments)).length, 1)
+  })
+
+  it('leave no trace where another service is rebuilt to an offset inside a batch', async () => {
+    await createTopicsOf(place, counting(1))
+    const producer = new Producer(cluster)
+    await producer.init()
+    const writer = new Writer()
+    Payments.codec.encode(payment, writer)
+    const value = writer.finish()
+    const headers = [{ key: 'headwater-replay-for', value: Buffer.from('shipping') }]
+    for (const each of [undefined, headers, undefined, headers]) {
+      producer.append('payments', 0, 1_000, Buffer.from('o1'), value, each)
+    }
+    await producer.flush()
+    await producer.close()
+    await runThrough(place, counting(1))
+    await alterGroupOffsets(cluster, 'audit', [{ topic: 'payments', partition: 0, offset: 3 }])
+    await rebuildStore(cluster, planTopology(counting(2).build()), 'n')
+    await using running = await start(place, counting(2))
+    await running.caughtUp()
+    assert.equal(await running.views['n']!.get('o1'), 2)
+  })
+})
