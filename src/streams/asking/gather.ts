@@ -61,12 +61,11 @@ export async function gather<T extends Ranked>(o: Gathering<T>): Promise<Covered
   return { rows, more, covered }
 }
 
-/** Whether another instance can be asked for some of the view. */
-export function hasPeers(reader: ViewReader): boolean {
-  for (let partition = 0; partition < reader.partitions; partition++) {
-    if (typeof reader.whereIs(partition) === 'object') return true
-  }
-  return false
+/** Whether other instances are asked for a listing. Throws `not-ready` when it would lack what nobody holds. */
+export function asksOthers(o: Viewed & { readonly partial: boolean }): boolean {
+  const { peers, nowhere } = holdersOf(o)
+  if (nowhere.length > 0 && !o.partial) throw heldByNobody(o, nowhere)
+  return peers.length > 0
 }
 
 function wholePlace(place: RowPlace): RowPlace {

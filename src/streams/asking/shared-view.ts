@@ -25,7 +25,7 @@ import type {
   WindowView,
 } from '../views/views.ts'
 import { losslessType } from './ask.ts'
-import { gather, hasPeers, heldByNobody } from './gather.ts'
+import { asksOthers, gather, heldByNobody } from './gather.ts'
 import type { Covered } from './gather.ts'
 import { askPeer } from './peer.ts'
 import type { Peer } from './peer.ts'
@@ -60,7 +60,7 @@ function tableView(o: SharedView): TableView<Key, unknown> {
       ),
     async *scan({ prefix = '', limit = Infinity, partial = false }: ScanOptions = {}) {
       checkLimit(limit)
-      if (!hasPeers(reader)) {
+      if (!asksOthers({ ...o, partial })) {
         for (const { key, value } of reader.scan(prefix, limit)) yield [key, value] as const
         return
       }
