@@ -94,8 +94,7 @@ export class Runtime implements RunningTopology {
     this.#sleeper = new Sleeper(clock)
     this.#purge = new Purge(cluster, settings.purgeIntervalMs)
     this.#condition = new Condition(cluster, (event) => options.onEvent?.(event, service))
-    const { tell } = this.#condition
-    const wake = (): void => this.#sleeper.wake()
+    const [{ tell }, wake] = [this.#condition, (): void => this.#sleeper.wake()]
     this.#turns = new Turns({
       ...settings,
       clock,
@@ -325,6 +324,7 @@ export class Runtime implements RunningTopology {
       set: this.#set,
       now: this.#now(),
       repairs: this.#repairs,
+      isAnswering: this.#answering.isAnswering,
     })
   }
 

@@ -18,6 +18,8 @@ export interface StatsSources {
   readonly set: TaskSet
   readonly now: Pick<InstanceNow, 'held' | 'isOpen'>
   readonly repairs: Repairs
+  /** Whether its tables answer. */
+  readonly isAnswering: boolean
 }
 
 export function statsOf(o: StatsSources): ServiceStats {
@@ -27,7 +29,7 @@ export function statsOf(o: StatsSources): ServiceStats {
   for (const { plan, records, isDone } of set.inputs) {
     inputs[plan.node.name] = { records, done: isDone }
   }
-  const ready = condition.inner === 'running'
+  const isRunning = condition.inner === 'running'
   return {
     recordsIn: o.recordsIn - counts.marks - counts.applied,
     recordsOut: counts.emitted,
@@ -36,9 +38,9 @@ export function statsOf(o: StatsSources): ServiceStats {
     drops: { ...counts.drops },
     failures: { ...counts.failures },
     recordsSkipped: o.opener.recordsSkipped,
-    lag: isOpen && ready && !condition.isCutOff ? set.lag : undefined,
+    lag: isOpen && isRunning && !condition.isCutOff ? set.lag : undefined,
     state: condition.state,
-    ready,
+    ready: o.isAnswering,
     inputs,
     calls: o.opener.limits.stats(),
     assignment: held && assignmentOf(held, set),
