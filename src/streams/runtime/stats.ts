@@ -12,7 +12,6 @@ import type { TaskSet } from './task-set.ts'
 export interface StatsSources {
   readonly condition: Condition
   readonly commits: number
-  readonly recordsIn: number
   readonly opener: Pick<Opener, 'recordsSkipped' | 'limits'>
   readonly counts: OperatorCounts
   readonly set: TaskSet
@@ -31,7 +30,7 @@ export function statsOf(o: StatsSources): ServiceStats {
   }
   const isRunning = condition.inner === 'running'
   return {
-    recordsIn: o.recordsIn - counts.marks - counts.applied,
+    recordsIn: counts.taken - counts.marks,
     recordsOut: counts.emitted,
     recordsDropped: droppedOf(counts),
     recordsLate: counts.drops.late,
