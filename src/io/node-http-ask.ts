@@ -41,7 +41,8 @@ async function fetchWhole(
 ): Promise<HttpAnswer> {
   const response = await fetch(url, { headers: { ...headers }, signal })
   const body = new Uint8Array(await response.arrayBuffer())
-  return { status: response.status, type: response.headers.get('content-type') ?? '', body }
+  const { status, headers: said } = response
+  return { status, type: said.get('content-type') ?? '', headers: said, body }
 }
 
 /** Resolves when it is one's turn; rejects when the time is up before. */
