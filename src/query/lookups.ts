@@ -9,7 +9,7 @@ import { listBytesMax } from './lists.ts'
 import { parseKey, parseRange, parseWindow, timeText } from './parameters.ts'
 import type { Question } from './question.ts'
 import { refusal } from './refusal.ts'
-import { refuse, send, shorten } from './reply.ts'
+import { headersOf, refuse, send, shorten } from './reply.ts'
 import type { Query } from './target.ts'
 
 export const windowNames = ['window', 'from', 'to']
@@ -49,7 +49,7 @@ function ownerOf(question: Question, key: Key): Peer | undefined {
 async function forward({ context, ask }: Question, owner: Peer, query: string): Promise<Response> {
   const { accept } = encodingFor(context.req.header('accept'))
   const { status, type, body } = await askPeer(ask, owner, { query, accept })
-  return new Response(body, { status, headers: { 'content-type': type } })
+  return new Response(body, { status, headers: headersOf(type) })
 }
 
 function lookUpHere(question: Question, key: Key, { text, query }: KeyQuestion): Response {

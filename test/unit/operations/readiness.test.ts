@@ -106,6 +106,7 @@ describe('a process', { timeout: 60_000 }, () => {
       const answer = operations({ services: () => app.services })
       const ask = async (path: string, method = 'GET') => {
         const response = await answer(new Request(`http://localhost${path}`, { method }))
+        if (response) assert.equal(response.headers.get('cache-control'), 'no-store')
         return response && ([response.status, await response.json()] as const)
       }
       assert.deepEqual(await ask('/health/ready?x=1'), [

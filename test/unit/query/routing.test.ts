@@ -72,6 +72,20 @@ describe('a service in two instances that know each other’s addresses', () => 
     }
   })
 
+  it('answers what no proxy keeps: a value, that there is nothing, a list, a refusal', async () => {
+    const paths = [
+      ...pages.map((page) => `perPage?key=${page}`),
+      'perPage?key=none',
+      'perPage',
+      'perPage?key=a&limit=1',
+      '',
+    ]
+    for (const path of paths) {
+      const { headers } = await fetch(`${urls[0]}/${path}`)
+      assert.equal(headers.get('cache-control'), 'no-store', path)
+    }
+  })
+
   it('answers the windows of a key at either of them', async () => {
     for (const url of urls) {
       const views = connect<typeof board>(url)
