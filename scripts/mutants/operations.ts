@@ -27,14 +27,14 @@ export const operationsMutants: readonly Mutant[] = [
   {
     name: 'lag of a service without a broker',
     file: 'src/streams/runtime/stats.ts',
-    text: 'isOpen && ready && !condition.isCutOff',
-    instead: 'isOpen && ready',
+    text: 'isOpen && isRunning && !condition.isCutOff',
+    instead: 'isOpen && isRunning',
     tests: reconnecting,
   },
   {
     name: 'lag of a service that has ended',
     file: 'src/streams/runtime/stats.ts',
-    text: 'isOpen && ready && !condition.isCutOff',
+    text: 'isOpen && isRunning && !condition.isCutOff',
     instead: 'isOpen && !condition.isCutOff',
     tests: metrics,
   },

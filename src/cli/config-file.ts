@@ -23,6 +23,9 @@ const variablePrefix = 'HEADWATER_'
 /** Read elsewhere. */
 const otherVariables: ReadonlySet<string> = new Set([passwordVariable])
 
+/** Flags that `broker` or `run` has alone, and the example, whose command is another program's. */
+const ofOnePart: readonly string[] = ['metrics-port', 'memory', 'on-topic-replaced', 'flights']
+
 /** Flags that may be given several times: a list in the file, and a comma apart in a variable. */
 const repeated: ReadonlySet<string> = new Set(['listener', 'advertise'])
 
@@ -51,9 +54,12 @@ export function configOption(): Option {
 export function variableOf(option: Option, command: Command): string | undefined {
   const name = option.attributeName()
   const isTaken = name === 'broker' || (takesAll(command) && name !== 'help')
-  return isTaken
-    ? `${variablePrefix}${option.name().replaceAll('-', '_').toUpperCase()}`
-    : undefined
+  return isTaken ? variableNamed(option.name()) : undefined
+}
+
+/** @param flag without its dashes */
+function variableNamed(flag: string): string {
+  return `${variablePrefix}${flag.replaceAll('-', '_').toUpperCase()}`
 }
 
 /** Fills in what the command line has left open. Throws `config-invalid`, or `input-missing` without the file. */
@@ -90,6 +96,7 @@ function strangersTo(command: Command): string[] {
   const known = new Set(
     programsWith(command).flatMap((each) => each.options.map((option) => variableOf(option, each))),
   )
+  for (const name of ofOnePart) known.add(variableNamed(name))
   return environmentNames(variablePrefix).filter((name) => {
     return !known.has(name) && !otherVariables.has(name)
   })
@@ -191,8 +198,10 @@ function readConfig(path: string): Readonly<Record<string, unknown>> {
   if (!existsSync(path)) {
     throw new HeadwaterError('input-missing', `there is no file ${path}: correct --config`)
   }
+  // What the system refuses is its own error, which names the path and never what is in it.
+  const text = readFileSync(path, 'utf8')
   try {
-    const value = JSON.parse(readFileSync(path, 'utf8')) as unknown
+    const value = JSON.parse(text) as unknown
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
       return value as Record<string, unknown>
     }
@@ -218,6 +227,7 @@ function refuseUnknown(path: string, names: readonly string[], command: Command)
   const known = new Set(
     programsWith(command).flatMap(({ options }) => options.map((each) => each.attributeName())),
   )
+  for (const name of ofOnePart) known.add(new Option(`--${name}`).attributeName())
   known.delete('config')
   const unknown = names.filter((name) => !known.has(name))
   if (unknown.length === 0) return

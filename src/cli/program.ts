@@ -3,7 +3,11 @@ import { Command, CommanderError, Help } from 'commander'
 import { shapeHeap } from '../io/node-heap.ts'
 import { compileOnce } from '../io/node-process.ts'
 import { fillIn, variableOf } from './config-file.ts'
+import type { LogOptions } from './log-options.ts'
 import { exitCodes, printError } from './output.ts'
+
+/** The command that is being done. */
+let begun: Command | undefined
 
 /**
  * A command of `commander` that answers as Headwater's own do: a wrong command line is one line that says
@@ -20,7 +24,10 @@ export function newProgram(name: string): Command {
     })
     .showHelpAfterError('Add --help to see what the command understands.')
     .configureHelp(namingVariables())
-    .hook('preAction', (_, command) => fillIn(command))
+    .hook('preAction', (_, command) => {
+      begun = command
+      fillIn(command)
+    })
 }
 
 /** Help that names the variable of each flag that has one. */
@@ -63,7 +70,17 @@ async function parse(program: Command, argv: readonly string[]): Promise<number>
     await program.parseAsync(argv)
     return exitCodes.done
   } catch (error) {
-    if (!(error instanceof CommanderError)) return printError(error, argv.includes('--json'))
+    if (!(error instanceof CommanderError)) {
+      await openLogOf(begun)
+      return printError(error, argv.includes('--json'))
+    }
     return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
   }
+}
+
+/** A program that has a log says there why it ends, also when it ended before it opened its log. */
+async function openLogOf(command: Command | undefined): Promise<void> {
+  if (command?.options.some(({ long }) => long === '--log-format') !== true) return
+  const { openLog } = await import('./logging.ts')
+  openLog(command.opts<LogOptions>())
 }

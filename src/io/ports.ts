@@ -144,6 +144,7 @@ export interface HttpAnswer {
   readonly status: number
   /** The media type with its parameters; empty when none was sent. */
   readonly type: string
+  readonly headers: Headers
   readonly body: Uint8Array<ArrayBuffer>
 }
 

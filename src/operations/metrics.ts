@@ -101,8 +101,12 @@ export const serviceMetrics: readonly Metric<ServiceSource>[] = [
     "Records that were gone before they were read, with onGap: 'skip'.",
     ({ now }) => now.recordsSkipped,
   ),
-  ofServiceBy('counter', 'input_records_total', 'input', 'Events read from an input.', ({ now }) =>
-    Object.entries(now.inputs).map(([name, { records }]) => [name, records] as const),
+  ofServiceBy(
+    'counter',
+    'input_records_total',
+    'input',
+    'Events of an input, since it was read first; told by whoever reads it.',
+    ({ now }) => Object.entries(now.inputs).map(([name, { records }]) => [name, records] as const),
   ),
   ofService(
     'gauge',

@@ -22,7 +22,7 @@ export function operations(options: OperationsOptions): Operations {
     '/health/ready': () => ready(options),
     '/metrics': async () => {
       const registry = await (made ??= make())
-      const headers = { 'content-type': registry.contentType }
+      const headers = { 'cache-control': 'no-store', 'content-type': registry.contentType }
       return new Response(await registry.metrics(), { headers })
     },
   }
@@ -55,5 +55,6 @@ function refuseMethod(method: string, path: string): Response {
 function json(status: number, value: unknown, headers: Record<string, string> = {}): Response {
   const body = `${JSON.stringify(value, null, 2)}\n`
   const type = 'application/json; charset=utf-8'
-  return new Response(body, { status, headers: { 'content-type': type, ...headers } })
+  const shared = { 'cache-control': 'no-store', 'content-type': type }
+  return new Response(body, { status, headers: { ...shared, ...headers } })
 }

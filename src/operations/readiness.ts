@@ -40,9 +40,12 @@ export function readiness(
   running: { readonly services: readonly ObservedService[] },
   options: ReadinessOptions = {},
 ): Readiness {
-  const services = Object.fromEntries(
-    running.services.map((each) => [each.service, readinessOf(each.stats(), options)]),
-  )
+  const services: Record<string, ServiceReadiness> = {}
+  for (const each of running.services) {
+    const { service } = each
+    // Of two instances in one process the one that is not ready is what has to be known.
+    if (services[service]?.ready !== false) services[service] = readinessOf(each.stats(), options)
+  }
   const all = Object.values(services)
   return { ready: all.length > 0 && all.every(({ ready }) => ready), services }
 }
@@ -57,6 +60,9 @@ function readinessOf(stats: ServiceStats | undefined, options: ReadinessOptions)
   }
 }
 
+const notHeard =
+  'it is closing, or has not heard from its group for so long that what it holds may be another’s'
+
 function reasonOf(stats: ServiceStats | undefined, { lagMax }: ReadinessOptions) {
   if (stats === undefined) return 'it is starting'
   const { state, ready, assignment, lag, lastError } = stats
@@ -64,7 +70,7 @@ function reasonOf(stats: ServiceStats | undefined, { lagMax }: ReadinessOptions)
   if (state === 'closed') return 'it was closed'
   if (state === 'reconnecting') return 'it has lost its broker and goes on trying'
   if (assignment === undefined) return 'the group has not given it its partitions yet'
-  if (!ready) return 'it is restoring its state'
+  if (!ready) return state === 'running' ? notHeard : 'it is restoring its state'
   if (lagMax === undefined || (lag !== undefined && lag <= lagMax)) return undefined
   if (lag === undefined) return 'how far it is behind is not known yet'
   return `${lag} records lie before it, and ${lagMax} may`

@@ -1,7 +1,7 @@
 /** What is stored under a key: here, or with the instance that owns the key's partition. */
 import { isHeadwaterError } from '../base/errors.ts'
 import { heldByNobody } from '../streams/asking/gather.ts'
-import { askPeer } from '../streams/asking/peer.ts'
+import { askPeer, peerAt } from '../streams/asking/peer.ts'
 import type { Peer } from '../streams/asking/peer.ts'
 import type { Key } from '../streams/stores/serde.ts'
 import { encodingFor } from './encoding.ts'
@@ -9,7 +9,7 @@ import { listBytesMax } from './lists.ts'
 import { parseKey, parseRange, parseWindow, timeText } from './parameters.ts'
 import type { Question } from './question.ts'
 import { refusal } from './refusal.ts'
-import { refuse, send, shorten } from './reply.ts'
+import { headersOf, refuse, send, shorten } from './reply.ts'
 import type { Query } from './target.ts'
 
 export const windowNames = ['window', 'from', 'to']
@@ -37,19 +37,19 @@ export function lookUp(question: Question, o: KeyQuestion): Response | Promise<R
 
 /** Who holds a key that is not here; undefined when its address is not known. Throws `not-ready`. */
 function ownerOf(question: Question, key: Key): Peer | undefined {
-  const { service, view, reader } = question
+  const { reader } = question
   const partition = reader.partitionOf(key)
   const where = reader.whereIs(partition)
   if (where === 'nowhere') throw heldByNobody(question, [partition])
   if (typeof where === 'string') return undefined
-  return { address: where.address, service, view, standing: reader.standing() }
+  return peerAt(where.address, question)
 }
 
 /** The owner's answer, as it is. */
 async function forward({ context, ask }: Question, owner: Peer, query: string): Promise<Response> {
   const { accept } = encodingFor(context.req.header('accept'))
   const { status, type, body } = await askPeer(ask, owner, { query, accept })
-  return new Response(body, { status, headers: { 'content-type': type } })
+  return new Response(body, { status, headers: headersOf(type) })
 }
 
 function lookUpHere(question: Question, key: Key, { text, query }: KeyQuestion): Response {

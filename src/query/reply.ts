@@ -5,20 +5,28 @@ import type { Encoding } from './encoding.ts'
 import { retryAfterSeconds } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 
+/**
+ * The headers of every answer. It is of now and in the encoding that was asked for, and proxies that are not told
+ * so give it to others, and later.
+ */
+export function headersOf(type: string): Record<string, string> {
+  return { 'cache-control': 'no-store', 'content-type': type }
+}
+
 export function send(
   context: Context,
   { type }: Encoding,
   body: string | Uint8Array<ArrayBuffer>,
 ): Response {
-  return context.body(body, 200, { 'content-type': type })
+  return context.body(body, 200, headersOf(type))
 }
 
 export function sendJson(context: Context, value: unknown): Response {
-  return context.body(printJson(value), 200, { 'content-type': jsonType })
+  return context.body(printJson(value), 200, headersOf(jsonType))
 }
 
 export function refuse(context: Context, { error, status }: Refusal): Response {
-  const headers: Record<string, string> = { 'content-type': jsonType }
+  const headers = headersOf(jsonType)
   const seconds = retryAfterSeconds[error.code]
   if (seconds !== undefined) headers['retry-after'] = String(seconds)
   if (status === 405) headers['allow'] = 'GET, HEAD'

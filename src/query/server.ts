@@ -158,12 +158,14 @@ function findView(services: readonly QueryService[], context: Context): Place | 
   return { service: service.name, view: name, reader }
 }
 
-/** Whether another instance asks. Throws `not-ready` when this one may not answer it. */
+/** Whether another instance asks; its mark goes back to it with whatever is answered. Throws `not-ready` when this one may not answer it. */
 function isHop({ reader }: Place, context: Context): boolean {
   const mark = context.req.header(hopHeader)
   if (mark === undefined) return false
-  const refused = refusalOfHop(reader.standing(), mark)
+  const { signature } = reader
+  const refused = refusalOfHop({ ...reader.standing(), signature }, mark)
   if (refused !== undefined) throw refused
+  context.header(hopHeader, mark)
   return true
 }
 

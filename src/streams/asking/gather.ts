@@ -12,21 +12,14 @@ import { tooMany } from '../views/cursor.ts'
 import { mergeParts } from '../views/merge.ts'
 import type { Part, Ranked } from '../views/merge.ts'
 import type { RowPlace } from '../views/rows.ts'
-import type { ViewReader } from '../views/view-reader.ts'
 import { listLimitMax } from '../views/view-options.ts'
-import { unready } from './peer.ts'
-import type { Peer } from './peer.ts'
+import { peerAt, unready } from './peer.ts'
+import type { Peer, Viewed } from './peer.ts'
 
 /** From where on, and how many rows at most. */
 export interface Stretch {
   readonly place: RowPlace | undefined
   readonly limit: number
-}
-
-interface Viewed {
-  readonly service: string
-  readonly view: string
-  readonly reader: ViewReader
 }
 
 export interface Gathering<T extends Ranked> extends Stretch, Viewed {
@@ -61,12 +54,11 @@ export async function gather<T extends Ranked>(o: Gathering<T>): Promise<Covered
   return { rows, more, covered }
 }
 
-/** Whether another instance can be asked for some of the view. */
-export function hasPeers(reader: ViewReader): boolean {
-  for (let partition = 0; partition < reader.partitions; partition++) {
-    if (typeof reader.whereIs(partition) === 'object') return true
-  }
-  return false
+/** Whether other instances are asked for a listing. Throws `not-ready` when it would lack what nobody holds. */
+export function asksOthers(o: Viewed & { readonly partial: boolean }): boolean {
+  const { peers, nowhere } = holdersOf(o)
+  if (nowhere.length > 0 && !o.partial) throw heldByNobody(o, nowhere)
+  return peers.length > 0
 }
 
 function wholePlace(place: RowPlace): RowPlace {
@@ -78,7 +70,8 @@ interface PeerPart {
   readonly partitions: readonly number[]
 }
 
-function holdersOf({ service, view, reader }: Viewed) {
+function holdersOf(o: Viewed) {
+  const { reader } = o
   const here: number[] = []
   const nowhere: number[] = []
   const byAddress = new Map<string, number[]>()
@@ -90,9 +83,8 @@ function holdersOf({ service, view, reader }: Viewed) {
       byAddress.set(where.address, [...(byAddress.get(where.address) ?? []), partition])
     }
   }
-  const standing = reader.standing()
   const peers = [...byAddress].map(([address, partitions]): PeerPart => {
-    return { peer: { address, service, view, standing }, partitions }
+    return { peer: peerAt(address, o), partitions }
   })
   return { here, nowhere, peers }
 }

@@ -3,19 +3,20 @@
  *
  * It asks once and no further: the question is marked (`hopHeader`), and who gets a marked one answers from what
  * it holds itself, so there are no loops. The mark says in which generation of which cluster's group the asker
- * stands. Who has not come that far refuses, as its partitions may be another's by now, and so does who is of
- * another cluster and only has the address.
+ * stands, and what the view is to it. Who has not come that far refuses, as its partitions may be another's by
+ * now, and so does who is of another cluster and only has the address, or of a version in which the view is
+ * something else. Who answers gives the mark back: without it, it is a stranger who has the address now.
  *
  * What comes back is the answer of the partition's owner as it is, or a `not-ready` that says why there is
  * none: never "there is nothing", unless the owner says so.
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { HttpAnswer, HttpAsk } from '../../io/ports.ts'
-import type { Standing } from '../views/view-reader.ts'
+import type { Standing, ViewReader } from '../views/view-reader.ts'
 import { readAnswer } from './ask.ts'
 import type { Answer } from './ask.ts'
 
-/** Marks what an instance asks another: `<generation>;<cluster>`. */
+/** Marks what an instance asks another, and the answer: `<generation>;<cluster>;<signature of the view>`. */
 export const hopHeader = 'headwater-hop'
 
 /** How long an instance waits for the answer of another. */
@@ -29,15 +30,30 @@ export interface Peer {
   readonly view: string
   /** Of who asks. */
   readonly standing: Standing
+  /** What the view is to who asks; as in `ViewReader`. */
+  readonly signature: string
 }
 
-/** What only the owner of a partition can say, and says to whoever asks. */
-const ownersWords: ReadonlySet<string> = new Set([
-  'no-value',
-  'bad-request',
-  'url-too-long',
-  'query-failed',
-])
+/** A view here, and whose it is. */
+export interface Viewed {
+  readonly service: string
+  readonly view: string
+  readonly reader: ViewReader
+}
+
+/** The instance at an address, to be asked for a view. Throws `not-ready`. */
+export function peerAt(address: string, { service, view, reader }: Viewed): Peer {
+  return { address, service, view, standing: reader.standing(), signature: reader.signature }
+}
+
+/** What is to be the same, or at least as far, with who asks and who answers. */
+type Mark = Standing & Pick<Peer, 'signature'>
+
+/**
+ * What only the owner of a partition can say, and says to whoever asks. That the question is a bad one is not among
+ * it: who asks has looked at it by the same rules.
+ */
+const ownersWords: ReadonlySet<string> = new Set(['no-value', 'url-too-long', 'query-failed'])
 
 /**
  * The owner's answer to the query of a URL. Rejects with `not-ready` when it has none.
@@ -48,17 +64,27 @@ export async function askPeer(
   peer: Peer,
   { query, accept }: { readonly query: string; readonly accept: string },
 ): Promise<HttpAnswer & Answer> {
-  const { address, service, view, standing } = peer
+  const { address, service, view } = peer
   const path = `/v1/${encodeURIComponent(service)}/${encodeURIComponent(view)}`
   const url = `http://${address}${path}?${query}`
-  const headers = { accept, [hopHeader]: writeHop(standing) }
+  const mark = writeHop({ ...peer.standing, signature: peer.signature })
+  const headers = { accept, [hopHeader]: mark }
   const got = await http(url, { headers, timeoutMs: peerTimeoutMs }).catch((error: unknown) => {
     throw isHeadwaterError(error) ? unready(peer, error) : error
   })
   const answer = readAnswer(got, { url, accept })
   const { failure } = answer
-  if (failure === undefined || ownersWords.has(failure.code)) return { ...got, ...answer }
-  throw unready(peer, failure.error)
+  if (failure !== undefined && !ownersWords.has(failure.code)) throw unready(peer, failure.error)
+  const saysWhatIsStored = failure === undefined || failure.code === 'no-value'
+  if (saysWhatIsStored && got.headers.get(hopHeader) !== mark) throw unready(peer, stranger())
+  return { ...got, ...answer }
+}
+
+function stranger(): HeadwaterError {
+  return new HeadwaterError(
+    'not-ready',
+    'what answers there is no instance of the service: correct the address that one has told (queryAddress)',
+  )
 }
 
 /** Why another instance has no answer: it passes once the group has told everyone who holds what. */
@@ -71,28 +97,31 @@ export function unready({ address, service }: Peer, cause: HeadwaterError): Head
   )
 }
 
-function writeHop({ generation, cluster }: Standing): string {
-  return `${generation};${plainText(cluster)}`
+function writeHop({ generation, cluster, signature }: Mark): string {
+  return `${generation};${plainText(cluster)};${plainText(signature)}`
 }
 
-/** A cluster's id as a header can carry it, the same on both sides. */
-function plainText(cluster: string): string {
-  return encodeURIComponent(cluster)
+/** A text as a header can carry it, the same on both sides. */
+function plainText(text: string): string {
+  return encodeURIComponent(text)
 }
 
-/** Where who asks stands; undefined for what is no mark of this version. */
-function readHop(text: string): Standing | undefined {
-  const [, generation, cluster] = /^(\d{1,15});([^;]*)$/.exec(text) ?? []
-  if (generation === undefined || cluster === undefined) return undefined
-  return { generation: Number(generation), cluster }
+/** What who asks says of itself, as `plainText`; undefined for what is no mark of this version. */
+function readHop(text: string): Mark | undefined {
+  const [, generation, cluster, signature] = /^(\d{1,15});([^;]*);([^;]*)$/.exec(text) ?? []
+  if (generation === undefined || cluster === undefined || signature === undefined) return undefined
+  return { generation: Number(generation), cluster, signature }
 }
 
-/** Why an instance that stands at `own` does not answer a marked question; undefined when it may. */
-export function refusalOfHop(own: Standing, text: string): HeadwaterError | undefined {
+/** Why an instance, of which `own` is so, does not answer a marked question; undefined when it may. */
+export function refusalOfHop(own: Mark, text: string): HeadwaterError | undefined {
   const asker = readHop(text)
   if (asker === undefined) return refuse(`'${text.slice(0, 40)}' is no mark of an instance`)
   if (asker.cluster !== plainText(own.cluster)) {
     return refuse(`it is of cluster '${own.cluster}', and the one that asks of '${asker.cluster}'`)
+  }
+  if (asker.signature !== plainText(own.signature)) {
+    return refuse('it is of another version of the service, in which the view is something else')
   }
   if (asker.generation <= own.generation) return undefined
   return refuse(

@@ -25,9 +25,9 @@ import type {
   WindowView,
 } from '../views/views.ts'
 import { losslessType } from './ask.ts'
-import { gather, hasPeers, heldByNobody } from './gather.ts'
+import { asksOthers, gather, heldByNobody } from './gather.ts'
 import type { Covered } from './gather.ts'
-import { askPeer } from './peer.ts'
+import { askPeer, peerAt } from './peer.ts'
 import type { Peer } from './peer.ts'
 import { RemoteView, scanPageRows, valueOf } from './remote-view.ts'
 import type { ListedEntry } from './remote-view.ts'
@@ -60,7 +60,7 @@ function tableView(o: SharedView): TableView<Key, unknown> {
       ),
     async *scan({ prefix = '', limit = Infinity, partial = false }: ScanOptions = {}) {
       checkLimit(limit)
-      if (!hasPeers(reader)) {
+      if (!asksOthers({ ...o, partial })) {
         for (const { key, value } of reader.scan(prefix, limit)) yield [key, value] as const
         return
       }
@@ -191,12 +191,12 @@ async function here<T>(
 
 /** Who holds a key that is not here; undefined when its address is not known. Throws `not-ready`. */
 function ownerOf(o: SharedView, key: Key): RemoteView | undefined {
-  const { service, view, reader } = o
+  const { reader } = o
   const partition = reader.partitionOf(key)
   const where = reader.whereIs(partition)
   if (where === 'nowhere') throw heldByNobody(o, [partition])
   if (typeof where === 'string') return undefined
-  return remote(o, { address: where.address, service, view, standing: reader.standing() })
+  return remote(o, peerAt(where.address, o))
 }
 
 function remote({ service, view, http }: SharedView, peer: Peer): RemoteView {

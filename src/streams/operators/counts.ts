@@ -15,9 +15,9 @@ export interface OperatorCounts {
   emitted: number
   /** Values that went into a fold, or were called outside for. */
   folds: number
-  /** Records whose calls outside have ended, counted as processed a second time. */
-  applied: number
-  /** What only told how far somebody has come: records of inner topics, batches of inputs without events. */
+  /** Records taken from topics and inputs, marks among them; those before one that fails are, too. */
+  taken: number
+  /** Records of inner topics that only told how far somebody has come. */
   marks: number
 }
 
@@ -27,7 +27,7 @@ export function operatorCounts(): OperatorCounts {
     failures: { skipped: 0, deadLettered: 0 },
     emitted: 0,
     folds: 0,
-    applied: 0,
+    taken: 0,
     marks: 0,
   }
 }

@@ -9,6 +9,7 @@
  * a group is kept in (1 MB as Kafka ships). So topics that are shared out alike are named together, as runs of
  * partitions; and holders are left out when all that is told of them would be more than `holdersBytesMax`.
  */
+import { parseAddress } from '../../base/address.ts'
 import { utf8Bytes, utf8String } from '../../base/bytes.ts'
 import type { TopicPartition } from '../../client/cluster/topic-partition.ts'
 
@@ -131,9 +132,18 @@ function tableOf(
       let end = 0
       for (const [who, count] of runsOfTopic.get(topic) ?? []) {
         end += count
-        if (partition < end) return who < 0 ? undefined : { address: addresses[who] ?? undefined }
+        if (partition < end) return who < 0 ? undefined : { address: addressIn(addresses[who]) }
       }
       return undefined
     },
   }
+}
+
+/**
+ * An address as it was told. Who may be in the group says what it likes there: what is more than a host and a port
+ * would have this instance ask for other things than views.
+ */
+function addressIn(told: unknown): string | undefined {
+  if (typeof told !== 'string' || /[?#@\\%]/.test(told)) return undefined
+  return (parseAddress(told)?.port ?? 0) > 0 ? told : undefined
 }

@@ -58,9 +58,17 @@ export class Answering {
 
   /** @param tasks those that run now */
   views(plan: Plan, tasks: () => Iterable<Task>): Readonly<Record<string, ViewReader>> {
-    const { gate: gateOf, now, member } = this.#o
-    const gate = gateOf(() => answeringState(now(), (held) => member.isHeard(held)))
+    const gate = this.#o.gate(() => this.#state())
     return openViews(plan, { tasks, gate, around: () => this.#around() })
+  }
+
+  /** Whether it answers now. */
+  get isAnswering(): boolean {
+    return this.#state() === 'running'
+  }
+
+  #state(): string {
+    return answeringState(this.#o.now(), (held) => this.#o.member.isHeard(held))
   }
 
   /** While it runs. */

@@ -84,7 +84,10 @@ export interface ServiceStats extends EventCounts {
    */
   readonly lag: number | undefined
   readonly state: ServiceState
-  /** Whether the tables of what it holds are restored and answer, also while its broker is away. */
+  /**
+   * Whether the tables of what it holds answer: they are restored, it does not close, and it has heard from its
+   * group lately; also while its broker is away.
+   */
   readonly ready: boolean
   readonly inputs: Readonly<Record<string, { readonly records: number; readonly done: boolean }>>
   /** Of each `mapAsync` and `forEach`. */

@@ -77,7 +77,6 @@ export class Runtime implements RunningTopology {
   /** What the group has given us; undefined while it rebalances. */
   #held: Ownership | undefined
   #mustOpen = false
-  #recordsIn = 0
   #known: KnownTopics | undefined
 
   constructor(cluster: Cluster, plan: Plan, options: RunTopologyOptions) {
@@ -94,8 +93,7 @@ export class Runtime implements RunningTopology {
     this.#sleeper = new Sleeper(clock)
     this.#purge = new Purge(cluster, settings.purgeIntervalMs)
     this.#condition = new Condition(cluster, (event) => options.onEvent?.(event, service))
-    const { tell } = this.#condition
-    const wake = (): void => this.#sleeper.wake()
+    const [{ tell }, wake] = [this.#condition, (): void => this.#sleeper.wake()]
     this.#turns = new Turns({
       ...settings,
       clock,
@@ -184,7 +182,6 @@ export class Runtime implements RunningTopology {
   #process(): number {
     this.#turns.begin()
     const done = this.#set.process(this.#turns, this.#options.clock.now())
-    this.#recordsIn += done
     if (done > 0) this.#pace.processed(done)
     this.#news.consider(this.#set.tasks)
     if (this.#turns.failure !== undefined) throw this.#turns.failure
@@ -319,12 +316,12 @@ export class Runtime implements RunningTopology {
     return statsOf({
       condition: this.#condition,
       commits: this.#pace.commits,
-      recordsIn: this.#recordsIn,
       opener: this.#opener,
       counts: this.#counts,
       set: this.#set,
       now: this.#now(),
       repairs: this.#repairs,
+      isAnswering: this.#answering.isAnswering,
     })
   }
 

@@ -12,12 +12,13 @@ import type { TaskSet } from './task-set.ts'
 export interface StatsSources {
   readonly condition: Condition
   readonly commits: number
-  readonly recordsIn: number
   readonly opener: Pick<Opener, 'recordsSkipped' | 'limits'>
   readonly counts: OperatorCounts
   readonly set: TaskSet
   readonly now: Pick<InstanceNow, 'held' | 'isOpen'>
   readonly repairs: Repairs
+  /** Whether its tables answer. */
+  readonly isAnswering: boolean
 }
 
 export function statsOf(o: StatsSources): ServiceStats {
@@ -27,18 +28,18 @@ export function statsOf(o: StatsSources): ServiceStats {
   for (const { plan, records, isDone } of set.inputs) {
     inputs[plan.node.name] = { records, done: isDone }
   }
-  const ready = condition.inner === 'running'
+  const isRunning = condition.inner === 'running'
   return {
-    recordsIn: o.recordsIn - counts.marks - counts.applied,
+    recordsIn: counts.taken - counts.marks,
     recordsOut: counts.emitted,
     recordsDropped: droppedOf(counts),
     recordsLate: counts.drops.late,
     drops: { ...counts.drops },
     failures: { ...counts.failures },
     recordsSkipped: o.opener.recordsSkipped,
-    lag: isOpen && ready && !condition.isCutOff ? set.lag : undefined,
+    lag: isOpen && isRunning && !condition.isCutOff ? set.lag : undefined,
     state: condition.state,
-    ready,
+    ready: o.isAnswering,
     inputs,
     calls: o.opener.limits.stats(),
     assignment: held && assignmentOf(held, set),

@@ -118,9 +118,9 @@ export class InputReader {
     while (this.#at < end) {
       this.#write(null, events[this.#at], now)
       this.#at++
+      this.#counts.taken++
     }
     // A batch without events moves the position, and is no record.
-    if (events.length === 0) this.#counts.marks++
     if (this.#at === events.length) {
       const { records } = this.#unsaved ?? this.#saved
       this.#unsaved = { records: records + events.length, position }

@@ -189,6 +189,7 @@ export class InputQueue implements RecordSource, CallSource {
       const at = this.#at
       if (at > from) this.#position = columns.offsets[at - 1]! + 1
       this.buffered -= at - from
+      this.#counts.taken += at - from
     }
     const done = this.#at - from
     if (this.#at >= columns.count) this.#fill()

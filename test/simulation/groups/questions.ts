@@ -45,9 +45,10 @@ function httpOf(world: World, from: SimProcess, at: At): HttpAsk {
       const app = queryApp(() => [serviceOf(asked.running)], httpOf(world, asked.process, at))
       const response = await app.fetch(new Request(url, { headers: { ...headers } }))
       const body = new Uint8Array(await response.arrayBuffer())
-      const type = response.headers.get('content-type') ?? ''
+      const { status, headers: said } = response
+      const type = said.get('content-type') ?? ''
       // From here on it is on its way, whatever becomes of who gave it.
-      from.clock.after(travelMs(), () => resolve({ status: response.status, type, body }))
+      from.clock.after(travelMs(), () => resolve({ status, type, headers: said, body }))
     }
     asked.process.clock.after(travelMs(), () => {
       answer().catch((error: unknown) => world.fail(error))

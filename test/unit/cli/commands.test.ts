@@ -115,6 +115,20 @@ describe('a command that cannot be done', () => {
     await assertFails(['broker', '--port', '0', '--dir', '/proc/x'], special)
   })
 
+  it('is an entry of the log of a program that has one, also before it opened that', async () => {
+    for (const [args, code] of [
+      [['run', 'none.ts'], 'input-missing'],
+      [['broker', '--config', 'none.json'], 'input-missing'],
+      [['broker', '--port', '0', '--dir', '/dev/null'], undefined],
+    ] as const) {
+      const { stderr } = await runCommand(args)
+      const entry = JSON.parse(stderr.trim()) as { level: string; error: { code: string } }
+      assert.equal(entry.level, 'error')
+      if (code !== undefined) assert.equal(entry.error.code, code)
+    }
+    assert.match((await runCommand(['plan', 'none.ts'])).stderr, /^headwater: there is no file/)
+  })
+
   it('does not repeat an address that may hold a password', async () => {
     for (const address of ['kafka://a:hush@b@c', 'a:hush@b', 'kafka://a:hush@b?sasl=hush']) {
       for (const command of [['topics'], ['tail', 'x'], ['run', join(modules, 'shop.ts')]]) {

@@ -8,6 +8,7 @@ import type { Command } from 'commander'
 import { parsePort } from '../../../src/cli/arguments.ts'
 import { newProgram } from '../../../src/cli/program.ts'
 import { addHostOptions, jsonOption } from '../../../src/cli/options.ts'
+import { runCommand } from '../../airline/command.ts'
 
 let root = ''
 before(async () => {
@@ -140,6 +141,24 @@ describe('a flag', () => {
       })
     })
   }
+
+  it('of another program is no mistake in a file or an environment that all of them share', async () => {
+    const path = await fileOf({ metricsPort: 0, flights: 1, onTopicReplaced: 'stop', queryProt: 1 })
+    const known = await Promise.all(
+      [['broker'], ['run', 'none.ts'], ['start']].map(async (args) => {
+        const { stderr } = await runCommand([...args, '--config', path])
+        return /has 'queryProt', which no flag is called: there are (.*)/.exec(stderr)?.[1]
+      }),
+    )
+    assert.match(known[0]!, /flights.*metricsPort.*onTopicReplaced/)
+    assert.deepEqual(known, [known[0], known[0], known[0]])
+    const env = { HEADWATER_FLIGHTS: '1', HEADWATER_METRICS_PORT: '0', HEADWATER_QUERY_PROT: '1' }
+    assert.deepEqual((await understood([], env))['strangers'], ['HEADWATER_QUERY_PROT'])
+  })
+
+  it('is not taken from a file that cannot be read, which is said as it is', async () => {
+    await assert.rejects(understood(['--config', root]), { code: 'EISDIR' })
+  })
 
   it('overrules what it excludes in the file, but not in the environment', async () => {
     const { broker, dir, overruled } = await understood(

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test'
 import { brokerMetrics, serviceMetrics } from '../../../src/operations/metrics.ts'
 import { operations } from '../../../src/operations/operations.ts'
 import type { OperationsOptions } from '../../../src/operations/operations.ts'
+import { service } from '../../../src/service/service.ts'
 import { run } from '../../../src/streams/runtime/run.ts'
 import { checkout, desk, Orders } from '../cli/modules/shop.ts'
 import { until, valuesOf, withBroker } from './observed.ts'
@@ -60,6 +61,28 @@ describe('metrics', { timeout: 60_000 }, () => {
           name,
         )
       }
+    }))
+
+  it('count what was processed before a record that stopped its service', () =>
+    withBroker(async (broker) => {
+      let calls = 0
+      const failing = service('failing', {
+        reads: [Orders],
+        writes: [],
+        topology: (s) => {
+          const third = (): boolean => {
+            if (++calls === 3) throw new RangeError('no more')
+            return true
+          }
+          return { orders: s.stream(Orders).filter(third).count('orders') }
+        },
+      })
+      await using till = await run(checkout, { broker })
+      await till.caughtUp()
+      await using app = await run(failing, { broker })
+      await assert.rejects(app.failed)
+      const values = await scrape({ services: () => app.services })
+      assert.equal(values.get('headwater_service_records_total{service="failing"}'), 2)
     }))
 
   it('say nothing of a lag that is not known', () =>

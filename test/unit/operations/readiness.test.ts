@@ -75,6 +75,30 @@ describe('a process', { timeout: 60_000 }, () => {
       assert.equal(readiness(app).services['checkout']!.reason, 'it was closed')
     }))
 
+  it('is not from the moment it closes, as no table of it answers any more', () =>
+    withBroker(async (broker) => {
+      const app = await run(desk, { broker })
+      assert.equal(readiness(app).ready, true)
+      const closed = app.close()
+      await assert.rejects(app.query.orders.get('1'), { code: 'not-ready' })
+      const { ready, reason } = readiness(app).services['desk']!
+      await closed
+      assert.deepEqual([ready, reason?.startsWith('it is closing')], [false, true])
+    }))
+
+  it('is not while one of two instances of a service in it is not', () =>
+    withBroker(async (broker) => {
+      await using app = await run(desk, { broker })
+      const starting: ObservedService = { service: 'desk', stats: () => undefined }
+      for (const services of [
+        [starting, app.services[0]!],
+        [app.services[0]!, starting],
+      ]) {
+        assert.deepEqual(readiness({ services }).services['desk']!.reason, 'it is starting')
+        assert.equal(readiness({ services }).ready, false)
+      }
+    }))
+
   it('says so over HTTP, by the status and service by service', () =>
     withBroker(async (broker) => {
       const [address] = broker.bootstrap
@@ -82,6 +106,7 @@ describe('a process', { timeout: 60_000 }, () => {
       const answer = operations({ services: () => app.services })
       const ask = async (path: string, method = 'GET') => {
         const response = await answer(new Request(`http://localhost${path}`, { method }))
+        if (response) assert.equal(response.headers.get('cache-control'), 'no-store')
         return response && ([response.status, await response.json()] as const)
       }
       assert.deepEqual(await ask('/health/ready?x=1'), [

@@ -11,6 +11,7 @@ import { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { connect } from '../../../src/query/client.ts'
 import { service } from '../../../src/service/service.ts'
+import type { Running } from '../../../src/streams/runtime/run.ts'
 import { losslessType } from '../../../src/streams/asking/ask.ts'
 import { hopHeader } from '../../../src/streams/asking/peer.ts'
 import { plainCodec } from '../../../src/streams/stores/plain.ts'
@@ -68,6 +69,20 @@ describe('a service in two instances that know each other’s addresses', () => 
       assert.ok(quoted.body.error.message.includes(`'${odd}'`), quoted.body.error.message)
       const inPath = await get(`${url}/perPage/${encodeURIComponent(odd)}`)
       assert.deepEqual(inPath, quoted)
+    }
+  })
+
+  it('answers what no proxy keeps: a value, that there is nothing, a list, a refusal', async () => {
+    const paths = [
+      ...pages.map((page) => `perPage?key=${page}`),
+      'perPage?key=none',
+      'perPage',
+      'perPage?key=a&limit=1',
+      '',
+    ]
+    for (const path of paths) {
+      const { headers } = await fetch(`${urls[0]}/${path}`)
+      assert.equal(headers.get('cache-control'), 'no-store', path)
     }
   })
 
@@ -201,10 +216,14 @@ describe('a service in two instances that know each other’s addresses', () => 
 
   it('does not answer an instance of a later generation, of another cluster, or of no known kind', async () => {
     const hop = await hopOf(apps[0]!, services)
-    const [generation, cluster] = hop.split(';') as [string, string]
+    const [generation, cluster, signature] = hop.split(';') as [string, string, string]
     for (const [mark, why] of [
-      [`${Number(generation) + 1};${cluster}`, /has not heard of generation \d+/],
-      [`${generation};another`, /it is of cluster '.*', and the one that asks of 'another'/],
+      [`${Number(generation) + 1};${cluster};${signature}`, /has not heard of generation \d+/],
+      [
+        `${generation};another;${signature}`,
+        /it is of cluster '.*', and the one that asks of 'another'/,
+      ],
+      [`${generation};${cluster};another`, /of another version of the service/],
       ['whatever', /'whatever' is no mark/],
     ] as const) {
       for (const path of ['perPage?key=p00', 'perPage', 'perPage/p00']) {
@@ -213,7 +232,7 @@ describe('a service in two instances that know each other’s addresses', () => 
         assert.match(body.error.message, why)
       }
     }
-    const older = await get(`${urls[0]}/perPage`, { [hopHeader]: `0;${cluster}` })
+    const older = await get(`${urls[0]}/perPage`, { [hopHeader]: `0;${cluster};${signature}` })
     assert.equal(older.status, 200)
   })
 })
@@ -266,6 +285,38 @@ describe('an instance that cannot be asked', () => {
         response
           .writeHead(503)
           .end(JSON.stringify({ error: { code: 'service-ended', message: 'no' } }))
+      },
+    ],
+    [
+      'answers in JSON, and is somebody else who has the address now',
+      (_request, response) => {
+        response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+      },
+    ],
+    [
+      'is somebody else who sends elsewhere',
+      (request, response) => {
+        const isSent = request.url!.startsWith('/elsewhere')
+        response
+          .writeHead(isSent ? 200 : 302, {
+            'content-type': losslessType,
+            ...(!isSent && { location: '/elsewhere' }),
+          })
+          .end()
+      },
+    ],
+    [
+      'says that there is nothing, and is somebody else',
+      (_request, response) => {
+        const error = { code: 'no-value', message: 'no' }
+        response.writeHead(404).end(JSON.stringify({ error }))
+      },
+    ],
+    [
+      'finds fault with the question',
+      (_request, response) => {
+        const error = { code: 'bad-request', message: 'no' }
+        response.writeHead(400).end(JSON.stringify({ error }))
       },
     ],
     ['hangs up', (_request, response) => response.destroy()],
@@ -362,10 +413,13 @@ describe('an instance that cannot be asked', () => {
 })
 
 /** The mark that another instance would ask this one with. */
-async function hopOf(app: { services: readonly { stats(): unknown }[] }, services: Asked) {
-  const { assignment } = app.services[0]!.stats() as { assignment: { generation: number } }
+async function hopOf(app: { services: Running<unknown, unknown>['services'] }, services: Asked) {
+  const assignment = app.services[0]!.stats().assignment!
   const cluster = await clusterIdOf(services)
-  return `${assignment.generation};${encodeURIComponent(cluster)}`
+  const { signature } = app.services[0]!.views['perPage']!
+  return [assignment.generation, encodeURIComponent(cluster), encodeURIComponent(signature)].join(
+    ';',
+  )
 }
 
 async function clusterIdOf({ broker }: Asked): Promise<string> {

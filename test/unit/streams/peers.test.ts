@@ -44,6 +44,25 @@ describe('what members are told of each other', () => {
     assert.deepEqual(addressesOf(told, 'other', 1), ['nobody'])
   })
 
+  it('has no address in what is more than a host and a port', () => {
+    const others = [
+      'a:80/v1/x?',
+      'a?x=1:80',
+      'a#:80',
+      'user@a:80',
+      String.raw`a\b:80`,
+      'a%2f:80',
+      'a',
+      'a:0',
+      '',
+      ' a:80',
+    ]
+    for (const other of others) {
+      const told = writePeers([given(1, ['orders-0'], other)])
+      assert.deepEqual(addressesOf(told, 'orders', 1), ['no address'], other)
+    }
+  })
+
   it('comes back as it was, whoever holds what', () => {
     const shares = fc.array(
       fc.record({

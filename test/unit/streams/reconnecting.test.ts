@@ -1,17 +1,46 @@
 /** A service that has lost its broker says so, once, knows no lag, and says once that it is back. */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { embedded } from '../../../src/broker/embedded.ts'
 import { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { kafka } from '../../../src/client/security/kafka.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
+import { readiness } from '../../../src/operations/readiness.ts'
 import { run } from '../../../src/streams/runtime/run.ts'
 import type { ServiceEvent } from '../../../src/streams/runtime/service-event.ts'
 import { checkout, desk } from '../cli/modules/shop.ts'
 import { until } from '../operations/observed.ts'
+
+/** Passes on what comes for `port`, until it is frozen: then connections stay, and nobody hears of anything. */
+async function freezable(host: string, port: number) {
+  const pairs: (readonly [Socket, Socket])[] = []
+  const server = createServer((client) => {
+    const broker = connect(port, host)
+    pairs.push([client, broker])
+    client.on('error', () => broker.destroy()).pipe(broker)
+    broker.on('error', () => client.destroy()).pipe(client)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    freeze: () => {
+      for (const [client, broker] of pairs) {
+        client.unpipe()
+        broker.unpipe()
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      server.close()
+      for (const each of pairs.flat()) each.destroy()
+    },
+  }
+}
 
 describe('a service whose broker goes away', { timeout: 60_000 }, () => {
   let directory = ''
@@ -54,6 +83,34 @@ describe('a service whose broker goes away', { timeout: 60_000 }, () => {
     await app.close()
     await second.close()
     assert.equal(app.stats().desk.state, 'closed')
+  })
+
+  it('is not ready when it has not heard from its group for so long that it answers nothing', async () => {
+    await using broker = await embedded(directory)
+    const [{ host, port }] = broker.bootstrap
+    await using between = await freezable(host, port)
+    const { bootstrap, dial } = kafka(`${host}:${port}`)
+    await using app = await run([checkout, desk], {
+      broker: { bootstrap, dial: () => dial('127.0.0.1', between.port) },
+      rebalanceTimeoutMs: 1_000,
+      heartbeatIntervalMs: 100,
+      closeTimeoutMs: 100,
+    })
+    await app.caughtUp()
+    assert.equal(readiness(app).ready, true)
+    between.freeze()
+    const { perCustomer } = app.query.desk
+    const isRefused = async () => {
+      return perCustomer.get('ada').then(
+        () => false,
+        () => true,
+      )
+    }
+    while (!(await isRefused())) await delay(20)
+    const { state, ready } = app.stats().desk
+    assert.deepEqual([state, ready], ['running', false])
+    const { desk: said } = readiness(app).services
+    assert.match(said!.reason!, /has not heard from its group/)
   })
 
   it('has a broker as long as one of several answers', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { operatorCounts } from '../../../src/streams/operators/counts.ts'
+import type { Holders } from '../../../src/streams/plan/peers.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
@@ -22,6 +23,8 @@ describe('views over the tasks of an instance', () => {
   let failure: Error | undefined
   let state = 'running'
   let isHeld = (_partition: number): boolean => true
+  const unknown: Holders = { isTold: false, why: 'no-addresses' }
+  let holders: Holders = unknown
   const views = openViews(plan, {
     tasks: () => [...orderTasks!, ...countTasks!].filter(({ partition }) => isHeld(partition)),
     gate: () => {
@@ -30,7 +33,7 @@ describe('views over the tasks of an instance', () => {
     },
     around: () => ({
       standing: { cluster: 'c', generation: 1 },
-      holders: { isTold: false, why: 'no-addresses' },
+      holders,
       queryAddress: undefined,
     }),
   })
@@ -55,6 +58,7 @@ describe('views over the tasks of an instance', () => {
     failure = undefined
     state = 'running'
     isHeld = () => true
+    holders = unknown
   })
 
   it('say what they hold', () => {
@@ -165,6 +169,19 @@ describe('views over the tasks of an instance', () => {
     const { entries, more, partitions } = await table.page()
     assert.deepEqual([entries.length, more], [2, false])
     assert.deepEqual(partitions, { count: 12, covered: all.filter((n) => n !== gone) })
+  })
+
+  it('do not give a part for the whole while nobody holds the rest', async () => {
+    const gone = partitionOf('b')
+    isHeld = (partition) => partition !== gone
+    holders = { isTold: true, of: () => undefined }
+    const table = localView('shipping', 'orders', orders) as TableView<string, unknown>
+    const message = new RegExp(`no instance .* holds partition ${gone} of view 'orders'`)
+    const refused = { code: 'not-ready', retriable: true, message }
+    await assert.rejects(table.get('b'), refused)
+    await assert.rejects(table.page(), refused)
+    await assert.rejects(Array.fromAsync(table.scan()), refused)
+    assert.equal((await Array.fromAsync(table.scan({ partial: true }))).length, 2)
   })
 
   it('find a key that another client put elsewhere than Kafka would', () => {

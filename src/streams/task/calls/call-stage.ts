@@ -236,7 +236,6 @@ export class CallStage {
       this.#records--
       this.#calls -= record.calls.length
       this.#bytes -= record.of.bytes
-      this.#o.context.counts.applied++
       records++
       if (isOver(record.of.offset)) break
     }
