@@ -25,7 +25,16 @@ import { errors } from './mutants/errors.ts'
 import { sending } from './mutants/sending.ts'
 
 const root = join(import.meta.dirname, '..')
-const copied = ['src', 'test', 'scripts', 'docs', 'proto', 'package.json', 'tsconfig.json']
+const copied = [
+  'src',
+  'test',
+  'scripts',
+  'examples',
+  'docs',
+  'proto',
+  'package.json',
+  'tsconfig.json',
+]
 /** Nothing bounds a mutant that runs in a circle but the end of its processes; that counts as noticed. */
 const runMsMax = 120_000
 

@@ -8,7 +8,8 @@ import type { Command } from 'commander'
 import { parsePort } from '../../../src/cli/arguments.ts'
 import { newProgram } from '../../../src/cli/program.ts'
 import { addHostOptions, jsonOption } from '../../../src/cli/options.ts'
-import { runCommand } from '../../airline/command.ts'
+import { Command as Program } from '../../airline/command.ts'
+import type { CommandRun } from '../../airline/command.ts'
 
 let root = ''
 before(async () => {
@@ -146,7 +147,7 @@ describe('a flag', () => {
     const path = await fileOf({ metricsPort: 0, flights: 1, onTopicReplaced: 'stop', queryProt: 1 })
     const known = await Promise.all(
       [['broker'], ['run', 'none.ts'], ['start']].map(async (args) => {
-        const { stderr } = await runCommand([...args, '--config', path])
+        const { stderr } = await soonEnded(new Program([...args, '--config', path]))
         return /has 'queryProt', which no flag is called: there are (.*)/.exec(stderr)?.[1]
       }),
     )
@@ -185,3 +186,13 @@ describe('a flag', () => {
     })
   })
 })
+
+/** A program that takes what it should refuse goes on for ever. */
+async function soonEnded(command: Program): Promise<CommandRun> {
+  const late = setTimeout(() => command.process.kill('SIGKILL'), 5_000)
+  try {
+    return await command.ended
+  } finally {
+    clearTimeout(late)
+  }
+}
