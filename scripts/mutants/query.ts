@@ -33,8 +33,8 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: 'listBytesMax, lists',
     file: 'src/query/lists.ts',
-    text: 'rows.length === limit || total >= listBytesMax',
-    instead: 'rows.length === limit',
+    text: 'listBytesMax = 8 * 1024 * 1024',
+    instead: 'listBytesMax = 64 * 1024 * 1024',
     tests: lists,
   },
   {
