@@ -8,6 +8,8 @@ import { connect } from '../../../src/query/client.ts'
 import { service } from '../../../src/service/service.ts'
 import { runCommand } from '../../airline/command.ts'
 import { asked, Clicks, web } from './asked.ts'
+import { get, isWhole, until } from './group-of-instances.ts'
+import type { Answer } from './group-of-instances.ts'
 
 const board = service('board', {
   reads: [Clicks],
@@ -17,13 +19,6 @@ const board = service('board', {
 const pages = Array.from({ length: 40 }, (_, n) => `p${n}`)
 const quick = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 100 }
 
-interface Answer {
-  readonly status: number
-  readonly retryAfter: string | null
-  // oxlint-disable-next-line no-explicit-any -- the shape is what the tests check
-  readonly body: any
-}
-
 describe('a service in two instances', () => {
   it('has an answer for every key at one of them, and at the other the reason why there is none', async () => {
     await using services = await asked()
@@ -31,7 +26,7 @@ describe('a service in two instances', () => {
     await written.app.caughtUp()
     const a = await services.start(board, { instanceId: 'a', ...quick })
     const b = await services.start(board, { instanceId: 'b', ...quick })
-    await until(() => isWhole([a.app, b.app]))
+    await until(() => isWhole([a.app, b.app], 4))
 
     const found = { a: 0, b: 0 }
     for (const page of pages) {
@@ -99,10 +94,10 @@ describe('a service in two instances', () => {
       }
     })()
     const b = await services.start(board, { instanceId: 'b', ...quick })
-    await until(() => isWhole([a.app, b.app]))
+    await until(() => isWhole([a.app, b.app], 4))
     await delay(50)
     await b.app.close()
-    await until(() => isWhole([a.app]))
+    await until(() => isWhole([a.app], 4))
     isOver = true
     await asking
     assert.deepEqual(inOrder([...seen.keys()]), [200, 421, 503])
@@ -163,31 +158,4 @@ function inOrder(numbers: readonly number[]): number[] {
 
 function ask(url: string, page: string): Promise<Answer> {
   return get(`${url}/perPage?key=${page}`)
-}
-
-async function get(url: string): Promise<Answer> {
-  const response = await fetch(url)
-  const body: unknown = await response.json()
-  return { status: response.status, retryAfter: response.headers.get('retry-after'), body }
-}
-
-interface Instance {
-  stats(): { readonly state: string; readonly assignment: { tasks: readonly string[] } | undefined }
-}
-
-/** Whether these instances run and hold all of the partitions, each some. */
-function isWhole(instances: readonly Instance[]): boolean {
-  const stats = instances.map((instance) => instance.stats())
-  const tasks = stats.map(({ assignment }) => assignment?.tasks.length ?? 0)
-  return (
-    stats.every(({ state }) => state === 'running') &&
-    tasks.reduce((sum, count) => sum + count, 0) === 4 &&
-    !tasks.includes(0)
-  )
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  for (const from = performance.now(); !isSo(); await delay(5)) {
-    assert.ok(performance.now() - from < 30_000, 'it did not come to be')
-  }
 }

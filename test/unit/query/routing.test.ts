@@ -5,7 +5,6 @@ import type { RequestListener } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
@@ -20,6 +19,7 @@ import { runCommand } from '../../airline/command.ts'
 import { asked, Clicks, Profiles } from './asked.ts'
 import type { Asked } from './asked.ts'
 import { board, pages, written } from './board.ts'
+import { get, isWhole, until } from './group-of-instances.ts'
 
 const minute = 60_000
 /** Nobody dies here, and a busy machine may keep heartbeats for seconds. */
@@ -40,7 +40,7 @@ describe('a service in two instances that know each other’s addresses', () => 
     const a = await startBoard('a')
     const b = await startBoard('b')
     ;[urls, apps, origin] = [[a.url, b.url], [a.app, b.app], a.origin]
-    await until(() => isWhole(apps))
+    await until(() => isWhole(apps, 8))
     await Promise.all(apps.map((app) => app.caughtUp()))
   })
   after(() => services[Symbol.asyncDispose]())
@@ -330,7 +330,7 @@ describe('an instance that cannot be asked', () => {
       const a = await services.start(board, { instanceId: 'a', ...quick }, shared)
       const queryAddress = `127.0.0.1:${other.port}`
       const b = await services.start(board, { instanceId: 'b', ...quick, queryAddress })
-      await until(() => isWhole([a.app, b.app]))
+      await until(() => isWhole([a.app, b.app], 8))
       const seen = new Set<number>()
       const from = performance.now()
       const answers = await Promise.all(pages.map((page) => get(`${a.url}/perPage?key=${page}`)))
@@ -374,7 +374,7 @@ describe('an instance that cannot be asked', () => {
     await written(services)
     const a = await services.start(board, { instanceId: 'a', ...quick }, shared)
     const b = await services.start(board, { instanceId: 'b', ...quick })
-    await until(() => isWhole([a.app, b.app]))
+    await until(() => isWhole([a.app, b.app], 8))
     // The one without an address is asked, and passes on; the other way it cannot be.
     for (const [n, page] of pages.entries()) {
       assert.equal((await get(`${b.url}/perPage?key=${page}`)).body, n + 1)
@@ -399,13 +399,13 @@ describe('an instance that cannot be asked', () => {
     await written(services)
     const a = await services.start(board, { instanceId: 'a', ...quick }, shared)
     const b = await services.start(board, { instanceId: 'b', ...quick }, shared)
-    await until(() => isWhole([a.app, b.app]))
+    await until(() => isWhole([a.app, b.app], 8))
     const closing = b.app.close()
     await assert.rejects(b.app.query.perPage.get('p00'), (error) => {
       return isHeadwaterError(error, 'not-ready') && error.message.includes('is closing')
     })
     await closing
-    await until(() => isWhole([a.app]))
+    await until(() => isWhole([a.app], 8))
     for (const [n, page] of pages.entries()) {
       assert.equal((await get(`${a.url}/perPage?key=${page}`)).body, n + 1)
     }
@@ -448,39 +448,5 @@ async function answering(listener: RequestListener) {
       server.close()
       server.closeAllConnections()
     },
-  }
-}
-
-interface Answer {
-  readonly status: number
-  readonly retryAfter: string | null
-  // oxlint-disable-next-line no-explicit-any -- the shape is what the tests check
-  readonly body: any
-}
-
-async function get(url: string, headers: Record<string, string> = {}): Promise<Answer> {
-  const response = await fetch(url, { headers })
-  const body: unknown = await response.json()
-  return { status: response.status, retryAfter: response.headers.get('retry-after'), body }
-}
-
-interface Instance {
-  stats(): { readonly state: string; readonly assignment: { tasks: readonly string[] } | undefined }
-}
-
-/** Whether these instances run and hold all of the tasks, each some. */
-function isWhole(instances: readonly Instance[]): boolean {
-  const stats = instances.map((instance) => instance.stats())
-  const tasks = stats.map(({ assignment }) => assignment?.tasks.length ?? 0)
-  return (
-    stats.every(({ state }) => state === 'running') &&
-    tasks.reduce((sum, count) => sum + count, 0) === 8 &&
-    !tasks.includes(0)
-  )
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  for (const from = performance.now(); !isSo(); await delay(5)) {
-    assert.ok(performance.now() - from < 30_000, 'it did not come to be')
   }
 }
