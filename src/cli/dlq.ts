@@ -1,6 +1,6 @@
 /** `headwater dlq`: what a service put aside, and what becomes of it. */
 import { HeadwaterError } from '../base/errors.ts'
-import { Outcome } from '../events/dead-letters.ts'
+import { letterMs, Outcome } from '../events/dead-letters.ts'
 import type { SettledLetter } from '../events/dead-letters.ts'
 import { readLetters } from '../streams/letters/letters.ts'
 import type { Letter, LetterBox } from '../streams/letters/letters.ts'
@@ -251,7 +251,7 @@ function letterJson({ id, failed, settled }: Letter): object {
   }
 }
 
-function timeOf(at: { readonly seconds: bigint; readonly nanos: number } | undefined): string {
-  if (at === undefined) return '-'
-  return new Date(Number(at.seconds) * 1000 + Math.floor(at.nanos / 1_000_000)).toISOString()
+function timeOf(at: Parameters<typeof letterMs>[0]): string {
+  const ms = letterMs(at)
+  return ms === undefined ? '-' : new Date(ms).toISOString()
 }

@@ -4,6 +4,8 @@
  * Its contract is the platform's own (`headwater/v1/dead_letter.proto`) and its name the service's, so the
  * stream has no option in a `.proto` file. Other services may read it like any other stream.
  */
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt'
+import type { Timestamp } from '@bufbuild/protobuf/wkt'
 import { compileCodec } from '../schema/codec.ts'
 import { DeadLetterSchema, Outcome } from '../schema/gen/headwater/v1/dead_letter_pb.ts'
 import type { FailedRecord, SettledLetter } from '../schema/gen/headwater/v1/dead_letter_pb.ts'
@@ -45,4 +47,14 @@ export function deadLettersOf<const N extends string>(service: N): DeadLetters<N
     keyOf: ({ id = '' }) => id,
     eventTimeOf: () => undefined,
   })
+}
+
+/** A moment as letters have it; `ms` since 1970. */
+export function letterTime(ms: number): Timestamp {
+  return timestampFromMs(ms)
+}
+
+/** Milliseconds since 1970 of a moment in a letter; undefined when it has none. */
+export function letterMs(at: Timestamp | undefined): number | undefined {
+  return at && timestampMs(at)
 }

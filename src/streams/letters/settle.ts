@@ -13,6 +13,8 @@ import type { Cluster } from '../../client/cluster/cluster.ts'
 import { Producer } from '../../client/producer/producer.ts'
 import {
   deadLettersOf,
+  letterMs,
+  letterTime,
   Outcome,
   replayForHeader,
   replayOfHeader,
@@ -136,7 +138,7 @@ async function settle(
       producer.append(stream, partition, timestamp, key, value, headers)
     }
     const now = cluster.clock.now()
-    const value = { ...how, settledAt: { seconds: BigInt(Math.floor(now / 1000)), nanos: 0 } }
+    const value = { ...how, settledAt: letterTime(now) }
     writer.at = 0
     codec.encode({ id: letter.id, fact: { case: 'settled', value } }, writer)
     producer.append(topic, 0, now, utf8Bytes(letter.id), writer.bytes.subarray(0, writer.at))
@@ -185,8 +187,8 @@ function assertAsRead(letters: readonly Letter[], { letters: now }: LetterBox): 
   )
 }
 
-function settledAt(settled: Letter['settled']): bigint | undefined {
-  return settled && (settled.settledAt?.seconds ?? 0n)
+function settledAt(settled: Letter['settled']): number | undefined {
+  return settled && (letterMs(settled.settledAt) ?? 0)
 }
 
 /** The record as it was: what the letter holds, or what is where it says. */

@@ -9,7 +9,7 @@
 import { Writer, utf8Bytes, utf8String } from '../../base/bytes.ts'
 import type { HeadwaterError } from '../../base/errors.ts'
 import type { InitOf } from '../../events/event.ts'
-import { replayOfHeader } from '../../events/dead-letters.ts'
+import { letterTime, replayOfHeader } from '../../events/dead-letters.ts'
 import type { DeadLetters, FailedRecord } from '../../events/dead-letters.ts'
 import type { Emit, EmitHeader } from '../stores/emit.ts'
 import type { DiscardedRow, SourceRecord } from './source-record.ts'
@@ -90,7 +90,7 @@ export class LetterWriter {
 
   #write(id: string, failed: Omit<FailedInit, 'failedAt'>): void {
     const now = this.#stamp.now()
-    const value = { ...failed, failedAt: timestampOf(now) }
+    const value = { ...failed, failedAt: letterTime(now) }
     this.#writer.at = 0
     const { name, codec } = this.#letters
     codec.encode({ id, fact: { case: 'failed', value } }, this.#writer)
@@ -124,9 +124,4 @@ function letterBytesOf({ key, value }: EmitHeader): number {
 function replayOf(headers: readonly EmitHeader[]): { replayOf?: string } {
   const value = headers.find(({ key }) => key === replayOfHeader)?.value
   return value ? { replayOf: utf8String(value).slice(0, letterTextMax) } : {}
-}
-
-function timestampOf(ms: number): { seconds: bigint; nanos: number } {
-  const seconds = Math.floor(ms / 1000)
-  return { seconds: BigInt(seconds), nanos: (ms - seconds * 1000) * 1_000_000 }
 }

@@ -1,6 +1,7 @@
 /** Headers that are sent with an event, as a record has them. */
 import { utf8Bytes } from '../../base/bytes.ts'
 import { HeadwaterError } from '../../base/errors.ts'
+import { platformPrefix } from '../../events/headers.ts'
 import type { RecordHeader } from '../../records/record.ts'
 
 /** By name: text, which is stored as UTF-8, or bytes. */
@@ -14,8 +15,6 @@ export interface EventOptions {
    */
   readonly headers?: SendHeaders
 }
-
-const platformPrefix = 'headwater-'
 
 /** The headers of a record; undefined where there are none. Throws `record-invalid`. */
 export function recordHeaders(

@@ -1,15 +1,13 @@
 /** Where the records of one batch lie, in columns: no object per record. The arrays are kept from batch to batch. */
 import { utf8String } from '../../base/bytes.ts'
 import { replayForHeader } from '../../events/dead-letters.ts'
+import { platformPrefix } from '../../events/headers.ts'
 import { batchHeaderBytes, readBatchHeader } from '../../records/batch.ts'
 import { forEachRecord, headersOf } from '../../records/record.ts'
 import { carriedTime, markIn } from '../operators/moment.ts'
 import type { Mark } from '../operators/moment.ts'
 import type { SourceRecord } from '../operators/source-record.ts'
 import type { EmitHeader } from '../stores/emit.ts'
-
-/** What headers of the platform begin with: they are about the record, and do not go on with it. */
-const platformPrefix = 'headwater-'
 
 export class Columns {
   count = 0
