@@ -10,8 +10,12 @@ const options = { headers: {}, timeoutMs: 10_000 }
 describe('who asks over HTTP', () => {
   it('gets every answer, however many questions there are at once, on few connections', async () => {
     let [now, most] = [0, 0]
+    const full = Promise.withResolvers<void>()
     const server = await nodeHttp.listen('127.0.0.1', 0, async () => {
       most = Math.max(most, ++now)
+      if (now === askedAtOnceMax) full.resolve()
+      // Nobody is answered before as many are asking as may: how fast they come decides nothing.
+      await full.promise
       await delay(5)
       now--
       return new Response('here')
