@@ -124,9 +124,11 @@ export class GroupMember {
 
   /** The same, and that the coordinator would not have let it go yet, had it not heard from it since. */
   isHeard(ownership: Ownership): boolean {
-    const { sessionTimeoutMs = sessionTimeoutMsDefault, rebalanceTimeoutMs } = this.#o
-    const patienceMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault)
-    return this.owns(ownership) && this.#heartbeat.hasHeardWithin(patienceMs)
+    const { sessionTimeoutMs = sessionTimeoutMsDefault } = this.#o
+    const { rebalanceTimeoutMs = rebalanceTimeoutMsDefault } = this.#o
+    return (
+      this.owns(ownership) && this.#heartbeat.isWithin({ sessionTimeoutMs, rebalanceTimeoutMs })
+    )
   }
 
   /** Has the group form anew, so that it hears what this member says now. */

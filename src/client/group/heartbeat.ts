@@ -50,6 +50,8 @@ export class Heartbeat {
   #timer: Timer | undefined
   /** When what the coordinator has answered last was asked. */
   #heardMs = 0
+  /** The same, of the last answer that knew of no rebalance: one has begun since, if at all. */
+  #calmMs = 0
 
   constructor(cluster: Cluster, options: HeartbeatOptions) {
     this.#cluster = cluster
@@ -61,7 +63,7 @@ export class Heartbeat {
   start(ownership: Ownership): void {
     this.stop()
     this.#ownership = ownership
-    this.#heardMs = this.#cluster.clock.monotonic()
+    this.#heardMs = this.#calmMs = this.#cluster.clock.monotonic()
     this.#later()
   }
 
@@ -70,9 +72,13 @@ export class Heartbeat {
     this.#ownership = undefined
   }
 
-  /** Whether less than so long has passed since a question that was answered. */
-  hasHeardWithin(ms: number): boolean {
-    return this.#cluster.clock.monotonic() - this.#heardMs < ms
+  /**
+   * Whether the coordinator cannot have let the member go yet: a session runs since it heard from it last, and
+   * however many heartbeats it answers, a rebalance waits for it no longer than `rebalanceTimeoutMs`.
+   */
+  isWithin(o: { readonly sessionTimeoutMs: number; readonly rebalanceTimeoutMs: number }): boolean {
+    const now = this.#cluster.clock.monotonic()
+    return now - this.#heardMs < o.sessionTimeoutMs && now - this.#calmMs < o.rebalanceTimeoutMs
   }
 
   #later(): void {
@@ -108,8 +114,10 @@ export class Heartbeat {
       // A broker that fails in some way of its own says nothing of the member: its session will.
       const isNoAnswer = isRetriable(errorCode) || errorCode === ErrorCode.UNKNOWN_SERVER_ERROR
       if (isNoAnswer && errorCode !== ErrorCode.REBALANCE_IN_PROGRESS) return false
-      if (isWanted()) this.#heardMs = askedMs
-      if (isWanted()) onNews(newsOf(ownership, errorCode))
+      if (!isWanted()) return true
+      this.#heardMs = askedMs
+      if (errorCode === ErrorCode.NONE) this.#calmMs = askedMs
+      onNews(newsOf(ownership, errorCode))
       return true
     } catch (error) {
       const isForGood = !isHeadwaterError(error) || !error.retriable

@@ -22,7 +22,7 @@ import { Fleet } from './fleet.ts'
 import type { Company } from './instance.ts'
 import { sessionTimeoutMs } from './instance.ts'
 import type { TallyOptions } from './tally.ts'
-import { tally } from './tally.ts'
+import { callsMs, tally } from './tally.ts'
 import { Questions } from './questions.ts'
 import { differing, Watcher } from './watcher.ts'
 
@@ -173,9 +173,11 @@ async function throughInTime(
   const startedAt = world.clock.monotonic()
   const sinceMs = (): number =>
     Math.round(world.clock.monotonic() - Math.max(startedAt, stage.brokerBeganMs()))
-  // However slow its functions are, a service gets through: at worst all is processed once more.
-  const limitMs = sessionTimeoutMs + slackMs + feed.written * slowMs
   await feed.write(lastFacts)
+  // However slow its functions are, a service gets through: at worst all is processed once more, and called
+  // outside for is, one after the other for each account, what has not been.
+  const calls = Math.max(...watcher.uncalled(feed.written).map(callsMs))
+  const limitMs = sessionTimeoutMs + slackMs + feed.written * slowMs + calls
   for (;;) {
     await lookAgain(watcher)
     const missing = watcher.missing(feed.written)

@@ -38,6 +38,12 @@ export function poisonIn(count: number): number {
   return Math.ceil(count / poisonEvery)
 }
 
+/** What a call outside for a fact takes, and whether it is in vain the first time. */
+export function callOf(id: string): { readonly ms: number; readonly failsFirst: boolean } {
+  const number = Number(id.slice(1))
+  return { ms: (number * 37) % 300, failsFirst: number % 7 === 0 }
+}
+
 export const accounts: readonly string[] = Array.from({ length: accountCount }, (_, i) => `a${i}`)
 
 export function labelOf(account: string): string {

@@ -17,11 +17,21 @@ import {
   Ticks,
 } from './contracts.ts'
 import type { CallContext } from '../../../src/streams/topology/topology.ts'
-import { isPoison, tickCount, windowId } from './facts.ts'
+import { callOf, isPoison, tickCount, windowId } from './facts.ts'
 
 /** Ticks of one batch of the input, and the pause before each. */
 const batchTicks = 3
 const tickPauseMs = 400
+
+const callBackoffMs = 20
+
+/** What the calls for facts of one account take, one after the other. */
+export function callsMs(ids: readonly string[]): number {
+  const each = ids.map(callOf)
+  return each.reduce((sum, { ms, failsFirst }) => {
+    return sum + (failsFirst ? 2 * (ms + callBackoffMs) : ms)
+  }, 0)
+}
 
 /** Lets nothing pass: what it cannot take becomes a dead letter. */
 function poisonless({ id }: { readonly id: string }): boolean {
@@ -48,9 +58,9 @@ export interface TallyOptions {
 export function tally(process: SimProcess, { slowMs, grace }: TallyOptions) {
   /** Takes up to a third of a second, and fails now and then. */
   const call = async ({ account, id }: Fact, _key: string, { attempt }: CallContext) => {
-    const number = Number(id.slice(1))
-    await sleep(process.clock, (number * 37) % 300)
-    if (attempt === 1 && number % 7 === 0) throw new Error('not at once')
+    const { ms, failsFirst } = callOf(id)
+    await sleep(process.clock, ms)
+    if (attempt === 1 && failsFirst) throw new Error('not at once')
     return { account, id }
   }
   return service('tally', {
@@ -66,7 +76,7 @@ export function tally(process: SimProcess, { slowMs, grace }: TallyOptions) {
       facts.filter(poisonless, { onError: 'deadLetter' }).map(nothing).to(Copies)
       facts
         .rekey('to-call', Account, ({ account }) => account)
-        .mapAsync('call', call, { retry: { backoff: '20ms' } })
+        .mapAsync('call', call, { retry: { backoff: `${callBackoffMs}ms` } })
         .to(Called)
       facts.join(labels, ({ account, id }, { text }) => ({ account, id, text })).to(Labelled)
       const accounts = facts.count('per-account')

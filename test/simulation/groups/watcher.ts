@@ -21,7 +21,7 @@ import {
   TeamWindows,
   Ticks,
 } from './contracts.ts'
-import { isPoison, labelOf, poisonIn, tablesOf, tickCount } from './facts.ts'
+import { accounts, factOf, isPoison, labelOf, poisonIn, tablesOf, tickCount } from './facts.ts'
 import type { Tables } from './facts.ts'
 
 const waitMs = 200
@@ -87,6 +87,15 @@ export class Watcher {
       differing('team-counts', this.#tables.teams, expected.teams) ??
       differing('team-windows', this.#tables.windows, expected.windows)
     )
+  }
+
+  /** The facts among the first `factCount` that nobody has called outside for, by account. */
+  uncalled(factCount: number): readonly (readonly string[])[] {
+    const facts = Array.from({ length: factCount }, (_, number) => factOf(number))
+    const left = facts.filter(({ id }) => !this.#called.has(id))
+    return accounts.map((each) => {
+      return left.filter(({ account }) => account === each).map(({ id }) => id)
+    })
   }
 
   close(): Promise<void> {

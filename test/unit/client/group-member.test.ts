@@ -269,3 +269,28 @@ test('a member that is silent for as long as a rebalance waits may have been let
   assert.ok(!member.isHeard(ownership))
   await close()
 })
+
+test('a member that takes too long over letting go was let go by the rebalance, heartbeats or not', async () => {
+  const times = { sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 300 }
+  const finishing = Promise.withResolvers<void>()
+  const onRevoked = (): Promise<void> => finishing.promise
+  const { member, heard, close, ...broker } = await memberOf({
+    retryTimeoutMs: 100,
+    ...times,
+    onRevoked,
+  })
+  await member.join()
+  const ownership = member.ownership!
+  await until(() => broker.beats() > 3)
+  broker.rebalance()
+  await until(() => heard.includes('revoked'))
+  assert.ok(member.isHeard(ownership), 'it may finish what it has begun')
+  await until(() => !member.isHeard(ownership))
+  const before = broker.beats()
+  await until(() => broker.beats() > before + 1)
+  assert.ok(!member.isHeard(ownership), 'that it is answered says nothing')
+  assert.ok(member.owns(ownership), 'nobody has said that it is over')
+  broker.comeBack()
+  finishing.resolve()
+  await close()
+})
