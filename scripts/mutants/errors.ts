@@ -90,4 +90,25 @@ export const errors: readonly Mutant[] = [
     instead: 'asks === 10 * asksMax ||',
     tests: ['test/unit/streams/orphans.test.ts'],
   },
+  {
+    name: 'led up to the record that stops it',
+    file: 'src/streams/runtime/runtime.ts',
+    text: 'if (!mayGoOn && !this.#mayLeadUpTo(error)) return',
+    instead: 'if (!mayGoOn) return',
+    tests: ['test/unit/streams/suite/records.test.ts'],
+  },
+  {
+    name: 'nothing of the record that stops it',
+    file: 'src/streams/task/columns.ts',
+    text: 'if (offset < position || offset >= stopBefore) return',
+    instead: 'if (offset < position) return',
+    tests: ['test/unit/streams/suite/records.test.ts'],
+  },
+  {
+    name: 'calls before the record that stops it end first',
+    file: 'src/streams/task/task.ts',
+    text: 'queue.isAtStop && this.#positionOf(queue) >= queue.position',
+    instead: 'queue.isAtStop',
+    tests: ['test/unit/streams/suite/records.test.ts'],
+  },
 ]

@@ -133,8 +133,8 @@ function standsElsewhere(
 ): HeadwaterError {
   const why =
     record > from
-      ? `records ${from} to ${record - 1} would be left out, too: what was done with them was given up with ` +
-        "the record that failed. Let that one pass instead (onError: 'skip' or 'deadLetter')"
+      ? `records ${from} to ${record - 1} would be left out, too: it ended before they were committed. Start it ` +
+        'once more: it commits what is before the record that stops it, and stops there'
       : 'it is behind that record already'
   return new HeadwaterError(
     'input-invalid',

@@ -112,6 +112,11 @@ function noteOf(event: ServiceEvent): Note | undefined {
       const text = `has its broker again after ${formatSeconds(event.ms / 1000)}`
       return { ...warn, level: 'info', text }
     }
+    case 'stopping': {
+      const { code, message } = event.error
+      const text = `is led up to the record that stops it, and what was before it committed (${code}): ${message}`
+      return { ...warn, text, event: { type: event.type, code, message } }
+    }
     // A failure is told as the error that ends the program.
     case 'failed':
       return undefined

@@ -89,6 +89,8 @@ function textOf(event: ServiceEvent): string {
       return `waits for ${event.topic}-${event.partition}: ${event.error.message}`
     case 'broker-lost':
       return `lost its broker: ${event.error.code}: ${event.error.message}`
+    case 'stopping':
+      return `is led up to where it stops: ${event.error.message}`
     case 'failed':
       return `failed: ${String(event.error)}`
     case 'assigned':

@@ -1,10 +1,12 @@
 /** What a service does with what it cannot process, and the weaker guarantee. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isHeadwaterError } from '../../src/base/errors.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isHeadwaterError, type HeadwaterError } from '../../src/base/errors.ts'
 import { deadLettersOf } from '../../src/events/dead-letters.ts'
+import { fetchOffsets } from '../../src/client/group/group-offsets.ts'
 import { service } from '../../src/service/service.ts'
-import { keyspace, keyed } from '../../src/events/event.ts'
+import { keyspace, keyed, type AnyEvent, type ValueOf } from '../../src/events/event.ts'
 import { run } from '../../src/streams/runtime/run.ts'
 import type { ServiceEvent } from '../../src/streams/runtime/service-event.ts'
 import type { OnError } from '../../src/streams/topology/topology.ts'
@@ -12,8 +14,17 @@ import { PaymentSchema } from '../gen/shop/v1/shop_pb.ts'
 import { Orders, Payments, Shipments } from '../types/shop.ts'
 import { BreakingDial } from './faults.ts'
 import { assertShipped } from './operators.ts'
-import type { OpenPlace } from './place.ts'
-import { createTopicsOf, inPlace, runThrough, start, values, write, writePoison } from './place.ts'
+import type { OpenPlace, Place } from './place.ts'
+import {
+  connect,
+  createTopicsOf,
+  inPlace,
+  runThrough,
+  start,
+  values,
+  write,
+  writePoison,
+} from './place.ts'
 import { orders, payments, shipping } from './services.ts'
 
 type Discarded = Extract<ServiceEvent, { type: 'discarded' }>
@@ -53,6 +64,98 @@ export function failuresSuite(open: OpenPlace): void {
         await running.close()
         await runThrough(place, copying('repaired'))
         assert.equal((await values(place, Shipments)).length, 50)
+      }))
+
+    it('has committed everything before the record when it stops, and nothing of it', () =>
+      inPlace(open, async (place) => {
+        const broken = copying('broken')
+        await createTopicsOf(place, broken)
+        await write(place, Payments, payments(0, 500))
+        const told: ServiceEvent[] = []
+        const seldom = {
+          commitIntervalMs: 30_000,
+          onEvent: (event: ServiceEvent) => told.push(event),
+        }
+        await using running = await start(place, broken, seldom)
+        const error = await running.failed.catch((reason: unknown) => reason as HeadwaterError)
+        const [, offset, partition] = /record (\d+) of partition (\d+)/.exec(error.message)!
+        assert.deepEqual(await committedOf(place, Payments, Number(partition)), Number(offset))
+        const before = (await values(place, Shipments)).map(({ orderId }) => orderId)
+        assert.ok(Number(offset) > 0 && before.length >= Number(offset))
+        assert.ok(!before.includes('o33'))
+        const stopping = told.filter(({ type }) => type === 'stopping')
+        assert.deepEqual(stopping, [{ type: 'stopping', error }])
+        await running.close()
+        await runThrough(place, copying('repaired'))
+        const all = (await values(place, Shipments)).map(({ orderId }) => orderId)
+        assert.equal(all.length, 500)
+        assert.equal(new Set(all).size, 500)
+      }))
+
+    it('has committed everything before the record whose call outside failed for good', () =>
+      inPlace(open, async (place) => {
+        const called: string[] = []
+        const calling = service('shipping', {
+          reads: [Payments],
+          writes: [Shipments],
+          topology: (s) => {
+            const call = async ({ orderId, amount }: ValueOf<typeof Payments>) => {
+              called.push(orderId)
+              // Longer than whoever closes waits for calls that are out.
+              await delay(50)
+              if (orderId === 'o33') throw new Error('no o33')
+              return { orderId, amount }
+            }
+            s.stream(Payments)
+              .mapAsync('call', call, { retry: { attempts: 1 } })
+              .to(Shipments)
+            return {}
+          },
+        })
+        await createTopicsOf(place, calling)
+        await write(place, Payments, payments(0, 200))
+        const times = { commitIntervalMs: 30_000, closeTimeoutMs: 20 }
+        await using running = await start(place, calling, times)
+        const error = await running.failed.catch((reason: unknown) => reason as HeadwaterError)
+        const [, offset, partition] = /record (\d+) of partition (\d+)/.exec(error.message)!
+        assert.equal(await committedOf(place, Payments, Number(partition)), Number(offset))
+        const shipped = (await values(place, Shipments)).map(({ orderId }) => orderId)
+        assert.equal(new Set(shipped).size, shipped.length)
+        assert.ok(shipped.length >= Number(offset) && !shipped.includes('o33'))
+        assert.deepEqual(new Set(called).isSupersetOf(new Set(shipped)), true)
+      }))
+
+    it('stops at once where it stands when nothing is before the record', () =>
+      inPlace(open, async (place) => {
+        const broken = copying('broken')
+        await createTopicsOf(place, broken)
+        await write(place, Payments, payments(0, 50))
+        await using first = await start(place, broken)
+        await assert.rejects(first.failed)
+        await first.close()
+        const told: ServiceEvent[] = []
+        await using second = await start(place, broken, { onEvent: (event) => told.push(event) })
+        await assert.rejects(second.failed, /map 1 threw: no o33/)
+        assert.ok(told.every(({ type }) => type !== 'stopping'))
+      }))
+
+    it('comes to the first of several records that stop it, whichever shows first', () =>
+      inPlace(open, async (place) => {
+        const bad = new Set(['o33', 'o77', 'o120', 'o121'])
+        const broken = copying('broken', 'stop', bad)
+        await createTopicsOf(place, broken)
+        await write(place, Payments, payments(0, 500))
+        while (bad.size > 0) {
+          await using running = await start(place, broken, { commitIntervalMs: 30_000 })
+          const error = await running.failed.catch((reason: unknown) => reason as HeadwaterError)
+          const [, offset, partition] = /record (\d+) of partition (\d+)/.exec(error.message)!
+          assert.equal(await committedOf(place, Payments, Number(partition)), Number(offset))
+          const [, orderId] = /no (o\d+)/.exec(error.message)!
+          bad.delete(orderId!)
+        }
+        await runThrough(place, broken)
+        const all = (await values(place, Shipments)).map(({ orderId }) => orderId)
+        assert.deepEqual([all.length, new Set(all).size], [500, 500])
       }))
 
     it('refuses a topic with another number of partitions than declared', () =>
@@ -144,7 +247,11 @@ const counting = service('counting', {
   topology: (s) => ({ orders: s.table(Orders) }),
 })
 
-function copying(state: 'broken' | 'repaired', onError: OnError = 'stop') {
+function copying(
+  state: 'broken' | 'repaired',
+  onError: OnError = 'stop',
+  bad: ReadonlySet<string> = new Set(['o33']),
+) {
   return service('shipping', {
     reads: [Payments],
     writes: [Shipments],
@@ -152,11 +259,19 @@ function copying(state: 'broken' | 'repaired', onError: OnError = 'stop') {
     topology: (s) => {
       s.stream(Payments)
         .map(({ orderId, amount }) => {
-          if (state === 'broken' && orderId === 'o33') throw new Error('no o33')
+          if (state === 'broken' && bad.has(orderId)) throw new Error(`no ${orderId}`)
           return { orderId, amount }
         })
         .to(Shipments)
       return {}
     },
   })
+}
+
+/** What the group of `shipping` has committed of a partition. */
+async function committedOf(place: Place, event: AnyEvent, partition: number): Promise<number> {
+  await using cluster = await connect(place)
+  const at = [{ topic: event.name, partition }]
+  const [committed] = await fetchOffsets(cluster, 'shipping', at, true)
+  return committed!.offset
 }

@@ -47,6 +47,7 @@ export function counted(counts: EventCounts, event: ServiceEvent): EventCounts {
     case 'discarded':
     case 'stalled':
     case 'broker-found':
+    case 'stopping':
     case 'failed':
       return counts
   }

@@ -31,12 +31,15 @@ import { readPosition, restoreTasks } from './restore.ts'
 import type { Restoration } from './restore.ts'
 import type { ServiceEvent } from './service-event.ts'
 import type { Stalls } from './stalls.ts'
+import type { StopPlaces } from './stop-places.ts'
 import type { Kept } from './kept.ts'
 
 export interface OpenerOptions {
   readonly cluster: Cluster
   readonly plan: Plan
   readonly context: WriterContext
+  /** Records that the service stops before. */
+  readonly stops: StopPlaces
   /** What dead letters say of this instance. */
   readonly stamp: LetterStamp
   /** This process' id at the moment; null without transactions. */
@@ -150,7 +153,9 @@ export class Opener {
     opening: Opening,
   ): Promise<readonly Task[]> {
     if (assigned.length === 0) return []
-    const { cluster, plan, context, stamp, stalls, onReady } = this.#o
+    const { cluster, plan, context, stamp, stops, stalls, onReady } = this.#o
+    const stopBefore = (topic: string, partition: number): number | undefined =>
+      stops.before(topic, partition)
     const calls = { clock: cluster.clock, limits: this.limits, onReady }
     const { assertWanted } = opening
     const places = assigned.flatMap(({ topics, partition }) =>
@@ -159,7 +164,7 @@ export class Opener {
     const starts = await this.#startsOf(places, committed, opening)
     const restorations: Restoration[] = []
     const tasks = assigned.map(({ subTopology, partition, topics }) => {
-      const task = new Task({ ...context, plan, calls, stamp }, subTopology, partition)
+      const task = new Task({ ...context, plan, calls, stamp, stopBefore }, subTopology, partition)
       // What never committed has come nowhere: what lies there is of a service that was forgotten.
       const hasCommitted = topics.some((topic) => committed.has(placeOf({ topic, partition })))
       for (const topic of task.pipeline.restored.keys()) {

@@ -49,6 +49,8 @@ export type ServiceEvent =
   | { readonly type: 'broker-lost'; readonly error: HeadwaterError }
   /** One can again, after `ms`. */
   | { readonly type: 'broker-found'; readonly ms: number }
+  /** A record stops the service: what was before it is processed once more and committed, and then it stops. */
+  | { readonly type: 'stopping'; readonly error: HeadwaterError }
   | { readonly type: 'failed'; readonly error: unknown }
 
 /** What the group did to an instance, as an event. */

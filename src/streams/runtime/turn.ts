@@ -11,10 +11,10 @@
  * transaction, as what a turn makes leaves after it. So after such a record turns are *careful* for a while:
  * each is committed by itself.
  */
-import { HeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
 import type { Clock } from '../../io/ports.ts'
 import type { InputQueue, Turn } from '../task/queue.ts'
+import { StoppedError } from '../task/stopped.ts'
 
 /** Records between two looks at the clock, at most. */
 const strideMax = 16
@@ -59,7 +59,7 @@ export class Turns implements Turn {
   #lookedAt = 0
   #endsAt = 0
   #hasEnded = false
-  #failure: HeadwaterError | undefined
+  #failure: StoppedError | undefined
   #queue: InputQueue | undefined
   #offset = -1
   /** Records for which turns are careful yet, and each is timed by itself. */
@@ -83,9 +83,11 @@ export class Turns implements Turn {
     return this.#hasEnded
   }
 
-  /** Why the service cannot go on: a record that no session is long enough for. */
-  get failure(): HeadwaterError | undefined {
-    return this.#failure
+  /** Why the service cannot go on, said once: a record that no session is long enough for. */
+  takeFailure(): StoppedError | undefined {
+    const failure = this.#failure
+    this.#failure = undefined
+    return failure
   }
 
   begin(): void {
@@ -155,13 +157,15 @@ export class Turns implements Turn {
     if (times >= outlastedMax) this.#failure = this.#tooSlow(topic, partition, offset, ms)
   }
 
-  #tooSlow(topic: string, partition: number, offset: number, ms: number): HeadwaterError {
+  #tooSlow(topic: string, partition: number, offset: number, ms: number): StoppedError {
     const { service, sessionTimeoutMs } = this.#o
-    return new HeadwaterError(
-      'operator-failed',
-      `service '${service}' stopped at record ${offset} of partition ${partition} of topic '${topic}': ` +
-        `its functions took ${Math.round(ms)} ms, ${outlastedMax} times in a row, and a group takes a ` +
-        `member for dead after sessionTimeoutMs ${sessionTimeoutMs}: make them faster, or raise it`,
-    )
+    const why =
+      `its functions took ${Math.round(ms)} ms, ${outlastedMax} times in a row, and a group takes a ` +
+      `member for dead after sessionTimeoutMs ${sessionTimeoutMs}: make them faster, or raise it`
+    return new StoppedError('operator-failed', {
+      service,
+      place: { topic, partition, offset },
+      why,
+    })
   }
 }

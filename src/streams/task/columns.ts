@@ -31,15 +31,16 @@ export class Columns {
     this.#service = service
   }
 
-  /** Notes the records of a batch from `position` on. */
-  open(batch: Uint8Array, position: number): void {
+  /** Notes the records of a batch from `position` on, and returns whether it goes beyond `stopBefore`. */
+  open(batch: Uint8Array, position: number, stopBefore: number): boolean {
     // A header may say anything: no more is made room for than its bytes can be, before they are read.
-    this.#reserve(Math.min(readBatchHeader(batch).recordCount, batch.length), 0)
+    const { recordCount, baseOffset, lastOffsetDelta } = readBatchHeader(batch)
+    this.#reserve(Math.min(recordCount, batch.length), 0)
     this.marks.clear()
     this.ofOthers.clear()
     let count = 0
     forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
-      if (offset < position) return
+      if (offset < position || offset >= stopBefore) return
       if (count === this.offsets.length) this.#reserve(count + 1, count)
       this.bytes = bytes
       this.offsets[count] = offset
@@ -53,6 +54,7 @@ export class Columns {
       count++
     })
     this.count = count
+    return baseOffset + lastOffsetDelta >= stopBefore
   }
 
   /** The record at a place, with bytes of its own. */

@@ -24,7 +24,7 @@ import type { Key, KeyCodecs } from '../stores/serde.ts'
 import { CalledRecord } from './calls/call.ts'
 import type { CallSource, CallStage } from './calls/call-stage.ts'
 import { Columns } from './columns.ts'
-import { stoppedAt, stoppedText } from './stopped.ts'
+import { StoppedError, stoppedAt } from './stopped.ts'
 import type { TaskTimes } from './times.ts'
 
 /** What a fetch brought for one partition. */
@@ -56,6 +56,9 @@ export class InputQueue implements RecordSource, CallSource {
   readonly #startEnd: number
   /** Whether the group has read of it before. */
   readonly #isBegun: boolean
+  readonly #stopBefore: number
+  /** What is here is all that is to be processed. */
+  #isCut: boolean
   /** Records delivered and not yet taken; those before the position in a batch's front included. */
   buffered = 0
   /** Bytes of the batches that are not at the head yet. */
@@ -89,6 +92,8 @@ export class InputQueue implements RecordSource, CallSource {
     endOffset: number
     /** Whether the group has read of it before. */
     isBegun: boolean
+    /** No record is processed from here on; undefined: all are. */
+    stopBefore: number | undefined
     keys: KeyCodecs
     push: Push
     times: TaskTimes
@@ -102,6 +107,8 @@ export class InputQueue implements RecordSource, CallSource {
     this.partition = o.partition
     this.#startEnd = o.endOffset
     this.#isBegun = o.isBegun
+    this.#stopBefore = o.stopBefore ?? Infinity
+    this.#isCut = o.position >= this.#stopBefore
     this.#position = o.position
     this.#fetchedTo = o.position
     this.#stableEnd = o.endOffset
@@ -161,6 +168,11 @@ export class InputQueue implements RecordSource, CallSource {
   /** The timestamp of the next record; undefined when there is none here. */
   get headTimestamp(): number | undefined {
     return this.#at < this.#columns.count ? this.#columns.timestamps[this.#at] : undefined
+  }
+
+  /** Whether everything has been processed up to the record that it is to stop before. */
+  get isAtStop(): boolean {
+    return this.#isCut && this.#at >= this.#columns.count
   }
 
   /** Whether records exist that have not come yet. */
@@ -286,6 +298,10 @@ export class InputQueue implements RecordSource, CallSource {
   #fill(): void {
     const columns = this.#columns
     while (this.#at >= columns.count) {
+      if (this.#isCut) {
+        this.#position = this.#stopBefore
+        return
+      }
       const batch = this.#batches.shift()
       if (batch === undefined) {
         this.buffered = 0
@@ -295,7 +311,7 @@ export class InputQueue implements RecordSource, CallSource {
       this.bufferedBytes -= batch.length
       const before = readBatchHeader(batch).recordCount
       this.#at = 0
-      columns.open(batch, this.#position)
+      this.#isCut = columns.open(batch, this.#position, this.#stopBefore)
       this.buffered -= before - columns.count
       if (columns.count > 0) this.#position = columns.offsets[0]!
     }
@@ -310,13 +326,10 @@ export class InputQueue implements RecordSource, CallSource {
       }
       return stoppedAt(this.#service, place, error)
     }
-    return new HeadwaterError(
-      'record-invalid',
-      `${stoppedText(this.#service, place)}: ${undecodable(doing, error).message}; find out who wrote it; ` +
-        'the service stays at this record until it can be read, or is let pass ' +
-        "(onError: 'skip' or 'deadLetter')",
-      { cause: error },
-    )
+    const why =
+      `${undecodable(doing, error).message}; find out who wrote it; the service stays at this record until ` +
+      "it can be read, or is let pass (onError: 'skip' or 'deadLetter')"
+    return new StoppedError('record-invalid', { service: this.#service, place, why }, error)
   }
 
   /** The record that is being processed, for calls that may outlive its batch. */

@@ -1,5 +1,6 @@
 /** What stops a service at a record, with the record's place. */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import type { HeadwaterErrorCode } from '../../base/errors.ts'
 
 export interface StoppedPlace {
   readonly topic: string
@@ -7,9 +8,21 @@ export interface StoppedPlace {
   readonly offset: number
 }
 
-/** The text that begins every such error. */
-export function stoppedText(service: string, { topic, partition, offset }: StoppedPlace): string {
-  return `service '${service}' stopped at record ${offset} of partition ${partition} of topic '${topic}'`
+/** An error whose text begins with the service and the record that it stopped at. */
+export class StoppedError extends HeadwaterError {
+  readonly place: StoppedPlace
+
+  /** @param why what the text goes on with */
+  constructor(
+    code: HeadwaterErrorCode,
+    { service, place, why }: { service: string; place: StoppedPlace; why: string },
+    cause?: unknown,
+  ) {
+    const { topic, partition, offset } = place
+    const at = `record ${offset} of partition ${partition} of topic '${topic}'`
+    super(code, `service '${service}' stopped at ${at}: ${why}`, { cause })
+    this.place = { topic, partition, offset }
+  }
 }
 
 /** A function's failure with the place and the ways on; anything else as it is. */
@@ -19,6 +32,5 @@ export function stoppedAt(service: string, place: StoppedPlace, error: unknown):
     'the service stays at this record: repair the function and start it again, or let such records ' +
     "pass (onError: 'skip' or 'deadLetter')"
   const { message, cause } = error
-  const text = `${stoppedText(service, place)}: ${message}; ${fix}`
-  return new HeadwaterError('operator-failed', text, { cause })
+  return new StoppedError('operator-failed', { service, place, why: `${message}; ${fix}` }, cause)
 }

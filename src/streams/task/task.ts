@@ -39,6 +39,8 @@ export interface TaskContext {
   readonly stamp?: LetterStamp
   /** Undefined where nothing may reach outside. */
   readonly calls?: CallsContext
+  /** The offset that a partition is not to be processed to; undefined: none, also of all. */
+  readonly stopBefore?: (topic: string, partition: number) => number | undefined
 }
 
 /** A position to commit. */
@@ -105,7 +107,8 @@ export class Task {
       const { partition } = this
       const { times } = this.pipeline
       const isBegun = committed !== undefined
-      const at = { partition, position, endOffset, isBegun }
+      const stopBefore = this.#context.stopBefore?.(topic, partition)
+      const at = { partition, position, endOffset, isBegun, stopBefore }
       const shared = { keys, times, counts, discards: this.#discards, atHand: this.#atHand }
       const stage = this.pipeline.stages.get(topic)
       const queue = new InputQueue({ service, source, push, stage, ...at, ...shared })
@@ -219,6 +222,12 @@ export class Task {
   #positionOf({ source, position }: InputQueue): number {
     if (planted.has('commit-before-calls')) return position
     return this.pipeline.stages.get(source.topic)?.pendingFrom ?? position
+  }
+
+  /** Whether all of an input has been done up to the record that it is to stop before. */
+  isAtStop(topic: string): boolean {
+    const queue = this.#queues.find(({ source }) => source.topic === topic)
+    return queue !== undefined && queue.isAtStop && this.#positionOf(queue) >= queue.position
   }
 
   /** Offsets between what has been done and the ends of the partitions. */

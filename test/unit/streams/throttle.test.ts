@@ -16,6 +16,7 @@ import { operatorCounts } from '../../../src/streams/operators/counts.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import { offerOf, taskAssignor } from '../../../src/streams/plan/task-assignor.ts'
 import { Opener } from '../../../src/streams/runtime/open.ts'
+import { StopPlaces } from '../../../src/streams/runtime/stop-places.ts'
 import { Stalls } from '../../../src/streams/runtime/stalls.ts'
 import { TaskSet } from '../../../src/streams/runtime/task-set.ts'
 import { keyCodecs } from '../../../src/streams/stores/serde.ts'
@@ -68,6 +69,7 @@ describe('the fetching of a partition', () => {
       cluster,
       plan,
       context: { partition: 0, keys: keyCodecs(), emit, counts: operatorCounts() },
+      stops: new StopPlaces(),
       stamp: { instanceId: '1', now: () => 0 },
       transactionalId: () => null,
       transactionTimeoutMs: 60_000,
