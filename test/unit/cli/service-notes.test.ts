@@ -31,12 +31,15 @@ describe('notes of services', () => {
     notes.tell({ type: 'skipped', topic: 'orders', partition: 0, records: 7_000 }, 'desk')
     const error = new HeadwaterError('data-corrupt', 'could not read orders-2')
     notes.tell({ type: 'stalled', topic: 'orders', partition: 2, error, ms: 10_100 }, 'desk')
+    const failed = new HeadwaterError('operator-failed', 'map 1 threw')
+    notes.tell({ type: 'stopping', error: failed }, 'desk')
     assert.deepEqual(lines, [
       "service 'desk' went back to what is committed (fenced): another has taken over",
       "service 'desk' took 12,345 ms for record 1500 of partition 3 of topic 'orders'",
       "service 'shop' took 12,345 ms for one of the 16 records up to 1500 of partition 3 of topic 'orders'",
       "service 'desk' skipped 7,000 records of partition 0 of topic 'orders', which were gone before they were read",
       "service 'desk' has waited 10,100 ms for partition 2 of topic 'orders' and goes on trying (data-corrupt): could not read orders-2",
+      "service 'desk' is led up to the record that stops it, and what was before it committed (operator-failed): map 1 threw",
     ])
   })
 
