@@ -63,7 +63,7 @@ describe('metrics', { timeout: 60_000 }, () => {
       }
     }))
 
-  it('count what was processed before a record that stopped its service', () =>
+  it('count what was processed before a record that stopped its service, and once more up to it', () =>
     withBroker(async (broker) => {
       let calls = 0
       const failing = service('failing', {
@@ -82,7 +82,7 @@ describe('metrics', { timeout: 60_000 }, () => {
       await using app = await run(failing, { broker })
       await assert.rejects(app.failed)
       const values = await scrape({ services: () => app.services })
-      assert.equal(values.get('headwater_service_records_total{service="failing"}'), 2)
+      assert.equal(values.get('headwater_service_records_total{service="failing"}'), 4)
     }))
 
   it('say nothing of a lag that is not known', () =>
