@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { describe, it } from 'node:test'
-import { nodeModules, packages, rooms, subRooms } from './walls.ts'
+import { nodeModules, optionalPackages, packages, rooms, subRooms } from './walls.ts'
 
 const root = join(import.meta.dirname, '../..')
 const src = join(root, 'src')
@@ -56,7 +56,9 @@ describe('the walls', () => {
 
   it('keep what is not ours, and Node, where the tables name them', () => {
     const breaches = foreign().filter(({ file, name }) => {
-      const mayImport = name.startsWith('node:') ? nodeModules[name] : packages[name]
+      const mayImport = name.startsWith('node:')
+        ? nodeModules[name]
+        : (packages[name] ?? optionalPackages[name])
       return mayImport === undefined || !isIn(file, mayImport)
     })
     assert.deepEqual(breaches, [])
@@ -65,8 +67,14 @@ describe('the walls', () => {
   it('name the packages that users install, and no others', () => {
     const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       readonly dependencies: Readonly<Record<string, string>>
+      readonly peerDependencies: Readonly<Record<string, string>>
+      readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional?: boolean }>>
     }
     assert.deepEqual(Object.keys(manifest.dependencies), Object.keys(packages))
+    for (const name of Object.keys(optionalPackages)) {
+      assert.ok(name in manifest.peerDependencies)
+      assert.deepEqual(manifest.peerDependenciesMeta[name], { optional: true })
+    }
   })
 
   it('leave the clock to io: no other room makes a Date of now', () => {

@@ -20,6 +20,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   service: ['streams', 'events', 'schema', 'base'],
   query: ['streams', 'events', 'schema', 'io', 'base'],
   operations: ['streams', 'broker'],
+  postgres: ['streams', 'client', 'events', 'schema', 'records', 'io', 'base'],
   testing: [
     'service',
     'streams',
@@ -293,6 +294,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
     'streams/plan',
     'streams/views',
     'query',
+    'postgres',
     'cli',
   ],
   '@hono/node-server': ['io/node-http.ts'],
@@ -305,6 +307,11 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['operations'],
   re2js: ['broker/handlers/patterns.ts'],
   snappy: ['records/compression.ts', 'records/unfold.ts'],
+}
+
+/** The same of packages that users bring along, because not everybody needs them. */
+export const optionalPackages: Readonly<Record<string, readonly string[]>> = {
+  pg: ['postgres/database.ts'],
 }
 
 /** By module of Node's: the rooms and files that may import it. What is not named nobody may. */

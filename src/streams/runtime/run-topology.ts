@@ -6,6 +6,7 @@ import type { Topology } from '../topology/topology.ts'
 import { planTopology } from '../plan/plan.ts'
 import type { RunTopologyOptions, RunningTopology } from './running.ts'
 import { Runtime } from './runtime.ts'
+import type { ServiceEvent } from './service-event.ts'
 import { queryAddressOf, settingsOf } from './settings.ts'
 
 /** How long a start waits for a broker that is away: as long as a running service does for an answer. */
@@ -22,7 +23,7 @@ export async function runTopology(
   const plan = planTopology(topology)
   const { signal } = options
   queryAddressOf(options.queryAddress)
-  const cluster = await connect(topology.service, options)
+  const cluster = await connectWaiting(topology.service, options)
   const runtime = new Runtime(cluster, plan, options)
   const abort = (): void => void runtime.close(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
@@ -41,7 +42,15 @@ export async function runTopology(
 }
 
 /** Connects, waiting for a broker that is away; each attempt that failed is told as a repair. */
-async function connect(service: string, options: RunTopologyOptions): Promise<Cluster> {
+export async function connectWaiting(
+  service: string,
+  options: Pick<RunTopologyOptions, 'clock' | 'random' | 'broker'> & {
+    readonly requestTimeoutMs?: number
+    readonly metadataMaxAgeMs?: number
+    readonly signal?: AbortSignal
+    readonly onEvent?: (event: Extract<ServiceEvent, { type: 'repair' }>, service: string) => void
+  },
+): Promise<Cluster> {
   const { clock, random, broker, signal, onEvent } = options
   const { requestTimeoutMs, metadataMaxAgeMs } = settingsOf(options)
   const times = { requestTimeoutMs, metadataMaxAgeMs }

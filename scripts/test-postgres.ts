@@ -1,0 +1,8 @@
+/**
+ * `npm run test:postgres [FILE …]`: runs the tests under test/postgres, or only the files given. Each starts a
+ * PostgreSQL server of its own (`postgres.ts`), which needs Debian's package `postgresql`.
+ */
+import { runTests } from './run-tests.ts'
+
+const files = process.argv.slice(2)
+process.exitCode = await runTests(files.length > 0 ? files : ['test/postgres/**/*.test.ts'])
