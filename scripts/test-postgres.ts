@@ -5,4 +5,5 @@
 import { runTests } from './run-tests.ts'
 
 const files = process.argv.slice(2)
-process.exitCode = await runTests(files.length > 0 ? files : ['test/postgres/**/*.test.ts'])
+const tests = files.length > 0 ? files : ['test/postgres/**/*.test.ts']
+process.exitCode = await runTests(tests, { atOnce: 2 })
