@@ -71,8 +71,8 @@ export class Database {
         query_timeout: statementTimeoutMs + answerGraceMs,
         keepAlive: true,
       })
-    } catch (error) {
-      throw unreadable(error)
+    } catch {
+      throw unreadable()
     }
     // A connection that breaks while nobody asks; who asks next hears of it.
     client.on('error', () => this.#drop(client))
@@ -168,12 +168,11 @@ async function loadPg(): Promise<Pick<typeof import('pg'), 'Client'>> {
   }
 }
 
-/** Says nothing of the address: a password may be in it. */
-function unreadable(cause: unknown): HeadwaterError {
+/** Says nothing of the address, nor of what the library said of it: a password may be in it. */
+function unreadable(): HeadwaterError {
   return new HeadwaterError(
     'config-invalid',
     'the address of the database cannot be read: give postgres://USER:PASSWORD@HOST:PORT/DATABASE, with ' +
       'other characters percent-encoded',
-    { cause },
   )
 }

@@ -45,7 +45,7 @@ export class Load {
       await write(bench, Orders, numbers.map(orderOf))
       await write(bench, Payments, numbers.map(paymentOf))
       this.count += perRound
-      await delay(5)
+      await delay(25)
     }
   }
 }
