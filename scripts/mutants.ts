@@ -22,6 +22,7 @@ import { queryMutants } from './mutants/query.ts'
 import { recordMutants } from './mutants/records.ts'
 import { calls } from './mutants/calls.ts'
 import { errors } from './mutants/errors.ts'
+import { postgresMutants } from './mutants/postgres.ts'
 import { sending } from './mutants/sending.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -59,6 +60,7 @@ const mutants = [
   ...errors,
   ...operationsMutants,
   ...sending,
+  ...postgresMutants,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const width = Math.max(0, ...chosen.map(({ name }) => name.length))

@@ -68,7 +68,7 @@ function reasonOf(stats: ServiceStats | undefined, { lagMax }: ReadinessOptions)
   const { state, ready, assignment, lag, lastError } = stats
   if (state === 'failed') return `it has stopped (${lastError?.code}): ${lastError?.message}`
   if (state === 'closed') return 'it was closed'
-  if (state === 'reconnecting') return 'it has lost its broker and goes on trying'
+  if (state === 'reconnecting') return 'it has lost its broker, or its database, and goes on trying'
   if (assignment === undefined) return 'the group has not given it its partitions yet'
   if (!ready) return state === 'running' ? notHeard : 'it is restoring its state'
   if (lagMax === undefined || (lag !== undefined && lag <= lagMax)) return undefined

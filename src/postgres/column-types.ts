@@ -47,6 +47,8 @@ export const acceptedTypes: Readonly<Record<ColumnType, readonly string[]>> = {
   jsonb: ['jsonb', 'json'],
 }
 
+/** Characters of a wrong value that are shown. */
+const shownMax = 40
 /** Microseconds are what a `timestamptz` holds. */
 const microDigits = 6
 const nanoDigits = 9
@@ -73,8 +75,12 @@ export function plainText(text: string): string {
 
 /** Bytes in the form `\x…`. */
 export function bytesText(bytes: Uint8Array): string {
-  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`
+  let text = '\\x'
+  for (const byte of bytes) text += hex[byte]!
+  return text
 }
+
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** A float with its sign, also that of zero. */
 export function floatText(value: number): string {
@@ -128,8 +134,8 @@ function dateText(value: Date): string | undefined {
 
 function described(value: unknown): string {
   if (value instanceof Date) return 'a Date that is no moment'
-  if (typeof value === 'object' || typeof value === 'function') return `a value of another kind`
-  return `${typeof value} ${String(value).slice(0, 40)}`
+  if (typeof value === 'object' || typeof value === 'function') return 'a value of another kind'
+  return `${typeof value} ${JSON.stringify(plainJson(value)).slice(0, shownMax)}`
 }
 
 function refuse(what: string): HeadwaterError {

@@ -4,6 +4,7 @@
  * Whatever fails comes as a `SqlFailure`. A connection that broke stays broken: `connect` makes another.
  * Every transaction says its own bounds (`SET LOCAL`), so that they hold behind a pooler as well.
  */
+import type pg from 'pg'
 import type { Client, ClientConfig, QueryResult } from 'pg'
 import { HeadwaterError } from '../base/errors.ts'
 import { sqlFailure, SqlFailure } from './sql-failure.ts'
@@ -154,10 +155,9 @@ export class Database {
   }
 }
 
-async function loadPg(): Promise<Pick<typeof import('pg'), 'Client'>> {
+async function loadPg(): Promise<Pick<typeof pg, 'Client'>> {
   try {
-    const { default: pg } = await import('pg')
-    return pg
+    return (await import('pg')).default
   } catch (cause) {
     if ((cause as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw cause
     throw new HeadwaterError(

@@ -27,7 +27,7 @@ export interface PartitionNow {
 }
 
 /** A position that was claimed. */
-export interface Position {
+interface Position {
   readonly topicId: string
   readonly nextOffset: number
   readonly epoch: string

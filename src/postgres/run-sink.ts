@@ -1,7 +1,7 @@
 /** Starts a sink: prepares the tables, joins the group, and gives up when that is no longer wanted. */
 import { HeadwaterError } from '../base/errors.ts'
 import { backoffMs, sleep } from '../client/cluster/backoff.ts'
-import { Cluster } from '../client/cluster/cluster.ts'
+import type { Cluster } from '../client/cluster/cluster.ts'
 import { nodeClock, nodeRandom } from '../io/node-clock.ts'
 import { holdProcess } from '../io/node-process.ts'
 import type { Clock, Random } from '../io/ports.ts'

@@ -5,6 +5,7 @@
  * deletions delete. A stream of facts becomes a table to which each fact adds a row. Nothing here knows a
  * broker or a database, so sinks can be checked and their DDL printed without either.
  */
+import { utf8Bytes } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import type { AnyEvent, KeyOf, ValueOf } from '../events/event.ts'
 import { fieldColumn, lazyJson } from './fields.ts'
@@ -164,7 +165,7 @@ function ofField(event: AnyEvent, name: string, localName: string): SinkColumn {
     const of: SinkColumn['of'] = ({ record }) => plainText(String(record.key))
     return { name, type, isNullable: false, of }
   }
-  return { name, type, isNullable, of: ({ message, json }) => column.of(message, json) }
+  return { name, type, isNullable, of: (at) => column.of(at.message, () => at.json()) }
 }
 
 function computed(where: string, name: string, declared: ComputedColumn<AnyEvent>): SinkColumn {
@@ -213,7 +214,7 @@ export function messageAt(event: AnyEvent, message: unknown, record: SinkRecord)
 }
 
 function checkName(where: string, name: string): void {
-  const bytes = Buffer.byteLength(name)
+  const bytes = utf8Bytes(name).length
   if (bytes > 0 && bytes <= nameBytesMax && !name.includes('\0')) return
   throw invalid(
     `${where}: '${name}' is no name that PostgreSQL keeps: use 1 to ${nameBytesMax} bytes of UTF-8`,

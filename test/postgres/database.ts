@@ -28,7 +28,7 @@ export interface Bench extends Place {
   readonly address: string
   readonly url: string
   /** What a database of the test's own answers. */
-  sql(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
+  readonly sql: (text: string, values?: readonly unknown[]) => Promise<readonly Row[]>
 }
 
 /** Runs a test on a broker and a database that hold nothing. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { readiness } from '../../src/operations/readiness.ts'
 import { runSink } from '../../src/postgres/run-sink.ts'
 import type { SinkEvent } from '../../src/postgres/running.ts'
 import { onBench, postgres, stopPostgres } from './database.ts'
@@ -44,11 +45,14 @@ describe('a sink', { timeout: 120_000 }, () => {
         await delay(100)
         assert.equal(sink.stats().state, 'reconnecting')
         assert.equal(sink.stats().ready, false)
+        const { reporting: seen } = readiness(sink).services
+        assert.match(seen!.reason!, /lost its broker, or its database/)
         await server.start()
         await sink.caughtUp()
       }
       await load.stop()
       await sink.caughtUp()
+      assert.equal(readiness(sink).ready, true)
       await assertTables(bench)
       assert.equal(events.filter(({ type }) => type === 'database-lost').length, 4)
       assert.equal(events.filter(({ type }) => type === 'database-found').length, 4)

@@ -84,7 +84,7 @@ describe('a sink', { timeout: 120_000 }, () => {
 })
 
 /** Transactions that are in the trigger. */
-async function asleep({ sql }: Bench): Promise<number> {
-  const rows = await sql("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+async function asleep(bench: Bench): Promise<number> {
+  const rows = await bench.sql("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
   return rows.length
 }
