@@ -49,6 +49,9 @@ export const preambles: Readonly<Record<string, string>> = {
       charge(id: string, amount: number, key: string, signal: AbortSignal): Promise<Charge>
     }
     declare const mail: { send(to: string, text: string): Promise<void> }`,
+  postgres: `
+    import { kafka } from 'headwater'
+    import { Orders, Payments } from './test/types/shop.ts'`,
   embedding: `
     import { embedded } from 'headwater'`,
   project: `

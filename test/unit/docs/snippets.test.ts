@@ -16,7 +16,7 @@ describe('the snippets', () => {
   const snippets = pages.flatMap((page) => complete(page))
   generateContracts()
 
-  it('are in TypeScript on the front page, on eight of the pages and in four of the guides', () => {
+  it('are in TypeScript on the front page, on nine of the pages and in four of the guides', () => {
     const found = [...new Set(snippets.map(({ page }) => page))].toSorted()
     assert.deepEqual(found, [
       'README.md',
@@ -29,6 +29,7 @@ describe('the snippets', () => {
       'docs/guides/several-instances.md',
       'docs/guides/testing-a-service.md',
       'docs/operations/running.md',
+      'docs/postgres.md',
       'docs/queries.md',
       'docs/sending.md',
       'docs/services.md',
