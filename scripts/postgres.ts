@@ -70,7 +70,14 @@ export async function startPostgres(): Promise<PostgresServer> {
     server.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
     await exited
   }
+  // Also when whoever has it ends without a word.
+  const abandon = (): void => {
+    server?.kill('SIGQUIT')
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.once('exit', abandon)
   const stop = async (): Promise<void> => {
+    process.off('exit', abandon)
     await halt('immediate')
     rmSync(folder, { recursive: true, force: true })
   }

@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.ts'
 const chunk = 'src/postgres/chunk.ts'
 const settings = 'src/postgres/settings.ts'
 const chunks = ['test/unit/postgres/chunks.test.ts']
+const database = ['test/unit/postgres/database.test.ts']
 const declaring = ['test/unit/postgres/declaring.test.ts']
 const taking = ['test/unit/postgres/taking.test.ts']
 const writing = ['test/unit/postgres/writing.test.ts']
@@ -57,6 +58,27 @@ export const postgresMutants: readonly Mutant[] = [
     text: 'idleTimeoutMs: times.sessionTimeoutMs',
     instead: 'idleTimeoutMs: 0',
     tests: chunks,
+  },
+  {
+    name: 'postgres: connectTimeoutMs',
+    file: 'src/postgres/database.ts',
+    text: 'connectionTimeoutMillis: connectTimeoutMs,',
+    instead: '',
+    tests: database,
+  },
+  {
+    name: 'postgres: answerTimeoutMs',
+    file: 'src/postgres/database.ts',
+    text: 'query_timeout: answerTimeoutMs,',
+    instead: '',
+    tests: database,
+  },
+  {
+    name: 'postgres: databaseWaitMs',
+    file: 'src/postgres/run-sink.ts',
+    text: 'clock.monotonic() + databaseWaitMs',
+    instead: 'clock.monotonic() + 2 * databaseWaitMs',
+    tests: database,
   },
   {
     name: 'postgres: nameBytesMax',

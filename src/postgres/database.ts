@@ -33,6 +33,10 @@ export interface DatabaseOptions {
   readonly lockTimeoutMs: number
   /** A transaction in which nothing is said for so long is aborted by the server: who has it is frozen or gone. */
   readonly idleTimeoutMs: number
+  /** How long signing in may take. */
+  readonly connectTimeoutMs: number
+  /** How long the server is waited for, before the connection is taken for dead: longer than a statement may take. */
+  readonly answerTimeoutMs: number
 }
 
 /** Asks within a transaction. */
@@ -42,10 +46,6 @@ export type Query = (
 ) => Promise<{ readonly rows: readonly Row[]; readonly count: number }>
 
 export type Row = Readonly<Record<string, unknown>>
-
-const connectTimeoutMs = 10_000
-/** How much longer than a statement may take the server is waited for, before the connection is taken for dead. */
-const answerGraceMs = 5_000
 
 export class Database {
   readonly #o: DatabaseOptions
@@ -61,7 +61,7 @@ export class Database {
 
   async connect(): Promise<void> {
     const { Client: Connection } = await loadPg()
-    const { address, applicationName, statementTimeoutMs } = this.#o
+    const { address, applicationName, connectTimeoutMs, answerTimeoutMs } = this.#o
     const where = typeof address === 'string' ? { connectionString: address } : address
     let client: Client
     try {
@@ -69,7 +69,7 @@ export class Database {
         application_name: applicationName,
         ...(where as ClientConfig),
         connectionTimeoutMillis: connectTimeoutMs,
-        query_timeout: statementTimeoutMs + answerGraceMs,
+        query_timeout: answerTimeoutMs,
         keepAlive: true,
       })
     } catch {

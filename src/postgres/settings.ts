@@ -40,6 +40,8 @@ export interface SinkSettings extends Settings {
   readonly statementTimeoutMs: number
   readonly lockTimeoutMs: number
   readonly idleTimeoutMs: number
+  readonly connectTimeoutMs: number
+  readonly answerTimeoutMs: number
   readonly limits: ChunkLimits
 }
 
@@ -48,6 +50,9 @@ const batchRecordsMax = 100_000
 /** Of keys and values: what a transaction holds in memory, here and there, is a few times that. */
 const batchBytes = 4 * 1024 * 1024
 const statementTimeoutMsDefault = 30_000
+const connectTimeoutMs = 10_000
+/** How much longer than a statement may take the server is waited for. */
+const answerGraceMs = 5_000
 const dayMs = 86_400_000
 /** A transaction that waits for a lock holds up a rebalance: it is given up in time for it. */
 const locksPerRebalance = 2
@@ -68,6 +73,8 @@ export function sinkSettings(o: SinkOptions): SinkSettings {
     lockTimeoutMs: Math.floor(times.rebalanceTimeoutMs / locksPerRebalance),
     // One that is frozen for as long as its session lasts has lost its partitions anyway.
     idleTimeoutMs: times.sessionTimeoutMs,
+    connectTimeoutMs,
+    answerTimeoutMs: statementTimeoutMs + answerGraceMs,
     limits: { records: batchRecords, bytes: batchBytes },
   }
 }

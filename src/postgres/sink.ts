@@ -72,6 +72,9 @@ export interface PostgresSink<N extends string = string> {
   /** Names its consumer group, its positions, and its dead letters. */
   readonly name: N
   readonly reads: readonly AnyEvent[]
+  /** None, and so no context: what a sink writes is no stream. */
+  readonly writes: readonly []
+  readonly context: undefined
   readonly tables: readonly SinkTable[]
   readonly onError: OnError
 }
@@ -139,7 +142,14 @@ export function postgresSink<const N extends string>(
     seen.add(each.name)
   }
   const reads = [...new Map(tables.map(({ event }) => [event.name, event])).values()]
-  return Object.freeze({ name, reads, tables: Object.freeze([...tables]), onError })
+  return Object.freeze({
+    name,
+    reads,
+    writes: [] as const,
+    context: undefined,
+    tables: Object.freeze([...tables]),
+    onError,
+  })
 }
 
 function allFields(event: AnyEvent): SinkColumn[] {

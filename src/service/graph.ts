@@ -41,8 +41,11 @@ export interface StreamEdge {
   readonly readers: readonly string[]
 }
 
-/** The graph of `services`. Throws `topology-invalid` when they contradict each other. */
-export function businessTopology(services: readonly Service[]): BusinessTopology {
+/** What stands in the graph: a service, or whatever else reads streams under a name. */
+type Member = Pick<Service, 'name' | 'context' | 'reads' | 'writes'>
+
+/** The graph of `services`, sinks among them. Throws `topology-invalid` when they contradict each other. */
+export function businessTopology(services: readonly Member[]): BusinessTopology {
   const ordered = services.toSorted((a, b) => order(a.name, b.name))
   checkNames(ordered)
   const events = new Map<string, Declared>()
@@ -62,7 +65,7 @@ export function businessTopology(services: readonly Service[]): BusinessTopology
   }
 }
 
-function checkNames(services: readonly Service[]): void {
+function checkNames(services: readonly Member[]): void {
   for (const [i, service] of services.entries()) {
     if (services[i + 1]?.name === service.name) {
       throw invalid(`two services are called '${service.name}': rename one of them`)
@@ -76,7 +79,7 @@ interface Declared {
   readonly service: string
 }
 
-function declare(events: Map<string, Declared>, service: Service, event: AnyEvent): void {
+function declare(events: Map<string, Declared>, service: Member, event: AnyEvent): void {
   const before = events.get(event.name)
   if (!before) {
     events.set(event.name, { event, service: service.name })
@@ -101,7 +104,7 @@ const traits: readonly (readonly [what: string, read: (event: AnyEvent) => strin
   ['number of partitions', (event) => event.partitions],
 ]
 
-function edge(event: AnyEvent, services: readonly Service[]): StreamEdge {
+function edge(event: AnyEvent, services: readonly Member[]): StreamEdge {
   const names = (part: 'reads' | 'writes'): string[] =>
     services
       .filter((service) => service[part].some((other) => other.name === event.name))

@@ -10,16 +10,16 @@ import type { EmbeddedBroker } from '../../src/broker/embedded.ts'
 import type { Row } from '../../src/postgres/database.ts'
 import type { Place } from '../streams-suite/place.ts'
 
-let server: PostgresServer | undefined
+let server: Promise<PostgresServer> | undefined
 let databases = 0
 
 /** The server of this file, made for the first who asks. */
-export async function postgres(): Promise<PostgresServer> {
-  return (server ??= await startPostgres())
+export function postgres(): Promise<PostgresServer> {
+  return (server ??= startPostgres())
 }
 
 export async function stopPostgres(): Promise<void> {
-  await server?.stop()
+  await (await server)?.stop()
 }
 
 export interface Bench extends Place {

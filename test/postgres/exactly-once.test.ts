@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { groupOffsets } from '../../src/client/admin.ts'
+import { connect } from '../streams-suite/place.ts'
 import { readiness } from '../../src/operations/readiness.ts'
 import { runSink } from '../../src/postgres/run-sink.ts'
 import type { SinkEvent } from '../../src/postgres/running.ts'
@@ -76,6 +78,23 @@ describe('a sink', { timeout: 120_000 }, () => {
       await sink.caughtUp()
       assert.equal(sink.stats().lag, 0)
       await assertTables(bench)
+      // Whoever looks at the group sees how far it is.
+      await sink.close()
+      const cluster = await connect(bench)
+      const told = await groupOffsets(cluster, 'reporting')
+      await cluster.close()
+      const ours = await bench.sql('SELECT topic, partition, next_offset FROM headwater_positions')
+      const positions = ours.map((row) => Object.values(row).join())
+      assert.deepEqual(
+        told
+          .map(({ topic, partition, offset }) => `${topic},${partition},${offset}`)
+          .toSorted(byText),
+        positions.toSorted(byText),
+      )
     })
   })
 })
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1
+}

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isHeadwaterError } from '../../src/base/errors.ts'
 import { runSink } from '../../src/postgres/run-sink.ts'
 import { onBench, stopPostgres } from './database.ts'
 import type { Bench } from './database.ts'
@@ -13,7 +14,7 @@ after(async () => {
   await stopPostgres()
 })
 
-describe('a sink', { timeout: 120_000 }, () => {
+describe('a sink', { timeout: 120_000, concurrency: 4 }, () => {
   it('shares its partitions with an instance that comes and goes', async () => {
     await onBench(async (bench) => {
       const { broker, url: database } = bench
@@ -30,6 +31,23 @@ describe('a sink', { timeout: 120_000 }, () => {
       await untilWritten(bench, load.count)
       await first.caughtUp()
       assert.equal(first.stats().assignment?.tasks.length, 24)
+      await assertTables(bench)
+    })
+  })
+
+  it('stops when another process has its name, and that one goes on', async () => {
+    await onBench(async (bench) => {
+      const { broker, url: database } = bench
+      const options = { broker, database, create: true, sessionTimeoutMs }
+      const older = await runSink(reporting, options)
+      const failed = older.failed.catch((error: unknown) => error)
+      await using newer = await runSink(reporting, options)
+      assert.ok(isHeadwaterError(await failed, 'fenced'))
+      await older.close()
+      const load = new Load(bench)
+      await delay(200)
+      await load.stop()
+      await newer.caughtUp()
       await assertTables(bench)
     })
   })

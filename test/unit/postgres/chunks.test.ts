@@ -137,6 +137,8 @@ describe('the settings of a sink', () => {
     assert.equal(rebalanceTimeoutMs, 3_000)
     assert.equal(lockTimeoutMs, 1_500)
     assert.equal(idleTimeoutMs, 9_000)
+    const { connectTimeoutMs, answerTimeoutMs } = settings({ statementTimeoutMs: 1_000 })
+    assert.deepEqual([connectTimeoutMs, answerTimeoutMs], [10_000, 6_000])
   })
 })
 

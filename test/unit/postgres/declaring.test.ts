@@ -5,8 +5,9 @@ import type { AnyEvent } from '../../../src/events/event.ts'
 import { createStatements, createTable } from '../../../src/postgres/ddl.ts'
 import { postgresSink, table } from '../../../src/postgres/sink.ts'
 import type { Columns } from '../../../src/postgres/sink.ts'
+import { businessTopology } from '../../../src/service/graph.ts'
 import { Entries } from '../../types/ledger.ts'
-import { Orders, Payments, Visits } from '../../types/shop.ts'
+import { Orders, Payments, Shipments, shipping, Visits } from '../../types/shop.ts'
 
 describe('a table', () => {
   it('has a column for each field, as its type and its presence are', () => {
@@ -102,6 +103,19 @@ describe('a sink', () => {
       'CREATE TABLE IF NOT EXISTS "a" (',
       'CREATE TABLE IF NOT EXISTS "b" (',
     ])
+  })
+
+  it('stands in the graph of services as a reader', () => {
+    const sink = postgresSink('reporting', { tables: [table('shipments', { from: Shipments })] })
+    const { services, streams } = businessTopology([shipping, sink])
+    assert.deepEqual(services[0], {
+      name: 'reporting',
+      context: undefined,
+      reads: ['shipments'],
+      writes: [],
+    })
+    const shipments = streams.find(({ name }) => name === 'shipments')
+    assert.deepEqual([shipments!.writer, shipments!.readers], ['shipping', ['reporting']])
   })
 
   it('is refused without tables, with one table twice, or with a name topics cannot carry', () => {
