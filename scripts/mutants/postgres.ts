@@ -53,6 +53,13 @@ export const postgresMutants: readonly Mutant[] = [
     tests: chunks,
   },
   {
+    name: 'postgres: lettersPerSession',
+    file: settings,
+    text: 'times.sessionTimeoutMs / lettersPerSession',
+    instead: 'times.sessionTimeoutMs',
+    tests: chunks,
+  },
+  {
     name: 'postgres: idleTimeoutMs',
     file: settings,
     text: 'idleTimeoutMs: times.sessionTimeoutMs',

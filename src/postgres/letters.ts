@@ -17,10 +17,14 @@ export class Letters {
   readonly #cluster: Cluster
   readonly #letters: DeadLetters
   readonly #instanceId: string
+  readonly #deliveryTimeoutMs: number
   #producer: Producer | undefined
+  #isReady = false
 
-  constructor(cluster: Cluster, sink: string, instanceId: string) {
+  /** @param deliveryTimeoutMs how long letters are tried: a transaction waits for them */
+  constructor(cluster: Cluster, sink: string, instanceId: string, deliveryTimeoutMs: number) {
     this.#cluster = cluster
+    this.#deliveryTimeoutMs = deliveryTimeoutMs
     this.#letters = deadLettersOf(sink)
     this.#instanceId = instanceId
   }
@@ -33,7 +37,9 @@ export class Letters {
   /** Resolves when the letters of these records are stored. */
   async write(failed: readonly TakenRecord[]): Promise<void> {
     if (failed.length === 0) return
-    const producer = (this.#producer ??= new Producer(this.#cluster))
+    const producer = (this.#producer ??= new Producer(this.#cluster, {
+      deliveryTimeoutMs: this.#deliveryTimeoutMs,
+    }))
     try {
       if (!this.#isReady) await producer.init()
       this.#isReady = true
@@ -54,6 +60,4 @@ export class Letters {
   async close(): Promise<void> {
     await this.#producer?.close().catch(() => undefined)
   }
-
-  #isReady = false
 }

@@ -65,7 +65,7 @@ async function start(
     const tables = await prepared(database, sink, options)
     cluster = await connectWaiting(sink.name, { ...options, ...settings })
     await ensureTopics(cluster, sink.reads.map(eventTopic))
-    const letters = new Letters(cluster, sink.name, instanceId)
+    const letters = new Letters(cluster, sink.name, instanceId, settings.letterTimeoutMs)
     if (sink.onError === 'deadLetter') await letters.prepare()
     signal?.throwIfAborted()
     runtime = new SinkRuntime({ cluster, sink, options, settings, database, tables, letters })

@@ -83,6 +83,7 @@ export class SinkRuntime implements RunningSink {
   #commits = 0
   #skipped = 0
   #toldGroupAt = -Infinity
+  #telling: Promise<void> | undefined
   #loop: Promise<void> | undefined
   #released: Promise<void> | undefined
   #closed: Promise<void> | undefined
@@ -157,7 +158,7 @@ export class SinkRuntime implements RunningSink {
     this.#repairs.stalls.look(this.#consumer.hindrance)
     this.#places.noteEnds(this.#consumer)
     await this.#write(fetched)
-    await this.#tellGroup()
+    this.#considerTelling()
   }
 
   async #connect(): Promise<void> {
@@ -196,7 +197,7 @@ export class SinkRuntime implements RunningSink {
   }
 
   async #serve({ kind, ownership }: GroupRequest): Promise<void> {
-    if (kind === 'revoked') await this.#tellGroup(true)
+    if (kind === 'revoked') await this.#tellGroup()
     this.#giveUp()
     if (this.#held === ownership) this.#held = undefined
     this.#requests.done()
@@ -260,12 +261,18 @@ export class SinkRuntime implements RunningSink {
     await quietly(asked.then((ends) => this.#places.endAt(ends)))
   }
 
-  async #tellGroup(isNow = false): Promise<void> {
+  /** Tells the group now and then, and waits for no answer: a coordinator may be away for long. */
+  #considerTelling(): void {
     const now = this.#cluster.clock.monotonic()
+    if (this.#telling !== undefined || now - this.#toldGroupAt < groupCommitMs) return
+    this.#toldGroupAt = now
+    this.#telling = this.#tellGroup().finally(() => (this.#telling = undefined))
+  }
+
+  async #tellGroup(): Promise<void> {
+    await this.#telling
     const ownership = this.#held
     if (ownership === undefined || !this.#isOpen) return
-    if (!isNow && now - this.#toldGroupAt < groupCommitMs) return
-    this.#toldGroupAt = now
     await quietly(this.#member.commit(ownership, this.#places.untold()))
   }
 
@@ -327,7 +334,7 @@ export class SinkRuntime implements RunningSink {
     })
     await this.#loop
     if (this.#condition.inner !== 'failed') {
-      await this.#tellGroup(true)
+      await this.#tellGroup()
       this.#condition.end('closed')
       this.#waiters.fail(reason)
     }

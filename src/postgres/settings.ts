@@ -42,6 +42,7 @@ export interface SinkSettings extends Settings {
   readonly idleTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly answerTimeoutMs: number
+  readonly letterTimeoutMs: number
   readonly limits: ChunkLimits
 }
 
@@ -50,6 +51,7 @@ const batchRecordsMax = 100_000
 /** Of keys and values: what a transaction holds in memory, here and there, is a few times that. */
 const batchBytes = 4 * 1024 * 1024
 const statementTimeoutMsDefault = 30_000
+const lettersPerSession = 2
 const connectTimeoutMs = 10_000
 /** How much longer than a statement may take the server is waited for. */
 const answerGraceMs = 5_000
@@ -73,6 +75,8 @@ export function sinkSettings(o: SinkOptions): SinkSettings {
     lockTimeoutMs: Math.floor(times.rebalanceTimeoutMs / locksPerRebalance),
     // One that is frozen for as long as its session lasts has lost its partitions anyway.
     idleTimeoutMs: times.sessionTimeoutMs,
+    // The server ends a transaction that waits for longer.
+    letterTimeoutMs: Math.floor(times.sessionTimeoutMs / lettersPerSession),
     connectTimeoutMs,
     answerTimeoutMs: statementTimeoutMs + answerGraceMs,
     limits: { records: batchRecords, bytes: batchBytes },

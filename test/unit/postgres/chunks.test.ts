@@ -131,12 +131,13 @@ describe('the settings of a sink', () => {
   })
 
   it('give a lock up before a rebalance does without the instance, and an idle transaction with its session', () => {
-    const { rebalanceTimeoutMs, lockTimeoutMs, idleTimeoutMs } = settings({
+    const { rebalanceTimeoutMs, lockTimeoutMs, idleTimeoutMs, letterTimeoutMs } = settings({
       sessionTimeoutMs: 9_000,
     })
     assert.equal(rebalanceTimeoutMs, 3_000)
     assert.equal(lockTimeoutMs, 1_500)
     assert.equal(idleTimeoutMs, 9_000)
+    assert.equal(letterTimeoutMs, 4_500)
     const { connectTimeoutMs, answerTimeoutMs } = settings({ statementTimeoutMs: 1_000 })
     assert.deepEqual([connectTimeoutMs, answerTimeoutMs], [10_000, 6_000])
   })
