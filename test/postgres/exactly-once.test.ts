@@ -9,7 +9,7 @@ import { runSink } from '../../src/postgres/run-sink.ts'
 import type { SinkEvent } from '../../src/postgres/running.ts'
 import { onBench, postgres, stopPostgres } from './database.ts'
 import { kill, killAll, start } from './processes.ts'
-import { assertTables, Load, reporting, untilWritten } from './reporting.ts'
+import { assertTables, dwell, hurry, Load, reporting, untilWritten } from './reporting.ts'
 
 after(async () => {
   killAll()
@@ -19,6 +19,8 @@ after(async () => {
 describe('a sink', { timeout: 120_000 }, () => {
   it('has every row once although its process is killed again and again', async () => {
     await onBench(async (bench) => {
+      await kill(await start(bench, '1'))
+      await dwell(bench, 0.02)
       const load = new Load(bench)
       for (let round = 0; round < 6; round++) {
         const child = await start(bench, '1')
@@ -26,6 +28,7 @@ describe('a sink', { timeout: 120_000 }, () => {
         await kill(child)
       }
       await load.stop()
+      await hurry(bench)
       const child = await start(bench, '1')
       await untilWritten(bench, load.count)
       await kill(child)
@@ -39,6 +42,7 @@ describe('a sink', { timeout: 120_000 }, () => {
       const events: SinkEvent[] = []
       const onEvent = (event: SinkEvent): void => void events.push(event)
       await using sink = await runSink(reporting, { broker, database, create: true, onEvent })
+      await dwell(bench, 0.05)
       const load = new Load(bench)
       const server = await postgres()
       for (const mode of ['fast', 'immediate', 'fast', 'immediate'] as const) {
@@ -53,6 +57,7 @@ describe('a sink', { timeout: 120_000 }, () => {
         await sink.caughtUp()
       }
       await load.stop()
+      await hurry(bench)
       await sink.caughtUp()
       assert.equal(readiness(sink).ready, true)
       await assertTables(bench)

@@ -7,7 +7,15 @@ import { runSink } from '../../src/postgres/run-sink.ts'
 import { onBench, stopPostgres } from './database.ts'
 import type { Bench } from './database.ts'
 import { kill, killAll, start } from './processes.ts'
-import { assertTables, Load, reporting, sessionTimeoutMs, untilWritten } from './reporting.ts'
+import {
+  assertTables,
+  dwell,
+  hurry,
+  Load,
+  reporting,
+  sessionTimeoutMs,
+  untilWritten,
+} from './reporting.ts'
 
 after(async () => {
   killAll()
@@ -80,17 +88,13 @@ describe('a sink', { timeout: 120_000, concurrency: 4 }, () => {
   it('goes on behind one that was frozen in the middle of a transaction', async () => {
     await onBench(async (bench) => {
       const zombie = await start(bench, 'a')
-      await bench.sql(`
-        CREATE FUNCTION dwell() RETURNS trigger LANGUAGE plpgsql AS
-          $$ BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END $$;
-        CREATE TRIGGER dwell AFTER INSERT ON payments FOR EACH STATEMENT EXECUTE FUNCTION dwell()`)
+      await dwell(bench, 0.4)
       const load = new Load(bench)
       while ((await asleep(bench)) === 0) await delay(10)
       zombie.kill('SIGSTOP')
       await load.stop()
-      await bench.sql('DROP TRIGGER IF EXISTS dwell ON payments').catch(() => undefined)
       const successor = await start(bench, 'b')
-      await bench.sql('DROP TRIGGER IF EXISTS dwell ON payments')
+      await hurry(bench)
       await untilWritten(bench, load.count)
       zombie.kill('SIGCONT')
       await delay(1_000)

@@ -60,6 +60,21 @@ function paymentOf(n: number) {
   return { paymentId: `p${n}`, orderId: `o${n % orders}`, amount: n, status: 'CAPTURED' }
 }
 
+/**
+ * Makes transactions long, so that what happens at a random moment mostly happens within one: what inserts
+ * payments takes `seconds` more.
+ */
+export async function dwell(bench: Bench, seconds: number): Promise<void> {
+  await bench.sql(`
+    CREATE FUNCTION dwell() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_sleep(${seconds}); RETURN NULL; END $$;
+    CREATE TRIGGER dwell AFTER INSERT ON payments FOR EACH STATEMENT EXECUTE FUNCTION dwell()`)
+}
+
+export async function hurry(bench: Bench): Promise<void> {
+  await bench.sql('DROP TRIGGER dwell ON payments')
+}
+
 /** Both tables hold what the streams say, to the row. */
 export async function assertTables(bench: Bench): Promise<void> {
   const last = new Map((await read(bench, Orders)).map(({ key, value }) => [key, value]))
