@@ -6,14 +6,17 @@ export { embedded } from './broker/embedded.ts'
 export type { EmbeddedBroker, EmbeddedOptions } from './broker/embedded.ts'
 export { deadLettersOf } from './events/dead-letters.ts'
 export type { DeadLetters } from './events/dead-letters.ts'
-export { entity, keyed, keyspace, unkeyed } from './events/event.ts'
+export { command, entity, keyed, keyspace, unkeyed } from './events/event.ts'
 export type {
+  AnyCommand,
   AnyEvent,
+  CommandType,
   EventInit,
   EventType,
   InitOf,
   KeyOf,
   Keyspace,
+  ReasonOf,
   ValueOf,
 } from './events/event.ts'
 export { connect } from './query/client.ts'
@@ -21,6 +24,9 @@ export { service } from './service/service.ts'
 export type { Service } from './service/service.ts'
 export type {
   Builder,
+  Decided,
+  DecideContext,
+  DecideOptions,
   Queries,
   Stream,
   Table,
@@ -39,6 +45,12 @@ export type {
   RunningServices,
   RunningStats,
 } from './streams/runtime/run.ts'
+export { asker } from './streams/runtime/asker.ts'
+export type { AskerOptions, Asks, CommandAsker } from './streams/runtime/asker.ts'
+export { CommandInDoubt } from './streams/commands/answer.ts'
+export type { CommandAccepted, CommandAnswer, CommandRejected } from './streams/commands/answer.ts'
+export type { AskStats } from './streams/commands/asker.ts'
+export type { AskOptions } from './streams/commands/settings.ts'
 export { producer } from './streams/runtime/producer.ts'
 export type { EventProducer, ProducerOptions } from './streams/runtime/producer.ts'
 export { SendAllError } from './streams/sending/sends.ts'
@@ -49,10 +61,12 @@ export type { ServiceStats } from './streams/runtime/running.ts'
 export type { ServiceEvent, ServiceState } from './streams/runtime/service-event.ts'
 export type { CallOptions, RetryOptions } from './streams/topology/call-options.ts'
 export type {
+  AcceptedDecision,
   CallContext,
   InputBatch,
   OnError,
   Position,
+  RejectedDecision,
   TumblingWindow,
   WindowSpan,
 } from './streams/topology/topology.ts'

@@ -83,11 +83,12 @@ function keyspaceLines({ name, type, partitions }: DeclaredKeyspace): string[] {
 }
 
 function streamLines({ constant, message, contract }: DeclaredStream, schema: string): string[] {
-  const { kind, stream, owner, key, keyspace } = contract
+  const { kind, stream, owner, key, keyspace, reasons } = contract
+  const why = kind === 'command' ? `  reasons: [${reasons.map(quoted).join(', ')}],\n` : ''
   const declared =
     kind === 'unkeyed'
       ? `{ owner: ${quoted(owner)} }`
-      : `{\n  key: ${keyspace},\n  by: ${quoted(key!.localName)},\n  owner: ${quoted(owner)},\n}`
+      : `{\n  key: ${keyspace},\n  by: ${quoted(key!.localName)},\n  owner: ${quoted(owner)},\n${why}}`
   return [
     ...comment(commentOf(message)),
     `export const ${constant} = ${kind}(${quoted(stream)}, ${schema}, ${declared})`,

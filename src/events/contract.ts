@@ -10,13 +10,14 @@ import { HeadwaterError } from '../base/errors.ts'
 import { readContract } from '../schema/descriptor.ts'
 import type { EventKind, StreamContract } from '../schema/descriptor.ts'
 
-/** What a program declares; the last two only for a keyed stream. */
+/** What a program declares; `by` and `keyspace` only of a stream with a key, `reasons` only of commands. */
 export interface Declaration {
   readonly kind: EventKind
   readonly name: string
   readonly owner: string
   readonly by?: string
   readonly keyspace?: { readonly name: string; readonly type: string; readonly partitions: number }
+  readonly reasons?: readonly string[]
 }
 
 /** The schema's contract, after checking that `declared` says the same. Throws `contract-invalid`. */
@@ -45,6 +46,9 @@ export function checkContract(schema: DescMessage, declared: Declaration): Strea
   if (contract.partitions !== 0 && contract.partitions !== keyspace.partitions) {
     throw refuse('the number of partitions', keyspace.partitions, contract.partitions)
   }
+  const listed = (reasons: readonly string[]): string => reasons.toSorted().join(', ')
+  const [here, there] = [listed(declared.reasons ?? []), listed(contract.reasons)]
+  if (here !== there) throw refuse('the list of reasons', here, there)
   return contract
 }
 

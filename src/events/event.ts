@@ -74,7 +74,7 @@ export interface EventType<
   readonly key: KS
   /** The message's property that holds the key; undefined for an unkeyed stream. */
   readonly by: string | undefined
-  /** The one service that may write it. */
+  /** The one service that may write it; of commands, which anybody may send, the one that decides them. */
   readonly owner: O
   /** The bounded context whose language it speaks. */
   readonly context: string
@@ -87,6 +87,21 @@ export interface EventType<
   /** When the fact happened, in milliseconds since 1970; undefined when the message does not say. */
   eventTimeOf(message: MessageInitShape<S>): number | undefined
 }
+
+/** A stream of commands: what things are asked to do, and why they may refuse (`R`). */
+export type CommandType<
+  N extends string,
+  S extends DescMessage,
+  KS extends AnyKeyspace,
+  O extends string,
+  R extends string,
+> = EventType<'command', N, S, KS, O> & { readonly reasons: readonly R[] }
+
+/** Any stream of commands. */
+export type AnyCommand = CommandType<string, DescMessage, AnyKeyspace, string, string>
+
+/** Why commands of a stream may be rejected. */
+export type ReasonOf<C extends AnyCommand> = C['reasons'][number]
 
 /** Any event, whatever its contract. */
 export type AnyEvent = EventType<EventKind, string, DescMessage, AnyKeyspace | null, string>
@@ -150,6 +165,27 @@ export function keyed<
   return declareKeyed('keyed', name, schema, declared)
 }
 
+/**
+ * A stream of what the things that keys name are asked to do. Anybody may send a command; the owner decides it
+ * (`s.decide`), one of a key after the other.
+ * @param declared `reasons` are all for which a command may be rejected
+ */
+export function command<
+  const N extends string,
+  S extends DescMessage,
+  KN extends string,
+  T,
+  const O extends string,
+  const R extends string,
+>(
+  name: N,
+  schema: S,
+  declared: Keyed<S, KN, T, O> & { reasons: readonly R[] },
+): CommandType<N, S, Keyspace<KN, T>, O, R> {
+  const reasons = Object.freeze([...declared.reasons])
+  return Object.freeze({ ...declareKeyed('command', name, schema, declared), reasons })
+}
+
 /** A stream of facts that are about no one thing and have no key. */
 export function unkeyed<const N extends string, S extends DescMessage, const O extends string>(
   name: N,
@@ -187,7 +223,7 @@ interface Keyed<S extends DescMessage, KN extends string, T, O extends string> {
 }
 
 function declareKeyed<
-  K extends 'keyed' | 'entity',
+  K extends 'keyed' | 'entity' | 'command',
   N extends string,
   S extends DescMessage,
   KN extends string,
@@ -197,10 +233,11 @@ function declareKeyed<
   kind: K,
   name: N,
   schema: S,
-  declared: Keyed<S, KN, T, O>,
+  declared: Keyed<S, KN, T, O> & { reasons?: readonly string[] },
 ): EventType<K, N, S, Keyspace<KN, T>, O> {
-  const { key, by, owner } = declared
-  const contract = checkContract(schema, { kind, name, owner, by, keyspace: key })
+  const { key, by, owner, reasons } = declared
+  const said = { kind, name, owner, by, keyspace: key, ...(reasons && { reasons }) }
+  const contract = checkContract(schema, said)
   return Object.freeze({
     kind,
     name,

@@ -16,7 +16,7 @@ import {
 } from './gen/headwater/v1/options_pb.ts'
 
 /** What a key means: see the options' documentation. */
-export type EventKind = 'unkeyed' | 'keyed' | 'entity'
+export type EventKind = 'unkeyed' | 'keyed' | 'entity' | 'command'
 
 /** The contract of the stream whose values are messages of one type. */
 export interface StreamContract {
@@ -32,6 +32,8 @@ export interface StreamContract {
   readonly keyspace: string
   /** The field that says when the fact happened. */
   readonly eventTime: DescField | undefined
+  /** Why a command may be rejected; empty for streams of another kind. */
+  readonly reasons: readonly string[]
 }
 
 /** The contract a message's options declare. Throws `contract-invalid` when there is none or it cannot hold. */
@@ -47,7 +49,7 @@ export function readContract(message: DescMessage): StreamContract {
   if (kind === undefined) {
     throw invalid(
       message,
-      'has no kind: write KIND_UNKEYED, KIND_KEYED or KIND_ENTITY in its stream option',
+      'has no kind: write KIND_UNKEYED, KIND_KEYED, KIND_ENTITY or KIND_COMMAND in its stream option',
     )
   }
   for (const part of ['name', 'owner', 'context'] as const) {
@@ -69,6 +71,7 @@ export function readContract(message: DescMessage): StreamContract {
     partitions: declared.partitions,
     keyspace: keyspaceName(message, kind, declared.keyspace),
     eventTime: eventTimeField(message),
+    reasons: reasonsOf(message, kind, declared.reasons),
   }
 }
 
@@ -76,7 +79,24 @@ const kinds = new Map<Kind, EventKind>([
   [Kind.UNKEYED, 'unkeyed'],
   [Kind.KEYED, 'keyed'],
   [Kind.ENTITY, 'entity'],
+  [Kind.COMMAND, 'command'],
 ])
+
+function reasonsOf(
+  message: DescMessage,
+  kind: EventKind,
+  reasons: readonly string[],
+): readonly string[] {
+  if (kind !== 'command' && reasons.length > 0) {
+    throw invalid(message, `is ${kind} and yet names reasons: only commands are rejected`)
+  }
+  const wrong = reasons.find((reason) => !/^[a-zA-Z0-9-]{1,100}$/.test(reason))
+  if (wrong === undefined) return reasons
+  throw invalid(
+    message,
+    `names the reason '${wrong}': a reason is one word of up to 100 letters, digits and '-'`,
+  )
+}
 
 function keyspaceName(message: DescMessage, kind: EventKind, name: string): string {
   if (kind !== 'unkeyed' || name === '') return name

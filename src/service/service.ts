@@ -1,7 +1,7 @@
 /**
  * Says what a microservice is: its name, the streams it reads, the streams it writes, and its inside.
  *
- * A stream has one writer: the service that owns it. The types refuse to write another's stream, to read
+ * A stream has one writer: the service that owns it; but for commands, which anybody may send. The types refuse to write another's stream, to read
  * or write one that is not declared, and to return what is no table; `build` checks all of it again and
  * gives the graph that a runtime runs. Nothing here knows a broker, so services can be checked, drawn and
  * compared without one.
@@ -64,8 +64,10 @@ export function service<
   })
 }
 
-/** The event, or a sentence when another service owns it. */
-type Owned<E extends AnyEvent, N extends string> = E extends { readonly owner: N }
+/** The event, or a sentence when another service owns it: only commands may be written by anybody. */
+type Owned<E extends AnyEvent, N extends string> = E extends
+  | { readonly owner: N }
+  | { readonly kind: 'command' }
   ? E
   : `stream '${E['name']}' is owned by '${E['owner']}', so '${N}' may not write it`
 
@@ -90,7 +92,7 @@ function checkTwice(name: string, part: string, events: readonly AnyEvent[]): vo
 
 function checkOwner(name: string, writes: readonly AnyEvent[]): void {
   for (const event of writes) {
-    if (event.owner === name) continue
+    if (event.owner === name || event.kind === 'command') continue
     throw invalid(
       name,
       `stream '${event.name}' is owned by '${event.owner}', and a stream has one writer: ` +
@@ -100,8 +102,10 @@ function checkOwner(name: string, writes: readonly AnyEvent[]): void {
 }
 
 function checkContext(name: string, writes: readonly AnyEvent[]): string | undefined {
-  const first = writes[0]
-  for (const event of writes) {
+  // Commands speak the language of who decides them.
+  const own = writes.filter(({ kind }) => kind !== 'command')
+  const [first] = own
+  for (const event of own) {
     if (event.context === first!.context) continue
     throw invalid(
       name,

@@ -1,4 +1,6 @@
 /** The door for tests: a topology without a broker, and a world with disks and networks that fail. */
+export { decider } from './decider.ts'
+export type { Given, Then, When } from './decider.ts'
 export { seededDraw } from './seed.ts'
 export type { Draw } from './seed.ts'
 export { SimClock } from './sim-clock.ts'

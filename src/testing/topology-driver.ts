@@ -11,7 +11,10 @@
 import { HeadwaterError } from '../base/errors.ts'
 import { nodeClock } from '../io/node-clock.ts'
 import { CallLimits } from '../streams/task/calls/call-limits.ts'
-import type { AnyEvent, InitOf, ValueOf } from '../events/event.ts'
+import { commandHeaders, outcomeCodec, outcomesTopic } from '../events/commands.ts'
+import type { AnyCommand, AnyEvent, InitOf, ValueOf } from '../events/event.ts'
+import { answerOf } from '../streams/commands/answer.ts'
+import type { CommandAnswer } from '../streams/commands/answer.ts'
 import { stampBatch } from '../records/batch.ts'
 import { BatchBuilder, decodeRecords, forEachRecord } from '../records/record.ts'
 import type { StoredRecord } from '../records/record.ts'
@@ -19,7 +22,7 @@ import type { Service } from '../service/service.ts'
 import { droppedOf, operatorCounts } from '../streams/operators/counts.ts'
 import type { DropReason } from '../streams/operators/counts.ts'
 import type { WriterContext } from '../streams/operators/operator.ts'
-import { deletionWriter, messageWriter } from '../streams/operators/sink.ts'
+import { deletionWriter, messageEncoder, messageWriter } from '../streams/operators/sink.ts'
 import type { Emit, EmitHeader } from '../streams/stores/emit.ts'
 import { planTopology } from '../streams/plan/plan.ts'
 import type { Plan } from '../streams/plan/plan.ts'
@@ -49,6 +52,7 @@ export class TopologyDriver {
   #tasks: Task[] = []
   #wake: (() => void) | undefined
   #now = 0
+  #asked = 0
 
   constructor(service: Service) {
     this.#plan = planTopology(service.build())
@@ -59,8 +63,10 @@ export class TopologyDriver {
       )
     }
     const emit: Emit = {
-      append: (topic, partition, timestamp, key, value, headers) => {
-        this.#topics.get(topic)![partition]!.append(timestamp, key, value, headers)
+      append: (topic, partition, timestamp, key, value, headers, delivery) => {
+        const log = this.#topics.get(topic)![partition]!
+        delivery?.delivered(partition, log.end)
+        log.append(timestamp, key, value, headers)
       },
     }
     this.#context = { partition: 0, keys: keyCodecs(), emit, counts: operatorCounts() }
@@ -105,6 +111,32 @@ export class TopologyDriver {
     const { key, value, partition = 0, headers } = record
     const time = this.#at(event, at)
     this.#context.emit.append(event.name, partition, time, key, value, headers)
+  }
+
+  /**
+   * Asks for a command, processes all that was sent, and gives what came of it; throws when it could not be decided.
+   * @param options `id` is made up when left out
+   */
+  ask<C extends AnyCommand>(
+    commands: C,
+    message: InitOf<C>,
+    options: { readonly id?: string; readonly at?: number } = {},
+  ): CommandAnswer<C> {
+    const { id = `driver-${++this.#asked}`, at } = options
+    const outcomes = this.#topics.get(outcomesTopic(this.#plan.topology.service))
+    if (outcomes === undefined) throw this.#unknown(`decider of '${commands.name}'`)
+    const from = outcomes[0]!.end
+    const record = messageEncoder(commands, this.#context.keys, 0)(message, this.#at(commands, at))
+    const { partition, timestamp, key, value } = record
+    const headers = commandHeaders(id, 0)
+    this.#context.emit.append(commands.name, partition, timestamp, key, value, headers)
+    this.settle()
+    const told = outcomes[0]!.from(from).flatMap(decodeRecords)
+    const outcome = told
+      .map((each) => outcomeCodec.decode(each.value!))
+      .find((each) => each.id === id)
+    if (outcome === undefined) throw this.#unknown(`outcome of command '${id}'`)
+    return answerOf(outcome) as CommandAnswer<C>
   }
 
   /** Writes a deletion to an entity stream. */

@@ -266,8 +266,18 @@ export const subRooms: Readonly<Record<string, readonly string[]>> = {
     'io',
     'base',
   ],
+  'streams/commands': [
+    'streams/sending',
+    'streams/plan',
+    'client',
+    'events',
+    'records',
+    'io',
+    'base',
+  ],
   'streams/runtime': [
     'streams/sending',
+    'streams/commands',
     'streams/asking',
     'streams/topology',
     'streams/plan',
@@ -291,10 +301,12 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
     'codegen',
     'events',
     'streams/topology',
+    'streams/commands',
     'streams/plan',
     'streams/views',
     'query',
     'postgres',
+    'testing',
     'cli',
   ],
   '@hono/node-server': ['io/node-http.ts'],
@@ -316,6 +328,7 @@ export const optionalPackages: Readonly<Record<string, readonly string[]>> = {
 
 /** By module of Node's: the rooms and files that may import it. What is not named nobody may. */
 export const nodeModules: Readonly<Record<string, readonly string[]>> = {
+  'node:assert/strict': ['testing/decider.ts'],
   'node:child_process': ['cli'],
   'node:crypto': ['io/node-clock.ts', 'io/node-tls.ts', 'client/security/scram.ts'],
   'node:http': ['io/node-http.ts'],

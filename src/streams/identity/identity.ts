@@ -19,10 +19,11 @@ import { repartitionTopic } from '../plan/plan.ts'
 import type { Plan, StorePlan } from '../plan/plan.ts'
 import type { KeyKind } from '../stores/serde.ts'
 import { upstreamOf } from '../topology/graph.ts'
-import type { AggregateNode, Topology } from '../topology/topology.ts'
+import type { AggregateNode, DecideNode, Topology } from '../topology/topology.ts'
 
 export interface StoreIdentity {
-  readonly fold: 'count' | 'reduce'
+  /** Of state that is decided, and of the outcomes beside it, `decide`. */
+  readonly fold: 'count' | 'reduce' | 'decide'
   /** Declared by the writer of the topology; 1 unless said. */
   readonly version: number
   readonly keys: KeyKind
@@ -75,14 +76,16 @@ export function aggregatesOf(plan: Plan): ReadonlyMap<string, StorePlan> {
 /** The identity a store of this plan has, with its changelog as it is now. */
 export function identityOf(plan: Plan, store: StorePlan, changelogId: string): StoreIdentity {
   const { topology } = plan
-  const node = topology.nodes[store.node] as AggregateNode
-  const { reads, behind } = lineageOf(topology, node)
+  const node = topology.nodes[store.node] as AggregateNode | DecideNode
+  const { reads, behind } = lineageOf(topology, node.from)
+  const how =
+    node.kind === 'decide' ? ({ fold: 'decide', version: 1, window: undefined } as const) : node
   return {
-    fold: node.fold,
-    version: node.version,
+    fold: how.fold,
+    version: how.version,
     keys: store.keys,
     format: store.format,
-    window: node.window ? { sizeMs: node.window.sizeMs, graceMs: node.window.graceMs } : null,
+    window: how.window ? { sizeMs: how.window.sizeMs, graceMs: how.window.graceMs } : null,
     reads,
     behind,
     changelog: store.topic,
@@ -95,7 +98,7 @@ export function identityOf(plan: Plan, store: StorePlan, changelogId: string): S
 /** The topics a store's records come from. A table that is joined sends none. */
 function lineageOf(
   { service, nodes }: Topology,
-  store: AggregateNode,
+  from: number,
 ): { reads: readonly string[]; behind: readonly string[] } {
   const reads = new Set<string>()
   const behind = new Set<string>()
@@ -108,7 +111,7 @@ function lineageOf(
     } else if (node.kind === 'join') visit(node.from, found)
     else for (const from of upstreamOf(node)) visit(from, found)
   }
-  visit(store.from, reads)
+  visit(from, reads)
   return { reads: [...reads].toSorted(), behind: [...behind].toSorted() }
 }
 

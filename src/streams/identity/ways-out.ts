@@ -173,6 +173,13 @@ function rebuildOf(plan: Plan, store: StorePlan, name: string, situation: Situat
         `once more for each record: ${reset}`,
     )
   }
+  const decider = part.topology.nodes.find((node) => node.kind === 'decide')
+  if (decider !== undefined) {
+    throw wrong(
+      `store '${name}' cannot be rebuilt: it comes of what '${decider.name}' has decided, which would be decided ` +
+        `anew, and perhaps otherwise: give it another name, or ${reset}`,
+    )
+  }
   const sources = part.subTopologies.flatMap((each) => each.sources)
   const ranges: Range[] = []
   const incomplete = new Set<string>()
@@ -244,9 +251,10 @@ function resetOf(plan: Plan, { topics, stores, sources }: Situation): ResetPlan 
   own.delete(identityTopic(service))
   const there = [...own].filter((name) => topics.has(name)).toSorted()
   const identities = topics.has(identityTopic(service)) ? [identityTopic(service)] : []
-  const written = nodes.flatMap((node) =>
-    node.kind === 'to' || node.kind === 'input' ? [node.event.name] : [],
-  )
+  const written = nodes.flatMap((node) => {
+    if (node.kind === 'decide') return [node.events.name]
+    return node.kind === 'to' || node.kind === 'input' ? [node.event.name] : []
+  })
   return {
     topics: [...there, ...identities],
     writtenAgain: [...new Set(written)].toSorted(),

@@ -7,10 +7,21 @@
  */
 export type DropReason = 'noKey' | 'noValue' | 'noTime' | 'late' | 'unmatched'
 
+/** Commands by what became of them. */
+export interface DecisionCounts {
+  accepted: number
+  rejected: number
+  /** Those that came again, and were answered with what became of them before. */
+  repeated: number
+  /** Those whose outcome somebody waits for or may ask for again. */
+  asked: number
+}
+
 export interface OperatorCounts {
   readonly drops: Record<DropReason, number>
   /** Values that failed in an operator whose policy is not to stop. */
   readonly failures: { skipped: number; deadLettered: number }
+  readonly decisions: DecisionCounts
   /** Records written to streams and inner topics, changelogs not counted. */
   emitted: number
   /** Values that went into a fold, or were called outside for. */
@@ -25,6 +36,7 @@ export function operatorCounts(): OperatorCounts {
   return {
     drops: { noKey: 0, noValue: 0, noTime: 0, late: 0, unmatched: 0 },
     failures: { skipped: 0, deadLettered: 0 },
+    decisions: { accepted: 0, rejected: 0, repeated: 0, asked: 0 },
     emitted: 0,
     folds: 0,
     taken: 0,

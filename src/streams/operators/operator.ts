@@ -30,6 +30,8 @@ export interface WriterContext {
 export interface OperatorContext extends WriterContext {
   readonly discards: Discards
   readonly atHand: RecordAtHand
+  /** Milliseconds since 1970; undefined where nobody hears of what is done. */
+  readonly now: (() => number) | undefined
 }
 
 /** Calls every one of `nexts` in turn. */

@@ -19,6 +19,8 @@ export interface RecordSource {
   current(): SourceRecord
   /** Its headers but for those of the platform; undefined when it has none. */
   headers(): readonly EmitHeader[] | undefined
+  /** All its headers. */
+  allHeaders(): readonly EmitHeader[]
 }
 
 /** The record that a task is at; none while it writes rows of tables, which come from no one record. */
@@ -36,6 +38,10 @@ export class RecordAtHand {
 
   headers(): readonly EmitHeader[] | undefined {
     return this.#source?.headers()
+  }
+
+  allHeaders(): readonly EmitHeader[] {
+    return this.#source?.allHeaders() ?? []
   }
 }
 

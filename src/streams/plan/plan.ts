@@ -11,14 +11,17 @@
 import { HeadwaterError } from '../../base/errors.ts'
 import { deadLettersOf } from '../../events/dead-letters.ts'
 import type { DeadLetters } from '../../events/dead-letters.ts'
+import { DecidedCommandsSchema, outcomePartitions, outcomesTopic } from '../../events/commands.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { compileCodec } from '../../schema/codec.ts'
 import { upstreamOf } from '../topology/graph.ts'
+import { outcomeStoreName } from '../topology/build-decide.ts'
 import { timedNodes } from './times.ts'
 import { plainCodec, plainFormat } from '../stores/plain.ts'
 import type { KeyKind, ValueCodec } from '../stores/serde.ts'
 import type { WindowLife } from '../stores/aggregate-store.ts'
 import type {
+  DecideNode,
   InputNode,
   OnError,
   RekeyNode,
@@ -222,7 +225,9 @@ function checkCoPartitioned(
   nodes: readonly TopologyNode[],
   sources: readonly SourcePlan[],
 ): void {
-  if (!nodes.some((node) => node.kind === 'join' || node.kind === 'aggregate')) return
+  const isKeyed = ({ kind }: TopologyNode): boolean =>
+    kind === 'join' || kind === 'aggregate' || kind === 'decide'
+  if (!nodes.some(isKeyed)) return
   const [first] = sources
   const other = sources.find((source) => source.partitions !== first!.partitions)
   if (other === undefined) return
@@ -250,6 +255,7 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
       },
     ]
   }
+  if (node.kind === 'decide') return [outcomeStore(service, node)]
   if (node.kind !== 'aggregate') return []
   const { window, keyspace, name, state } = node
   // Nobody can ask for the closed windows of a table that is no view, so they go at once.
@@ -259,7 +265,7 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
       node: node.id,
       kind: 'aggregate',
       name,
-      topic: `${service}-${name}-changelog`,
+      topic: changelogTopic(service, name),
       keys: keyspace.type,
       format: state === undefined ? plainFormat : protobufFormat(state),
       values: state === undefined ? plainCodec : compileCodec(state),
@@ -271,6 +277,26 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
       isTolerant: false,
     },
   ]
+}
+
+/** What came of the last commands of each key. */
+function outcomeStore(service: string, { id, name, commands }: DecideNode): StorePlan {
+  const store = outcomeStoreName(name)
+  return {
+    node: id,
+    kind: 'aggregate',
+    name: store,
+    topic: changelogTopic(service, store),
+    keys: commands.key.type,
+    format: protobufFormat(DecidedCommandsSchema),
+    values: compileCodec(DecidedCommandsSchema),
+    window: undefined,
+    isTolerant: false,
+  }
+}
+
+function changelogTopic(service: string, store: string): string {
+  return `${service}-${store}-changelog`
 }
 
 function protobufFormat({ typeName }: { readonly typeName: string }): string {
@@ -288,12 +314,23 @@ const anyTime = {
   'message.timestamp.after.max.ms': '9223372036854775807',
   'message.timestamp.before.max.ms': '9223372036854775807',
 }
+/** A command that nobody has decided for so long is gone; so is, soon, what was told of one. */
+const commandRetentionMs = 7 * 86_400_000
+const outcomeRetentionMs = 3_600_000
+const keepCommands = { 'cleanup.policy': 'delete', 'retention.ms': String(commandRetentionMs) }
+/** Callers read it, so it is not the service's alone. */
+const outcomesPlan = {
+  partitions: outcomePartitions,
+  configs: { 'cleanup.policy': 'delete', 'retention.ms': String(outcomeRetentionMs) },
+  own: false,
+}
 const innerStream = { ...keepAll, ...anyTime }
 const innerState = { ...keepLast, ...anyTime }
 
 /** The topic of a shared stream, as its contract says. */
 export function eventTopic({ name, kind, partitions }: AnyEvent): TopicPlan {
-  return { name, partitions, configs: kind === 'entity' ? keepLast : keepAll, own: false }
+  const configs = { entity: keepLast, command: keepCommands, keyed: keepAll, unkeyed: keepAll }
+  return { name, partitions, configs: configs[kind], own: false }
 }
 
 function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan[] {
@@ -310,7 +347,14 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
       add(repartitionTopic(topology.service, node), node.keyspace.partitions, innerStream)
     }
     if (node.kind === 'aggregate') {
-      add(`${topology.service}-${node.name}-changelog`, partitionsOf(node.id), innerState)
+      add(changelogTopic(topology.service, node.name), partitionsOf(node.id), innerState)
+    }
+    if (node.kind === 'decide') {
+      const store = changelogTopic(topology.service, outcomeStoreName(node.name))
+      add(store, partitionsOf(node.id), innerState)
+      topics.set(node.events.name, eventTopic(node.events))
+      const outcomes = outcomesTopic(topology.service)
+      topics.set(outcomes, { ...outcomesPlan, name: outcomes })
     }
   }
   for (const input of inputs) add(input.positionTopic, 1, innerState)

@@ -2,9 +2,12 @@
  * When to commit: soon enough for whoever reads the results, seldom enough to be cheap.
  *
  * While there is always more to process, transactions grow until committing costs little beside
- * processing. When there is nothing more, the interval counts, and not even that if someone waits.
+ * processing. When there is nothing more, the interval counts, and not even that if someone waits. Who has asked
+ * for the outcome of a command waits for no interval and no other records: it is committed after the turn, with
+ * everything that was at hand.
  */
 import type { Clock } from '../../io/ports.ts'
+import type { DecisionCounts } from '../operators/counts.ts'
 
 /** A transaction is committed at the latest when it has processed this many records. */
 const transactionRecordsMax = 50_000
@@ -15,6 +18,9 @@ const busyIntervalMsMax = 1_000
 export class CommitPace {
   readonly #clock: Clock
   readonly #intervalMs: number
+  readonly #decisions: Pick<DecisionCounts, 'asked'>
+  /** How many commands had been asked when nothing was uncommitted. */
+  #askedBefore = 0
   #records = 0
   /** When the first uncommitted record was processed. */
   #since: number | undefined
@@ -22,9 +28,11 @@ export class CommitPace {
   #commitMs = 0
   #commits = 0
 
-  constructor(clock: Clock, intervalMs: number) {
+  /** @param decisions those of the service, as they go on */
+  constructor(clock: Clock, intervalMs: number, decisions: Pick<DecisionCounts, 'asked'>) {
     this.#clock = clock
     this.#intervalMs = intervalMs
+    this.#decisions = decisions
   }
 
   /** How often was committed. */
@@ -49,7 +57,7 @@ export class CommitPace {
    */
   isDue(isBusy: boolean, isAwaited: boolean, isCareful = false): boolean {
     if (this.#since === undefined) return false
-    if (isCareful) return true
+    if (isCareful || this.#decisions.asked > this.#askedBefore) return true
     if (this.#records >= transactionRecordsMax) return true
     if (!isBusy && isAwaited) return true
     const busyMs = Math.min(busyIntervalMsMax, this.#commitMs * busyCommitShare)
@@ -82,5 +90,6 @@ export class CommitPace {
   reset(): void {
     this.#records = 0
     this.#since = undefined
+    this.#askedBefore = this.#decisions.asked
   }
 }

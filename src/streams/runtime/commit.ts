@@ -38,9 +38,9 @@ export interface CommitterOptions {
 export class Committer {
   /** Where records of the service go: into the open transaction. */
   readonly emit: Emit = {
-    append: (topic, partition, timestamp, key, value, headers) => {
+    append: (topic, partition, timestamp, key, value, headers, delivery) => {
       try {
-        this.#producer.append(topic, partition, timestamp, key, value, headers)
+        this.#producer.append(topic, partition, timestamp, key, value, headers, delivery)
       } catch (cause) {
         throw new EmitFailure(cause)
       }
@@ -109,6 +109,8 @@ export class Committer {
     if (!this.#isStarted) return
     const done: (() => void)[] = []
     const offsets: TaskOffset[] = []
+    // Outcomes say where events are, and nobody knows before the broker has them.
+    if (set.awaitsPlaces) await this.#producer.flush()
     for (const task of set.tasks) {
       while (!task.flush(flushRows)) await this.ready()
       const ofTask = task.offsets()

@@ -86,7 +86,7 @@ export function partsOf(
     ...taskParts(cluster, plan, options, shared),
     member,
     waiters,
-    pace: new CommitPace(clock, settings.commitIntervalMs),
+    pace: new CommitPace(clock, settings.commitIntervalMs, shared.counts.decisions),
     purge: new Purge(cluster, settings.purgeIntervalMs),
     turns: new Turns({
       ...settings,

@@ -10,6 +10,9 @@ import { nodeHttpAsk } from '../../io/node-http-ask.ts'
 import { holdProcess } from '../../io/node-process.ts'
 import type { Http } from '../../io/ports.ts'
 import type { AnyEvent } from '../../events/event.ts'
+import { asksOf, openAsker } from './asker.ts'
+import type { Asks } from './asker.ts'
+import type { AskSettings } from '../commands/settings.ts'
 import type { SendStats, Sends } from '../sending/sends.ts'
 import type { SendOptions } from '../sending/settings.ts'
 import type { Queries } from '../topology/builder.ts'
@@ -35,6 +38,8 @@ export type RunOptions = Omit<RunTopologyOptions, 'clock' | 'random'> &
   Partial<Pick<RunTopologyOptions, 'clock' | 'random'>> & {
     /** What `send` is bounded by; `closeTimeoutMs` is that of the services when left out. */
     readonly sending?: SendOptions
+    /** What `ask` is bounded by. */
+    readonly asking?: Partial<AskSettings>
     /** How other instances are asked: this machine's HTTP when left out. */
     readonly http?: Pick<Http, 'ask'>
   }
@@ -68,8 +73,10 @@ export interface Running<Q, S> {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A service that runs, and sends. */
-export type RunningService<S extends Runnable> = Running<Views<S>, RunningStats> & Sends<S['name']>
+/** A service that runs, sends, and asks any service to decide. */
+export type RunningService<S extends Runnable> = Running<Views<S>, RunningStats> &
+  Sends<S['name']> &
+  Asks
 
 /**
  * Several services that run: tables and counts by the service's name. `send` and `sendAll` go by the owner of
@@ -79,6 +86,7 @@ export type RunningServices<L extends readonly Runnable[]> = Running<
   { readonly [S in L[number] as S['name']]: Views<S> },
   Readonly<Record<L[number]['name'], RunningStats>>
 > &
+  Asks &
   Omit<Sends<L[number]['name']>, 'transaction'> & {
     readonly sends: { readonly [S in L[number] as S['name']]: Sends<S['name']> }
   }
@@ -102,6 +110,7 @@ export async function run(
   const topologies = runnables.map((service) => service.build())
   const shared = { clock: nodeClock, random: nodeRandom, ...options }
   const sends = openSenders(runnables, topologies, shared)
+  const asker = openAsker({ ...shared, ...options.asking })
   const http = options.http?.ask ?? nodeHttpAsk
   const release = holdProcess()
   let services: readonly RunningTopology[]
@@ -118,7 +127,7 @@ export async function run(
   const all = services.map((service) => single(service, sends.get(service.service)!, heard))
   let closing: Promise<void> | undefined
   const close = (): Promise<void> =>
-    (closing ??= closeAll([...sends.values(), ...services]).finally(release))
+    (closing ??= closeAll([...sends.values(), asker, ...services]).finally(release))
   const failed = firstFailure(services, release)
   const running: Running<unknown, unknown> = {
     query: isOne ? Object.values(query)[0] : query,
@@ -134,7 +143,8 @@ export async function run(
     close,
     [Symbol.asyncDispose]: close,
   }
-  return Object.assign(running, isOne ? sendsOf([...sends.values()][0]!) : sendsOfAll(sends))
+  const doors = isOne ? sendsOf([...sends.values()][0]!) : sendsOfAll(sends)
+  return Object.assign(running, doors, asksOf(asker))
 }
 
 /** A service by itself, with what is sent in its name. */

@@ -1,7 +1,7 @@
 /** What a service is run with, and what can be asked of it while it runs. */
 import type { BrokerAddress } from '../../client/security/kafka.ts'
 import type { Clock, Random } from '../../io/ports.ts'
-import type { DropReason } from '../operators/counts.ts'
+import type { DecisionCounts, DropReason } from '../operators/counts.ts'
 import type { ViewReader } from '../views/view-reader.ts'
 import type { CallStats } from '../task/calls/call-limits.ts'
 import type { EventCounts } from './event-counts.ts'
@@ -76,6 +76,8 @@ export interface ServiceStats extends EventCounts {
   readonly drops: Readonly<Record<DropReason, number>>
   /** Values that failed in an operator, or did not decode, and were skipped or put aside (`onError`). */
   readonly failures: { readonly skipped: number; readonly deadLettered: number }
+  /** Commands by what became of them. */
+  readonly decisions: Readonly<DecisionCounts>
   /** Records that were gone from the log before they were read, with `onGap: 'skip'`. */
   readonly recordsSkipped: number
   /**

@@ -58,7 +58,8 @@ export function sendsOf(sender: EventSender): Sends<string> {
 /** Of several: each event in the name of its owner, which has to be one of them. */
 export function sendsOfAll(byName: ReadonlyMap<string, EventSender>) {
   const ownerOf = (event: AnyEvent): EventSender => {
-    const sender = byName.get(event.owner)
+    const [any] = byName.values()
+    const sender = byName.get(event.owner) ?? (event.kind === 'command' ? any : undefined)
     if (sender === undefined) throw notHere(event, [...byName.keys()])
     return sender
   }

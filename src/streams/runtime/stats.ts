@@ -36,6 +36,7 @@ export function statsOf(o: StatsSources): ServiceStats {
     recordsLate: counts.drops.late,
     drops: { ...counts.drops },
     failures: { ...counts.failures },
+    decisions: { ...counts.decisions },
     recordsSkipped: o.opener.recordsSkipped,
     lag: isOpen && isRunning && !condition.isCutOff ? set.lag : undefined,
     state: condition.state,

@@ -221,6 +221,12 @@ export class TaskSet {
     return true
   }
 
+  /** Whether outcomes of commands are to say where events are that are on their way. */
+  get awaitsPlaces(): boolean {
+    for (const task of this.#tasks.values()) if (task.pipeline.awaitsPlaces()) return true
+    return false
+  }
+
   /** Whether any position is ahead of its commit. */
   get hasMoved(): boolean {
     for (const task of this.#tasks.values()) if (task.hasMoved) return true

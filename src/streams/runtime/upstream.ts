@@ -20,7 +20,8 @@ export function upstreamFirst(topologies: readonly Topology[]): {
     begun.add(at)
     const reads = streamsOf(topologies[at]!, ['source', 'table'])
     for (const [i, other] of topologies.entries()) {
-      if (streamsOf(other, ['to', 'input']).some((stream) => reads.includes(stream))) visit(i)
+      if (streamsOf(other, ['to', 'input', 'decide']).some((stream) => reads.includes(stream)))
+        visit(i)
     }
     order.push(at)
   }
@@ -29,7 +30,9 @@ export function upstreamFirst(topologies: readonly Topology[]): {
 }
 
 function streamsOf({ nodes }: Topology, kinds: readonly string[]): string[] {
-  return nodes.flatMap((node) =>
-    'event' in node && kinds.includes(node.kind) ? [node.event.name] : [],
-  )
+  return nodes.flatMap((node) => {
+    if (!kinds.includes(node.kind)) return []
+    if (node.kind === 'decide') return [node.events.name]
+    return 'event' in node ? [node.event.name] : []
+  })
 }

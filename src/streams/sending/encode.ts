@@ -49,7 +49,9 @@ export class Encoders {
     return encode(message, now, headers)
   }
 
-  #checkOwned({ name, owner }: AnyEvent): void {
+  #checkOwned({ name, owner, kind }: AnyEvent): void {
+    // Who decides a command is its owner; anybody may ask for it.
+    if (kind === 'command') return
     const service = this.#owner.name
     if (owner !== service) {
       throw notSent(

@@ -64,10 +64,12 @@ export interface OpenTransaction {
 /** The function of a transaction at run time. */
 export type Write = (tx: OpenTransaction) => void | Promise<void>
 
-/** The event, or a sentence when another service owns it. */
+/** The event, or a sentence when another service owns it. Commands anybody may send. */
 type Sendable<E extends AnyEvent, N extends string> = E['owner'] extends N
   ? E
-  : `stream '${E['name']}' is owned by '${E['owner']}', so '${N}' may not send it`
+  : E['kind'] extends 'command'
+    ? E
+    : `stream '${E['name']}' is owned by '${E['owner']}', so '${N}' may not send it`
 
 /** What was sent since the start, by `send`, `sendAll` and committed transactions. */
 export interface SendStats {

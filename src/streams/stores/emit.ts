@@ -1,6 +1,9 @@
 /** Where records leave a task: a producer, or a test. */
 export interface Emit {
-  /** The bytes may be reused after the call. Throws `EmitFailure`. */
+  /**
+   * The bytes may be reused after the call. Who gives a `delivery` with one record of a topic gives one with each.
+   * Throws `EmitFailure`.
+   */
   append(
     topic: string,
     partition: number,
@@ -8,7 +11,15 @@ export interface Emit {
     key: Uint8Array | null,
     value: Uint8Array | null,
     headers?: readonly EmitHeader[],
+    delivery?: EmitDelivery,
   ): void
+}
+
+/** Told where a record is, before the transaction that it is in commits. */
+export interface EmitDelivery {
+  delivered(partition: number, offset: number): void
+  /** It is given up, and so is the transaction. */
+  failed(): void
 }
 
 export interface EmitHeader {

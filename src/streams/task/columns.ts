@@ -81,6 +81,10 @@ export class Columns {
     return others.length === 0 ? undefined : others
   }
 
+  allHeaders(at: number): readonly EmitHeader[] {
+    return headersOf(this.bytes, this.valueStarts[at]!, this.valueEnds[at]!)
+  }
+
   /** Bytes of the record at a place: its key, value and headers. */
   size(at: number): number {
     const valueStart = this.valueStarts[at]!

@@ -7,6 +7,8 @@
  */
 import { assert } from '../../base/errors.ts'
 import { aggregate } from '../operators/aggregate.ts'
+import { decide } from '../operators/decide.ts'
+import { Outcomes } from '../operators/outcomes.ts'
 import { joinTable } from '../operators/join.ts'
 import { fanOut } from '../operators/operator.ts'
 import type { OperatorContext, Push } from '../operators/operator.ts'
@@ -21,7 +23,13 @@ import { Changelog } from '../stores/changelog.ts'
 import type { Key } from '../stores/serde.ts'
 import type { RestorableStore } from '../stores/store.ts'
 import { TableStore } from '../stores/table-store.ts'
-import type { AsyncNode, ToNode, TopologyNode } from '../topology/topology.ts'
+import type {
+  AggregateNode,
+  AsyncNode,
+  DecideNode,
+  ToNode,
+  TopologyNode,
+} from '../topology/topology.ts'
 import { CallStage } from './calls/call-stage.ts'
 import type { CallsContext } from './calls/call-stage.ts'
 import { TaskTimes } from './times.ts'
@@ -37,6 +45,8 @@ export interface Pipeline {
   readonly times: TaskTimes
   /** By source topic: the calls outside that its records lead to. */
   readonly stages: ReadonlyMap<string, CallStage>
+  /** Whether outcomes wait for the places of events that are on their way. */
+  awaitsPlaces(): boolean
   /** Rows waiting for `flush`. */
   waiting(): number
   /**
@@ -75,6 +85,8 @@ class Compiler {
   readonly #outlets: Outlet[] = []
   readonly #calls: CallsContext | undefined
   readonly #stages = new Map<string, CallStage>()
+  /** Of all deciders; undefined when there is none. */
+  #outcomes: Outcomes | undefined
   /** The topic whose records are being followed. */
   #topic = ''
 
@@ -105,6 +117,7 @@ class Compiler {
       restored: this.#restored,
       times: this.#times,
       stages: this.#stages,
+      awaitsPlaces: () => this.#outcomes?.isPlacing ?? false,
       waiting: () => outlets.reduce((sum, outlet) => sum + outlet.waiting(), 0),
       flush: (limit, unread) => {
         let left = limit
@@ -132,7 +145,8 @@ class Compiler {
       const changelog = new Changelog({ store: name, topic, keys: codec, values, windowed })
       store = new AggregateStore(changelog, window)
       this.#aggregates.set(node, store)
-      this.#outlets.push(this.#aggregateOutlet(node, store, window?.sizeMs))
+      const sinks = this.#plan.topology.nodes[node]!.kind === 'decide' ? [] : this.#sinks(node)
+      this.#outlets.push(this.#aggregateOutlet(sinks, store, window?.sizeMs))
     }
     this.#restored.set(topic, [...(this.#restored.get(topic) ?? []), store])
   }
@@ -184,10 +198,14 @@ class Compiler {
     return changes
   }
 
-  #aggregateOutlet(id: number, store: AggregateStore, sizeMs: number | undefined): Outlet {
+  #aggregateOutlet(
+    sinks: readonly ToNode[],
+    store: AggregateStore,
+    sizeMs: number | undefined,
+  ): Outlet {
     const { emit, partition } = this.#context
     const { topic } = store.changelog
-    const visits = this.#sinks(id).map((node) => this.#emitRows(node, topic, sizeMs))
+    const visits = sinks.map((node) => this.#emitRows(node, topic, sizeMs))
     const visit = (row: WrittenRow): void => {
       for (const each of visits) each(row)
     }
@@ -205,6 +223,35 @@ class Compiler {
     })
   }
 
+  /** A decider's followers take its events, but for the node that names its state. */
+  #decider(node: DecideNode): Push {
+    const context = this.#context
+    const state = this.#stateOf(node)
+    const outcomes = (this.#outcomes ??= this.#openOutcomes())
+    const states = this.#aggregates.get(state.id)!
+    const kept = this.#aggregates.get(node.id)!
+    const next = fanOut(this.#after(node.id))
+    return decide({ node, state, states, kept, outcomes, next }, context)
+  }
+
+  #openOutcomes(): Outcomes {
+    const { emit, now } = this.#context
+    const outcomes = new Outcomes(this.#plan.topology.service, emit, now)
+    this.#outlets.push({
+      waiting: () => outcomes.waiting,
+      flush: (limit) => outcomes.flush(limit),
+    })
+    return outcomes
+  }
+
+  #stateOf({ id }: DecideNode): AggregateNode {
+    const state = this.#plan.topology.nodes.find((node) => {
+      return node.kind === 'aggregate' && node.fold === 'decide' && node.from === id
+    })
+    assert(state?.kind === 'aggregate', `decider ${id} has no state`)
+    return state
+  }
+
   #emitRows(node: ToNode, topic: string, sizeMs: number | undefined): (row: WrittenRow) => void {
     if (sizeMs !== undefined) return toFromWindow(node, topic, sizeMs, this.#context)
     const write = toFromTable(node, topic, this.#context)
@@ -217,9 +264,12 @@ class Compiler {
   }
 
   #followers(id: number): TopologyNode[] {
-    return this.#plan.topology.nodes.filter((node) =>
-      node.kind === 'merge' ? node.from.includes(id) : 'from' in node && node.from === id,
-    )
+    return this.#plan.topology.nodes.filter((node) => {
+      if (node.kind === 'merge') return node.from.includes(id)
+      // The state of a decider is folded by the decider.
+      if (node.kind === 'aggregate' && node.fold === 'decide') return false
+      return 'from' in node && node.from === id
+    })
   }
 
   #stage(node: AsyncNode): Push {
@@ -251,6 +301,8 @@ class Compiler {
       }
       case 'async':
         return this.#stage(node)
+      case 'decide':
+        return this.#decider(node)
       case 'rekey': {
         const topic = repartitionTopic(this.#plan.topology.service, node)
         const { moment } = this.#times

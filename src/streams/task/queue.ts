@@ -279,6 +279,10 @@ export class InputQueue implements RecordSource, CallSource {
     return this.#columns.headers(this.#at)
   }
 
+  allHeaders(): readonly EmitHeader[] {
+    return this.#columns.allHeaders(this.#at)
+  }
+
   /** Takes what came through an inner topic: records with the times they carry, and marks. */
   #takeInner(push: Push): Take {
     const columns = this.#columns

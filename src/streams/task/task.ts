@@ -84,7 +84,8 @@ export class Task {
     const discards = new Discards({ partition, counts, emit, atHand, letters, stamp })
     this.#atHand = atHand
     this.#discards = discards
-    const own = { partition, keys, emit, counts, discards, atHand }
+    const now = stamp && ((): number => stamp.now())
+    const own = { partition, keys, emit, counts, discards, atHand, now }
     this.pipeline = compilePipeline(plan, subTopology, own, calls)
   }
 

@@ -6,7 +6,9 @@
  * past a type.
  */
 import type { DescMessage } from '@bufbuild/protobuf'
-import type { AnyEvent, AnyKeyspace } from '../../events/event.ts'
+import type { AnyCommand, AnyEvent, AnyKeyspace } from '../../events/event.ts'
+import { addDecider } from './build-decide.ts'
+import type { DeciderOptions } from './build-decide.ts'
 import type { Builder, Queries, StoreOptions } from './builder.ts'
 import { callSettings } from './call-options.ts'
 import type { CallOptions } from './call-options.ts'
@@ -91,11 +93,27 @@ class GraphBuilder {
     return new TableHandle(graph, id, event.key)
   }
 
+  decide(name: string, commands: AnyCommand, options: DeciderOptions): DecidedHandles {
+    const graph = this.#graph
+    const { events: stream } = options
+    const { events, state } = addDecider(graph, name, commands, options)
+    return {
+      events: new StreamHandle(graph, events, stream.key, stream.schema),
+      state: new TableHandle(graph, state, commands.key),
+    }
+  }
+
   input(name: string, event: AnyEvent, read: InputNode['read']): void {
     const graph = this.#graph
     graph.write(event)
     graph.add({ kind: 'input', name: graph.claim('input', name), event, read })
   }
+}
+
+/** `Decided` at run time. */
+interface DecidedHandles {
+  readonly events: StreamHandle
+  readonly state: TableHandle
 }
 
 /** `Stream` at run time: a node that values pass. */
@@ -327,11 +345,7 @@ function aggregate(
 ): TableHandle {
   const { version = 1, state } = options
   graph.claim('table', node.name)
-  if (!Number.isSafeInteger(version) || version < 1) {
-    throw graph.refuse(
-      `the table '${node.name}' has version ${version}: use a whole number of at least 1`,
-    )
-  }
+  graph.checkVersion(node.name, version)
   const onError = graph.policy(options)
   const id = graph.add({ kind: 'aggregate', ...node, version, state, onError })
   return new TableHandle(graph, id, node.keyspace, node.window)

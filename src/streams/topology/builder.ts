@@ -9,14 +9,27 @@
  * User functions are synchronous and must depend on their arguments alone: after a crash they run again.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import type { AnyEvent, AnyKeyspace, InitOf, KeyOf, Keyspace, ValueOf } from '../../events/event.ts'
+import type { JsonObject } from '@bufbuild/protobuf'
+import type {
+  AnyCommand,
+  AnyEvent,
+  AnyKeyspace,
+  EventInit,
+  InitOf,
+  KeyOf,
+  Keyspace,
+  ReasonOf,
+  ValueOf,
+} from '../../events/event.ts'
 import type { CallOptions } from './call-options.ts'
 import type { StateSchema, Storable } from './storable.ts'
 import type {
+  AcceptedDecision,
   CallContext,
   InputBatch,
   Handling,
   Position,
+  RejectedDecision,
   Startup,
   TumblingWindow,
   WindowSpan,
@@ -39,6 +52,17 @@ export interface Builder<R extends string, W extends string> {
     options?: { startup?: Startup } & Handling,
   ): Table<E['key'], ValueOf<E>, W>
   /**
+   * Decides commands that this service owns: those of one key one after the other, each against the state that
+   * is folded from the events of those before. Events, state and outcome count together, exactly once. A command
+   * that comes again under its id is answered with what came of it then.
+   * @param name names state and outcomes for good
+   */
+  decide<C extends AnyCommand, E extends AnyEvent, A>(
+    name: string & Storable<A, 'the state'>,
+    commands: Declared<C, R>,
+    options: DecideOptions<C, E, A, W>,
+  ): Decided<E, A, W>
+  /**
    * A source outside the broker whose events this service owns. `read` yields events in order, each batch
    * with the position after it; after a restart it is called with the position of the last batch that was
    * written, so nothing is written twice.
@@ -48,6 +72,57 @@ export interface Builder<R extends string, W extends string> {
     event: Writable<E, W>,
     read: (position: P | undefined) => AsyncIterable<InputBatch<InitOf<E>, P>>,
   ): void
+}
+
+/** How commands are decided, and what is remembered of it. */
+export interface DecideOptions<
+  C extends AnyCommand,
+  E extends AnyEvent,
+  A,
+  W extends string,
+> extends StoreOptions {
+  /** The stream of the events, which nothing else of the service writes. */
+  readonly events: Emittable<E, C['key'], W>
+  /** The state of a thing that nothing has happened to. */
+  readonly initial: (key: KeyOf<C['key']>) => A
+  /** Says what becomes of a command. It is given a copy of the state. */
+  readonly decide: (
+    command: ValueOf<C>,
+    state: NoInfer<A>,
+    context: DecideContext<C, E>,
+  ) => AcceptedDecision | RejectedDecision
+  /**
+   * The state after an event, as its stream holds it; it may be changed and returned. Null or undefined: there is
+   * none any more, and the next command finds the initial one.
+   */
+  readonly evolve: (
+    state: NoInfer<A>,
+    event: ValueOf<E>,
+    key: KeyOf<C['key']>,
+  ) => NoInfer<A> | null | undefined
+  /** The message that the state is; left out, it is plain data. */
+  readonly state?: StateSchema<A>
+}
+
+/** What a decision is told of its command, and makes its answer with. */
+export interface DecideContext<C extends AnyCommand, E extends AnyEvent> {
+  readonly key: KeyOf<C['key']>
+  /** Of the command; undefined when its sender gave none. */
+  readonly id: string | undefined
+  /** When the command was sent, or says that it was: milliseconds since 1970. */
+  readonly timestamp: number
+  /** It is so, and these events say what has happened: all of them about the thing that the key names. */
+  readonly accept: (...events: readonly EventInit<E>[]) => AcceptedDecision
+  /** It is not done, and why: one of the reasons of the contract, and what else the caller should know, as JSON. */
+  readonly reject: (reason: ReasonOf<C>, details?: JsonObject) => RejectedDecision
+}
+
+/** What comes of commands. */
+export interface Decided<E extends AnyEvent, A, W extends string> {
+  /** The events, on their way to their stream; for what else is to be made of them. */
+  readonly events: Stream<E['key'], ValueOf<E>, W>
+  /** The state of each key. */
+  readonly state: Table<E['key'], A, W>
 }
 
 /** Values that pass by, each under a key of keyspace `K`; `K` is null where there is no key. */

@@ -83,14 +83,49 @@ export class Graph {
     )
   }
 
+  /** Throws when something else writes the stream of a decider. */
+  checkUnwritten(name: string, { name: stream }: AnyEvent): void {
+    const writes = (node: TopologyNode): boolean =>
+      (node.kind === 'to' || node.kind === 'input') && node.event.name === stream
+    if (this.#nodes.some(writes)) throw this.#writtenTwice(name, stream)
+  }
+
+  /** Who decides commands already. */
+  decider(commands: AnyEvent): string | undefined {
+    const node = this.#nodes.find((each) => {
+      return each.kind === 'decide' && each.commands.name === commands.name
+    })
+    return node?.kind === 'decide' ? node.name : undefined
+  }
+
+  checkVersion(store: string, version: number): void {
+    if (Number.isSafeInteger(version) && version >= 1) return
+    throw this.refuse(
+      `the table '${store}' has version ${version}: use a whole number of at least 1`,
+    )
+  }
+
   read(event: AnyEvent): void {
     if (this.scope.reads.some((read) => read.name === event.name)) return
     throw this.refuse(`it reads stream '${event.name}' without saying so: add it to reads`)
   }
 
   write(event: AnyEvent): void {
-    if (this.scope.writes.some((write) => write.name === event.name)) return
-    throw this.refuse(`it writes stream '${event.name}' without saying so: add it to writes`)
+    if (!this.scope.writes.some((write) => write.name === event.name)) {
+      throw this.refuse(`it writes stream '${event.name}' without saying so: add it to writes`)
+    }
+    // What a decider writes are its events and no others: its state is the fold of them.
+    const decider = this.#nodes.find((node) => {
+      return node.kind === 'decide' && node.events.name === event.name
+    })
+    if (decider?.kind === 'decide') throw this.#writtenTwice(decider.name, event.name)
+  }
+
+  #writtenTwice(decider: string, stream: string): HeadwaterError {
+    return this.refuse(
+      `stream '${stream}' holds what '${decider}' has decided, and is written elsewhere, too: ` +
+        'give the other events a stream of their own',
+    )
   }
 
   refuse(what: string): HeadwaterError {
@@ -166,7 +201,9 @@ export class Graph {
 
 /** Whether nothing has to follow a node. */
 function endsHere(node: TopologyNode): boolean {
-  return node.kind === 'to' || node.kind === 'input' || (node.kind === 'async' && node.isEffect)
+  if (node.kind === 'async') return node.isEffect
+  if (node.kind === 'aggregate') return node.fold === 'decide'
+  return node.kind === 'to' || node.kind === 'input' || node.kind === 'decide'
 }
 
 /** Ids of the nodes that a node takes its values from. */
@@ -182,5 +219,6 @@ function describe(node: TopologyNode): string {
   if (node.kind === 'aggregate') return `the table '${node.name}'`
   if (node.kind === 'rekey') return `the result of rekey '${node.name}'`
   if (node.kind === 'async') return `the result of mapAsync '${node.name}'`
+  if (node.kind === 'decide') return `the events of '${node.name}'`
   return `the result of a ${node.kind}`
 }

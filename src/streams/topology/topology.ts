@@ -6,8 +6,8 @@
  * outside the process (a store, an inner topic) is named by the writer of the topology, never by
  * position, so that editing a topology does not move state.
  */
-import type { DescMessage } from '@bufbuild/protobuf'
-import type { AnyEvent, AnyKeyspace } from '../../events/event.ts'
+import type { DescMessage, JsonObject } from '@bufbuild/protobuf'
+import type { AnyCommand, AnyEvent, AnyKeyspace } from '../../events/event.ts'
 
 export interface Topology {
   readonly service: string
@@ -27,6 +27,7 @@ export type TopologyNode =
   | JoinNode
   | AsyncNode
   | AggregateNode
+  | DecideNode
   | ToNode
   | InputNode
 
@@ -174,6 +175,47 @@ export interface CallContext {
   readonly headers: readonly { readonly key: string; readonly value: Uint8Array | null }[]
 }
 
+/**
+ * Commands of a stream, decided one of a key after the other. The events of those that are accepted leave to the
+ * stream `events` and to what follows; the state that is folded from them is an `aggregate` node after this one.
+ * What came of the last commands of each key is in the store `<name>-outcomes`.
+ */
+export interface DecideNode {
+  readonly id: number
+  readonly kind: 'decide'
+  /** The source of the commands. */
+  readonly from: number
+  readonly name: string
+  readonly commands: AnyCommand
+  readonly events: AnyEvent
+  /** Makes what `Decision` names, or something else, which is refused. */
+  readonly f: (command: unknown, state: unknown, context: AnyDecideContext) => unknown
+  readonly onError: OnError
+}
+
+/** What a decision is told and makes its answer with, whatever its streams are. */
+export interface AnyDecideContext {
+  readonly key: unknown
+  /** Of the command; undefined when its sender gave none. */
+  readonly id: string | undefined
+  /** When the command was sent, or says that it was: milliseconds since 1970. */
+  readonly timestamp: number
+  readonly accept: (...events: readonly unknown[]) => AcceptedDecision
+  readonly reject: (reason: string, details?: JsonObject) => RejectedDecision
+}
+
+/** What becomes of a command. */
+export interface AcceptedDecision {
+  readonly accepted: true
+  readonly events: readonly unknown[]
+}
+
+export interface RejectedDecision {
+  readonly accepted: false
+  readonly reason: string
+  readonly details: JsonObject | undefined
+}
+
 /** A fold per key, or per key and window, in a store with the changelog `<service>-<name>-changelog`. */
 export interface AggregateNode {
   readonly id: number
@@ -182,8 +224,11 @@ export interface AggregateNode {
   readonly name: string
   readonly keyspace: AnyKeyspace
   readonly window: TumblingWindow | undefined
-  /** A count and a reduce are told apart by this, two reduces only by `version`. */
-  readonly fold: 'count' | 'reduce'
+  /**
+   * A count and a reduce are told apart by this, two reduces only by `version`. Behind a `decide` node it is
+   * that which folds, and this node only names the state.
+   */
+  readonly fold: 'count' | 'reduce' | 'decide'
   /** Declared with the store, and raised when its state means something else; 1 unless said. */
   readonly version: number
   /** The message the state is; undefined when it is plain data. */

@@ -22,6 +22,17 @@ describe('the pace of commits', () => {
     assert.equal(pace.isDue(false, false), true)
   })
 
+  it('is that of the turns while somebody waits for the outcome of a command', () => {
+    const { pace, pass, decisions } = open()
+    pace.processed(1)
+    assert.equal(pace.isDue(true, false), false)
+    decisions.asked++
+    assert.equal(pace.isDue(true, false), true)
+    commit(pace, pass, 1)
+    pace.processed(1)
+    assert.equal(pace.isDue(true, false), false, 'nobody has asked since')
+  })
+
   it('is that of the turns while they are careful', () => {
     const { pace } = open()
     assert.equal(pace.isDue(true, false, true), false, 'nothing to commit')
@@ -66,13 +77,15 @@ describe('the pace of commits', () => {
 
 function open() {
   let now = 0
+  const decisions = { asked: 0 }
   const clock = {
     now: () => now,
     monotonic: () => now,
     after: () => ({ cancel: () => undefined }),
     soon: () => undefined,
   }
-  return { pace: new CommitPace(clock, 100), pass: (ms: number) => void (now += ms) }
+  const pace = new CommitPace(clock, 100, decisions)
+  return { pace, decisions, pass: (ms: number) => void (now += ms) }
 }
 
 function commit(pace: CommitPace, pass: (ms: number) => void, tookMs: number): void {

@@ -50,6 +50,11 @@ export class CalledRecord implements RecordSource {
   headers(): readonly EmitHeader[] | undefined {
     return this.of.ownHeaders
   }
+
+  /** Nothing that follows a call asks for those of the platform. */
+  allHeaders(): readonly EmitHeader[] {
+    return this.of.ownHeaders ?? []
+  }
 }
 
 export class Call {

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file headwater/v1/options.proto.
  */
 export const file_headwater_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChpoZWFkd2F0ZXIvdjEvb3B0aW9ucy5wcm90bxIMaGVhZHdhdGVyLnYxIosBCgZTdHJlYW0SDAoEbmFtZRgBIAEoCRIgCgRraW5kGAIgASgOMhIuaGVhZHdhdGVyLnYxLktpbmQSCwoDa2V5GAMgASgJEg0KBW93bmVyGAQgASgJEg8KB2NvbnRleHQYBSABKAkSEgoKcGFydGl0aW9ucxgGIAEoDRIQCghrZXlzcGFjZRgHIAEoCSIbCgVGaWVsZBISCgpldmVudF90aW1lGAEgASgIKk8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhAKDEtJTkRfVU5LRVlFRBABEg4KCktJTkRfS0VZRUQQAhIPCgtLSU5EX0VOVElUWRADOk8KBnN0cmVhbRIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiMjAMgASgLMhQuaGVhZHdhdGVyLnYxLlN0cmVhbVIGc3RyZWFtOkoKBWZpZWxkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiMjAMgASgLMhMuaGVhZHdhdGVyLnYxLkZpZWxkUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChpoZWFkd2F0ZXIvdjEvb3B0aW9ucy5wcm90bxIMaGVhZHdhdGVyLnYxIpwBCgZTdHJlYW0SDAoEbmFtZRgBIAEoCRIgCgRraW5kGAIgASgOMhIuaGVhZHdhdGVyLnYxLktpbmQSCwoDa2V5GAMgASgJEg0KBW93bmVyGAQgASgJEg8KB2NvbnRleHQYBSABKAkSEgoKcGFydGl0aW9ucxgGIAEoDRIQCghrZXlzcGFjZRgHIAEoCRIPCgdyZWFzb25zGAggAygJIhsKBUZpZWxkEhIKCmV2ZW50X3RpbWUYASABKAgqYQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASEAoMS0lORF9VTktFWUVEEAESDgoKS0lORF9LRVlFRBACEg8KC0tJTkRfRU5USVRZEAMSEAoMS0lORF9DT01NQU5EEAQ6TwoGc3RyZWFtEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGIyMAyABKAsyFC5oZWFkd2F0ZXIudjEuU3RyZWFtUgZzdHJlYW06SgoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGIyMAyABKAsyEy5oZWFkd2F0ZXIudjEuRmllbGRSBWZpZWxkYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Says which stream a message is the value of, and who stands behind it.
@@ -45,7 +45,7 @@ export type Stream = Message<"headwater.v1.Stream"> & {
   key: string;
 
   /**
-   * The one service that may write the stream.
+   * The one service that may write the stream; of commands the one that decides them, as anybody may send them.
    *
    * @generated from field: string owner = 4;
    */
@@ -74,6 +74,14 @@ export type Stream = Message<"headwater.v1.Stream"> & {
    * @generated from field: string keyspace = 7;
    */
   keyspace: string;
+
+  /**
+   * Why a command may be rejected, each one word of letters, digits and '-', for example "sold-out". Only of
+   * a stream of commands.
+   *
+   * @generated from field: repeated string reasons = 8;
+   */
+  reasons: string[];
 };
 
 /**
@@ -134,6 +142,13 @@ export const Kind = {
    * @generated from enum value: KIND_ENTITY = 3;
    */
   ENTITY: 3,
+
+  /**
+   * What the thing its key names is asked to do: its owner decides, and says what came of it.
+   *
+   * @generated from enum value: KIND_COMMAND = 4;
+   */
+  COMMAND: 4,
 } as const;
 
 /**

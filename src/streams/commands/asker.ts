@@ -1,0 +1,327 @@
+/**
+ * Asks services to decide: sends commands, and waits for what comes of them.
+ *
+ * It has connections of its own and dials nobody before the first command. A command leaves only when the outcomes
+ * of its service are being read, so that no answer is missed. Who hears nothing in time is told so, and by which id
+ * to ask again: that the command was decided cannot be ruled out once it has left.
+ */
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
+import { Cluster } from '../../client/cluster/cluster.ts'
+import type { ClusterOptions } from '../../client/cluster/cluster.ts'
+import { DeliveringProducer } from '../../client/producer/delivering-producer.ts'
+import type { Delivery } from '../../client/producer/partition-queue.ts'
+import type { BrokerAddress } from '../../client/security/kafka.ts'
+import { commandHeaders, commandIdCharsMax, isCommandId } from '../../events/commands.ts'
+import type { CommandOutcome } from '../../events/commands.ts'
+import type { AnyCommand } from '../../events/event.ts'
+import type { Timer } from '../../io/ports.ts'
+import type { RecordHeader } from '../../records/record.ts'
+import { eventTopic } from '../plan/plan.ts'
+import { topicProblem } from '../plan/topics.ts'
+import { Encoders } from '../sending/encode.ts'
+import { recordHeaders } from '../sending/headers.ts'
+import { bufferFull, eventRejected } from '../sending/rejections.ts'
+import { CommandInDoubt, answerOf } from './answer.ts'
+import type { CommandAnswer } from './answer.ts'
+import { OutcomeReader } from './outcome-reader.ts'
+import { askTimeoutMs } from './settings.ts'
+import type { AskOptions, AskSettings } from './settings.ts'
+
+/** How long a command is tried while the broker is away, whatever its caller waits. */
+const deliveryTimeoutMs = 30_000
+const requestTimeoutMs = 10_000
+
+export interface AskerOptions extends Pick<ClusterOptions, 'clock' | 'random'> {
+  readonly broker: BrokerAddress
+  readonly settings: AskSettings
+  /** A name that nobody has had. */
+  readonly newId: () => string
+}
+
+/** Commands asked from here, since the start. */
+export interface AskStats {
+  /** Those whose outcome is known: accepted, rejected, or not to be decided. */
+  readonly answered: number
+  /** Those whose outcome is waited for. */
+  readonly waiting: number
+  /** Those that were refused or given up, whether they are decided or not. */
+  readonly failed: number
+}
+
+export class Asker {
+  readonly #o: AskerOptions
+  readonly #cluster: Cluster
+  readonly #encoders: Encoders
+  readonly #producer: DeliveringProducer
+  readonly #readers = new Map<string, OutcomeReader>()
+  /** Streams whose topics are what their contracts say. */
+  readonly #known = new Set<string>()
+  readonly #asks = new Map<string, Set<Ask>>()
+  #waiting = 0
+  #heldBytes = 0
+  #answered = 0
+  #failed = 0
+  #closed: Promise<void> | undefined
+
+  constructor(options: AskerOptions) {
+    const { broker, clock, random, settings } = options
+    this.#o = options
+    this.#cluster = Cluster.unasked({
+      ...broker,
+      clock,
+      random,
+      clientId: 'headwater-asker',
+      requestTimeoutMs,
+      retryTimeoutMs: deliveryTimeoutMs,
+    })
+    const owner = { name: 'this program', writes: [] }
+    this.#encoders = new Encoders(owner, settings.messageBytesMax, 0)
+    this.#producer = new DeliveringProducer(this.#cluster, {
+      bufferBytesMax: settings.bufferBytesMax,
+      deliveryTimeoutMs,
+      prepare: async () => {},
+    })
+  }
+
+  ask(commands: AnyCommand, message: unknown, options: AskOptions = {}): Promise<CommandAnswer> {
+    return new Promise((resolve, reject) => {
+      try {
+        this.#begin(commands, message, options, { resolve, reject })
+      } catch (error) {
+        this.#failed++
+        reject(error)
+      }
+    })
+  }
+
+  /** Throws what is wrong with the command, or that there is no room for it. */
+  #begin(commands: AnyCommand, message: unknown, options: AskOptions, settling: Settling): void {
+    const { clock } = this.#cluster
+    const { asksMax, bufferBytesMax } = this.#o.settings
+    if (this.#closed !== undefined) throw askerClosed()
+    checkKind(commands)
+    const { id = this.#o.newId() } = options
+    if (!isCommandId(id)) throw notAnId(id)
+    const timeoutMs = askTimeoutMs(options)
+    const own = recordHeaders(commands.name, options)
+    const record = this.#encoders.encode(commands, message, clock.now(), own)
+    if (this.#waiting >= asksMax) throw tooMany(commands.name, asksMax)
+    const { partition, timestamp } = record
+    const key = record.key!.slice()
+    const value = record.value.slice()
+    const bytes = key.length + value.length
+    if (this.#heldBytes + bytes > bufferBytesMax) throw bufferFull(commands.name, bufferBytesMax)
+    const ask = new Ask(
+      { commands, id, partition, timestamp, key, value, headers: own, bytes },
+      settling,
+    )
+    ask.timer = clock.after(timeoutMs, () => this.#late(ask, timeoutMs))
+    this.#add(ask)
+    const reader = this.#readerOf(commands.owner)
+    if (reader.isOpen && this.#known.has(commands.name)) this.#send(ask, reader)
+    else void this.#sendWhenReady(ask, reader)
+  }
+
+  #add(ask: Ask): void {
+    const asks = this.#asks.get(ask.of.id)
+    if (asks === undefined) this.#asks.set(ask.of.id, new Set([ask]))
+    else asks.add(ask)
+    this.#waiting++
+    this.#heldBytes += ask.of.bytes
+  }
+
+  #readerOf(service: string): OutcomeReader {
+    let reader = this.#readers.get(service)
+    if (reader === undefined) {
+      reader = new OutcomeReader({
+        cluster: this.#cluster,
+        service,
+        isAwaited: (id) => this.#asks.has(id),
+        onOutcome: (outcome) => this.#tell(outcome),
+      })
+      this.#readers.set(service, reader)
+    }
+    return reader
+  }
+
+  async #sendWhenReady(ask: Ask, reader: OutcomeReader): Promise<void> {
+    try {
+      await reader.open()
+      await this.#checkTopic(ask.of.commands)
+    } catch (error) {
+      if (!isHeadwaterError(error)) throw error
+      return this.#fail(ask, eventRejected(ask.of.commands.name, error, false))
+    }
+    if (ask.isOpen) this.#send(ask, reader)
+  }
+
+  async #checkTopic(commands: AnyCommand): Promise<void> {
+    const actual = await this.#cluster.partitionCount(commands.name)
+    const problem = topicProblem(commands.owner, eventTopic(commands), actual)
+    if (problem === undefined) return void this.#known.add(commands.name)
+    throw new HeadwaterError(
+      'state-mismatch',
+      `topic '${commands.name}' ${problem.why}: ${problem.fixes.join(', ')}`,
+    )
+  }
+
+  #send(ask: Ask, { partition: replyPartition }: OutcomeReader): void {
+    const { commands, id, partition, timestamp, key, value, headers = [] } = ask.of
+    const all = [...headers, ...commandHeaders(id, replyPartition)]
+    const delivery: Delivery = {
+      delivered: () => this.#release(ask),
+      failed: (error, isUnknown) => {
+        if (isUnknown) this.#fail(ask, new CommandInDoubt(id, commands.name, error.message, error))
+        else this.#fail(ask, eventRejected(commands.name, error, false))
+      },
+    }
+    ask.hasLeft = true
+    try {
+      const { name } = commands
+      if (this.#producer.append(name, partition, timestamp, key, value, delivery, all)) return
+      this.#fail(ask, bufferFull(commands.name, this.#o.settings.bufferBytesMax))
+    } catch (error) {
+      if (!isHeadwaterError(error)) throw error
+      this.#fail(ask, eventRejected(commands.name, error, false))
+    }
+  }
+
+  #tell(outcome: CommandOutcome): void {
+    for (const ask of this.#asks.get(outcome.id) ?? []) {
+      if (ask.of.commands.name !== outcome.commands) continue
+      this.#remove(ask)
+      this.#answered++
+      try {
+        ask.settling.resolve(answerOf(outcome))
+      } catch (error) {
+        ask.settling.reject(error)
+      }
+    }
+  }
+
+  #late(ask: Ask, timeoutMs: number): void {
+    const { id, commands } = ask.of
+    const error = ask.hasLeft
+      ? new CommandInDoubt(id, commands.name, `no outcome came within ${timeoutMs} ms`)
+      : notSentInTime(commands.name, timeoutMs)
+    this.#fail(ask, error)
+  }
+
+  #fail(ask: Ask, error: HeadwaterError): void {
+    if (!ask.isOpen) return
+    this.#remove(ask)
+    this.#failed++
+    ask.settling.reject(error)
+  }
+
+  #remove(ask: Ask): void {
+    ask.isOpen = false
+    ask.timer?.cancel()
+    this.#release(ask)
+    this.#waiting--
+    const asks = this.#asks.get(ask.of.id)!
+    asks.delete(ask)
+    if (asks.size === 0) this.#asks.delete(ask.of.id)
+  }
+
+  /** The broker has the command, or nobody waits for it any more. */
+  #release(ask: Ask): void {
+    this.#heldBytes -= ask.heldBytes
+    ask.heldBytes = 0
+  }
+
+  stats(): AskStats {
+    return { answered: this.#answered, waiting: this.#waiting, failed: this.#failed }
+  }
+
+  /** Those who wait are told that they will not hear; the commands are decided nevertheless. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    const error = askerClosed()
+    for (const asks of [...this.#asks.values()]) {
+      for (const ask of asks) {
+        const { id, commands } = ask.of
+        const inDoubt = new CommandInDoubt(id, commands.name, error.message, error)
+        this.#fail(ask, ask.hasLeft ? inDoubt : error)
+      }
+    }
+    this.#producer.close(error)
+    await Promise.all(Array.from(this.#readers.values(), (reader) => reader.close()))
+    await this.#cluster.close()
+  }
+}
+
+interface Settling {
+  readonly resolve: (answer: CommandAnswer) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface AskedCommand {
+  readonly commands: AnyCommand
+  readonly id: string
+  readonly partition: number
+  readonly timestamp: number
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+  readonly headers: readonly RecordHeader[] | undefined
+  readonly bytes: number
+}
+
+/** A command on its way, and who waits for what comes of it. */
+class Ask {
+  readonly of: AskedCommand
+  readonly settling: Settling
+  timer: Timer | undefined
+  heldBytes: number
+  /** It may be with the broker. */
+  hasLeft = false
+  isOpen = true
+
+  constructor(of: AskedCommand, settling: Settling) {
+    this.of = of
+    this.settling = settling
+    this.heldBytes = of.bytes
+  }
+}
+
+function checkKind({ name, kind }: { readonly name: string; readonly kind: string }): void {
+  if (kind === 'command') return
+  throw refused(
+    'config-invalid',
+    `stream '${name}' is ${kind}, and only commands are decided: send it, or declare it with KIND_COMMAND`,
+  )
+}
+
+function notAnId(id: string): HeadwaterError {
+  return refused(
+    'input-invalid',
+    `a command cannot be called ${JSON.stringify(String(id).slice(0, 40))}: an id has 1 to ${commandIdCharsMax} characters`,
+  )
+}
+
+function tooMany(stream: string, asksMax: number): HeadwaterError {
+  return new HeadwaterError(
+    'buffer-full',
+    `a command of stream '${stream}' was refused: the outcomes of ${asksMax} are waited for already; wait for some of them, ask less at once, or raise asksMax`,
+    { retriable: true, outcome: 'not-written' },
+  )
+}
+
+function notSentInTime(stream: string, timeoutMs: number): HeadwaterError {
+  return new HeadwaterError(
+    'timeout',
+    `a command of stream '${stream}' was not sent within ${timeoutMs} ms, and will not be: its broker is away, or too slow to say where outcomes are`,
+    { retriable: true, outcome: 'not-written' },
+  )
+}
+
+function askerClosed(): HeadwaterError {
+  return refused('producer-closed', 'this program asks no more: what it asks by is closed')
+}
+
+function refused(code: 'config-invalid' | 'input-invalid' | 'producer-closed', what: string) {
+  return new HeadwaterError(code, what, { outcome: 'not-written' })
+}

@@ -1,0 +1,240 @@
+/**
+ * Decides commands: each against the state that is folded from the events of those before it.
+ *
+ * All of a decision happens or nothing: events are encoded, and folded as their stream will hold them, before the
+ * first is written; where the service is not to stop at an error, folds work on a copy. A command whose id is
+ * known is not decided again. One that fails leaves nothing behind and is not remembered: it may come again.
+ */
+import { HeadwaterError } from '../../base/errors.ts'
+import { Writer } from '../../base/bytes.ts'
+import { commandMark, outcomeCodec } from '../../events/commands.ts'
+import type { CommandMark, OutcomeInit } from '../../events/commands.ts'
+import type { AggregateStore } from '../stores/aggregate-store.ts'
+import type { EmitDelivery } from '../stores/emit.ts'
+import type { Key } from '../stores/serde.ts'
+import type {
+  AcceptedDecision,
+  AggregateNode,
+  DecideNode,
+  RejectedDecision,
+} from '../topology/topology.ts'
+import { keptOutcome, untold, withOutcome } from './outcomes.ts'
+import type { KeptOutcomes, Outcomes } from './outcomes.ts'
+import { operatorFailed } from './operator.ts'
+import type { OperatorContext, Push } from './operator.ts'
+import { messageEncoder } from './sink.ts'
+
+/** What a decider keeps, and where what it says goes. */
+export interface Deciding {
+  readonly node: DecideNode
+  /** What the state is called and how it is folded. */
+  readonly state: AggregateNode
+  readonly states: AggregateStore
+  /** `KeptOutcomes` by key. */
+  readonly kept: AggregateStore
+  readonly outcomes: Outcomes
+  /** Takes the events, as their stream holds them. */
+  readonly next: Push
+}
+
+/** A command at hand. */
+export interface Command {
+  readonly key: Key
+  readonly value: unknown
+  readonly timestamp: number
+  readonly mark: CommandMark
+}
+
+/** An event that is decided and not written yet. */
+interface DecidedEvent {
+  readonly event: unknown
+  readonly partition: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array
+}
+
+/** A decision that can stand. */
+export interface Standing {
+  readonly events: readonly DecidedEvent[]
+  /** After the events. */
+  readonly state: unknown
+  readonly rejected: RejectedDecision | undefined
+}
+
+export function decide(deciding: Deciding, context: OperatorContext): Push {
+  const { node, kept, outcomes } = deciding
+  const { atHand, counts, discards } = context
+  const { decisions } = counts
+  const name = `decide '${node.name}'`
+  const stream = node.commands.name
+  const failed = discards.failing(node.onError, name)
+  const isKept = node.onError !== 'stop'
+  const noKey = discards.drop('noKey', name)
+  const { state, states } = deciding
+  const judge = judgeOf({ node, state, copyOf: (value) => states.copyOf(value) }, context)
+  const carryOut = carrierOf(deciding, context)
+  return (key, value, timestamp) => {
+    if (key === null) return noKey()
+    const mark = commandMark(atHand.allHeaders())
+    const { id } = mark
+    if (id !== undefined) decisions.asked++
+    const row = id === undefined ? undefined : kept.touch(key, 0)
+    const before = row === undefined ? undefined : (kept.valueOf(row) as KeptOutcomes | undefined)
+    const known = id === undefined ? undefined : keptOutcome(before, stream, id)
+    if (known !== undefined) {
+      decisions.repeated++
+      return outcomes.tell(mark, known)
+    }
+    const command = { key, value, timestamp, mark }
+    let standing: Standing
+    try {
+      standing = judge(command, states.valueOf(states.touch(key, 0)))
+    } catch (thrown) {
+      const error = operatorFailed(name, thrown)
+      if (isKept && id !== undefined) outcomes.tell(mark, failure(id, stream, error))
+      return failed(error)
+    }
+    const outcome = carryOut(command, standing)
+    if (row === undefined || outcome === undefined) return
+    kept.set(row, withOutcome(before, outcome), timestamp)
+    outcomes.tell(mark, outcome)
+  }
+}
+
+/** How a command is decided, given the state there is; undefined: none. */
+export type Judge = (command: Command, before: unknown) => Standing
+
+/**
+ * Makes the decision about a command, and sees that all of it can be written. Of what is kept it changes at most the
+ * state, in place, and only where the service stops at an error.
+ */
+export function judgeOf(
+  {
+    node,
+    state,
+    copyOf,
+  }: Pick<Deciding, 'node' | 'state'> & { readonly copyOf: (value: unknown) => unknown },
+  { keys, partition }: Pick<OperatorContext, 'keys' | 'partition'>,
+): Judge {
+  const encode = messageEncoder(node.events, keys, partition)
+  const { codec } = node.events
+  const isKept = node.onError !== 'stop'
+  const scratch = new Writer()
+  const decided = (event: unknown, { key, timestamp }: Command): DecidedEvent => {
+    const named = node.events.keyOf(event as Record<string, unknown>) as unknown
+    if (named !== key) throw ofAnother(node, named, key)
+    const record = encode(event, timestamp)
+    const value = record.value.slice()
+    return { ...record, value, event: codec.decode(value) }
+  }
+  return (command, before) => {
+    const { key, value, timestamp, mark } = command
+    const given = before === undefined ? state.init(key) : copyOf(before)
+    const decision: unknown = node.f(value, given, { key, id: mark.id, timestamp, accept, reject })
+    if (isRejected(decision)) {
+      checkReason(node, decision.reason)
+      scratch.at = 0
+      outcomeCodec.encode(rejection('', '', decision), scratch)
+      return { events: [], state: before, rejected: decision }
+    }
+    if (!isAccepted(decision)) throw noDecision(decision)
+    const events = decision.events.map((event) => decided(event, command))
+    let next = isKept && before !== undefined ? copyOf(before) : before
+    for (const { event } of events) next = state.f(next ?? state.init(key), event, key) ?? undefined
+    return { events, state: next, rejected: undefined }
+  }
+}
+
+/** Makes a decision count; what is to be told and kept of it, undefined when the command has no id. */
+function carrierOf(
+  { node, states, outcomes, next }: Deciding,
+  { emit, counts, atHand }: OperatorContext,
+) {
+  const { decisions } = counts
+  const stream = node.events.name
+  return (command: Command, standing: Standing): OutcomeInit | undefined => {
+    const { key, timestamp, mark } = command
+    const { events, rejected, state } = standing
+    const id = mark.id
+    if (rejected !== undefined) {
+      decisions.rejected++
+      return id === undefined ? undefined : rejection(id, node.commands.name, rejected)
+    }
+    decisions.accepted++
+    counts.folds += events.length
+    counts.emitted += events.length
+    if (events.length > 0) states.set(states.touch(key, 0), state, timestamp)
+    const headers = atHand.headers()
+    const places = events.map(({ partition, timestamp: at, key: bytes, value }) => {
+      const place = id === undefined ? undefined : outcomes.place(stream, partition, at)
+      const delivery: EmitDelivery = place ?? untold
+      emit.append(stream, partition, at, bytes, value, headers, delivery)
+      return place
+    })
+    for (const { event, timestamp: at } of events) next(key, event, at)
+    if (id === undefined) return undefined
+    const accepted = { events: places.flatMap((place) => place ?? []) }
+    return {
+      id,
+      commands: node.commands.name,
+      outcome: { case: 'accepted', value: accepted },
+    }
+  }
+}
+
+function accept(...events: readonly unknown[]): AcceptedDecision {
+  return { accepted: true, events }
+}
+
+function reject(reason: string, details?: RejectedDecision['details']): RejectedDecision {
+  return { accepted: false, reason, details }
+}
+
+function isAccepted(decision: unknown): decision is AcceptedDecision {
+  const { accepted, events } = (decision ?? {}) as Partial<AcceptedDecision>
+  return accepted === true && Array.isArray(events)
+}
+
+function isRejected(decision: unknown): decision is RejectedDecision {
+  const { accepted, reason } = (decision ?? {}) as Partial<RejectedDecision>
+  return accepted === false && typeof reason === 'string'
+}
+
+function rejection(
+  id: string,
+  commands: string,
+  { reason, details }: RejectedDecision,
+): OutcomeInit {
+  const value = { reason, ...(details && { details }) }
+  return { id, commands, outcome: { case: 'rejected', value } }
+}
+
+function failure(id: string, commands: string, { code, message }: HeadwaterError): OutcomeInit {
+  return { id, commands, outcome: { case: 'failed', value: { code, message } } }
+}
+
+function checkReason({ commands }: DecideNode, reason: string): void {
+  if (commands.reasons.includes(reason)) return
+  throw wrong(
+    `it rejects for '${reason.slice(0, 100)}', and the contract of '${commands.name}' names ` +
+      `${commands.reasons.map((each) => `'${each}'`).join(', ') || 'no reasons'}: add it there`,
+  )
+}
+
+function ofAnother({ events }: DecideNode, named: unknown, key: Key): HeadwaterError {
+  return wrong(
+    `it accepts with an event of stream '${events.name}' about '${String(named)}', and the command is about ` +
+      `'${key}': what happens to another thing, that one has to decide`,
+  )
+}
+
+function noDecision(decision: unknown): HeadwaterError {
+  const isPromise = typeof decision === 'object' && decision !== null && 'then' in decision
+  const what = isPromise ? 'a promise, and decides at once: fetch what it needs before' : 'none'
+  return wrong(`of the decisions it can return, accept(…) and reject(…), it has returned ${what}`)
+}
+
+function wrong(what: string): HeadwaterError {
+  return new HeadwaterError('operator-failed', what)
+}

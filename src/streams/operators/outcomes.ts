@@ -1,0 +1,111 @@
+/**
+ * What came of commands, on its way to who asked, and kept for who asks again.
+ *
+ * An outcome names the places of its events, which are known when the broker has them: so it is held until the
+ * transaction is about to commit, and written last.
+ */
+import { Writer, utf8Bytes } from '../../base/bytes.ts'
+import { outcomeCodec, outcomesTopic } from '../../events/commands.ts'
+import type { CommandMark, OutcomeInit } from '../../events/commands.ts'
+import type { Emit, EmitDelivery } from '../stores/emit.ts'
+
+/** Outcomes of a key that are kept for who asks again: those of its last commands that had an id. */
+const outcomesPerKeyMax = 16
+
+/** What is kept of one key, oldest first, in the store of outcomes. */
+export interface KeptOutcomes {
+  readonly commands: readonly OutcomeInit[]
+}
+
+/** What came of the command `id` of a stream, when that is still known. */
+export function keptOutcome(
+  kept: KeptOutcomes | undefined,
+  commands: string,
+  id: string,
+): OutcomeInit | undefined {
+  return kept?.commands.find((each) => each.id === id && each.commands === commands)
+}
+
+/** What is kept after one more outcome. */
+export function withOutcome(kept: KeptOutcomes | undefined, outcome: OutcomeInit): KeptOutcomes {
+  const before = kept?.commands ?? []
+  return { commands: [...before.slice(1 - outcomesPerKeyMax), outcome] }
+}
+
+/** Where an event is, in its outcome. */
+class EventPlace implements EmitDelivery {
+  readonly stream: string
+  readonly partition: number
+  offset = -1n
+  readonly timestampMs: bigint
+  readonly #onPlaced: () => void
+
+  constructor(stream: string, partition: number, timestamp: number, onPlaced: () => void) {
+    this.stream = stream
+    this.partition = partition
+    this.timestampMs = BigInt(timestamp)
+    this.#onPlaced = onPlaced
+  }
+
+  delivered(_partition: number, offset: number): void {
+    this.offset = BigInt(offset)
+    this.#onPlaced()
+  }
+
+  /** The transaction fails, and nobody hears of it. */
+  failed(): void {}
+}
+
+/** The outcomes of one task that are not written yet. */
+export class Outcomes {
+  readonly #topic: string
+  readonly #emit: Emit
+  readonly #now: (() => number) | undefined
+  readonly #writer = new Writer()
+  #waiting: { readonly partition: number; readonly outcome: OutcomeInit }[] = []
+  #placing = 0
+
+  constructor(service: string, emit: Emit, now: (() => number) | undefined) {
+    this.#topic = outcomesTopic(service)
+    this.#emit = emit
+    this.#now = now
+  }
+
+  /** Whether events are on their way whose places are to be told. */
+  get isPlacing(): boolean {
+    return this.#placing > 0
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /** The place of an event that is about to be written. */
+  place(stream: string, partition: number, timestamp: number): EmitDelivery & EventPlace {
+    this.#placing++
+    return new EventPlace(stream, partition, timestamp, () => this.#placing--)
+  }
+
+  /** Tells who asked, when somebody did and will not have to be told by a replay. */
+  tell({ replyPartition }: CommandMark, outcome: OutcomeInit): void {
+    if (replyPartition === undefined || this.#now === undefined) return
+    this.#waiting.push({ partition: replyPartition, outcome })
+  }
+
+  /** Writes up to `limit` outcomes and says how many. */
+  flush(limit: number): number {
+    const going = this.#waiting.slice(0, limit)
+    this.#waiting = this.#waiting.slice(going.length)
+    const now = this.#now?.() ?? 0
+    for (const { partition, outcome } of going) {
+      this.#writer.at = 0
+      outcomeCodec.encode(outcome, this.#writer)
+      const value = this.#writer.bytes.subarray(0, this.#writer.at)
+      this.#emit.append(this.#topic, partition, now, utf8Bytes(outcome.id), value)
+    }
+    return going.length
+  }
+}
+
+/** An event whose place nobody is told. */
+export const untold: EmitDelivery = { delivered: () => undefined, failed: () => undefined }
