@@ -20,6 +20,7 @@ export type {
   ValueOf,
 } from './events/event.ts'
 export { connect } from './query/client.ts'
+export { remoteAsker } from './query/remote-asker.ts'
 export { service } from './service/service.ts'
 export type { Service } from './service/service.ts'
 export type {

@@ -53,6 +53,8 @@ export interface HostOptions extends ListenerFlags, LogOptions, SettingsNote {
   readonly readyLag?: number
 }
 
+type RunningOne = Running<unknown, unknown>['services'][number]
+
 /** How long closing may take once something has failed or a start was given up. */
 const closeInHasteMs = 2_000
 
@@ -248,7 +250,7 @@ export class Host {
     return hosts.every(({ host }) => isLoopback(host))
   }
 
-  get #services(): readonly RunningTopology[] {
+  get #services(): readonly RunningOne[] {
     return this.#apps.flatMap(({ services }) => services)
   }
 
@@ -296,8 +298,9 @@ function startingService(name: string): QueryService {
   return { name, views: {}, ready: () => false, ended: () => undefined }
 }
 
-function asQueryService(running: RunningTopology): QueryService {
+function asQueryService(running: RunningOne): QueryService {
   return {
+    decides: running,
     name: running.service,
     views: running.views,
     ready: () => running.stats().ready,

@@ -17,7 +17,7 @@ interface Line {
 
 const lines = new Map<string, Line>()
 
-export const nodeHttpAsk: HttpAsk = async (url, { headers, timeoutMs }) => {
+export const nodeHttpAsk: HttpAsk = async (url, { headers, timeoutMs, body }) => {
   const signal = AbortSignal.timeout(timeoutMs)
   const origin = URL.parse(url)?.origin ?? url
   try {
@@ -26,7 +26,8 @@ export const nodeHttpAsk: HttpAsk = async (url, { headers, timeoutMs }) => {
     throw late(url, timeoutMs)
   }
   try {
-    return await fetchWhole(url, headers, signal)
+    const how = body === undefined ? {} : { method: 'POST', body }
+    return await fetchWhole(url, { headers: { ...headers }, ...how, signal })
   } catch (cause) {
     throw signal.aborted ? late(url, timeoutMs) : unanswered(url, cause)
   } finally {
@@ -34,12 +35,8 @@ export const nodeHttpAsk: HttpAsk = async (url, { headers, timeoutMs }) => {
   }
 }
 
-async function fetchWhole(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<HttpAnswer> {
-  const response = await fetch(url, { headers: { ...headers }, signal })
+async function fetchWhole(url: string, init: RequestInit): Promise<HttpAnswer> {
+  const response = await fetch(url, init)
   const body = new Uint8Array(await response.arrayBuffer())
   const { status, headers: said } = response
   return { status, type: said.get('content-type') ?? '', headers: said, body }

@@ -132,12 +132,16 @@ export interface Http {
 }
 
 /**
- * Asks by GET and waits for the whole answer, whatever its status. `connection-failed` when nobody answers,
+ * Asks by GET, or by POST where there is a body, and waits for the whole answer, whatever its status. `connection-failed` when nobody answers,
  * `timeout` when it takes longer than `timeoutMs`.
  */
 export type HttpAsk = (
   url: string,
-  o: { readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number },
+  o: {
+    readonly headers: Readonly<Record<string, string>>
+    readonly timeoutMs: number
+    readonly body?: Uint8Array<ArrayBuffer>
+  },
 ) => Promise<HttpAnswer>
 
 export interface HttpAnswer {

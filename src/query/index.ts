@@ -12,4 +12,5 @@ export type {
 export { connect } from './client.ts'
 export { serveQueries } from './listen.ts'
 export type { QueryServer } from './listen.ts'
-export type { QueryService } from './view.ts'
+export { remoteAsker } from './remote-asker.ts'
+export type { Decides, QueryService } from './view.ts'

@@ -1,23 +1,33 @@
 /** The OpenAPI 3.1 document of what can be asked of services, made of the views that they have. */
+import { commandIdCharsMax } from '../events/commands.ts'
+import type { AnyCommand } from '../events/event.ts'
 import { schemaRef } from '../schema/json-schema.ts'
 import type { JsonSchema } from '../schema/json-schema.ts'
 import type { ViewReader } from '../streams/views/view-reader.ts'
 import { listLimitMax } from '../streams/views/view-options.ts'
 import { statusesOf } from './refusal.ts'
+import type { RefusalCode } from './refusal.ts'
 import type { QueryService } from './view.ts'
 
 /** The document, as it stands at `/openapi.json`. */
 export function openApi(services: readonly QueryService[]): object {
   const schemas = new Map<string, JsonSchema>([['Error', errorSchema]])
-  const paths = services.flatMap(({ name, views }) => {
-    return Object.entries(views).flatMap(([view, reader]) => {
+  const paths = services.flatMap(({ name, views, decides }) => {
+    const asked = Object.values(decides?.commands ?? {}).map((commands) => {
+      return commandPath(name, commands, schemaRef(commands.schema, schemas))
+    })
+    const read = Object.entries(views).flatMap(([view, reader]) => {
       const value = reader.schema === undefined ? anyValue : schemaRef(reader.schema, schemas)
       return pathsOf({ service: name, view, reader, value })
     })
+    return [...read, ...asked]
   })
   return {
     openapi: '3.1.0',
-    info: { title: `Queries of ${services.map(({ name }) => name).join(', ')}`, version: '1' },
+    info: {
+      title: `Queries and commands of ${services.map(({ name }) => name).join(', ')}`,
+      version: '1',
+    },
     servers: [{ url: '/' }],
     paths: Object.fromEntries(paths) as unknown,
     components: { schemas: Object.fromEntries(schemas) },
@@ -78,18 +88,6 @@ function operation(
   verb: string,
   o: { readonly summary: string; readonly parameters: object[]; readonly answer: JsonSchema },
 ): object {
-  const refused = statusesOf([
-    'bad-request',
-    'no-value',
-    'not-found',
-    'partition-elsewhere',
-    'not-ready',
-    'service-ended',
-  ])
-  const error = content({ $ref: '#/components/schemas/Error' })
-  const refusals = refused.map(({ status, codes }) => {
-    return [status, { description: codes.join(', '), ...error }] as const
-  })
   return {
     get: {
       operationId: `${verb}.${service}.${view}`,
@@ -98,9 +96,104 @@ function operation(
       parameters: o.parameters,
       responses: {
         200: { description: 'the answer', ...content(o.answer) },
-        ...Object.fromEntries(refusals),
+        ...refusals([
+          'bad-request',
+          'no-value',
+          'not-found',
+          'partition-elsewhere',
+          'not-ready',
+          'service-ended',
+        ]),
       },
     },
+  }
+}
+
+/** The responses of these codes. */
+function refusals(codes: readonly RefusalCode[]): Readonly<Record<string, object>> {
+  const error = content({ $ref: '#/components/schemas/Error' })
+  const responses = statusesOf(codes).map(({ status, codes: of }) => {
+    return [status, { description: of.join(', '), ...error }] as const
+  })
+  return Object.fromEntries(responses)
+}
+
+/** How commands of a stream are asked. */
+function commandPath(
+  service: string,
+  { name, reasons }: AnyCommand,
+  message: JsonSchema,
+): [path: string, item: object] {
+  const path = `/v1/${service}/${encodeURIComponent(name)}`
+  const id = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    schema: { type: 'string', minLength: 1, maxLength: commandIdCharsMax },
+    description: 'the id of the command: asked again under it, it is decided once',
+  }
+  const timeout = {
+    name: 'timeout',
+    in: 'query',
+    schema: { type: 'string' },
+    description: 'how long the outcome is waited for, as in 10s',
+  }
+  const post = {
+    operationId: `ask.${service}.${name}`,
+    summary: `Asks for a command of ${name}`,
+    tags: [service],
+    parameters: [id, timeout],
+    requestBody: { required: true, ...content(message) },
+    responses: {
+      200: { description: 'it is accepted', ...content(acceptedSchema) },
+      422: { description: 'it is rejected', ...content(rejectedSchema(reasons)) },
+      ...refusals([
+        'bad-request',
+        'not-found',
+        'body-too-large',
+        'unsupported-media-type',
+        'not-decided',
+        'broker-away',
+        'busy',
+        'not-ready',
+        'service-ended',
+        'in-doubt',
+      ]),
+    },
+  }
+  return [path, { post }]
+}
+
+const receiptSchema: JsonSchema = {
+  type: 'object',
+  properties: {
+    stream: { type: 'string' },
+    partition: { type: 'integer' },
+    offset: { type: 'integer' },
+    timestamp: { type: 'integer' },
+  },
+  required: ['stream', 'partition', 'offset', 'timestamp'],
+}
+
+const acceptedSchema: JsonSchema = {
+  type: 'object',
+  properties: {
+    accepted: { const: true },
+    id: { type: 'string' },
+    events: { type: 'array', items: receiptSchema },
+  },
+  required: ['accepted', 'id', 'events'],
+}
+
+function rejectedSchema(reasons: readonly string[]): JsonSchema {
+  return {
+    type: 'object',
+    properties: {
+      accepted: { const: false },
+      id: { type: 'string' },
+      reason: { type: 'string', enum: reasons },
+      details: { type: 'object' },
+    },
+    required: ['accepted', 'id', 'reason'],
   }
 }
 

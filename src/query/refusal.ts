@@ -17,17 +17,32 @@ const statusOf = {
   /** The view is there; the key holds nothing. */
   'no-value': 404,
   'method-not-allowed': 405,
+  /** A command larger than `bodyBytesMax`. */
+  'body-too-large': 413,
   'url-too-long': 414,
   /** Another instance would have to answer (RFC 9110, 15.5.20); asking this one again is no use. */
   'partition-elsewhere': 421,
+  'unsupported-media-type': 415,
   'query-failed': 500,
+  /** A command whose decision failed; it changed nothing. */
+  'not-decided': 500,
+  /** A command was not sent. */
+  'broker-away': 503,
+  /** As many commands are asked as may be at once. */
+  busy: 503,
   'not-ready': 503,
   /** The service has failed or was closed. */
   'service-ended': 503,
+  /** What came of a command is not known; it may have been decided, or may still be. */
+  'in-doubt': 504,
 } as const
 
 /** Seconds after which a client may ask again, by what it was refused for. */
-export const retryAfterSeconds: Partial<Record<RefusalCode, number>> = { 'not-ready': 1 }
+export const retryAfterSeconds: Partial<Record<RefusalCode, number>> = {
+  'not-ready': 1,
+  'broker-away': 1,
+  busy: 1,
+}
 
 export function refusal(code: RefusalCode, message: string): Refusal {
   return { error: { code, message }, status: statusOf[code] }

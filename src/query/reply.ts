@@ -21,15 +21,20 @@ export function send(
   return context.body(body, 200, headersOf(type))
 }
 
-export function sendJson(context: Context, value: unknown): Response {
-  return context.body(printJson(value), 200, headersOf(jsonType))
+export function sendJson(context: Context, value: unknown, status: 200 | 422 = 200): Response {
+  return context.body(printJson(value), status, headersOf(jsonType))
 }
 
-export function refuse(context: Context, { error, status }: Refusal): Response {
+/** @param allow the methods that a path takes, where that is what is refused */
+export function refuse(
+  context: Context,
+  { error, status }: Refusal,
+  allow = 'GET, HEAD',
+): Response {
   const headers = headersOf(jsonType)
   const seconds = retryAfterSeconds[error.code]
   if (seconds !== undefined) headers['retry-after'] = String(seconds)
-  if (status === 405) headers['allow'] = 'GET, HEAD'
+  if (status === 405) headers['allow'] = allow
   return context.body(printJson({ error }), status, headers)
 }
 

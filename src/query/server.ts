@@ -1,5 +1,5 @@
 /**
- * Views over HTTP: `GET /v1/<service>/<view>/<key>` and its siblings.
+ * Views over HTTP: `GET /v1/<service>/<view>/<key>` and its siblings; and commands, which are asked by POST.
  *
  * Messages are written in Protocol Buffers' own JSON mapping, so every language reads them. The server only
  * reads: it holds no state, joins no consumer group and never waits for a service. What it answers is right, or
@@ -8,8 +8,10 @@
  */
 import { Hono } from 'hono'
 import type { Context } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import type { HttpAsk } from '../io/ports.ts'
 import { hopHeader, refusalOfHop } from '../streams/asking/peer.ts'
+import { askCommand, bodyBytesMax, findCommands, noCommands } from './commands.ts'
 import { list } from './lists.ts'
 import { lookUp, windowNames } from './lookups.ts'
 import { openApi } from './openapi.ts'
@@ -18,7 +20,7 @@ import { refusal, refusalOf } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import { refuse, sendJson, shorten } from './reply.ts'
 import { keyInPath, queryWithKey, rawPath, rawQuery, readQuery, urlCharsMax } from './target.ts'
-import type { QueryService } from './view.ts'
+import type { EndOfService, QueryService } from './view.ts'
 
 /**
  * The HTTP application over the services that `services` names at the time of a request.
@@ -27,8 +29,9 @@ import type { QueryService } from './view.ts'
  */
 export function queryApp(services: () => readonly QueryService[], ask: HttpAsk): Hono {
   const app = new Hono({ getPath: (request) => rawPath(request.url) })
-  const route = (path: string, answer: Answer): void => {
+  const route = (path: string, answer: Answer, posted?: Answer): void => {
     app.get(path, unlessTooLong(answer))
+    if (posted !== undefined) app.post(path, bounded, unlessTooLong(posted))
     app.all(path, unlessTooLong(refuseMethod))
   }
   route('/', (context) => {
@@ -43,11 +46,12 @@ export function queryApp(services: () => readonly QueryService[], ask: HttpAsk):
     const found = findService(services(), context.req.param('service')!)
     return 'error' in found ? refuse(context, found) : sendJson(context, describe(found))
   })
-  route('/v1/:service/:view', (context) => {
+  const listed: Answer = (context) => {
     const place = findView(services(), context)
     if ('error' in place) return refuse(context, place)
     return listOrLookUp({ ...place, context, ask, isHop: isHop(place, context) })
-  })
+  }
+  route('/v1/:service/:view', listed, (context) => postCommand(services(), context))
   route('/v1/:service/:view/:key{.*}', (context) => {
     const place = findView(services(), context)
     if ('error' in place) return refuse(context, place)
@@ -64,6 +68,32 @@ export function queryApp(services: () => readonly QueryService[], ask: HttpAsk):
   )
   app.onError((error, context) => refuse(context, refusalOf(error)))
   return app
+}
+
+/** A body beyond its bound is refused as it comes. */
+const bounded = bodyLimit({
+  maxSize: bodyBytesMax,
+  onError: (context) => {
+    const why = `the body is longer than ${bodyBytesMax} bytes: store what is large elsewhere`
+    return refuse(context, refusal('body-too-large', why))
+  },
+})
+
+function postCommand(
+  services: readonly QueryService[],
+  context: Context,
+): Response | Promise<Response> {
+  const service = findService(services, context.req.param('service')!)
+  if ('error' in service) return refuse(context, service)
+  const name = context.req.param('view')!
+  // A view is there, and takes no commands.
+  if (Object.hasOwn(service.views, name)) return refuseMethod(context)
+  const end = service.ended()
+  if (end !== undefined) return refuse(context, ended(service, end))
+  const found = findCommands(service, name)
+  if (found !== undefined) return askCommand(context, found)
+  const isStarting = service.decides === undefined && !service.ready()
+  return refuse(context, isStarting ? starting(service) : noCommands(service, name))
 }
 
 function refuseMethod(context: Context): Response {
@@ -116,7 +146,13 @@ function describe(service: QueryService) {
       list: `${path}?prefix={prefix}&limit={limit}&cursor={next}`,
     }
   })
-  return { name: service.name, ready: isReady, views }
+  const commands = Object.values(service.decides?.commands ?? {}).map((each) => ({
+    name: each.name,
+    message: each.schema.typeName,
+    reasons: each.reasons,
+    ask: `/v1/${service.name}/${encodeURIComponent(each.name)}`,
+  }))
+  return { name: service.name, ready: isReady, views, ...(commands.length > 0 && { commands }) }
 }
 
 function findService(services: readonly QueryService[], name: string): QueryService | Refusal {
@@ -135,17 +171,8 @@ function findView(services: readonly QueryService[], context: Context): Place | 
   const service = findService(services, context.req.param('service')!)
   if ('error' in service) return service
   const end = service.ended()
-  if (end !== undefined) {
-    const why = `service '${service.name}' has ended (${end.code}): ${end.message}`
-    return refusal('service-ended', why)
-  }
-  if (!service.ready()) {
-    return refusal(
-      'not-ready',
-      `service '${service.name}' is starting, getting its partitions or restoring their tables: ` +
-        'ask again soon',
-    )
-  }
+  if (end !== undefined) return ended(service, end)
+  if (!service.ready()) return starting(service)
   const name = context.req.param('view')!
   const reader = Object.hasOwn(service.views, name) ? service.views[name] : undefined
   if (reader === undefined) {
@@ -156,6 +183,17 @@ function findView(services: readonly QueryService[], context: Context): Place | 
     )
   }
   return { service: service.name, view: name, reader }
+}
+
+function ended({ name }: QueryService, { code, message }: EndOfService): Refusal {
+  return refusal('service-ended', `service '${name}' has ended (${code}): ${message}`)
+}
+
+function starting({ name }: QueryService): Refusal {
+  return refusal(
+    'not-ready',
+    `service '${name}' is starting, getting its partitions or restoring their tables: ask again soon`,
+  )
 }
 
 /** Whether another instance asks; its mark goes back to it with whatever is answered. Throws `not-ready` when this one may not answer it. */

@@ -1,9 +1,12 @@
 /**
- * What the query server can read: the views of services, each a table of their state.
+ * What the query server can read, the views of services, each a table of their state; and what it can ask.
  *
  * Reading is synchronous and never blocks the service that owns the state; a value read is committed and the
  * reader's own.
  */
+import type { AnyCommand } from '../events/event.ts'
+import type { CommandAnswer } from '../streams/commands/answer.ts'
+import type { AskOptions } from '../streams/commands/settings.ts'
 import type { ViewReader } from '../streams/views/view-reader.ts'
 
 /** A service as the query server sees it. */
@@ -14,6 +17,14 @@ export interface QueryService {
   /** Why it will answer no more: it has failed or was closed. Undefined while it may. */
   ended(): EndOfService | undefined
   readonly views: Readonly<Record<string, ViewReader>>
+  /** Undefined when it decides no commands. */
+  readonly decides?: Decides
+}
+
+/** Commands that a service decides, by stream, and how one of them is asked. */
+export interface Decides {
+  readonly commands: Readonly<Record<string, AnyCommand>>
+  ask(commands: AnyCommand, message: unknown, options: AskOptions): Promise<CommandAnswer>
 }
 
 export interface EndOfService {

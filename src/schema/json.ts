@@ -7,8 +7,15 @@
  * a required field that is not set. Such a message, and every well-known one around it, is written as the
  * mapping writes any other message: an object of its fields.
  */
-import { createRegistry, ScalarType, toJson } from '@bufbuild/protobuf'
-import type { DescField, DescFile, DescMessage, MessageShape, Registry } from '@bufbuild/protobuf'
+import { createRegistry, fromJson, ScalarType, toJson } from '@bufbuild/protobuf'
+import type {
+  DescField,
+  DescFile,
+  DescMessage,
+  JsonValue,
+  MessageShape,
+  Registry,
+} from '@bufbuild/protobuf'
 import { reflect } from '@bufbuild/protobuf/reflect'
 import type { ReflectMessage } from '@bufbuild/protobuf/reflect'
 import { base64Encode } from '@bufbuild/protobuf/wire'
@@ -27,6 +34,11 @@ import { isAlwaysWritten } from './json-schema.ts'
 export function messageJson(schema: DescMessage, message: MessageShape<DescMessage>): unknown {
   const known = knownTypes(schema.file)
   return byMapping(schema, message, known) ?? byFields(reflect(schema, message, false), known)
+}
+
+/** The message that JSON of that mapping is; throws what is wrong with it, also a field that the message has not. */
+export function messageFromJson(schema: DescMessage, json: object): MessageShape<DescMessage> {
+  return fromJson(schema, json as JsonValue, { registry: knownTypes(schema.file) })
 }
 
 /**

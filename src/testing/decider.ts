@@ -32,7 +32,7 @@ export function decider<C extends AnyCommand, E extends AnyEvent>(
       when: (command, options = {}) => {
         const standing = trial.decide(happened, command, options)
         return {
-          then: (...expected) => trial.expectEvents(standing, expected),
+          thenAccepted: (...expected) => trial.expectEvents(standing, expected),
           thenRejected: (reason, details) => trial.expectRejection(standing, reason, details),
         }
       },
@@ -55,7 +55,7 @@ export interface When<C extends AnyCommand, E extends AnyEvent> {
 
 export interface Then<C extends AnyCommand, E extends AnyEvent> {
   /** It is accepted, and these are all its events, in order. */
-  then(...events: readonly EventInit<E>[]): void
+  thenAccepted(...events: readonly EventInit<E>[]): void
   /** It is rejected for this reason, and with these details when they are given. */
   thenRejected(reason: ReasonOf<C>, details?: JsonObject): void
 }
@@ -71,7 +71,7 @@ function trialOf(service: Service, commands: AnyCommand, events: AnyEvent) {
   return {
     decide: (happened: readonly unknown[], command: unknown, { id, at = 0 }: Asked): Standing => {
       const value = throughStream(commands, command)
-      const key = commands.keyOf(value as Record<string, unknown>) as Key
+      const key = commands.keyOf(value) as Key
       let before: unknown
       for (const event of happened) {
         const decoded = throughStream(node.events, event)

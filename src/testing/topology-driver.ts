@@ -136,7 +136,7 @@ export class TopologyDriver {
       .map((each) => outcomeCodec.decode(each.value!))
       .find((each) => each.id === id)
     if (outcome === undefined) throw this.#unknown(`outcome of command '${id}'`)
-    return answerOf(outcome) as CommandAnswer<C>
+    return answerOf(outcome)
   }
 
   /** Writes a deletion to an entity stream. */

@@ -30,6 +30,8 @@ import type { AskOptions, AskSettings } from './settings.ts'
 /** How long a command is tried while the broker is away, whatever its caller waits. */
 const deliveryTimeoutMs = 30_000
 const requestTimeoutMs = 10_000
+/** A service that starts at the same moment makes its topics first. */
+const topicWaitMs = 1_000
 
 export interface AskerOptions extends Pick<ClusterOptions, 'clock' | 'random'> {
   readonly broker: BrokerAddress
@@ -73,6 +75,7 @@ export class Asker {
       clientId: 'headwater-asker',
       requestTimeoutMs,
       retryTimeoutMs: deliveryTimeoutMs,
+      topicWaitMs,
     })
     const owner = { name: 'this program', writes: [] }
     this.#encoders = new Encoders(owner, settings.messageBytesMax, 0)
@@ -241,7 +244,7 @@ export class Asker {
 
   async #close(): Promise<void> {
     const error = askerClosed()
-    for (const asks of [...this.#asks.values()]) {
+    for (const asks of this.#asks.values()) {
       for (const ask of asks) {
         const { id, commands } = ask.of
         const inDoubt = new CommandInDoubt(id, commands.name, error.message, error)

@@ -38,7 +38,7 @@ export interface Deciding {
 }
 
 /** A command at hand. */
-export interface Command {
+interface Command {
   readonly key: Key
   readonly value: unknown
   readonly timestamp: number

@@ -62,6 +62,6 @@ export function openAsker(
 export function asksOf(asker: Asker): Asks {
   return {
     ask: <C extends AnyCommand>(commands: C, message: unknown, options?: AskOptions) =>
-      asker.ask(commands, message, options) as Promise<CommandAnswer<C>>,
+      asker.ask(commands, message, options),
   }
 }

@@ -109,10 +109,7 @@ export class Committer {
     if (!this.#isStarted) return
     const done: (() => void)[] = []
     const offsets: TaskOffset[] = []
-    // Outcomes say where events are, and nobody knows before the broker has them.
-    if (set.awaitsPlaces) await this.#producer.flush()
     for (const task of set.tasks) {
-      while (!task.flush(flushRows)) await this.ready()
       const ofTask = task.offsets()
       offsets.push(...ofTask)
       done.push(() => task.committed(ofTask))
@@ -121,26 +118,40 @@ export class Committer {
       offsets.push(...input.save(this.emit, now))
       done.push(() => input.committed())
     }
-    if (this.#isExact) await this.#endTransaction(member, committerFor(member, ownership), offsets)
+    if (this.#isExact) await this.#endTransaction(set, member, ownership, offsets)
     else {
+      await this.#writeRows(set)
       await this.#producer.flush()
       await member.commit(ownership, offsets)
     }
     for (const each of done) each()
   }
 
+  /** Changed state, and what came of commands. */
+  async #writeRows(set: TaskSet): Promise<void> {
+    // Outcomes say where events are, and nobody knows before the broker has them.
+    if (set.awaitsPlaces) await this.#producer.flush()
+    for (const task of set.tasks) while (!task.flush(flushRows)) await this.ready()
+  }
+
   async #endTransaction(
+    set: TaskSet,
     member: GroupMember,
-    committer: CommitterName,
+    ownership: Ownership,
     offsets: readonly TaskOffset[],
   ): Promise<void> {
     const producer = this.#producer
+    const committer = committerFor(member, ownership)
     // Offsets count only with the transaction, so they need not wait for the records. Both must have
     // ended before an abort, or a late one could reach into the next transaction.
     const isLate = planted.has('rejoin-while-closing')
-    if (isLate) await producer.flush()
+    const write = async (): Promise<void> => {
+      await this.#writeRows(set)
+      await producer.flush()
+    }
+    if (isLate) await write()
     const now = isLate ? (member.ownership ?? committer) : committer
-    const parts = [producer.flush(), producer.sendOffsets(now, offsets)]
+    const parts = [isLate ? Promise.resolve() : write(), producer.sendOffsets(now, offsets)]
     for (const part of await Promise.allSettled(parts)) {
       if (part.status === 'rejected') throw part.reason
     }

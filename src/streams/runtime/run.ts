@@ -9,7 +9,7 @@ import { nodeClock, nodeRandom } from '../../io/node-clock.ts'
 import { nodeHttpAsk } from '../../io/node-http-ask.ts'
 import { holdProcess } from '../../io/node-process.ts'
 import type { Http } from '../../io/ports.ts'
-import type { AnyEvent } from '../../events/event.ts'
+import type { AnyCommand, AnyEvent } from '../../events/event.ts'
 import { asksOf, openAsker } from './asker.ts'
 import type { Asks } from './asker.ts'
 import type { AskSettings } from '../commands/settings.ts'
@@ -67,7 +67,11 @@ export interface Running<Q, S> {
    */
   readonly failed: Promise<never>
   /** Each service by itself, in the order given. */
-  readonly services: readonly (RunningTopology & { stats(): RunningStats })[]
+  readonly services: readonly (RunningTopology & {
+    stats(): RunningStats
+    /** The streams of commands that it decides, by name. */
+    readonly commands: Readonly<Record<string, AnyCommand>>
+  } & Asks)[]
   /** Closes all side by side; called again, it waits for the same end. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -124,7 +128,14 @@ export async function run(
     return mapValues(views, (reader, view) => sharedView({ service, view, reader, http }))
   })
   const heard = new Heard(services)
-  const all = services.map((service) => single(service, sends.get(service.service)!, heard))
+  const all = services.map((service, i) => {
+    const sender = sends.get(service.service)!
+    return {
+      ...single(service, sender, heard),
+      ...asksOf(asker),
+      commands: commandsOf(topologies[i]!),
+    }
+  })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> =>
     (closing ??= closeAll([...sends.values(), asker, ...services]).finally(release))
@@ -152,7 +163,7 @@ function single(
   service: RunningTopology,
   sends: { stats(): SendStats },
   heard: Heard,
-): Running<unknown, unknown>['services'][number] {
+): RunningTopology & { stats(): RunningStats } {
   const close = (): Promise<void> => service.close()
   return {
     service: service.service,
@@ -165,6 +176,11 @@ function single(
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+function commandsOf({ nodes }: Topology): Readonly<Record<string, AnyCommand>> {
+  const decided = nodes.flatMap((node) => (node.kind === 'decide' ? [node.commands] : []))
+  return Object.fromEntries(decided.map((commands) => [commands.name, commands]))
 }
 
 /** Starts all side by side. When one does not start, or the start is given up, nothing of it stays. */

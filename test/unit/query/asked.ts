@@ -9,8 +9,9 @@ import type { QueryService } from '../../../src/query/view.ts'
 import { service } from '../../../src/service/service.ts'
 import type { Service } from '../../../src/service/service.ts'
 import { run } from '../../../src/streams/runtime/run.ts'
+import type { Asks } from '../../../src/streams/runtime/asker.ts'
 import type { RunOptions, Running } from '../../../src/streams/runtime/run.ts'
-import type { RunningTopology, ServiceStats } from '../../../src/streams/runtime/running.ts'
+import type { ServiceStats } from '../../../src/streams/runtime/running.ts'
 import type { Views } from '../../../src/streams/views/views.ts'
 import { ClickSchema, ProfileSchema } from '../../gen/asked/v1/asked_pb.ts'
 import type { Click, Profile } from '../../gen/asked/v1/asked_pb.ts'
@@ -66,7 +67,7 @@ export interface Asked extends AsyncDisposable {
     /** Whether other instances are told where its views are. */
     o?: { readonly isShared: boolean },
   ): Promise<{
-    readonly app: Running<Views<S>, ServiceStats>
+    readonly app: Running<Views<S>, ServiceStats> & Asks
     /** Where its views are: `http://127.0.0.1:…/v1/<service>`. */
     readonly url: string
     readonly origin: string
@@ -106,8 +107,11 @@ export function notYet(name: string): QueryService {
   return { name, views: {}, ready: () => false, ended: () => undefined }
 }
 
-export function asQueryService(running: RunningTopology): QueryService {
+export function asQueryService(
+  running: Running<unknown, unknown>['services'][number],
+): QueryService {
   return {
+    decides: running,
     name: running.service,
     views: running.views,
     ready: () => running.stats().state === 'running',

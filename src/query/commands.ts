@@ -1,0 +1,125 @@
+/**
+ * Commands over HTTP: `POST /v1/<service>/<commands>` with the message as JSON or as Protocol Buffers.
+ *
+ * The header `Idempotency-Key` is the command's id, and goes back with every answer. Accepted is 200, rejected 422;
+ * 504 says that nobody knows, and that asking again with the same key is safe.
+ */
+import type { Context } from 'hono'
+import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
+import type { Duration } from '../base/units.ts'
+import type { AnyCommand } from '../events/event.ts'
+import { messageFromJson } from '../schema/json.ts'
+import { refusal } from './refusal.ts'
+import type { Refusal, RefusalCode } from './refusal.ts'
+import { refuse, sendJson, shorten } from './reply.ts'
+import { readQuery } from './target.ts'
+import type { Decides, QueryService } from './view.ts'
+
+/** Bytes that the body of a command may have: a message of 1 MiB fits, however it is written. */
+export const bodyBytesMax = 4 * 1024 * 1024
+
+export const protobufType = 'application/x-protobuf'
+const idHeader = 'Idempotency-Key'
+
+/** The commands of a service under a name; undefined when it decides none of that name. */
+export function findCommands(
+  service: QueryService,
+  name: string,
+): { readonly commands: AnyCommand; readonly decides: Decides } | undefined {
+  const { decides } = service
+  if (decides === undefined || !Object.hasOwn(decides.commands, name)) return undefined
+  return { commands: decides.commands[name]!, decides }
+}
+
+/** Why there is no such command. */
+export function noCommands({ name, decides }: QueryService, stream: string): Refusal {
+  const names = Object.keys(decides?.commands ?? {}).join(', ') || 'none'
+  return refusal(
+    'not-found',
+    `service '${name}' decides no commands '${shorten(stream)}': those that it decides are ${names}`,
+  )
+}
+
+/** Asks, and answers with what came of it. */
+export async function askCommand(
+  context: Context,
+  { commands, decides }: { readonly commands: AnyCommand; readonly decides: Decides },
+): Promise<Response> {
+  const query = readQuery(context.req.url, ['timeout'])
+  if ('error' in query) return refuse(context, query)
+  const given = context.req.header(idHeader)
+  const id = given === undefined ? undefined : unquoted(given)
+  if (id !== undefined) context.header(idHeader, given)
+  const timeout = query.get('timeout') as Duration | undefined
+  try {
+    const message = await messageOf(context, commands)
+    const answer = await decides.ask(commands, message, {
+      ...(id !== undefined && { id }),
+      ...(timeout !== undefined && { timeout }),
+    })
+    context.header(idHeader, given ?? answer.id)
+    return sendJson(context, answer, answer.accepted ? 200 : 422)
+  } catch (error) {
+    return refuse(context, refusalOfAsk(error))
+  }
+}
+
+/** As the draft of the header has it, a string in quotes; most write it without. */
+function unquoted(text: string): string {
+  return /^"[^"\\]*"$/.test(text) ? text.slice(1, -1) : text
+}
+
+async function messageOf({ req }: Context, commands: AnyCommand): Promise<unknown> {
+  const type = (req.header('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase()
+  if (type === protobufType) return commands.codec.decode(new Uint8Array(await req.arrayBuffer()))
+  if (type !== 'application/json') throw new MediaTypeError(type)
+  const json = parsed(await req.text())
+  const { schema, by = '' } = commands
+  const key = schema.fields.find(({ localName }) => localName === by)!
+  const names = [key.jsonName, key.name]
+  if (
+    typeof json !== 'object' ||
+    json === null ||
+    !names.some((name) => Object.hasOwn(json, name))
+  ) {
+    throw wrongInput(`it names nothing that it is about: give '${key.jsonName}', which is its key`)
+  }
+  try {
+    return messageFromJson(schema, json)
+  } catch (cause) {
+    throw wrongInput(`it is no ${schema.typeName}: ${cause instanceof Error ? cause.message : ''}`)
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw wrongInput(`its body is no JSON: ${cause instanceof Error ? cause.message : ''}`)
+  }
+}
+
+function wrongInput(why: string): HeadwaterError {
+  return new HeadwaterError('input-invalid', `the command cannot be read: ${why}`)
+}
+
+class MediaTypeError extends Error {
+  constructor(type: string) {
+    super(`a body is 'application/json' or '${protobufType}', and this one is '${shorten(type)}'`)
+  }
+}
+
+const codeOf: Readonly<Record<string, RefusalCode>> = {
+  'buffer-full': 'busy',
+  'config-invalid': 'bad-request',
+  'input-invalid': 'bad-request',
+  'operator-failed': 'not-decided',
+  'record-invalid': 'bad-request',
+}
+
+function refusalOfAsk(error: unknown): Refusal {
+  if (error instanceof MediaTypeError) return refusal('unsupported-media-type', error.message)
+  if (!isHeadwaterError(error)) throw error
+  if (error.outcome === 'unknown') return refusal('in-doubt', error.message)
+  return refusal(codeOf[error.code] ?? 'broker-away', error.message)
+}

@@ -1,0 +1,92 @@
+/** Asks for decisions over HTTP, as `asker` does by a broker: the client of `POST /v1/<service>/<commands>`. */
+import { Writer, utf8String } from '../base/bytes.ts'
+import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
+import type { AnyCommand } from '../events/event.ts'
+import { nodeRandom } from '../io/node-clock.ts'
+import { nodeHttpAsk } from '../io/node-http-ask.ts'
+import type { HttpAnswer } from '../io/ports.ts'
+import { completeCheckOf } from '../schema/complete.ts'
+import { CommandInDoubt } from '../streams/commands/answer.ts'
+import type { CommandAnswer } from '../streams/commands/answer.ts'
+import { askTimeoutMs } from '../streams/commands/settings.ts'
+import type { AskOptions } from '../streams/commands/settings.ts'
+import { newIncarnation } from '../streams/runtime/instance.ts'
+import type { Asks } from '../streams/runtime/asker.ts'
+import { protobufType } from './commands.ts'
+
+/** What the server's own time is given beyond the caller's, so that it is the server that says who knows what. */
+const graceMs = 2_000
+
+/**
+ * Asks the service whose queries are at `url`, which ends in `/v1/<service>`. Rejects as `asker` does: with a
+ * `CommandInDoubt` also when no answer came back; with `query-failed` when the server refuses or is none. Headers
+ * are not sent along.
+ */
+export function remoteAsker(url: string): Asks {
+  const base = url.replace(/\/+$/, '')
+  return {
+    ask: <C extends AnyCommand>(commands: C, message: unknown, options: AskOptions = {}) =>
+      ask(base, commands, message, options),
+  }
+}
+
+async function ask(
+  base: string,
+  commands: AnyCommand,
+  message: unknown,
+  options: AskOptions,
+): Promise<CommandAnswer> {
+  const timeoutMs = askTimeoutMs(options)
+  const { id = newIncarnation(nodeRandom) } = options
+  const url = `${base}/${encodeURIComponent(commands.name)}?timeout=${timeoutMs}ms`
+  const answer = await nodeHttpAsk(url, {
+    headers: { 'content-type': protobufType, 'idempotency-key': id },
+    timeoutMs: timeoutMs + graceMs,
+    body: bodyOf(commands, message),
+  }).catch((error: unknown) => {
+    throw isHeadwaterError(error)
+      ? new CommandInDoubt(id, commands.name, error.message, error)
+      : error
+  })
+  const body = jsonOf(answer)
+  if ((answer.status === 200 || answer.status === 422) && 'accepted' in body) {
+    const told = body as unknown as CommandAnswer
+    return told.accepted ? told : { ...told, details: told.details ?? undefined }
+  }
+  const { code = 'unknown', message: why = '' } = body.error ?? {}
+  if (code === 'in-doubt' || code === 'unknown') {
+    throw new CommandInDoubt(id, commands.name, `${url} answered ${answer.status}: ${why}`)
+  }
+  throw new HeadwaterError('query-failed', `${url} answered ${answer.status}: ${why}`, {
+    outcome: 'not-written',
+    retriable: code === 'not-ready' || code === 'broker-away' || code === 'busy',
+  })
+}
+
+function bodyOf(commands: AnyCommand, message: unknown): Uint8Array<ArrayBuffer> {
+  const wrong = completeCheckOf(commands.schema)(message)
+  if (wrong !== undefined) {
+    throw new HeadwaterError(
+      'record-invalid',
+      `a command of stream '${commands.name}' cannot be sent: ${wrong}`,
+      { outcome: 'not-written' },
+    )
+  }
+  const writer = new Writer()
+  commands.codec.encode(message as Record<string, unknown>, writer)
+  return writer.finish().slice()
+}
+
+interface Body {
+  readonly error?: { readonly code?: string; readonly message?: string }
+}
+
+/** Nothing known where it is no JSON: a proxy may have answered. */
+function jsonOf({ body }: HttpAnswer): Body {
+  try {
+    const json: unknown = JSON.parse(utf8String(body))
+    return typeof json === 'object' && json !== null ? json : {}
+  } catch {
+    return {}
+  }
+}
