@@ -95,6 +95,14 @@ export const serviceMetrics: readonly Metric<ServiceSource>[] = [
     'Records that failed: skipped, or deadLettered.',
     ({ now }) => Object.entries(now.failures),
   ),
+  ofServiceBy(
+    'counter',
+    'commands_total',
+    'outcome',
+    'Commands decided: accepted, or rejected; or repeated, and answered as before.',
+    ({ now: { decisions } }) =>
+      (['accepted', 'rejected', 'repeated'] as const).map((of) => [of, decisions[of]] as const),
+  ),
   ofService(
     'counter',
     'records_skipped_total',

@@ -48,7 +48,7 @@ function compile(text: string): Map<number, string> {
   const absolute = text
     .replaceAll("'../../", `'${root}/`)
     .replaceAll("'../gen/", `'${root}/test/gen/`)
-    .replaceAll("'./shop.ts'", `'${root}/test/types/shop.ts'`)
+    .replaceAll(/'\.\/(\w+)\.ts'/g, `'${root}/test/types/$1.ts'`)
   writeFileSync(join(folder, 'refused.ts'), absolute)
   const config = {
     extends: join(root, 'tsconfig.json'),

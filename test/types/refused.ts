@@ -3,13 +3,15 @@
  * after it: the type check of the repository proves that every line is refused, and `refused.test.ts`
  * that the refusal says why. Nothing here is ever run.
  */
-import { entity, keyed, unkeyed } from '../../src/events/event.ts'
+import { command, entity, keyed, unkeyed } from '../../src/events/event.ts'
 import { service } from '../../src/service/service.ts'
 import type { Service } from '../../src/service/service.ts'
+import type { CommandAsker } from '../../src/streams/runtime/asker.ts'
 import type { EventProducer } from '../../src/streams/runtime/producer.ts'
 import type { RunningServices } from '../../src/streams/runtime/run.ts'
 import type { Views } from '../../src/streams/views/views.ts'
 import { tumbling } from '../../src/streams/topology/windows.ts'
+import { OrderCommandSchema } from '../gen/shop/v1/ordering_pb.ts'
 import {
   CustomerWindowSchema,
   OrderSchema,
@@ -17,6 +19,7 @@ import {
   VisitSchema,
   type Visit,
 } from '../gen/shop/v1/shop_pb.ts'
+import { OrderCommands, OrderEvents } from './ordering.ts'
 import {
   Accounts,
   CustomerId,
@@ -239,3 +242,60 @@ void app.transaction(() => {})
 
 // @ts-expect-error: stream 'visits' is owned by 'web', so 'checkout' may not send it
 void app.sends.checkout.send(Visits, { path: '/' })
+
+declare const asking: CommandAsker
+const ordered = { key: OrderId, by: 'orderId', owner: 'ordering' } as const
+
+// @ts-expect-error: Property 'reasons' is missing in type
+command('order-commands', OrderCommandSchema, ordered)
+
+// @ts-expect-error: Property 'command' is missing in type
+void asking.ask(OrderCommands, { orderId: 'o' })
+
+// @ts-expect-error: Type '"entity"' is not assignable to type '"command"'
+void asking.ask(Orders, whole)
+
+service('ordering', {
+  reads: [OrderCommands, Payments],
+  writes: [OrderEvents],
+  topology: (s) => {
+    const evolve = same
+    const initial = zero
+    s.decide('refused', OrderCommands, {
+      events: OrderEvents,
+      initial,
+      evolve,
+      // @ts-expect-error: '"already-payed"' is not assignable to parameter of type
+      decide: (_command, _state, { reject }) => reject('already-payed'),
+    })
+    s.decide('incomplete', OrderCommands, {
+      events: OrderEvents,
+      initial,
+      evolve,
+      // @ts-expect-error: Property 'event' is missing in type
+      decide: (_command, _state, { accept }) => accept({ orderId: 'o' }),
+    })
+    s.decide('undecided', OrderCommands, {
+      events: OrderEvents,
+      initial,
+      evolve,
+      // @ts-expect-error: is not assignable to type 'AcceptedDecision | RejectedDecision'
+      decide: () => undefined,
+    })
+    s.decide('elsewhere', OrderCommands, {
+      // @ts-expect-error: 'visits' is an unkeyed stream: what is decided is written to a keyed one
+      events: Visits,
+      initial,
+      evolve,
+      decide: (_command, _state, { accept }) => accept(),
+    })
+    // @ts-expect-error: the state is a Map, which cannot be stored
+    s.decide('stateful', OrderCommands, {
+      events: OrderEvents,
+      initial: () => new Map<string, number>(),
+      evolve: (state) => state,
+      decide: (_command, _state, { accept }) => accept(),
+    })
+    return {}
+  },
+})

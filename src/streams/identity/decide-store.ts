@@ -28,7 +28,10 @@ export function decideStore(
   const wanted = identityOf(plan, store, topic?.id ?? '')
   const known = situation.stores.get(name)
   const at = new Place(plan, store, wanted, known, situation, policies)
-  const rebuild = `\`headwater rebuild FILE ${service} ${name}\` folds it anew from ${listed(at.roots)}`
+  // What was decided is not decided anew: nothing else can make it again.
+  const isDecided = wanted.fold === 'decide'
+  const rebuilding = `\`headwater rebuild FILE ${service} ${name}\` folds it anew from ${listed(at.roots)}`
+  const rebuild = isDecided ? [] : [rebuilding]
   const accept = `\`headwater plan FILE --accept ${service}/${name}\` goes on with it as it is`
   const reset = `\`headwater reset FILE ${service}\` lets the service begin anew`
   const refused = (why: string, fixes: string[], isAcceptable = false): StoreDecision => ({
@@ -54,27 +57,27 @@ export function decideStore(
     }
     return refused(
       `is new, but the service has read ${listed(at.processed)} already: it would miss what came before`,
-      [rebuild, accept],
+      [...rebuild, accept],
       true,
     )
   }
   if (!at.hasProcessed && !at.hasRows) return passed('new', 'begins empty')
-  if (known.state === 'rebuilding') return refused('has a rebuild that did not end', [rebuild])
+  if (known.state === 'rebuilding') return refused('has a rebuild that did not end', rebuild)
   const differences = differencesOf(known, wanted, situation)
   if (differences.length > 0) {
     const isAcceptable = differences.every((each) => each.isAcceptable)
     const fixes = differences.some((each) => each.isMisplaced)
       ? [reset]
-      : [rebuild, ...(isAcceptable ? [accept] : [])]
+      : [...rebuild, ...(isAcceptable ? [accept] : [])]
     const why = differences.map(({ was, is }) => `${was} and ${is}`).join('; ')
     return refused(why, [...fixes, 'or give the store another name'].slice(0, 3), isAcceptable)
   }
   const gone = changelogGone(known, topic)
-  if (gone !== undefined) return refused(gone, [rebuild, reset])
+  if (gone !== undefined) return refused(gone, [...rebuild, reset])
   if (known.state === 'left') {
     return refused(
       `has missed records: a version without it went on in ${listed(wanted.reads)}`,
-      [rebuild, accept],
+      [...rebuild, accept],
       true,
     )
   }

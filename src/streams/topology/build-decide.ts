@@ -26,11 +26,17 @@ export function addDecider(
   checkCommands(graph, name, commands)
   graph.write(events)
   graph.checkUnwritten(name, events)
-  if (events.key?.name !== commands.key.name) {
+  if (events.kind !== 'keyed') {
+    throw graph.refuse(
+      `'${name}' writes what it decides to stream '${events.name}', which is ${events.kind}: what has happened to a ` +
+        'thing is facts about it, which all stay, so write KIND_KEYED in its contract',
+    )
+  }
+  if (events.key!.name !== commands.key.name) {
     throw graph.refuse(
       `'${name}' decides commands keyed by keyspace '${commands.key.name}' and writes stream '${events.name}', ` +
-        `which is keyed by ${events.key === null ? 'nothing' : `keyspace '${events.key.name}'`}: a command is ` +
-        'about the thing that its events are about, so give both one keyspace',
+        `which is keyed by keyspace '${events.key!.name}': a command is about the thing that its events are ` +
+        'about, so give both one keyspace',
     )
   }
   graph.claim('decider', name)

@@ -82,7 +82,7 @@ export interface DecideOptions<
   W extends string,
 > extends StoreOptions {
   /** The stream of the events, which nothing else of the service writes. */
-  readonly events: Emittable<E, C['key'], W>
+  readonly events: DecidedEvents<E, C['key'], W>
   /** The state of a thing that nothing has happened to. */
   readonly initial: (key: KeyOf<C['key']>) => A
   /** Says what becomes of a command. It is given a copy of the state. */
@@ -289,6 +289,15 @@ type Emittable<
       ? E
       : `stream '${E['name']}' is keyed by ${NameOf<E['key']>}, these values by ${NameOf<K>}: rekey them first`
   : Writable<E, W>
+
+/** The event, or a sentence when its stream is none that tells everything that happened to the things of a keyspace. */
+type DecidedEvents<
+  E extends AnyEvent,
+  K extends AnyKeyspace | null,
+  W extends string,
+> = E['kind'] extends 'keyed'
+  ? Emittable<E, K, W>
+  : `'${E['name']}' is ${Article<E['kind']>} stream: what is decided is written to a keyed one`
 
 type EmittableEntity<
   E extends AnyEvent,

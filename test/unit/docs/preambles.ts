@@ -52,6 +52,18 @@ export const preambles: Readonly<Record<string, string>> = {
   postgres: `
     import { kafka } from 'headwater'
     import { Orders, Payments } from './test/types/shop.ts'`,
+  'ordering-contract': `
+    import { command } from 'headwater'
+    import { OrderCommandSchema } from './test/gen/shop/v1/ordering_pb.ts'
+    import { OrderId } from './test/types/shop.ts'`,
+  ordering: `
+    import { CommandInDoubt, kafka, run, service } from 'headwater'
+    import { OrderCommands, OrderEvents } from './test/types/ordering.ts'
+    const broker = kafka('127.0.0.1:9092')`,
+  'ordering-test': `
+    import { decider } from 'headwater/testing'
+    import { OrderCommands, OrderEvents, ordering as declared } from './test/types/ordering.ts'
+    const ordering = declared()`,
   embedding: `
     import { embedded } from 'headwater'`,
   project: `

@@ -22,6 +22,7 @@ describe('the snippets', () => {
       'README.md',
       'docs/clusters.md',
       'docs/commands.md',
+      'docs/deciding.md',
       'docs/effects.md',
       'docs/errors.md',
       'docs/guides/from-an-empty-folder.md',
