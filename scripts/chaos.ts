@@ -37,6 +37,7 @@ const plantedNames: Readonly<Record<Exclude<PlantedFault, PlantedInBroker>, true
   'window-by-own-maximum': true,
   'commit-before-calls': true,
   'answer-by-old-tasks': true,
+  'decide-again': true,
 }
 
 const stop = new AbortController()

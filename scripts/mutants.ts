@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { below } from './mutants/below.ts'
 import { broker } from './mutants/broker.ts'
 import { client } from './mutants/client.ts'
+import { commands } from './mutants/commands.ts'
 import { coordinator } from './mutants/coordinator.ts'
 import { memoryOfBroker } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
@@ -61,6 +62,7 @@ const mutants = [
   ...operationsMutants,
   ...sending,
   ...postgresMutants,
+  ...commands,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const width = Math.max(0, ...chosen.map(({ name }) => name.length))

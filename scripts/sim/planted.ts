@@ -26,6 +26,7 @@ const passOf: Record<PlantedFault, PassName> = {
   'window-by-own-maximum': 'group-late',
   'commit-before-calls': 'group-kicked',
   'answer-by-old-tasks': 'group-frozen',
+  'decide-again': 'group-asked',
   'wall-clock-deadlines': 'clocks',
   'deadlines-while-stopped': 'clocks',
   'trust-batch-headers': 'network',

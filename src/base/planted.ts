@@ -15,6 +15,7 @@ export type PlantedFault =
   | 'window-by-own-maximum'
   | 'commit-before-calls'
   | 'answer-by-old-tasks'
+  | 'decide-again'
   | PlantedInBroker
 
 /** Those that services do not have in them. */

@@ -6,8 +6,8 @@
  * known is not decided again. One that fails leaves nothing behind and is not remembered: it may come again.
  */
 import { HeadwaterError } from '../../base/errors.ts'
-import { Writer } from '../../base/bytes.ts'
-import { commandMark, outcomeCodec } from '../../events/commands.ts'
+import { planted } from '../../base/planted.ts'
+import { commandMark } from '../../events/commands.ts'
 import type { CommandMark, OutcomeInit } from '../../events/commands.ts'
 import type { AggregateStore } from '../stores/aggregate-store.ts'
 import type { EmitDelivery } from '../stores/emit.ts'
@@ -18,6 +18,7 @@ import type {
   DecideNode,
   RejectedDecision,
 } from '../topology/topology.ts'
+import { jsonFlaw } from './json-flaw.ts'
 import { keptOutcome, untold, withOutcome } from './outcomes.ts'
 import type { KeptOutcomes, Outcomes } from './outcomes.ts'
 import { operatorFailed } from './operator.ts'
@@ -82,7 +83,7 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
     const row = id === undefined ? undefined : kept.touch(key, 0)
     const before = row === undefined ? undefined : (kept.valueOf(row) as KeptOutcomes | undefined)
     const known = id === undefined ? undefined : keptOutcome(before, stream, id)
-    if (known !== undefined) {
+    if (known !== undefined && !planted.has('decide-again')) {
       decisions.repeated++
       return outcomes.tell(mark, known)
     }
@@ -120,7 +121,6 @@ export function judgeOf(
   const encode = messageEncoder(node.events, keys, partition)
   const { codec } = node.events
   const isKept = node.onError !== 'stop'
-  const scratch = new Writer()
   const decided = (event: unknown, { key, timestamp }: Command): DecidedEvent => {
     const named = node.events.keyOf(event as Record<string, unknown>) as unknown
     if (named !== key) throw ofAnother(node, named, key)
@@ -133,9 +133,7 @@ export function judgeOf(
     const given = before === undefined ? state.init(key) : copyOf(before)
     const decision: unknown = node.f(value, given, { key, id: mark.id, timestamp, accept, reject })
     if (isRejected(decision)) {
-      checkReason(node, decision.reason)
-      scratch.at = 0
-      outcomeCodec.encode(rejection('', '', decision), scratch)
+      checkRejection(node, decision)
       return { events: [], state: before, rejected: decision }
     }
     if (!isAccepted(decision)) throw noDecision(decision)
@@ -214,7 +212,11 @@ function failure(id: string, commands: string, { code, message }: HeadwaterError
   return { id, commands, outcome: { case: 'failed', value: { code, message } } }
 }
 
-function checkReason({ commands }: DecideNode, reason: string): void {
+function checkRejection({ commands }: DecideNode, { reason, details }: RejectedDecision): void {
+  const flaw = details === undefined ? undefined : jsonFlaw(details)
+  if (flaw !== undefined) {
+    throw wrong(`the details of its rejection are no JSON: ${flaw}; write it as text or a number`)
+  }
   if (commands.reasons.includes(reason)) return
   throw wrong(
     `it rejects for '${reason.slice(0, 100)}', and the contract of '${commands.name}' names ` +

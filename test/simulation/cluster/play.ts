@@ -63,6 +63,7 @@ export async function play(options: Play | Judgement): Promise<PlayResult> {
     brokerBeganMs: () => machine.beganMs,
     isOver: false,
     factsWritten: 0,
+    accepted: undefined,
   }
   const onUnhandled = (error: unknown): void => world.fail(error)
   process.on('unhandledRejection', onUnhandled)

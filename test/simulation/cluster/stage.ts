@@ -22,6 +22,8 @@ export interface Stage {
   readonly brokerBeganMs: () => number
   /** Facts that were written, for whoever checks a group at the end. */
   factsWritten: number
+  /** Deposits that were accepted, each with its place; undefined where nobody asked for any. */
+  accepted: ReadonlyMap<string, string> | undefined
 }
 
 /** Connects from a process, as often as it takes. */

@@ -1,10 +1,12 @@
 /** Facts about accounts, and what the tally service makes of them. */
 import { deadLettersOf } from '../../../src/events/dead-letters.ts'
-import { entity, keyed, keyspace, unkeyed } from '../../../src/events/event.ts'
+import { command, entity, keyed, keyspace, unkeyed } from '../../../src/events/event.ts'
 import {
   AccountCountSchema,
   CalledSchema,
   CopySchema,
+  DepositedSchema,
+  DepositSchema,
   FactSchema,
   LabelledSchema,
   LabelSchema,
@@ -39,6 +41,17 @@ export const TeamCounts = entity('team-counts', TeamCountSchema, {
 export const TeamWindows = entity('team-windows', TeamWindowSchema, {
   key: WindowId,
   by: 'id',
+  owner: 'tally',
+})
+export const Deposits = command('deposits', DepositSchema, {
+  key: Account,
+  by: 'account',
+  owner: 'tally',
+  reasons: ['every-third'],
+})
+export const Deposited = keyed('deposited', DepositedSchema, {
+  key: Account,
+  by: 'account',
   owner: 'tally',
 })
 export const Letters = deadLettersOf('tally')

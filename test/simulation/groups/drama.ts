@@ -24,6 +24,7 @@ import { sessionTimeoutMs } from './instance.ts'
 import type { TallyOptions } from './tally.ts'
 import { callsMs, tally } from './tally.ts'
 import { Questions } from './questions.ts'
+import { Teller } from './teller.ts'
 import { differing, Watcher } from './watcher.ts'
 
 /** What may be added to a session until all is through: a rebalance, a restore, a commit. */
@@ -56,6 +57,8 @@ export interface GroupKind {
    * fenced by a process whose place it has taken.
    */
   readonly neverFences?: boolean
+  /** Whether deposits are asked for, which the service decides. */
+  readonly asks?: boolean
   /** How long the service's function takes for a fact, at least and at most, all the time. */
   readonly slowMs?: readonly [number, number]
 }
@@ -78,6 +81,7 @@ async function act(stage: Stage, kind: GroupKind): Promise<void> {
     return tally(process, {
       slowMs: () => Math.max(fleet.slowMs, instance.slowMs),
       grace,
+      decides: kind.asks === true,
     })
   }
   const purgeIntervalMs = draw() < 0.5 ? quickPurgeMs : slowPurgeMs
@@ -92,8 +96,10 @@ async function day(stage: Stage, fleet: Fleet, kind: GroupKind): Promise<void> {
   const { world } = stage
   if (kind.slowMs !== undefined) fleet.slowMs = fleet.between(...kind.slowMs)
   const cluster = await connect(world.start('outside'))
-  const feed = await Feed.open(cluster)
-  const watcher = new Watcher(cluster)
+  const teller = kind.asks === true ? new Teller(world) : undefined
+  const feed = await Feed.open(cluster, teller !== undefined)
+  stage.accepted = teller?.accepted
+  const watcher = new Watcher(cluster, stage.accepted)
   for (const each of fleet.instances.slice(0, drawInteger(fleet.draw, 2, 3))) each.start()
   let isOver = false
   const trouble = Promise.all([befall(fleet, kind, 1), befall(fleet, kind, 0)]).then(() => {
@@ -107,10 +113,12 @@ async function day(stage: Stage, fleet: Fleet, kind: GroupKind): Promise<void> {
     () => fleet.up.map(({ id }) => id),
   )
   const asking = questions.askUntil(() => isOver)
+  const telling = teller?.askUntil(() => isOver)
   await Promise.all([trouble, feeding, watching, asking])
   fleet.heal()
   world.trace('all is healed')
   if (fleet.up.length === 0) fleet.instances[0]!.start()
+  await telling
   await throughInTime(stage, fleet, feed, watcher, 'after the trouble')
   await aloneInTime(fleet)
   await restart(stage, fleet, feed, watcher)
@@ -232,7 +240,7 @@ async function wrongView(fleet: Fleet, factCount: number): Promise<string | unde
 async function check(stage: Stage, reader: string): Promise<void> {
   const process = stage.world.start(reader)
   const cluster: Cluster = await connect(process)
-  const watcher = new Watcher(cluster)
+  const watcher = new Watcher(cluster, stage.accepted)
   const deadline = stage.world.clock.monotonic() + sessionTimeoutMs
   for (;;) {
     await watcher.look()

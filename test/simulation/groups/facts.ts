@@ -44,6 +44,11 @@ export function callOf(id: string): { readonly ms: number; readonly failsFirst: 
   return { ms: (number * 37) % 300, failsFirst: number % 7 === 0 }
 }
 
+/** Deposits by number: whether the account refuses it. */
+export function isRefused(id: string): boolean {
+  return Number(id.slice(1)) % 3 === 2
+}
+
 export const accounts: readonly string[] = Array.from({ length: accountCount }, (_, i) => `a${i}`)
 
 export function labelOf(account: string): string {

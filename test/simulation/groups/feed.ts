@@ -9,6 +9,7 @@ import {
   AccountCounts,
   Called,
   Copies,
+  Deposited,
   Facts,
   Labelled,
   Labels,
@@ -34,8 +35,9 @@ export class Feed {
   }
 
   /** Makes the streams, and a label for each account. */
-  static async open(cluster: Cluster): Promise<Feed> {
-    const topics = events.map(({ name, partitions }) => ({ name, partitions }))
+  static async open(cluster: Cluster, isAsked = false): Promise<Feed> {
+    const all = isAsked ? [...events, Deposited] : events
+    const topics = all.map(({ name, partitions }) => ({ name, partitions }))
     await persist(cluster.clock, () => createTopics(cluster, topics))
     const producer = new Producer(cluster, { lingerMs: 1 })
     await producer.init()

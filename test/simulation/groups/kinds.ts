@@ -44,6 +44,22 @@ export const groupKinds: Record<GroupKindName, GroupKind> = {
     count: 5,
     grace: '1s',
   },
+  /** Deposits are asked for, and asked again, while those who decide come and go. */
+  'group-asked': {
+    events: [
+      'request',
+      'kill',
+      'kick',
+      'leave',
+      'orphan',
+      'freeze',
+      'zombie',
+      'scale',
+      'slowNetwork',
+    ],
+    count: 6,
+    asks: true,
+  },
   /** All of it, and the broker's disk as well. */
   'group-storm': {
     events: [
@@ -80,4 +96,5 @@ type GroupKindName =
   | 'group-zombies'
   | 'group-slow'
   | 'group-late'
+  | 'group-asked'
   | 'group-storm'

@@ -8,6 +8,8 @@ import {
   AccountCounts,
   Called,
   Copies,
+  Deposited,
+  Deposits,
   Facts,
   Labelled,
   Labels,
@@ -17,7 +19,7 @@ import {
   Ticks,
 } from './contracts.ts'
 import type { CallContext } from '../../../src/streams/topology/topology.ts'
-import { callOf, isPoison, tickCount, windowId } from './facts.ts'
+import { callOf, isPoison, isRefused, tickCount, windowId } from './facts.ts'
 
 /** Ticks of one batch of the input, and the pause before each. */
 const batchTicks = 3
@@ -53,9 +55,11 @@ export interface TallyOptions {
   readonly slowMs: () => number
   /** How late a fact may be for its window, as `tumbling` takes it. */
   readonly grace: '1s' | '1000d'
+  /** Whether it decides deposits, too. */
+  readonly decides: boolean
 }
 
-export function tally(process: SimProcess, { slowMs, grace }: TallyOptions) {
+export function tally(process: SimProcess, { slowMs, grace, decides }: TallyOptions) {
   /** Takes up to a third of a second, and fails now and then. */
   const call = async ({ account, id }: Fact, _key: string, { attempt }: CallContext) => {
     const { ms, failsFirst } = callOf(id)
@@ -64,8 +68,17 @@ export function tally(process: SimProcess, { slowMs, grace }: TallyOptions) {
     return { account, id }
   }
   return service('tally', {
-    reads: [Facts, Labels],
-    writes: [Copies, Called, Labelled, AccountCounts, TeamCounts, TeamWindows, Ticks],
+    reads: [Facts, Labels, ...(decides ? [Deposits] : [])],
+    writes: [
+      ...(decides ? [Deposited] : []),
+      Copies,
+      Called,
+      Labelled,
+      AccountCounts,
+      TeamCounts,
+      TeamWindows,
+      Ticks,
+    ],
     topology: (s) => {
       const labels = s.table(Labels)
       const facts = s.stream(Facts).filter(() => {
@@ -88,6 +101,16 @@ export function tally(process: SimProcess, { slowMs, grace }: TallyOptions) {
       windows.to(TeamWindows, (count, { start }, team) => {
         return { id: windowId(team, start.getTime()), facts: count }
       })
+      if (decides) {
+        s.decide('deposits', Deposits, {
+          events: Deposited,
+          initial: () => ({ taken: 0 }),
+          decide: ({ account, id }, { taken }, { accept, reject }) => {
+            return isRefused(id) ? reject('every-third') : accept({ account, id, before: taken })
+          },
+          evolve: (_state, { before }) => ({ taken: before + 1 }),
+        })
+      }
       s.input('clock', Ticks, async function* (position: number = 0) {
         for (let from = position; from < tickCount; from += batchTicks) {
           await sleep(process.clock, tickPauseMs)

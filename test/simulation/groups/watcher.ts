@@ -14,6 +14,7 @@ import {
   AccountCounts,
   Called,
   Copies,
+  Deposited,
   Facts,
   Labelled,
   Letters,
@@ -28,7 +29,7 @@ const waitMs = 200
 
 export class Watcher {
   readonly #consumer: Consumer
-  readonly #take: ReadonlyMap<string, (value: Uint8Array) => void>
+  readonly #take: ReadonlyMap<string, (value: Uint8Array, at: string) => void>
   readonly #copies = new Set<string>()
   readonly #called = new Set<string>()
   readonly #labelled = new Set<string>()
@@ -36,7 +37,15 @@ export class Watcher {
   readonly #ticks = new Set<string>()
   readonly #tables: Tables = { accounts: new Map(), teams: new Map(), windows: new Map() }
 
-  constructor(cluster: Cluster) {
+  /** Deposits that have been taken, by id, each with its place. */
+  readonly #deposits = new Map<string, string>()
+  /** How many each account has taken. */
+  readonly #taken = new Map<string, number>()
+  readonly #accepted: ReadonlyMap<string, string> | undefined
+
+  /** @param accepted deposits that are to be there, where somebody asks for them */
+  constructor(cluster: Cluster, accepted: ReadonlyMap<string, string> | undefined) {
+    this.#accepted = accepted
     this.#consumer = new Consumer(cluster, { isolation: 'read_committed', maxWaitMs: waitMs })
     const { accounts, teams, windows } = this.#tables
     const kinds = [
@@ -51,6 +60,7 @@ export class Watcher {
       taker(TeamCounts, ({ team, facts }) => teams.set(team, facts)),
       taker(TeamWindows, ({ id, facts }) => windows.set(id, facts)),
       taker(Ticks, ({ number }) => once(this.#ticks, 'ticks', `${number}`)),
+      ...(accepted === undefined ? [] : [taker(Deposited, this.#deposited)]),
     ]
     this.#take = new Map(kinds.map(({ event, take }) => [event.name, take]))
     this.#consumer.assign(
@@ -70,8 +80,15 @@ export class Watcher {
   #read({ topic, partition, batches }: FetchedBatches): void {
     for (const { value, offset } of batches.flatMap(decodeRecords)) {
       assert(value !== null, `${topic}-${partition}@${offset}: a deletion nobody asked for`)
-      this.#take.get(topic)!(value)
+      this.#take.get(topic)!(value, `${partition}/${offset}`)
     }
+  }
+
+  readonly #deposited = ({ account, id, before }: ValueOf<typeof Deposited>, at: string): void => {
+    assert(!this.#deposits.has(id), `deposit ${id} is there twice`)
+    assert.equal(before, this.#taken.get(account) ?? 0, `deposit ${id}: what was taken before`)
+    this.#taken.set(account, before + 1)
+    this.#deposits.set(id, at)
   }
 
   /** What is not there yet of what the first `factCount` facts lead to; undefined when all of it is. */
@@ -85,8 +102,21 @@ export class Watcher {
       lacking('ticks', this.#ticks, tickCount) ??
       differing('account-counts', this.#tables.accounts, expected.accounts) ??
       differing('team-counts', this.#tables.teams, expected.teams) ??
-      differing('team-windows', this.#tables.windows, expected.windows)
+      differing('team-windows', this.#tables.windows, expected.windows) ??
+      this.#missingDeposit()
     )
+  }
+
+  /** The first deposit that is not where whoever asked for it was told, or of which nobody was told. */
+  #missingDeposit(): string | undefined {
+    if (this.#accepted === undefined) return undefined
+    for (const [id, at] of this.#accepted) {
+      const found = this.#deposits.get(id)
+      if (found !== undefined) assert.equal(found, at, `deposit ${id} is elsewhere than was told`)
+      else return `deposit ${id} is missing`
+    }
+    const untold = this.#deposits.keys().find((id) => !this.#accepted!.has(id))
+    return untold === undefined ? undefined : `nobody was told of deposit ${untold}`
   }
 
   /** The facts among the first `factCount` that nobody has called outside for, by account. */
@@ -137,9 +167,10 @@ function once(found: Set<string>, name: string, id: string): void {
 
 interface Taker {
   readonly event: AnyEvent
-  readonly take: (value: Uint8Array) => void
+  /** @param at the record's place: `partition/offset` */
+  readonly take: (value: Uint8Array, at: string) => void
 }
 
-function taker<E extends AnyEvent>(event: E, take: (value: ValueOf<E>) => void): Taker {
-  return { event, take: (value) => take(event.codec.decode(value) as ValueOf<E>) }
+function taker<E extends AnyEvent>(event: E, take: (value: ValueOf<E>, at: string) => void): Taker {
+  return { event, take: (value, at) => take(event.codec.decode(value) as ValueOf<E>, at) }
 }

@@ -107,6 +107,17 @@ describe('a command that is asked', () => {
   })
 })
 
+describe('room for commands', () => {
+  it('is given back as they are taken', async () => {
+    await using services = await asked()
+    await services.start(ordering())
+    await using other = asker({ broker: services.broker, asksMax: 2, bufferBytesMax: 1_024 })
+    await other.ask(OrderCommands, place('o-1'))
+    for (let n = 0; n < 100; n++) await other.ask(OrderCommands, change('o-1'))
+    assert.deepEqual(other.stats(), { answered: 101, waiting: 0, failed: 0 })
+  })
+})
+
 describe('what is asked wrongly', () => {
   it('is refused before it is sent', async () => {
     await using services = await asked()

@@ -5,6 +5,8 @@ import { Writer, utf8Bytes } from '../../../src/base/bytes.ts'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { commandHeaders } from '../../../src/events/commands.ts'
 import { deadLettersOf } from '../../../src/events/dead-letters.ts'
+import { service } from '../../../src/service/service.ts'
+import type { DecideOptions } from '../../../src/streams/topology/builder.ts'
 import { TopologyDriver } from '../../../src/testing/topology-driver.ts'
 import {
   OrderCommands,
@@ -89,8 +91,8 @@ describe('a decider', () => {
     const driver = new TopologyDriver(ordering())
     driver.ask(OrderCommands, place('o-1'), { id: 'place' })
     for (let n = 0; n < 15; n++) driver.ask(OrderCommands, change('o-1'), { id: `change-${n}` })
-    driver.ask(OrderCommands, place('o-1'), { id: 'place' })
-    assert.equal(driver.read(OrderEvents).length, 16, 'the first of 16 is known')
+    assert.ok(driver.ask(OrderCommands, place('o-1'), { id: 'place' }).accepted, 'it is known')
+    assert.equal(driver.read(OrderEvents).length, 16)
     driver.ask(OrderCommands, change('o-1'), { id: 'one more' })
     const again = driver.ask(OrderCommands, place('o-1'), { id: 'place' })
     assert.equal(!again.accepted && again.reason, 'already-placed', 'it is decided anew')
@@ -166,4 +168,133 @@ function encoded(message: ReturnType<typeof change> | ReturnType<typeof place>) 
   const writer = new Writer()
   OrderCommands.codec.encode(message, writer)
   return { key: utf8Bytes(message.orderId), value: writer.finish() }
+}
+
+describe('a decision that is not what it should be', () => {
+  const cases: Readonly<Record<string, readonly [decide: Decide, why: RegExp]>> = {
+    'gives a reason that the contract has not': [
+      (_command, _state, { reject }) => reject('other' as never),
+      /rejects for 'other', and the contract of 'order-commands' names 'already-placed'/,
+    ],
+    'gives a bigint as details': [
+      (_command, _state, { reject }) => reject('too-much', { at: [{ most: 1n }] } as never),
+      /the details of its rejection are no JSON: \.at\[0\]\.most is a bigint/,
+    ],
+    'gives a Date as details': [
+      (_command, _state, { reject }) => reject('too-much', { at: new Date() } as never),
+      /\.at is no plain object/,
+    ],
+    'gives NaN as details': [
+      (_command, _state, { reject }) => reject('too-much', { at: NaN }),
+      /\.at is NaN/,
+    ],
+    'gives details that hold themselves': [
+      (_command, _state, { reject }) => {
+        const details: Record<string, never> = {}
+        details['self'] = details as never
+        return reject('too-much', details)
+      },
+      /is too deep/,
+    ],
+    'returns nothing': [() => undefined as never, /it has returned none/],
+    'returns a promise': [(async () => ({})) as never, /it has returned a promise/],
+    'has an event that does not encode': [
+      ({ orderId }, _state, { accept }) =>
+        accept({ orderId, event: { case: 'placed', value: { total: 'x' as never } } }),
+      /total/,
+    ],
+  }
+  for (const [what, [decide, why]] of Object.entries(cases)) {
+    it(`is refused, and changes nothing: it ${what}`, () => {
+      const driver = new TopologyDriver(deciding(decide))
+      assert.throws(() => driver.ask(OrderCommands, place('o-1')), why)
+      assert.deepEqual([driver.read(OrderEvents), driver.rows('state')], [[], []])
+      assert.equal(driver.counts.failures.skipped, 1)
+    })
+  }
+
+  it('writes none of its events when one of them cannot be', () => {
+    const driver = new TopologyDriver(
+      deciding(({ orderId }, _state, { accept }) => accept(changed(orderId), changed('another'))),
+    )
+    assert.throws(() => driver.ask(OrderCommands, place('o-1')), /about 'another'/)
+    assert.deepEqual([driver.read(OrderEvents), driver.rows('state')], [[], []])
+  })
+
+  it('leaves the state as it was when a fold has changed it and throws', () => {
+    const driver = new TopologyDriver(
+      deciding(({ orderId, command }, _state, { accept }) => {
+        const events =
+          command.case === 'place'
+            ? [changed(orderId)]
+            : [changed(orderId, 2), changed(orderId, 13)]
+        return accept(...events)
+      }),
+    )
+    driver.ask(OrderCommands, place('o-1'))
+    assert.throws(() => driver.ask(OrderCommands, change('o-1')), /thirteen/)
+    assert.deepEqual(driver.get('state', 'o-1'), { sum: 1 })
+    driver.ask(OrderCommands, place('o-1'))
+    assert.deepEqual(driver.get('state', 'o-1'), { sum: 2 })
+  })
+
+  it('changes no state by changing what it was given', () => {
+    const driver = new TopologyDriver(
+      deciding(({ orderId, command }, state, { accept, reject }) => {
+        if (command.case === 'place') return accept(changed(orderId))
+        state.sum = 1_000
+        return reject('too-much')
+      }, 'stop'),
+    )
+    driver.ask(OrderCommands, place('o-1'))
+    driver.ask(OrderCommands, change('o-1'))
+    driver.ask(OrderCommands, place('o-1'))
+    assert.deepEqual(driver.get('state', 'o-1'), { sum: 2 })
+  })
+
+  it('is asked with what it may know of its command', () => {
+    const seen: unknown[] = []
+    const driver = new TopologyDriver(
+      deciding((_command, state, { key, id, timestamp, accept }) => {
+        seen.push({ key, id, timestamp, state })
+        return accept()
+      }),
+    )
+    const answer = driver.ask(OrderCommands, place('o-1'), { id: 'a', at: 77 })
+    assert.deepEqual(seen, [{ key: 'o-1', id: 'a', timestamp: 77, state: { sum: 0 } }])
+    assert.deepEqual(answer, { accepted: true, id: 'a', events: [] })
+    assert.deepEqual(driver.rows('state'), [])
+  })
+})
+
+interface Sum {
+  sum: number
+}
+
+type Decide = DecideOptions<typeof OrderCommands, typeof OrderEvents, Sum, 'order-events'>['decide']
+
+function deciding(decide: Decide, onError: 'skip' | 'stop' = 'skip') {
+  return service('ordering', {
+    reads: [OrderCommands],
+    writes: [OrderEvents],
+    onError,
+    topology: (s) => {
+      const { state } = s.decide('sums', OrderCommands, {
+        events: OrderEvents,
+        initial: (): Sum => ({ sum: 0 }),
+        decide,
+        evolve: (sum, { event }) => {
+          const by = event.case === 'changed' ? event.value.by : 0
+          sum.sum += by
+          if (by === 13) throw new RangeError('thirteen')
+          return sum
+        },
+      })
+      return { state }
+    },
+  })
+}
+
+function changed(orderId: string, by = 1) {
+  return { orderId, event: { case: 'changed' as const, value: { by } } }
 }

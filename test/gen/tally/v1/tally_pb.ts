@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/tally.proto.
  */
 export const file_tally_v1_tally: GenFile = /*@__PURE__*/
-  fileDesc("ChR0YWxseS92MS90YWxseS5wcm90bxIIdGFsbHkudjEifQoERmFjdBIKCgJpZBgBIAEoCRIPCgdhY2NvdW50GAIgASgJEgwKBHRlYW0YAyABKAkSDgoGYW1vdW50GAQgASgFEhIKAmF0GAUgASgDQgbi4BgCCAE6JuLgGCIKBWZhY3RzEAIaB2FjY291bnQiBGZlZWQqCHRhbGx5aW5nIk8KBUxhYmVsEg8KB2FjY291bnQYASABKAkSDAoEdGV4dBgCIAEoCTon4uAYIwoGbGFiZWxzEAMaB2FjY291bnQiBGZlZWQqCHRhbGx5aW5nIk0KBENvcHkSDwoHYWNjb3VudBgBIAEoCRIKCgJpZBgCIAEoCToo4uAYJAoGY29waWVzEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJPCgZDYWxsZWQSDwoHYWNjb3VudBgBIAEoCRIKCgJpZBgCIAEoCToo4uAYJAoGY2FsbGVkEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJhCghMYWJlbGxlZBIPCgdhY2NvdW50GAEgASgJEgoKAmlkGAIgASgJEgwKBHRleHQYAyABKAk6KuLgGCYKCGxhYmVsbGVkEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJgCgxBY2NvdW50Q291bnQSDwoHYWNjb3VudBgBIAEoCRINCgVmYWN0cxgCIAEoBTow4uAYLAoOYWNjb3VudC1jb3VudHMQAxoHYWNjb3VudCIFdGFsbHkqCHRhbGx5aW5nIlQKCVRlYW1Db3VudBIMCgR0ZWFtGAEgASgJEg0KBWZhY3RzGAIgASgFOiri4BgmCgt0ZWFtLWNvdW50cxADGgR0ZWFtIgV0YWxseSoIdGFsbHlpbmciUgoKVGVhbVdpbmRvdxIKCgJpZBgBIAEoCRINCgVmYWN0cxgCIAEoBTop4uAYJQoMdGVhbS13aW5kb3dzEAMaAmlkIgV0YWxseSoIdGFsbHlpbmciOAoEVGljaxIOCgZudW1iZXIYASABKAU6IOLgGBwKBXRpY2tzEAEiBXRhbGx5Kgh0YWxseWluZzACYgZwcm90bzM", [file_headwater_v1_options]);
+  fileDesc("ChR0YWxseS92MS90YWxseS5wcm90bxIIdGFsbHkudjEifQoERmFjdBIKCgJpZBgBIAEoCRIPCgdhY2NvdW50GAIgASgJEgwKBHRlYW0YAyABKAkSDgoGYW1vdW50GAQgASgFEhIKAmF0GAUgASgDQgbi4BgCCAE6JuLgGCIKBWZhY3RzEAIaB2FjY291bnQiBGZlZWQqCHRhbGx5aW5nIk8KBUxhYmVsEg8KB2FjY291bnQYASABKAkSDAoEdGV4dBgCIAEoCTon4uAYIwoGbGFiZWxzEAMaB2FjY291bnQiBGZlZWQqCHRhbGx5aW5nIk0KBENvcHkSDwoHYWNjb3VudBgBIAEoCRIKCgJpZBgCIAEoCToo4uAYJAoGY29waWVzEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJPCgZDYWxsZWQSDwoHYWNjb3VudBgBIAEoCRIKCgJpZBgCIAEoCToo4uAYJAoGY2FsbGVkEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJhCghMYWJlbGxlZBIPCgdhY2NvdW50GAEgASgJEgoKAmlkGAIgASgJEgwKBHRleHQYAyABKAk6KuLgGCYKCGxhYmVsbGVkEAIaB2FjY291bnQiBXRhbGx5Kgh0YWxseWluZyJgCgxBY2NvdW50Q291bnQSDwoHYWNjb3VudBgBIAEoCRINCgVmYWN0cxgCIAEoBTow4uAYLAoOYWNjb3VudC1jb3VudHMQAxoHYWNjb3VudCIFdGFsbHkqCHRhbGx5aW5nIlQKCVRlYW1Db3VudBIMCgR0ZWFtGAEgASgJEg0KBWZhY3RzGAIgASgFOiri4BgmCgt0ZWFtLWNvdW50cxADGgR0ZWFtIgV0YWxseSoIdGFsbHlpbmciUgoKVGVhbVdpbmRvdxIKCgJpZBgBIAEoCRINCgVmYWN0cxgCIAEoBTop4uAYJQoMdGVhbS13aW5kb3dzEAMaAmlkIgV0YWxseSoIdGFsbHlpbmciOAoEVGljaxIOCgZudW1iZXIYASABKAU6IOLgGBwKBXRpY2tzEAEiBXRhbGx5Kgh0YWxseWluZzACIl8KB0RlcG9zaXQSDwoHYWNjb3VudBgBIAEoCRIKCgJpZBgCIAEoCTo34uAYMwoIZGVwb3NpdHMQBBoHYWNjb3VudCIFdGFsbHkqCHRhbGx5aW5nQgtldmVyeS10aGlyZCJlCglEZXBvc2l0ZWQSDwoHYWNjb3VudBgBIAEoCRIKCgJpZBgCIAEoCRIOCgZiZWZvcmUYAyABKAU6K+LgGCcKCWRlcG9zaXRlZBACGgdhY2NvdW50IgV0YWxseSoIdGFsbHlpbmdiBnByb3RvMw", [file_headwater_v1_options]);
 
 /**
  * Something happened to an account.
@@ -245,4 +245,59 @@ export type Tick = Message<"tally.v1.Tick"> & {
  */
 export const TickSchema: GenMessage<Tick> = /*@__PURE__*/
   messageDesc(file_tally_v1_tally, 8);
+
+/**
+ * Asks an account to take something, which it does unless it is every third one.
+ *
+ * @generated from message tally.v1.Deposit
+ */
+export type Deposit = Message<"tally.v1.Deposit"> & {
+  /**
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message tally.v1.Deposit.
+ * Use `create(DepositSchema)` to create a new message.
+ */
+export const DepositSchema: GenMessage<Deposit> = /*@__PURE__*/
+  messageDesc(file_tally_v1_tally, 9);
+
+/**
+ * An account has taken something.
+ *
+ * @generated from message tally.v1.Deposited
+ */
+export type Deposited = Message<"tally.v1.Deposited"> & {
+  /**
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * How many it had taken before.
+   *
+   * @generated from field: int32 before = 3;
+   */
+  before: number;
+};
+
+/**
+ * Describes the message tally.v1.Deposited.
+ * Use `create(DepositedSchema)` to create a new message.
+ */
+export const DepositedSchema: GenMessage<Deposited> = /*@__PURE__*/
+  messageDesc(file_tally_v1_tally, 10);
 
