@@ -23,8 +23,8 @@ export const commands: readonly Mutant[] = [
   {
     name: 'commands: outcomesPerKeyMax, and no fewer',
     file: outcomes,
-    text: 'before.slice(1 - outcomesPerKeyMax)',
-    instead: 'before.slice(2 - outcomesPerKeyMax)',
+    text: 'kept?.slice(1 - outcomesPerKeyMax)',
+    instead: 'kept?.slice(2 - outcomesPerKeyMax)',
     tests: decided,
   },
   {

@@ -6,7 +6,7 @@
  * the header of its command: so the partition is not that of the key, and nobody joins such a stream.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { utf8Bytes, utf8String } from '../base/bytes.ts'
+import { Writer, utf8Bytes, utf8String } from '../base/bytes.ts'
 import { compileCodec } from '../schema/codec.ts'
 import {
   CommandOutcomeSchema,
@@ -14,7 +14,6 @@ import {
 } from '../schema/gen/headwater/v1/command_pb.ts'
 import type { CommandOutcome } from '../schema/gen/headwater/v1/command_pb.ts'
 
-export { DecidedCommandsSchema }
 export type { CommandOutcome }
 
 /** The header with what a command is called: who sends it again under the same id is answered with what came of it. */
@@ -39,6 +38,44 @@ export function outcomesTopic(service: string): string {
 export type OutcomeInit = MessageInitShape<typeof CommandOutcomeSchema> & {
   readonly id: string
   readonly commands: string
+}
+
+/** An outcome that is kept for who asks again. It is written whenever its key decides, so its bytes are made once. */
+export class KeptOutcome {
+  readonly outcome: OutcomeInit
+  #bytes: Uint8Array | undefined
+
+  constructor(outcome: OutcomeInit) {
+    this.outcome = outcome
+  }
+
+  /** A message of decided commands that has this one alone; several one after the other are one that has them all. */
+  get bytes(): Uint8Array {
+    if (this.#bytes !== undefined) return this.#bytes
+    const writer = new Writer()
+    decidedCodec.encode({ commands: [this.outcome] }, writer)
+    const bytes = writer.finish()
+    // Until the broker has its events, it does not know where they are.
+    if (isPlaced(this.outcome)) this.#bytes = bytes
+    return bytes
+  }
+}
+
+function isPlaced({ outcome }: OutcomeInit): boolean {
+  return outcome?.case !== 'accepted' || !outcome.value.events?.some(({ offset }) => offset === -1n)
+}
+
+const decidedCodec = compileCodec(DecidedCommandsSchema)
+
+/** What is kept of one key, oldest first, as messages of `DecidedCommands`. */
+export const keptOutcomes = {
+  message: DecidedCommandsSchema.typeName,
+  isOfConstants: true,
+  encode: (kept: unknown, writer: Writer): void => {
+    for (const { bytes } of kept as readonly KeptOutcome[]) writer.append(bytes)
+  },
+  decode: (bytes: Uint8Array, start: number, end: number): readonly KeptOutcome[] =>
+    decidedCodec.decode(bytes, start, end).commands.map((outcome) => new KeptOutcome(outcome)),
 }
 
 /** What a command says of itself. */

@@ -8,7 +8,7 @@
 import { HeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
 import { commandMark } from '../../events/commands.ts'
-import type { CommandMark, OutcomeInit } from '../../events/commands.ts'
+import type { CommandMark, KeptOutcome, OutcomeInit } from '../../events/commands.ts'
 import type { AggregateStore } from '../stores/aggregate-store.ts'
 import type { EmitDelivery } from '../stores/emit.ts'
 import type { Key } from '../stores/serde.ts'
@@ -20,7 +20,7 @@ import type {
 } from '../topology/topology.ts'
 import { jsonFlaw } from './json-flaw.ts'
 import { keptOutcome, untold, withOutcome } from './outcomes.ts'
-import type { KeptOutcomes, Outcomes } from './outcomes.ts'
+import type { Outcomes } from './outcomes.ts'
 import { operatorFailed } from './operator.ts'
 import type { OperatorContext, Push } from './operator.ts'
 import { messageEncoder } from './sink.ts'
@@ -31,7 +31,7 @@ export interface Deciding {
   /** What the state is called and how it is folded. */
   readonly state: AggregateNode
   readonly states: AggregateStore
-  /** `KeptOutcomes` by key. */
+  /** `KeptOutcome`s by key. */
   readonly kept: AggregateStore
   readonly outcomes: Outcomes
   /** Takes the events, as their stream holds them. */
@@ -81,7 +81,8 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
     const { id } = mark
     if (id !== undefined) decisions.asked++
     const row = id === undefined ? undefined : kept.touch(key, 0)
-    const before = row === undefined ? undefined : (kept.valueOf(row) as KeptOutcomes | undefined)
+    const before =
+      row === undefined ? undefined : (kept.valueOf(row) as readonly KeptOutcome[] | undefined)
     const known = id === undefined ? undefined : keptOutcome(before, stream, id)
     if (known !== undefined && !planted.has('decide-again')) {
       decisions.repeated++

@@ -5,31 +5,28 @@
  * transaction is about to commit, and written last.
  */
 import { Writer, utf8Bytes } from '../../base/bytes.ts'
-import { outcomeCodec, outcomesTopic } from '../../events/commands.ts'
+import { KeptOutcome, outcomeCodec, outcomesTopic } from '../../events/commands.ts'
 import type { CommandMark, OutcomeInit } from '../../events/commands.ts'
 import type { Emit, EmitDelivery } from '../stores/emit.ts'
 
 /** Outcomes of a key that are kept for who asks again: those of its last commands that had an id. */
 const outcomesPerKeyMax = 16
 
-/** What is kept of one key, oldest first, in the store of outcomes. */
-export interface KeptOutcomes {
-  readonly commands: readonly OutcomeInit[]
-}
-
 /** What came of the command `id` of a stream, when that is still known. */
 export function keptOutcome(
-  kept: KeptOutcomes | undefined,
+  kept: readonly KeptOutcome[] | undefined,
   commands: string,
   id: string,
 ): OutcomeInit | undefined {
-  return kept?.commands.find((each) => each.id === id && each.commands === commands)
+  return kept?.find(({ outcome }) => outcome.id === id && outcome.commands === commands)?.outcome
 }
 
 /** What is kept after one more outcome. */
-export function withOutcome(kept: KeptOutcomes | undefined, outcome: OutcomeInit): KeptOutcomes {
-  const before = kept?.commands ?? []
-  return { commands: [...before.slice(1 - outcomesPerKeyMax), outcome] }
+export function withOutcome(
+  kept: readonly KeptOutcome[] | undefined,
+  outcome: OutcomeInit,
+): readonly KeptOutcome[] {
+  return [...(kept?.slice(1 - outcomesPerKeyMax) ?? []), new KeptOutcome(outcome)]
 }
 
 /** Where an event is, in its outcome. */

@@ -11,7 +11,7 @@
 import { HeadwaterError } from '../../base/errors.ts'
 import { deadLettersOf } from '../../events/dead-letters.ts'
 import type { DeadLetters } from '../../events/dead-letters.ts'
-import { DecidedCommandsSchema, outcomePartitions, outcomesTopic } from '../../events/commands.ts'
+import { keptOutcomes, outcomePartitions, outcomesTopic } from '../../events/commands.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { compileCodec } from '../../schema/codec.ts'
 import { upstreamOf } from '../topology/graph.ts'
@@ -288,8 +288,8 @@ function outcomeStore(service: string, { id, name, commands }: DecideNode): Stor
     name: store,
     topic: changelogTopic(service, store),
     keys: commands.key.type,
-    format: protobufFormat(DecidedCommandsSchema),
-    values: compileCodec(DecidedCommandsSchema),
+    format: protobufFormat({ typeName: keptOutcomes.message }),
+    values: keptOutcomes,
     window: undefined,
     isTolerant: false,
   }

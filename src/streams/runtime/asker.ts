@@ -55,7 +55,9 @@ export function openAsker(
   options: AskerOptions & { readonly clock: Clock; readonly random: Random },
 ): Asker {
   const { broker, clock, random } = options
-  const newId = (): string => newIncarnation(random)
+  const own = newIncarnation(random)
+  let count = 0
+  const newId = (): string => `${own}-${++count}`
   return new Asker({ broker, clock, random, settings: askSettings(options), newId })
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { remoteAsker } from '../../../src/query/remote-asker.ts'
+import { service } from '../../../src/service/service.ts'
 import { CommandInDoubt } from '../../../src/streams/commands/answer.ts'
 import { asker } from '../../../src/streams/runtime/asker.ts'
 import { producer } from '../../../src/streams/runtime/producer.ts'
@@ -48,6 +49,25 @@ describe('a command that is asked', () => {
     const answers = await Promise.all(many)
     assert.ok(answers.every(({ accepted }) => accepted))
     assert.ok(app.stats().commits - before < 100, `${app.stats().commits} commits`)
+  })
+
+  it('is answered at least once, too', async () => {
+    await using services = await asked()
+    const { app } = await services.start(ordering(), { guarantee: 'at-least-once' })
+    await app.ask(OrderCommands, place('o-1'))
+    const changed = await app.ask(OrderCommands, change('o-1'), { id: 'a' })
+    assert.deepEqual(changed.accepted && changed.events.map(({ offset }) => offset), [1])
+    assert.deepEqual(await app.ask(OrderCommands, change('o-1'), { id: 'a' }), changed)
+  })
+
+  it('is asked of any service of several in one process', async () => {
+    await using services = await asked()
+    const checkout = service('checkout', { reads: [], writes: [Orders], topology: () => ({}) })
+    await using app = await run([checkout, ordering()], { broker: services.broker })
+    assert.ok((await app.ask(OrderCommands, place('o-1'))).accepted)
+    await app.send(OrderCommands, change('o-1'))
+    await app.caughtUp()
+    assert.deepEqual(await app.query.ordering.orders.get('o-1'), { total: 11, changes: 1 })
   })
 
   it('may be sent without waiting, by anybody', async () => {
@@ -226,6 +246,16 @@ describe('a command over HTTP', () => {
     assert.deepEqual([answer.status, answer.body.error.code], [504, 'in-doubt'])
   })
 
+  it('is not sent while the broker is away, and may be asked again soon', async () => {
+    await using services = await asked()
+    const { url } = await services.start(ordering())
+    await services.broker.close()
+    const post = poster(`${url}/order-commands`)
+    const answer = await post({ orderId: 'o-1', cancel: {} }, {}, '?timeout=300ms')
+    assert.deepEqual([answer.status, answer.body.error.code], [503, 'broker-away'])
+    assert.equal(answer.retryAfter, '1')
+  })
+
   it('is asked by the typed client', async () => {
     await using services = await asked()
     const { url } = await services.start(ordering())
@@ -264,8 +294,13 @@ describe('a command over HTTP', () => {
   })
 })
 
-// oxlint-disable-next-line no-explicit-any -- the shape is what the tests check
-type Answer = { readonly status: number; readonly id: string | null; readonly body: any }
+interface Answer {
+  readonly status: number
+  readonly id: string | null
+  readonly retryAfter: string | null
+  // oxlint-disable-next-line no-explicit-any -- the shape is what the tests check
+  readonly body: any
+}
 
 function poster(url: string) {
   return async (
@@ -279,6 +314,8 @@ function poster(url: string) {
       body: typeof body === 'string' ? body : JSON.stringify(body),
     })
     const answer: unknown = await response.json()
-    return { status: response.status, id: response.headers.get('idempotency-key'), body: answer }
+    const { status, headers: said } = response
+    const id = said.get('idempotency-key')
+    return { status, id, retryAfter: said.get('retry-after'), body: answer }
   }
 }
