@@ -120,18 +120,18 @@ export class Committer {
     }
     if (this.#isExact) await this.#endTransaction(set, member, ownership, offsets)
     else {
-      await this.#writeRows(set)
-      await this.#producer.flush()
+      await this.#write(set)
       await member.commit(ownership, offsets)
     }
     for (const each of done) each()
   }
 
-  /** Changed state, and what came of commands. */
-  async #writeRows(set: TaskSet): Promise<void> {
+  /** Writes changed state, and what came of commands, and waits until the broker has everything. */
+  async #write(set: TaskSet): Promise<void> {
     // Outcomes say where events are, and nobody knows before the broker has them.
     if (set.awaitsPlaces) await this.#producer.flush()
     for (const task of set.tasks) while (!task.flush(flushRows)) await this.ready()
+    await this.#producer.flush()
   }
 
   async #endTransaction(
@@ -145,13 +145,12 @@ export class Committer {
     // Offsets count only with the transaction, so they need not wait for the records. Both must have
     // ended before an abort, or a late one could reach into the next transaction.
     const isLate = planted.has('rejoin-while-closing')
-    const write = async (): Promise<void> => {
-      await this.#writeRows(set)
-      await producer.flush()
-    }
-    if (isLate) await write()
+    if (isLate) await this.#write(set)
     const now = isLate ? (member.ownership ?? committer) : committer
-    const parts = [isLate ? Promise.resolve() : write(), producer.sendOffsets(now, offsets)]
+    const parts = [
+      isLate ? Promise.resolve() : this.#write(set),
+      producer.sendOffsets(now, offsets),
+    ]
     for (const part of await Promise.allSettled(parts)) {
       if (part.status === 'rejected') throw part.reason
     }
