@@ -31,6 +31,7 @@ export function sinkStats(o: SinkSources): SinkStats {
     recordsLate: 0,
     drops: { ...counts.drops },
     failures: { ...counts.failures },
+    decisions: { ...counts.decisions },
     recordsSkipped: o.recordsSkipped,
     lag: isKnown && (isAway || condition.inner === 'running') ? places.lag : undefined,
     state: isAway ? 'reconnecting' : condition.state,

@@ -35,7 +35,10 @@ export interface StreamEdge {
   readonly message: string
   readonly keyspace: string | undefined
   readonly partitions: number
-  /** The owner when it is among the services; undefined when it runs elsewhere. */
+  /**
+   * The owner when it is among the services; undefined when it runs elsewhere, and of commands, which anybody may
+   * send: services name those they send in `writes`.
+   */
   readonly writer: string | undefined
   /** Names of services. */
   readonly readers: readonly string[]
@@ -102,6 +105,7 @@ const traits: readonly (readonly [what: string, read: (event: AnyEvent) => strin
   ['message', (event) => event.schema.typeName],
   ['keyspace', (event) => event.key?.name ?? 'none'],
   ['number of partitions', (event) => event.partitions],
+  ['list of reasons', (event) => ('reasons' in event ? String(event.reasons) : '')],
 ]
 
 function edge(event: AnyEvent, services: readonly Member[]): StreamEdge {
@@ -117,7 +121,7 @@ function edge(event: AnyEvent, services: readonly Member[]): StreamEdge {
     message: event.schema.typeName,
     keyspace: event.key?.name,
     partitions: event.partitions,
-    writer: names('writes')[0],
+    writer: event.kind === 'command' ? undefined : names('writes')[0],
     readers: names('reads'),
   }
 }

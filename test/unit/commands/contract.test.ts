@@ -178,6 +178,10 @@ describe('a service that sends commands to another', () => {
       [commands?.kind, commands?.owner, commands?.readers],
       ['command', 'ordering', ['ordering']],
     )
+    assert.equal(commands?.writer, undefined)
+    const other = { ...OrderCommands, reasons: ['other'] }
+    const another = service('another', { reads: [], writes: [other], topology: () => ({}) })
+    assert.throws(() => businessTopology([another, ordering()]), /has the list of reasons/)
     assert.ok(shop.build().nodes.length > 0)
   })
 })

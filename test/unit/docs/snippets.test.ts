@@ -16,7 +16,7 @@ describe('the snippets', () => {
   const snippets = pages.flatMap((page) => complete(page))
   generateContracts()
 
-  it('are in TypeScript on the front page, on nine of the pages and in four of the guides', () => {
+  it('are in TypeScript on the front page, on ten of the pages and in four of the guides', () => {
     const found = [...new Set(snippets.map(({ page }) => page))].toSorted()
     assert.deepEqual(found, [
       'README.md',
