@@ -71,10 +71,12 @@ export type {
   TumblingWindow,
   WindowSpan,
 } from './streams/topology/topology.ts'
+export type { EventPlace } from './streams/views/freshness.ts'
 export type {
   Coverage,
   Page,
   PageOptions,
+  ReadOptions,
   ScanOptions,
   TableView,
   Views,

@@ -6,6 +6,8 @@ const http = ['test/unit/query/http.test.ts']
 const lists = ['test/unit/query/lists.test.ts']
 const views = ['test/unit/streams/view-reader.test.ts']
 const routing = ['test/unit/query/routing.test.ts']
+const written = ['test/unit/query/read-your-write.test.ts']
+const lagging = ['test/unit/query/max-lag.test.ts']
 const cursors = ['test/unit/streams/cursor.test.ts']
 
 export const queryMutants: readonly Mutant[] = [
@@ -267,6 +269,55 @@ export const queryMutants: readonly Mutant[] = [
     text: 'const connectionsMax = 1_024',
     instead: 'const connectionsMax = 100_000',
     tests: port,
+  },
+  {
+    name: 'waitMsMax',
+    file: 'src/streams/views/view-options.ts',
+    text: "whole('waitMs', waitMs, waitMsMax)",
+    instead: "whole('waitMs', waitMs, Number.MAX_SAFE_INTEGER)",
+    tests: written,
+  },
+  {
+    name: 'a wait for an event ends',
+    file: 'src/streams/runtime/waiters.ts',
+    text: 'this.#waiting.delete(waiter)\n      waiter.settled.resolve()\n    })',
+    instead: '})',
+    tests: written,
+  },
+  {
+    name: 'what is read and not committed is not there yet',
+    file: 'src/streams/views/freshness.ts',
+    text: 'return { offset: task.lastCommitted(topic) ?? 0 }',
+    instead: 'return { offset: task.queues[0]!.position }',
+    tests: written,
+  },
+  {
+    name: 'what follows from an event is waited for behind a rekey',
+    file: 'src/streams/views/freshness.ts',
+    text: 'await Promise.all(next.map((each) => this.#walk([each, endsOf(each, ends)])))',
+    instead: 'void [next, ends]',
+    tests: written,
+  },
+  {
+    name: 'the one that is asked by another waits, too',
+    file: 'src/query/lists.ts',
+    text: '...freshQuery(wanted) })',
+    instead: '})',
+    tests: written,
+  },
+  {
+    name: 'maxLag',
+    file: 'src/streams/views/freshness.ts',
+    text: 'if (lag <= maxLag) return',
+    instead: 'if (lag >= 0) return',
+    tests: lagging,
+  },
+  {
+    name: 'unknown lag is not small',
+    file: 'src/streams/views/freshness.ts',
+    text: 'if (offsets === undefined) throw this.#unknown()\n    return offsets',
+    instead: 'return offsets ?? (() => 0)',
+    tests: lagging,
   },
   {
     name: 'rememberedCharsMax',

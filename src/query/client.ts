@@ -32,10 +32,12 @@ export function connect<S extends { readonly queries?: Queries }>(
   }
   const base = url.replace(/\/+$/, '')
   const service = base.slice(base.lastIndexOf('/') + 1)
-  const options = { accept: losslessType, timeoutMs }
   const viewOf = (name: string): RemoteView => {
     const place = `${base}/${encodeURIComponent(name)}`
-    return new RemoteView(service, name, (query) => ask(nodeHttpAsk, `${place}?${query}`, options))
+    return new RemoteView(service, name, (query, waitMs) => {
+      const options = { accept: losslessType, timeoutMs: timeoutMs + waitMs }
+      return ask(nodeHttpAsk, `${place}?${query}`, options)
+    })
   }
   return new Proxy({} as Views<S>, {
     get: (_target, name) => (typeof name === 'string' ? viewOf(name) : undefined),

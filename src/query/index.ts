@@ -1,8 +1,10 @@
 /** The door to queries: asking a service's tables over HTTP, and answering. */
+export type { EventPlace } from '../streams/views/freshness.ts'
 export type {
   Coverage,
   Page,
   PageOptions,
+  ReadOptions,
   ScanOptions,
   TableView,
   Views,

@@ -3,13 +3,14 @@ import type { ViewReader, ViewRow } from '../streams/views/view-reader.ts'
 import { gather } from '../streams/asking/gather.ts'
 import type { Covered, Stretch } from '../streams/asking/gather.ts'
 import { askPeer } from '../streams/asking/peer.ts'
-import { queryText } from '../streams/asking/remote-view.ts'
+import { freshQuery, queryText } from '../streams/asking/remote-view.ts'
 import { placeAfter, readCursor, writeCursor } from '../streams/views/cursor.ts'
 import type { Listing } from '../streams/views/cursor.ts'
+import type { Wanted } from '../streams/views/freshness.ts'
 import type { Part } from '../streams/views/merge.ts'
 import { encodingFor } from './encoding.ts'
 import type { Encoding, Entry, WrittenRow } from './encoding.ts'
-import { parseLimit, parsePartial } from './parameters.ts'
+import { parseLimit, parsePartial, parseWanted } from './parameters.ts'
 import type { Question } from './question.ts'
 import { refuse, send } from './reply.ts'
 import type { Query } from './target.ts'
@@ -26,11 +27,17 @@ export async function list(question: Question, query: Query): Promise<Response> 
   const listing = { service, view, signature: reader.signature, prefix: query.get('prefix') ?? '' }
   const cursor = query.get('cursor')
   const place = cursor === undefined ? undefined : readCursor(listing, cursor)
+  const wanted = parseWanted(query)
+  if (wanted !== undefined && 'error' in wanted) return refuse(context, wanted)
+  const fresh = wanted && reader.wanting(wanted)
   const encoding = encodingFor(context.req.header('accept'))
   const writing = { reader, encoding, prefix: listing.prefix }
-  const found = isHop
-    ? { ...writeRows(writing, { place, limit }), covered: reader.held() }
-    : await gatherRows(question, { listing, encoding, partial, place, limit })
+  const find = (): Covered<WrittenRow<unknown>> | Promise<Covered<WrittenRow<unknown>>> => {
+    if (isHop) return { ...writeRows(writing, { place, limit }), covered: reader.held() }
+    const left = wanted && fresh && { ...wanted, waitMs: fresh.leftMs }
+    return gatherRows(question, { listing, encoding, partial, place, limit, wanted: left })
+  }
+  const found = await (fresh === undefined ? find() : fresh.read(find))
   const { rows, more } = cutLong(found)
   const after = placeAfter(rows, place, listing)
   return send(
@@ -51,11 +58,12 @@ interface Listed extends Stretch {
   readonly listing: Listing
   readonly encoding: Encoding
   readonly partial: boolean
+  readonly wanted: Wanted | undefined
 }
 
 function gatherRows(
   { ask, ...question }: Question,
-  { listing, encoding, ...rest }: Listed,
+  { listing, encoding, wanted, ...rest }: Listed,
 ): Promise<Covered<WrittenRow<unknown>>> {
   const { prefix } = listing
   const { service, view, reader } = question
@@ -67,8 +75,10 @@ function gatherRows(
     own: (stretch) => writeRows({ reader, encoding, prefix }, stretch),
     ask: async (peer, { place, limit }) => {
       const cursor = place === undefined ? {} : { cursor: writeCursor(listing, place) }
-      const query = queryText({ prefix, limit, ...cursor })
-      const { bytes, failure } = await askPeer(ask, peer, { query, accept: encoding.accept })
+      const query = queryText({ prefix, limit, ...cursor, ...freshQuery(wanted) })
+      const { accept } = encoding
+      const peerQuestion = { query, accept, waitMs: wanted?.waitMs ?? 0 }
+      const { bytes, failure } = await askPeer(ask, peer, peerQuestion)
       if (failure !== undefined) throw failure.error
       return encoding.readList(bytes)
     },

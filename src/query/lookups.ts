@@ -6,10 +6,11 @@ import type { Peer } from '../streams/asking/peer.ts'
 import type { Key } from '../streams/stores/serde.ts'
 import { encodingFor } from './encoding.ts'
 import { listBytesMax } from './lists.ts'
-import { parseKey, parseRange, parseWindow, timeText } from './parameters.ts'
+import { parseKey, parseRange, parseWanted, parseWindow, timeText } from './parameters.ts'
 import type { Question } from './question.ts'
 import { refusal } from './refusal.ts'
 import { headersOf, refuse, send, shorten } from './reply.ts'
+import { queryWith } from './target.ts'
 import type { Query } from './target.ts'
 
 export const windowNames = ['window', 'from', 'to']
@@ -26,12 +27,19 @@ export function lookUp(question: Question, o: KeyQuestion): Response | Promise<R
   const { context, reader, isHop } = question
   const key = parseKey(o.text, reader.keyType)
   if (typeof key === 'object') return refuse(context, key)
+  const wanted = parseWanted(o.query)
+  if (wanted !== undefined && 'error' in wanted) return refuse(context, wanted)
+  const fresh = wanted && reader.wanting(wanted)
+  const passOn = (error: unknown): Promise<Response> => {
+    const owner = isHop || !isHeadwaterError(error, 'partition-elsewhere') || ownerOf(question, key)
+    if (typeof owner !== 'object') throw error
+    return forward(question, owner, { raw: o.raw, waitMs: fresh?.leftMs })
+  }
+  if (fresh !== undefined) return fresh.read(() => lookUpHere(question, key, o)).catch(passOn)
   try {
     return lookUpHere(question, key, o)
   } catch (error) {
-    const owner = isHop || !isHeadwaterError(error, 'partition-elsewhere') || ownerOf(question, key)
-    if (typeof owner !== 'object') throw error
-    return forward(question, owner, o.raw)
+    return passOn(error)
   }
 }
 
@@ -45,10 +53,16 @@ function ownerOf(question: Question, key: Key): Peer | undefined {
   return peerAt(where.address, question)
 }
 
-/** The owner's answer, as it is. */
-async function forward({ context, ask }: Question, owner: Peer, query: string): Promise<Response> {
+/** The owner's answer, as it is. It may wait for what is left of the time, if there is any to wait. */
+async function forward(
+  { context, ask }: Question,
+  owner: Peer,
+  { raw, waitMs }: { readonly raw: string; readonly waitMs: number | undefined },
+): Promise<Response> {
   const { accept } = encodingFor(context.req.header('accept'))
-  const { status, type, body } = await askPeer(ask, owner, { query, accept })
+  const query = waitMs === undefined ? raw : queryWith(raw, 'waitMs', waitMs)
+  const peerQuestion = { query, accept, ...(waitMs !== undefined && { waitMs }) }
+  const { status, type, body } = await askPeer(ask, owner, peerQuestion)
   return new Response(body, { status, headers: headersOf(type) })
 }
 

@@ -4,7 +4,7 @@ import type { AnyCommand } from '../events/event.ts'
 import { schemaRef } from '../schema/json-schema.ts'
 import type { JsonSchema } from '../schema/json-schema.ts'
 import type { ViewReader } from '../streams/views/view-reader.ts'
-import { listLimitMax } from '../streams/views/view-options.ts'
+import { listLimitMax, waitMsMax } from '../streams/views/view-options.ts'
 import { statusesOf } from './refusal.ts'
 import type { RefusalCode } from './refusal.ts'
 import type { QueryService } from './view.ts'
@@ -68,7 +68,7 @@ function pathsOf(o: Described): [path: string, item: object][] {
       path,
       operation(o, 'ask', {
         summary: `The value of a key of ${view} in ?key=, or without one its entries`,
-        parameters: [{ ...key, in: 'query' }, ...windows, ...listParameters],
+        parameters: [{ ...key, in: 'query' }, ...windows, ...listParameters, ...freshParameters],
         answer: { anyOf: [entryList(o), ...windowed, o.value] },
       }),
     ],
@@ -76,7 +76,7 @@ function pathsOf(o: Described): [path: string, item: object][] {
       `${path}/{key}`,
       operation(o, 'get', {
         summary: `The value of a key of ${view}. '', '.' and '..' go into ?key= alone`,
-        parameters: [{ ...key, in: 'path', required: true }, ...windows],
+        parameters: [{ ...key, in: 'path', required: true }, ...windows, ...freshParameters],
         answer: isWindowed ? { anyOf: [...windowed, o.value] } : o.value,
       }),
     ],
@@ -222,6 +222,27 @@ const listParameters = [
     in: 'query',
     schema: { type: 'boolean' },
     description: 'rows of the partitions that can be had now are enough',
+  },
+]
+
+const freshParameters = [
+  {
+    name: 'after',
+    in: 'query',
+    schema: { type: 'array', items: { type: 'string' } },
+    description: '<stream>/<partition>/<offset> of events that the answer has to hold',
+  },
+  {
+    name: 'waitMs',
+    in: 'query',
+    schema: { type: 'integer', minimum: 0, maximum: waitMsMax },
+    description: 'how long to wait for that',
+  },
+  {
+    name: 'maxLag',
+    in: 'query',
+    schema: { type: 'integer', minimum: 0 },
+    description: 'how many records may lie before the view',
   },
 ]
 

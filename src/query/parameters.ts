@@ -2,10 +2,12 @@
 import { instantForms, parseInstant } from '../base/rfc3339.ts'
 import { int64Key } from '../streams/stores/serde.ts'
 import type { Key } from '../streams/stores/serde.ts'
+import type { EventPlace, Wanted } from '../streams/views/freshness.ts'
 import {
   listLimitMax,
   pageLimitDefault,
   rangeWindowsMax,
+  wantedOf,
   windowStart,
 } from '../streams/views/view-options.ts'
 import { refusal } from './refusal.ts'
@@ -38,6 +40,32 @@ export function parsePartial(query: Query): boolean | Refusal {
   const text = query.get('partial') ?? 'false'
   if (text === 'true' || text === 'false') return text === 'true'
   return refusal('bad-request', `partial is '${text.slice(0, 40)}': write true or false`)
+}
+
+/** How fresh an answer has to be; undefined when it may be of any age. Throws `input-invalid` for a wrong bound. */
+export function parseWanted(query: Query): Wanted | Refusal | undefined {
+  const [waitMs, maxLag] = ['waitMs', 'maxLag'].map((name) => numberOf(query, name))
+  const after: EventPlace[] = []
+  for (const text of query.get('after')?.split(',') ?? []) {
+    const [, stream, partition, offset] = /^([\w.-]+)\/(\d{1,9})\/(\d{1,15})$/.exec(text) ?? []
+    if (stream === undefined) {
+      const shown = text.slice(0, 40)
+      return refusal('bad-request', `after is '${shown}': write <stream>/<partition>/<offset>`)
+    }
+    after.push({ stream, partition: Number(partition), offset: Number(offset) })
+  }
+  return wantedOf({
+    after,
+    ...(waitMs !== undefined && { waitMs }),
+    ...(maxLag !== undefined && { maxLag }),
+  })
+}
+
+/** NaN for what is no number, which nobody takes. */
+function numberOf(query: Query, name: string): number | undefined {
+  const text = query.get(name)
+  if (text === undefined) return undefined
+  return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
 }
 
 /** The start of the window that contains the time `window` names. */

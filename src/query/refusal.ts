@@ -69,4 +69,6 @@ const codeOf: Partial<Record<HeadwaterErrorCode, RefusalCode>> = {
   'input-invalid': 'bad-request',
   'not-ready': 'not-ready',
   'partition-elsewhere': 'partition-elsewhere',
+  // It was closed while somebody waited for it.
+  'service-closed': 'service-ended',
 }

@@ -12,6 +12,7 @@ import { bodyLimit } from 'hono/body-limit'
 import type { HttpAsk } from '../io/ports.ts'
 import { hopHeader, refusalOfHop } from '../streams/asking/peer.ts'
 import { askCommand, bodyBytesMax, findCommands, noCommands } from './commands.ts'
+import { freshNames } from '../streams/asking/remote-view.ts'
 import { list } from './lists.ts'
 import { lookUp, windowNames } from './lookups.ts'
 import { openApi } from './openapi.ts'
@@ -58,7 +59,7 @@ export function queryApp(services: () => readonly QueryService[], ask: HttpAsk):
     const text = keyInPath(context.req.path)
     if (typeof text === 'object') return refuse(context, text)
     const names = place.reader.windowMs === undefined ? [] : windowNames
-    const query = readQuery(context.req.url, names)
+    const query = readQuery(context.req.url, [...names, ...freshNames])
     if ('error' in query) return refuse(context, query)
     const question = { ...place, context, ask, isHop: isHop(place, context) }
     return lookUp(question, { text, query, raw: queryWithKey(context.req.url) })
@@ -212,7 +213,7 @@ const listNames = ['prefix', 'limit', 'cursor', 'partial']
 function listOrLookUp(question: Question): Response | Promise<Response> {
   const { context, reader } = question
   const names = reader.windowMs === undefined ? [] : windowNames
-  const query = readQuery(context.req.url, ['key', ...names, ...listNames])
+  const query = readQuery(context.req.url, ['key', ...names, ...listNames, ...freshNames])
   if ('error' in query) return refuse(context, query)
   const key = query.get('key')
   const others = key === undefined ? names : listNames

@@ -52,8 +52,16 @@ export function queryWithKey(url: string): string {
   return query === '' ? `key=${key}` : `key=${key}&${query}`
 }
 
-/** The query of a URL by its names. Refused: a name that is not among `known`, or twice, or not decodable. */
-export function readQuery(url: string, known: readonly string[]): Query | Refusal {
+/** The same query with another value of a parameter, whose name is plain text. */
+export function queryWith(raw: string, name: string, value: number): string {
+  const others = raw.split('&').filter((part) => {
+    return part !== '' && decodePart(formText(part.split('=', 1)[0]!)) !== name
+  })
+  return [...others, `${name}=${value}`].join('&')
+}
+
+/** The query of a URL by its names. Refused: a name that is not among `names`, or twice, or not decodable. */
+export function readQuery(url: string, names: readonly string[]): Query | Refusal {
   const query = new Map<string, string>()
   const written = splitUrl(url).query
   if (written === '') return query
@@ -64,16 +72,22 @@ export function readQuery(url: string, known: readonly string[]): Query | Refusa
     if (typeof name === 'object') return name
     const value = decodePart(formText(rest.join('=')))
     if (typeof value === 'object') return value
-    if (!known.includes(name)) {
+    if (!names.includes(name)) {
       const shown = name.slice(0, 40)
-      const there = known.length === 0 ? 'none' : known.join(', ')
+      const there = names.length === 0 ? 'none' : names.join(', ')
       return refusal('bad-request', `'${shown}' is no parameter here: there are ${there}`)
     }
-    if (query.has(name)) return refusal('bad-request', `${name} is given twice: give it once`)
-    query.set(name, value)
+    const known = query.get(name)
+    if (known !== undefined && !repeatable.has(name)) {
+      return refusal('bad-request', `${name} is given twice: give it once`)
+    }
+    query.set(name, known === undefined ? value : `${known},${value}`)
   }
   return query
 }
+
+/** What may be given several times; the values stand behind each other with commas between. */
+const repeatable: ReadonlySet<string> = new Set(['after'])
 
 export type Query = ReadonlyMap<string, string>
 

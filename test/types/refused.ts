@@ -199,7 +199,7 @@ declare const query: Views<typeof shipping>
 // @ts-expect-error: Property 'customers' does not exist
 void query.customers
 
-// @ts-expect-error: Expected 2 arguments, but got 1
+// @ts-expect-error: Expected 2-3 arguments, but got 1
 void query.perCustomer.get('c-1')
 
 // @ts-expect-error: Argument of type 'number' is not assignable to parameter of type 'string'

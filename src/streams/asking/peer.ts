@@ -55,23 +55,31 @@ type Mark = Standing & Pick<Peer, 'signature'>
  */
 const ownersWords: ReadonlySet<string> = new Set(['no-value', 'url-too-long', 'query-failed'])
 
-/**
- * The owner's answer to the query of a URL. Rejects with `not-ready` when it has none.
- * @param accept the media type that is wanted
- */
+interface PeerQuestion {
+  /** Of a URL, without its question mark. */
+  readonly query: string
+  /** The media type that is wanted. */
+  readonly accept: string
+  /** How long the other instance may wait before it answers; it does not when left out. */
+  readonly waitMs?: number
+}
+
+/** The owner's answer to the query of a URL. Rejects with `not-ready` when it has none. */
 export async function askPeer(
   http: HttpAsk,
   peer: Peer,
-  { query, accept }: { readonly query: string; readonly accept: string },
+  { query, accept, waitMs = 0 }: PeerQuestion,
 ): Promise<HttpAnswer & Answer> {
   const { address, service, view } = peer
   const path = `/v1/${encodeURIComponent(service)}/${encodeURIComponent(view)}`
   const url = `http://${address}${path}?${query}`
   const mark = writeHop({ ...peer.standing, signature: peer.signature })
   const headers = { accept, [hopHeader]: mark }
-  const got = await http(url, { headers, timeoutMs: peerTimeoutMs }).catch((error: unknown) => {
-    throw isHeadwaterError(error) ? unready(peer, error) : error
-  })
+  const got = await http(url, { headers, timeoutMs: peerTimeoutMs + waitMs }).catch(
+    (error: unknown) => {
+      throw isHeadwaterError(error) ? unready(peer, error) : error
+    },
+  )
   const answer = readAnswer(got, { url, accept })
   const { failure } = answer
   if (failure !== undefined && !ownersWords.has(failure.code)) throw unready(peer, failure.error)

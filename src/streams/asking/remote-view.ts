@@ -7,12 +7,26 @@
 import { HeadwaterError } from '../../base/errors.ts'
 import { plainCodec } from '../stores/plain.ts'
 import type { Key } from '../stores/serde.ts'
-import { checkLimit, pageLimitDefault, timeOf } from '../views/view-options.ts'
-import type { Coverage, Page, PageOptions, ScanOptions, WindowEntry } from '../views/views.ts'
+import type { Wanted } from '../views/freshness.ts'
+import { checkLimit, pageLimitDefault, timeOf, wantedOf } from '../views/view-options.ts'
+import type {
+  Coverage,
+  Page,
+  PageOptions,
+  ReadOptions,
+  ScanOptions,
+  WindowEntry,
+} from '../views/views.ts'
 import type { Answer } from './ask.ts'
 
-/** Asks a view with the query of a URL, without its question mark. */
-export type AskView = (query: string) => Promise<Answer>
+/**
+ * Asks a view with the query of a URL, without its question mark.
+ * @param waitMs how long whoever answers may wait before it begins
+ */
+export type AskView = (query: string, waitMs: number) => Promise<Answer>
+
+/** The parameters of a URL by which a read says how fresh its answer has to be. */
+export const freshNames = ['after', 'waitMs', 'maxLag']
 
 /** How many rows a scan asks for at a time. */
 export const scanPageRows = 1_000
@@ -28,15 +42,18 @@ export class RemoteView {
     this.#askView = askView
   }
 
-  async get(key: Key, at?: Date): Promise<unknown> {
+  /** @param at of a view of windows; what is wanted stands in its place where there are none */
+  async get(key: Key, at?: Date | ReadOptions, o?: ReadOptions): Promise<unknown> {
+    const isWindowed = at instanceof Date
     // Milliseconds say every time, also those that have no date.
-    const window = at === undefined ? {} : { window: timeOf('at', at) }
-    return this.#ask({ key: keyText(key), ...window })
+    const window = isWindowed ? { window: timeOf('at', at) } : {}
+    return this.#ask({ key: keyText(key), ...window }, wantedOf(isWindowed ? o : at))
   }
 
   async *scan(o: ScanOptions = {}): AsyncGenerator<readonly [unknown, unknown]> {
     const { prefix = '', limit = Infinity, partial = false } = o
     checkLimit(limit)
+    const wanted = wantedOf(o)
     let left = limit
     let cursor: string | undefined
     do {
@@ -45,6 +62,7 @@ export class RemoteView {
         limit: Math.min(left, scanPageRows),
         cursor,
         partial,
+        wanted,
       })
       const { count, covered } = page.partitions
       if (!partial && covered.length < count) {
@@ -59,16 +77,24 @@ export class RemoteView {
   async page(o: PageOptions = {}): Promise<Page<unknown, unknown>> {
     const { prefix = '', limit = pageLimitDefault, cursor, partial = false } = o
     checkLimit(limit)
-    const { entries, more, next, partitions } = await this.list({ prefix, limit, cursor, partial })
+    const wanted = wantedOf(o)
+    const listed = await this.list({ prefix, limit, cursor, partial, wanted })
+    const { entries, more, next, partitions } = listed
     return { entries: entries.map(rowOf), more, next: next ?? undefined, partitions }
   }
 
-  async *range(key: Key, from: Date, to: Date): AsyncGenerator<WindowEntry<unknown>> {
+  async *range(
+    key: Key,
+    from: Date,
+    to: Date,
+    o?: ReadOptions,
+  ): AsyncGenerator<WindowEntry<unknown>> {
+    const wanted = wantedOf(o)
     const end = timeOf('to', to)
     let next: string | number | null = timeOf('from', from)
     while (next !== null) {
       const query = { key: keyText(key), from: next, to: end }
-      const listed = (await this.#ask(query)) as Listed
+      const listed = (await this.#ask(query, wanted)) as Listed
       for (const entry of listed.entries) {
         yield { start: new Date(entry.start!), end: new Date(entry.end!), value: valueOf(entry) }
       }
@@ -78,14 +104,18 @@ export class RemoteView {
 
   /** A list as it is answered. */
   async list(o: ListQuery): Promise<Listed> {
-    const { prefix, limit, cursor, partial } = o
+    const { prefix, limit, cursor, partial, wanted } = o
     const where = { ...(cursor !== undefined && { cursor }), ...(partial && { partial: 'true' }) }
-    return (await this.#ask({ prefix: keyText(prefix), limit, ...where })) as Listed
+    return (await this.#ask({ prefix: keyText(prefix), limit, ...where }, wanted)) as Listed
   }
 
   /** The decoded answer; undefined when the key holds nothing. */
-  async #ask(query: Readonly<Record<string, string | number>>): Promise<unknown> {
-    const { bytes, failure } = await this.#askView(queryText(query))
+  async #ask(
+    query: Readonly<Record<string, string | number>>,
+    wanted: Wanted | undefined,
+  ): Promise<unknown> {
+    const text = queryText({ ...query, ...freshQuery(wanted) })
+    const { bytes, failure } = await this.#askView(text, wanted?.waitMs ?? 0)
     if (failure?.code === 'no-value') return undefined
     if (failure) throw failure.error
     return plainCodec.decode(bytes, 0, bytes.length)
@@ -99,11 +129,24 @@ export function queryText(query: Readonly<Record<string, string | number>>): str
     .join('&')
 }
 
+/** How fresh an answer has to be, as the query of a URL says it. */
+export function freshQuery(wanted: Wanted | undefined): Readonly<Record<string, string | number>> {
+  if (wanted === undefined) return {}
+  const { after, waitMs, maxLag } = wanted
+  const places = after.map((at) => `${at.stream}/${at.partition}/${at.offset}`)
+  return {
+    ...(places.length > 0 && { after: places.join(',') }),
+    waitMs,
+    ...(maxLag !== undefined && { maxLag }),
+  }
+}
+
 export interface ListQuery {
   readonly prefix: string
   readonly limit: number
   readonly cursor: string | undefined
   readonly partial: boolean
+  readonly wanted: Wanted | undefined
 }
 
 /** A list as it is answered in the encoding that loses nothing. */

@@ -7,11 +7,13 @@ import type { HttpAsk } from '../../io/ports.ts'
 import type { Key } from '../stores/serde.ts'
 import { placeAfter, readCursor, writeCursor } from '../views/cursor.ts'
 import type { Listing } from '../views/cursor.ts'
+import type { Wanted } from '../views/freshness.ts'
 import type { RowPlace } from '../views/rows.ts'
 import {
   checkLimit,
   pageLimitDefault,
   timeOf,
+  wantedOf,
   windowRange,
   windowStart,
 } from '../views/view-options.ts'
@@ -26,7 +28,7 @@ import type {
 } from '../views/views.ts'
 import { losslessType } from './ask.ts'
 import { asksOthers, gather, heldByNobody } from './gather.ts'
-import type { Covered } from './gather.ts'
+import type { Covered, Gathering } from './gather.ts'
 import { askPeer, peerAt } from './peer.ts'
 import type { Peer } from './peer.ts'
 import { RemoteView, scanPageRows, valueOf } from './remote-view.ts'
@@ -51,31 +53,32 @@ function tableView(o: SharedView): TableView<Key, unknown> {
     return { service, view, signature: reader.signature, prefix }
   }
   return {
-    get: (key) =>
-      here(
-        o,
-        key,
-        () => reader.get(key),
-        (owner) => owner.get(key),
-      ),
-    async *scan({ prefix = '', limit = Infinity, partial = false }: ScanOptions = {}) {
-      checkLimit(limit)
-      if (!asksOthers({ ...o, partial })) {
-        for (const { key, value } of reader.scan(prefix, limit)) yield [key, value] as const
-        return
-      }
-      yield* scanAll(o, { listing: listingOf(prefix), limit, partial })
+    get: async (key, options) => {
+      const wanted = wantedOf(options)
+      return here(o, key, {
+        wanted,
+        read: () => reader.get(key),
+        ask: (owner, left) => owner.get(key, left),
+      })
     },
-    async page({
-      prefix = '',
-      limit = pageLimitDefault,
-      cursor,
-      partial = false,
-    }: PageOptions = {}) {
+    async *scan(options: ScanOptions = {}) {
+      const { prefix = '', limit = Infinity, partial = false } = options
       checkLimit(limit)
+      const wanted = wantedOf(options)
+      const rows = await whenFresh(reader, wanted, () => {
+        return asksOthers({ ...o, partial }) ? undefined : reader.scan(prefix, limit)
+      })
+      for (const { key, value } of rows ?? []) yield [key, value] as const
+      if (rows !== undefined) return
+      yield* scanAll(o, { listing: listingOf(prefix), limit, partial, wanted })
+    },
+    async page(options: PageOptions = {}) {
+      const { prefix = '', limit = pageLimitDefault, cursor, partial = false } = options
+      checkLimit(limit)
+      const wanted = wantedOf(options)
       const listing = listingOf(prefix)
       const from = cursor === undefined ? undefined : readCursor(listing, cursor)
-      const { rows, more, covered } = await pageOf(o, { listing, limit, partial, from })
+      const { rows, more, covered } = await pageOf(o, { listing, limit, partial, wanted, from })
       const place = placeAfter(rows, from, listing)
       return {
         entries: rows.map(({ key, value }) => [key, value] as const),
@@ -91,16 +94,17 @@ interface Listed {
   readonly listing: Listing
   readonly limit: number
   readonly partial: boolean
+  readonly wanted: Wanted | undefined
 }
 
 async function* scanAll(
   o: SharedView,
-  { listing, limit, partial }: Listed,
+  { listing, limit, ...rest }: Listed,
 ): AsyncGenerator<readonly [Key, unknown]> {
   let left = limit
   let from: RowPlace | undefined
   for (let more = true; more && left > 0;) {
-    const page = await pageOf(o, { listing, limit: Math.min(left, scanPageRows), partial, from })
+    const page = await pageOf(o, { listing, limit: Math.min(left, scanPageRows), ...rest, from })
     for (const { key, value } of page.rows) yield [key, value] as const
     left -= page.rows.length
     from = placeAfter(page.rows, from, listing)
@@ -108,12 +112,13 @@ async function* scanAll(
   }
 }
 
-function pageOf(
+async function pageOf(
   o: SharedView,
-  { listing, limit, partial, from }: Listed & { readonly from: RowPlace | undefined },
+  { listing, limit, partial, wanted, from }: Listed & { readonly from: RowPlace | undefined },
 ): Promise<Covered<ViewRow>> {
   const { prefix } = listing
-  return gather<ViewRow>({
+  const fresh = wanted && o.reader.wanting(wanted)
+  const gathering: Gathering<ViewRow> = {
     ...o,
     place: from,
     limit,
@@ -124,11 +129,13 @@ function pageOf(
     },
     ask: async (peer, stretch) => {
       const cursor = stretch.place && writeCursor(listing, stretch.place)
-      const query = { prefix, limit: stretch.limit, cursor, partial: false }
+      const left = wanted && fresh && { ...wanted, waitMs: fresh.leftMs }
+      const query = { prefix, limit: stretch.limit, cursor, partial: false, wanted: left }
       const { entries, more, partitions } = await remote(o, peer).list(query)
       return { rows: entries.map(rowOf), more, covered: partitions.covered }
     },
-  })
+  }
+  return fresh === undefined ? gather(gathering) : fresh.read(() => gather(gathering))
 }
 
 function rowOf(entry: ListedEntry): ViewRow {
@@ -138,22 +145,23 @@ function rowOf(entry: ListedEntry): ViewRow {
 function windowView(o: SharedView, windowMs: number): WindowView<Key, unknown> {
   const { reader } = o
   return {
-    get: async (key, at) => {
+    get: async (key, at, options) => {
       const start = windowStart(timeOf('at', at), windowMs)
-      return here(
-        o,
-        key,
-        () => reader.getWindow(key, start),
-        (owner) => owner.get(key, at),
-      )
+      return here(o, key, {
+        wanted: wantedOf(options),
+        read: () => reader.getWindow(key, start),
+        ask: (owner, left) => owner.get(key, at, left),
+      })
     },
-    async *range(key, from, to): AsyncGenerator<WindowEntry<unknown>> {
-      const rows = windowsHere(reader, key, windowRange({ from, to }, windowMs))
+    async *range(key, from, to, options): AsyncGenerator<WindowEntry<unknown>> {
+      const range = windowRange({ from, to }, windowMs)
+      const wanted = wantedOf(options)
+      const rows = await whenFresh(reader, wanted, () => windowsHere(reader, key, range))
       for (const { windowStart: start, value } of rows ?? []) {
         yield { start: new Date(start), end: new Date(start + windowMs), value }
       }
       // Of one whose owner has no address there is nothing here.
-      if (rows === undefined) yield* ownerOf(o, key)?.range(key, from, to) ?? []
+      if (rows === undefined) yield* ownerOf(o, key)?.range(key, from, to, wanted) ?? []
     },
   }
 }
@@ -172,20 +180,32 @@ function windowsHere(
   }
 }
 
-/** What is here, or what the owner says; `partition-elsewhere` when its address is not known. */
-async function here<T>(
-  o: SharedView,
-  key: Key,
+/** What `read` returns, as soon as that is as fresh as it has to be. */
+function whenFresh<T>(
+  reader: ViewReader,
+  wanted: Wanted | undefined,
   read: () => T,
-  ask: (owner: RemoteView) => Promise<T>,
-): Promise<T> {
+): T | Promise<T> {
+  return wanted === undefined ? read() : reader.wanting(wanted).read(read)
+}
+
+interface KeyRead<T> {
+  readonly wanted: Wanted | undefined
+  /** What is here. */
+  readonly read: () => T
+  readonly ask: (owner: RemoteView, left: Wanted | undefined) => Promise<T>
+}
+
+/** What is here, or what the owner says; `partition-elsewhere` when its address is not known. */
+async function here<T>(o: SharedView, key: Key, { wanted, read, ask }: KeyRead<T>): Promise<T> {
+  const fresh = wanted && o.reader.wanting(wanted)
   try {
-    return read()
+    return fresh === undefined ? read() : await fresh.read(read)
   } catch (error) {
     if (!isHeadwaterError(error, 'partition-elsewhere')) throw error
     const owner = ownerOf(o, key)
     if (owner === undefined) throw error
-    return ask(owner)
+    return ask(owner, wanted && fresh && { ...wanted, waitMs: fresh.leftMs })
   }
 }
 
@@ -200,7 +220,7 @@ function ownerOf(o: SharedView, key: Key): RemoteView | undefined {
 }
 
 function remote({ service, view, http }: SharedView, peer: Peer): RemoteView {
-  return new RemoteView(service, view, (query) => {
-    return askPeer(http, peer, { query, accept: losslessType })
+  return new RemoteView(service, view, (query, waitMs) => {
+    return askPeer(http, peer, { query, accept: losslessType, waitMs })
   })
 }

@@ -13,14 +13,18 @@ import type { Plan } from '../plan/plan.ts'
 import type { Task } from '../task/task.ts'
 import { openViews } from '../views/view-reader.ts'
 import type { Surroundings, ViewReader } from '../views/view-reader.ts'
+import { progressOf } from './progress.ts'
 import type { ServiceState } from './service-event.ts'
+import type { Waiters } from './waiters.ts'
 
 export interface AnsweringOptions {
   readonly cluster: Cluster
   readonly member: GroupMember
   readonly queryAddress: string | undefined
-  /** Makes of what says the state one that throws why there can be no answer any more. */
-  readonly gate: (state: () => string) => () => string
+  /** Those who wait for the instance; they know why there can be no answer any more. */
+  readonly waiters: Waiters
+  /** Ends the loop's sleep. */
+  readonly wake: () => void
   readonly now: () => InstanceNow
 }
 
@@ -58,8 +62,9 @@ export class Answering {
 
   /** @param tasks those that run now */
   views(plan: Plan, tasks: () => Iterable<Task>): Readonly<Record<string, ViewReader>> {
-    const gate = this.#o.gate(() => this.#state())
-    return openViews(plan, { tasks, gate, around: () => this.#around() })
+    const gate = this.#o.waiters.gate(() => this.#state())
+    const progress = progressOf({ ...this.#o, plan })
+    return openViews(plan, { tasks, gate, around: () => this.#around(), progress })
   }
 
   /** Whether it answers now. */

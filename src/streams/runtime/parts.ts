@@ -80,7 +80,7 @@ export function partsOf(
     sleeper: new Sleeper(clock),
     condition,
   }
-  const gate = (state: () => string): (() => string) => waiters.gate(state)
+  const wake = (): void => shared.sleeper.wake()
   return {
     ...shared,
     ...taskParts(cluster, plan, options, shared),
@@ -96,7 +96,7 @@ export function partsOf(
       onSlow: (slow) => tell({ type: 'slow-record', ...slow }),
     }),
     news: new DiscardNews(clock, tell),
-    answering: new Answering({ cluster, member, queryAddress, gate, now }),
+    answering: new Answering({ cluster, member, queryAddress, waiters, wake, now }),
   }
 }
 

@@ -1,5 +1,7 @@
 /** What callers may ask of a view, wherever they are: bounds and defaults, and the refusals of what is beyond. */
 import { HeadwaterError } from '../../base/errors.ts'
+import type { Wanted } from './freshness.ts'
+import type { ReadOptions } from './views.ts'
 
 /** How many rows a page has, unless said. */
 export const pageLimitDefault = 100
@@ -9,6 +11,28 @@ export const listLimitMax = 10_000
 
 /** How many windows one range may span. */
 export const rangeWindowsMax = 10_000
+
+/** How long an answer is waited for that has to hold an event: unless said, and at most. */
+const waitMsDefault = 5_000
+export const waitMsMax = 60_000
+
+/** How fresh an answer has to be; undefined when it may be of any age. Throws for what is no such wish. */
+export function wantedOf(o: ReadOptions = {}): Wanted | undefined {
+  const { after = [], waitMs = waitMsDefault, maxLag } = o
+  const places = 'stream' in after ? [after] : after
+  whole('waitMs', waitMs, waitMsMax)
+  if (maxLag !== undefined) whole('maxLag', maxLag, Number.MAX_SAFE_INTEGER)
+  if (maxLag !== undefined) return { after: places, waitMs, maxLag }
+  return places.length === 0 ? undefined : { after: places, waitMs }
+}
+
+function whole(name: string, value: number, most: number): void {
+  if (Number.isSafeInteger(value) && value >= 0 && value <= most) return
+  throw new HeadwaterError(
+    'input-invalid',
+    `${name} is ${value}: give a whole number from 0 to ${most}`,
+  )
+}
 
 /** Throws unless `limit` is a whole number of at least 1, or Infinity. */
 export function checkLimit(limit: number): void {

@@ -18,6 +18,10 @@ import type { Key, KeyKind } from '../stores/serde.ts'
 import type { ReadableStore } from '../stores/store.ts'
 import type { Task } from '../task/task.ts'
 import type { TopologyNode } from '../topology/topology.ts'
+import { Fresh } from './freshness.ts'
+import type { Progress, Wanted } from './freshness.ts'
+import { lineageOf } from './lineage.ts'
+import type { Lineage } from './lineage.ts'
 import { firstRows } from './rows.ts'
 import type { RowPlace } from './rows.ts'
 
@@ -67,6 +71,7 @@ export interface AskedInstance {
   readonly gate: () => string
   /** Asked behind the gate. */
   readonly around: () => Surroundings
+  readonly progress: Progress
 }
 
 /** One table, read synchronously. Reading throws when the service cannot answer. */
@@ -103,6 +108,8 @@ export interface ViewReader {
   partitionOf(key: Key): number
   whereIs(partition: number): Whereabouts
   standing(): Standing
+  /** What is to be read, and how fresh; `input-invalid` for what the view can never hold. */
+  wanting(wanted: Wanted): Fresh
 }
 
 /**
@@ -136,13 +143,10 @@ class OpenView implements ViewReader {
   readonly #node: number
   readonly #part: SubTopology
   readonly #instance: AskedInstance
+  readonly #lineage: Lineage
 
-  constructor(
-    { topology, subTopologies }: Plan,
-    name: string,
-    id: number,
-    instance: AskedInstance,
-  ) {
+  constructor(plan: Plan, name: string, id: number, instance: AskedInstance) {
+    const { topology, subTopologies } = plan
     const node = topology.nodes[id]!
     const { type, partitions } = keyspaceOf(node)
     this.keyType = type
@@ -155,6 +159,7 @@ class OpenView implements ViewReader {
     this.#node = id
     this.#part = subTopologies.find((each) => each.stores.some((store) => store.node === id))!
     this.#instance = instance
+    this.#lineage = lineageOf(plan, id)
   }
 
   held(): readonly number[] {
@@ -206,6 +211,13 @@ class OpenView implements ViewReader {
   standing(): Standing {
     this.#assertAnswering()
     return this.#instance.around().standing
+  }
+
+  wanting(wanted: Wanted): Fresh {
+    this.#assertAnswering()
+    const { tasks, gate, progress } = this.#instance
+    const of = { service: this.#service, view: this.#name, lineage: this.#lineage, progress, tasks }
+    return new Fresh({ ...of, isAnswering: () => gate() === 'running' }, wanted)
   }
 
   #stores(): HeldStore[] {

@@ -9,6 +9,7 @@
  */
 import type { KeyOf } from '../../events/event.ts'
 import type { Queries, Table, WindowTable } from '../topology/builder.ts'
+import type { EventPlace } from './freshness.ts'
 
 /** The views of whatever carries its returned tables in the type of `queries`: a service. */
 export type Views<S extends { readonly queries?: Queries }> = {
@@ -22,8 +23,21 @@ export type ViewOf<T> =
       ? TableView<KeyOf<K>, V>
       : never
 
+/** How fresh an answer has to be. It rejects with `not-ready`, and how far the view is, when it cannot be. */
+export interface ReadOptions {
+  /**
+   * Receipts of events: the answer holds them, with all that followed from them inside the service. Streams that
+   * the view is not made of are `input-invalid`.
+   */
+  readonly after?: EventPlace | readonly EventPlace[]
+  /** Milliseconds to wait for that; 5,000 when left out, 60,000 at most. */
+  readonly waitMs?: number
+  /** How many records may lie before the view at most, as they are counted after the question came. */
+  readonly maxLag?: number
+}
+
 export interface TableView<K, V> {
-  get(key: K): Promise<V | undefined>
+  get(key: K, options?: ReadOptions): Promise<V | undefined>
   /**
    * Keys and values in the order of the keys' text. In the process of the service they are those of one
    * moment; from another process they come in pages, each of its own moment.
@@ -35,9 +49,9 @@ export interface TableView<K, V> {
 
 export interface WindowView<K, V> {
   /** The value of the window that holds `at`. */
-  get(key: K, at: Date): Promise<V | undefined>
+  get(key: K, at: Date, options?: ReadOptions): Promise<V | undefined>
   /** The windows that start in `[from, to)`, in order of time; at most 10,000 windows apart. */
-  range(key: K, from: Date, to: Date): AsyncIterable<WindowEntry<V>>
+  range(key: K, from: Date, to: Date, options?: ReadOptions): AsyncIterable<WindowEntry<V>>
 }
 
 export interface WindowEntry<V> {
@@ -47,7 +61,7 @@ export interface WindowEntry<V> {
   readonly value: V
 }
 
-export interface ScanOptions {
+export interface ScanOptions extends ReadOptions {
   /** Only keys whose text begins so. */
   readonly prefix?: string
   /** How many rows at most; all of them when left out. `page` says whether there are more. */
@@ -59,7 +73,7 @@ export interface ScanOptions {
   readonly partial?: boolean
 }
 
-export interface PageOptions {
+export interface PageOptions extends ReadOptions {
   /** Only keys whose text begins so. */
   readonly prefix?: string
   /** How many rows at most; 100 when left out. */

@@ -157,7 +157,10 @@ describe('the query server as an HTTP server', () => {
         '/v1/board/perPage?limt=3',
         /'limt' is no parameter here: there are key, prefix, limit, cursor/,
       ],
-      ['/v1/board/perPage/home?window=0', /'window' is no parameter here: there are none/],
+      [
+        '/v1/board/perPage/home?window=0',
+        /'window' is no parameter here: there are after, waitMs, maxLag/,
+      ],
       ['/?views=1', /'views' is no parameter here/],
       ['/v1/board?views=1', /'views' is no parameter here/],
       ['/v1/board/perPage?limit=1&limit=2', /limit is given twice/],

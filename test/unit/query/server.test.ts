@@ -39,10 +39,11 @@ const flight = create(FlightSchema, {
   date: { seconds: BigInt(first / 1000), nanos: 0 },
 })
 /** All of a view is here. */
-const alone: Pick<ViewReader, 'partitionOf' | 'whereIs' | 'standing'> = {
+const alone: Pick<ViewReader, 'partitionOf' | 'whereIs' | 'standing' | 'wanting'> = {
   partitionOf: () => 0,
   whereIs: () => 'here',
   standing: () => ({ cluster: 'c', generation: 1 }),
+  wanting: () => assert.fail('nobody waits here'),
 }
 
 let boardReady = true

@@ -15,6 +15,7 @@ import type { Order } from '../../gen/shop/v1/shop_pb.ts'
 import { shipping } from '../../types/shop.ts'
 
 const minute = 60_000
+const unasked = (): never => assert.fail('nobody waits here')
 
 describe('views over the tasks of an instance', () => {
   const plan = planTopology(shipping.build())
@@ -31,6 +32,7 @@ describe('views over the tasks of an instance', () => {
       if (failure !== undefined) throw failure
       return state
     },
+    progress: { now: () => 0, until: unasked, committed: unasked, ends: unasked },
     around: () => ({
       standing: { cluster: 'c', generation: 1 },
       holders,
