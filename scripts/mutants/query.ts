@@ -133,8 +133,8 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: 'peerTimeoutMs',
     file: 'src/streams/asking/peer.ts',
-    text: 'timeoutMs: peerTimeoutMs',
-    instead: 'timeoutMs: 600_000',
+    text: 'const timeoutMs = peerTimeoutMs + waitMs',
+    instead: 'const timeoutMs = 600_000 + waitMs',
     tests: routing,
   },
   {
@@ -189,7 +189,7 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: 'ready only while tables answer',
     file: 'src/streams/runtime/stats.ts',
-    text: 'ready: o.isAnswering',
+    text: 'ready: o.answering.isAnswering',
     instead: 'ready: isRunning',
     tests: ['test/unit/operations/readiness.test.ts'],
   },
@@ -245,8 +245,8 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: 'timeoutMs of the typed client',
     file: 'src/query/client.ts',
-    text: 'accept: losslessType, timeoutMs }',
-    instead: 'accept: losslessType, timeoutMs: 600_000 }',
+    text: 'accept: losslessType, timeoutMs: timeoutMs + waitMs }',
+    instead: 'accept: losslessType, timeoutMs: 600_000 + waitMs }',
     tests: ['test/unit/query/client.test.ts'],
   },
   {
@@ -318,6 +318,62 @@ export const queryMutants: readonly Mutant[] = [
     text: 'if (offsets === undefined) throw this.#unknown()\n    return offsets',
     instead: 'return offsets ?? (() => 0)',
     tests: lagging,
+  },
+  {
+    name: 'bytesMax of an answer',
+    file: 'src/io/node-http-ask.ts',
+    text: 'if (size > bytesMax) throw',
+    instead: 'if (size < 0) throw',
+    tests: ['test/unit/io/node-http-ask.test.ts'],
+  },
+  {
+    name: 'answerBytesMax of the typed client',
+    file: 'src/streams/asking/ask.ts',
+    text: 'timeoutMs, bytesMax: answerBytesMax }',
+    instead: 'timeoutMs, bytesMax: answerBytesMax * 8 }',
+    tests: ['test/unit/query/client.test.ts'],
+  },
+  {
+    name: 'answerBytesMax of another instance',
+    file: 'src/streams/asking/peer.ts',
+    text: 'timeoutMs, bytesMax: answerBytesMax }',
+    instead: 'timeoutMs, bytesMax: answerBytesMax * 8 }',
+    tests: ['test/unit/query/endless.test.ts'],
+  },
+  {
+    name: 'countedPeersMax',
+    file: 'src/streams/views/peer-counts.ts',
+    text: 'this.#byAddress.size > countedPeersMax',
+    instead: 'this.#byAddress.size > 1000 * countedPeersMax',
+    tests: ['test/unit/streams/peer-counts.test.ts'],
+  },
+  {
+    name: 'no query port that fetch blocks',
+    file: 'src/query/listen.ts',
+    text: 'if (o.port !== 0 && isBlockedByFetch(o.port)) throw',
+    instead: 'if (o.port < 0) throw',
+    tests: ['test/unit/query/server.test.ts'],
+  },
+  {
+    name: 'listLimitMax, in the process',
+    file: 'src/streams/views/view-options.ts',
+    text: 'limit >= 1 && limit <= listLimitMax',
+    instead: 'limit >= 1',
+    tests: views,
+  },
+  {
+    name: 'what is too long to be passed on is refused',
+    file: 'src/streams/asking/ask.ts',
+    text: "['url-too-long', 'input-invalid'],",
+    instead: '',
+    tests: routing,
+  },
+  {
+    name: 'keys are compared as texts are',
+    file: 'src/streams/stores/key-bounds.ts',
+    text: 'return isTurned ? b - a : a - b',
+    instead: 'return isTurned ? a - b : a - b',
+    tests: ['test/unit/streams/key-index.test.ts'],
   },
   {
     name: 'rememberedCharsMax',

@@ -15,7 +15,8 @@ import { operations } from '../operations/operations.ts'
 import type { ObservedService } from '../operations/readiness.ts'
 import { serveQueries } from '../query/listen.ts'
 import type { QueryServer } from '../query/listen.ts'
-import type { EndOfService, QueryService } from '../query/view.ts'
+import { asQueryService } from '../query/view.ts'
+import type { QueryService } from '../query/view.ts'
 import { run } from '../streams/runtime/run.ts'
 import type { Runnable, Running, RunningServices } from '../streams/runtime/run.ts'
 import type { RunningTopology } from '../streams/runtime/running.ts'
@@ -287,23 +288,7 @@ function byName(a: QueryService, b: QueryService): number {
   return a.name < b.name ? -1 : 1
 }
 
-function endOf(running: RunningTopology): EndOfService | undefined {
-  const { state, lastError } = running.stats()
-  if (state === 'failed') return lastError
-  return state === 'closed' ? { code: 'service-closed', message: 'it was closed' } : undefined
-}
-
 /** One that cannot answer yet, so that nobody is told that there is none. */
 function startingService(name: string): QueryService {
   return { name, views: {}, ready: () => false, ended: () => undefined }
-}
-
-function asQueryService(running: RunningOne): QueryService {
-  return {
-    decides: running,
-    name: running.service,
-    views: running.views,
-    ready: () => running.stats().ready,
-    ended: () => endOf(running),
-  }
 }

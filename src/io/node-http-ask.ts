@@ -1,5 +1,5 @@
 /** Asking over HTTP by Node's own `fetch`, apart from the server so that whoever only asks loads none. */
-import { HeadwaterError } from '../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
 import type { HttpAnswer, HttpAsk } from './ports.ts'
 
 /**
@@ -17,7 +17,7 @@ interface Line {
 
 const lines = new Map<string, Line>()
 
-export const nodeHttpAsk: HttpAsk = async (url, { headers, timeoutMs, body }) => {
+export const nodeHttpAsk: HttpAsk = async (url, { headers, timeoutMs, bytesMax, body }) => {
   const signal = AbortSignal.timeout(timeoutMs)
   const origin = URL.parse(url)?.origin ?? url
   try {
@@ -27,19 +27,43 @@ export const nodeHttpAsk: HttpAsk = async (url, { headers, timeoutMs, body }) =>
   }
   try {
     const how = body === undefined ? {} : { method: 'POST', body }
-    return await fetchWhole(url, { headers: { ...headers }, ...how, signal })
+    const init = { headers: { ...headers }, ...how, signal }
+    return await fetchWhole(url, init, bytesMax)
   } catch (cause) {
-    throw signal.aborted ? late(url, timeoutMs) : unanswered(url, cause)
+    if (signal.aborted) throw late(url, timeoutMs)
+    throw isHeadwaterError(cause) ? cause : unanswered(url, cause)
   } finally {
     leave(origin)
   }
 }
 
-async function fetchWhole(url: string, init: RequestInit): Promise<HttpAnswer> {
+async function fetchWhole(url: string, init: RequestInit, bytesMax: number): Promise<HttpAnswer> {
   const response = await fetch(url, init)
-  const body = new Uint8Array(await response.arrayBuffer())
+  const body = await bodyOf(response, url, bytesMax)
   const { status, headers: said } = response
   return { status, type: said.get('content-type') ?? '', headers: said, body }
+}
+
+async function bodyOf(
+  { body }: Response,
+  url: string,
+  bytesMax: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  // Who stops taking ends the connection.
+  for await (const chunk of body ?? []) {
+    size += chunk.length
+    if (size > bytesMax) throw tooLong(url, bytesMax)
+    chunks.push(chunk)
+  }
+  const whole = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  return whole
 }
 
 /** Resolves when it is one's turn; rejects when the time is up before. */
@@ -76,6 +100,13 @@ function late(url: string, timeoutMs: number): HeadwaterError {
     'timeout',
     `${shorten(url)} has not answered within ${timeoutMs} ms: see what it is busy with, or wait longer`,
     { retriable: true },
+  )
+}
+
+function tooLong(url: string, bytesMax: number): HeadwaterError {
+  return new HeadwaterError(
+    'query-failed',
+    `${shorten(url)} answers with more than ${bytesMax} bytes, which no answer has: see who listens there`,
   )
 }
 

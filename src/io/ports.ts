@@ -132,8 +132,9 @@ export interface Http {
 }
 
 /**
- * Asks by GET, or by POST where there is a body, and waits for the whole answer, whatever its status. `connection-failed` when nobody answers,
- * `timeout` when it takes longer than `timeoutMs`.
+ * Asks by GET, or by POST where there is a body, and waits for the whole answer, whatever its status.
+ * `connection-failed` when nobody answers, `timeout` when it takes longer than `timeoutMs`, `query-failed` when what
+ * is answered is longer than `bytesMax`.
  */
 export type HttpAsk = (
   url: string,
@@ -141,6 +142,7 @@ export type HttpAsk = (
     readonly headers: Readonly<Record<string, string>>
     readonly timeoutMs: number
     readonly body?: Uint8Array<ArrayBuffer>
+    readonly bytesMax: number
   },
 ) => Promise<HttpAnswer>
 

@@ -73,6 +73,12 @@ function ofServiceBy(
   }
 }
 
+const peerHelp = {
+  asked: 'Questions about tables that were passed on to another instance.',
+  answered: 'Those that it answered.',
+  refused: 'Those that it did not: refused, late, or nobody was there.',
+}
+
 export const serviceMetrics: readonly Metric<ServiceSource>[] = [
   ofService('counter', 'records_total', 'Records processed.', ({ now }) => now.recordsIn),
   ofService(
@@ -190,6 +196,11 @@ export const serviceMetrics: readonly Metric<ServiceSource>[] = [
     'sends_rejected_total',
     'Events refused or given up.',
     ({ now }) => now.sends?.rejected,
+  ),
+  ...(['asked', 'answered', 'refused'] as const).map((what) =>
+    ofServiceBy('counter', `peer_questions_${what}_total`, 'peer', peerHelp[what], ({ now }) =>
+      Object.entries(now.peers).map(([peer, counts]) => [peer, counts[what]] as const),
+    ),
   ),
   ofServiceBy(
     'gauge',

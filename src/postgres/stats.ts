@@ -38,6 +38,7 @@ export function sinkStats(o: SinkSources): SinkStats {
     ready: o.isReady,
     inputs: {},
     calls: {},
+    peers: {},
     assignment: held && assignmentOf(held),
     commits: o.commits,
     repairs: o.repairs.count,

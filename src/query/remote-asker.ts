@@ -6,6 +6,7 @@ import { nodeRandom } from '../io/node-clock.ts'
 import { nodeHttpAsk } from '../io/node-http-ask.ts'
 import type { HttpAnswer } from '../io/ports.ts'
 import { completeCheckOf } from '../schema/complete.ts'
+import { answerBytesMax } from '../streams/asking/ask.ts'
 import { CommandInDoubt } from '../streams/commands/answer.ts'
 import type { CommandAnswer } from '../streams/commands/answer.ts'
 import { askTimeoutMs } from '../streams/commands/settings.ts'
@@ -42,6 +43,7 @@ async function ask(
   const answer = await nodeHttpAsk(url, {
     headers: { 'content-type': protobufType, 'idempotency-key': id },
     timeoutMs: timeoutMs + graceMs,
+    bytesMax: answerBytesMax,
     body: bodyOf(commands, message),
   }).catch((error: unknown) => {
     throw isHeadwaterError(error)

@@ -40,7 +40,10 @@ export function queryApp(services: () => readonly QueryService[], ask: HttpAsk):
     if ('error' in query) return refuse(context, query)
     return sendJson(context, { services: services().map(describe) })
   })
-  route('/openapi.json', (context) => sendJson(context, openApi(services())))
+  route('/openapi.json', (context) => {
+    const query = readQuery(context.req.url, [])
+    return 'error' in query ? refuse(context, query) : sendJson(context, openApi(services()))
+  })
   route('/v1/:service', (context) => {
     const query = readQuery(context.req.url, [])
     if ('error' in query) return refuse(context, query)

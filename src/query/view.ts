@@ -7,6 +7,7 @@
 import type { AnyCommand } from '../events/event.ts'
 import type { CommandAnswer } from '../streams/commands/answer.ts'
 import type { AskOptions } from '../streams/commands/settings.ts'
+import type { ServiceState } from '../streams/runtime/service-event.ts'
 import type { ViewReader } from '../streams/views/view-reader.ts'
 
 /** A service as the query server sees it. */
@@ -25,6 +26,33 @@ export interface QueryService {
 export interface Decides {
   readonly commands: Readonly<Record<string, AnyCommand>>
   ask(commands: AnyCommand, message: unknown, options: AskOptions): Promise<CommandAnswer>
+}
+
+/** A service that `run` has started, one of its `services`. */
+export interface RunningQueries extends Decides {
+  readonly service: string
+  readonly views: Readonly<Record<string, ViewReader>>
+  stats(): {
+    readonly state: ServiceState
+    readonly ready: boolean
+    readonly lastError: EndOfService | undefined
+  }
+}
+
+export function asQueryService(given: QueryService | RunningQueries): QueryService {
+  if ('name' in given) return given
+  return {
+    decides: given,
+    name: given.service,
+    views: given.views,
+    ready: () => given.stats().ready,
+    ended: () => {
+      const { state, lastError } = given.stats()
+      if (state === 'failed') return lastError
+      if (state !== 'closed') return undefined
+      return { code: 'service-closed', message: 'it was closed' }
+    },
+  }
 }
 
 export interface EndOfService {

@@ -10,6 +10,12 @@ export const losslessType = 'application/vnd.headwater.plain-1'
 /** How long a server may take to answer a client, unless said. */
 export const askTimeoutMsDefault = 30_000
 
+/**
+ * Bytes of an answer's body that are taken: a list of 8 MiB ends with a whole row, a record has at most 100 MiB,
+ * and in base64 that is a third more. Whoever says more is no query server.
+ */
+export const answerBytesMax = 160 * 1024 * 1024
+
 export interface Answer {
   readonly bytes: Uint8Array
   /** Why the body is no value; the server's own code, and the error for callers. */
@@ -23,7 +29,8 @@ export interface AskOptions {
 }
 
 /**
- * Asks for `url`. Rejects with `connection-failed` when nobody answers, and with `timeout`.
+ * Asks for `url`. Rejects with `connection-failed` when nobody answers, with `timeout`, and with `query-failed` when
+ * there is more than `answerBytesMax`.
  * @param http who carries the question
  */
 export async function ask(
@@ -31,7 +38,8 @@ export async function ask(
   url: string,
   { accept, timeoutMs }: AskOptions,
 ): Promise<Answer> {
-  const answer = await http(url, { headers: { accept }, timeoutMs }).catch((error: unknown) => {
+  const options = { headers: { accept }, timeoutMs, bytesMax: answerBytesMax }
+  const answer = await http(url, options).catch((error: unknown) => {
     throw isHeadwaterError(error, 'connection-failed') ? noServer(url, error) : error
   })
   return readAnswer(answer, { url, accept })
@@ -45,7 +53,7 @@ export function readAnswer(
   if (status === 200 && mediaTypeOf(type) === accept) return { bytes: body, failure: undefined }
   const { code, message } = status === 200 ? ofAnotherKind(type, accept) : readError(body)
   const error = new HeadwaterError(
-    ownCodes.get(code) ?? 'query-failed',
+    ownCodes.get(code) ?? forGood.get(code) ?? 'query-failed',
     `${shorten(url)} answered ${status}: ${message}`,
     // A service that has ended does not come back by itself; what a proxy has lost sight of may.
     { retriable: ownCodes.has(code) || (code === unknownCode && proxyStatuses.has(status)) },
@@ -57,6 +65,11 @@ export function readAnswer(
 const ownCodes: ReadonlyMap<string, HeadwaterErrorCode> = new Map([
   ['not-ready', 'not-ready'],
   ['partition-elsewhere', 'partition-elsewhere'],
+])
+
+/** What is the caller's fault, also where the question had to be written longer to be passed on. */
+const forGood: ReadonlyMap<string, HeadwaterErrorCode> = new Map([
+  ['url-too-long', 'input-invalid'],
 ])
 
 /** Of what no query server has said. */

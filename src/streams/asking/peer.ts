@@ -12,8 +12,9 @@
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { HttpAnswer, HttpAsk } from '../../io/ports.ts'
+import type { PeerStats } from '../views/peer-counts.ts'
 import type { Standing, ViewReader } from '../views/view-reader.ts'
-import { readAnswer } from './ask.ts'
+import { answerBytesMax, readAnswer } from './ask.ts'
 import type { Answer } from './ask.ts'
 
 /** Marks what an instance asks another, and the answer: `<generation>;<cluster>;<signature of the view>`. */
@@ -32,6 +33,8 @@ export interface Peer {
   readonly standing: Standing
   /** What the view is to who asks; as in `ViewReader`. */
   readonly signature: string
+  /** Told of each question and what came of it. */
+  readonly count: (what: keyof PeerStats) => void
 }
 
 /** A view here, and whose it is. */
@@ -43,7 +46,9 @@ export interface Viewed {
 
 /** The instance at an address, to be asked for a view. Throws `not-ready`. */
 export function peerAt(address: string, { service, view, reader }: Viewed): Peer {
-  return { address, service, view, standing: reader.standing(), signature: reader.signature }
+  const { signature, peers } = reader
+  const count = (what: keyof PeerStats): void => peers.count(address, what)
+  return { address, service, view, standing: reader.standing(), signature, count }
 }
 
 /** What is to be the same, or at least as far, with who asks and who answers. */
@@ -68,6 +73,22 @@ interface PeerQuestion {
 export async function askPeer(
   http: HttpAsk,
   peer: Peer,
+  question: PeerQuestion,
+): Promise<HttpAnswer & Answer> {
+  peer.count('asked')
+  try {
+    const answer = await askOnce(http, peer, question)
+    peer.count(answer.failure === undefined || isWord(answer.failure) ? 'answered' : 'refused')
+    return answer
+  } catch (error) {
+    peer.count('refused')
+    throw error
+  }
+}
+
+async function askOnce(
+  http: HttpAsk,
+  peer: Peer,
   { query, accept, waitMs = 0 }: PeerQuestion,
 ): Promise<HttpAnswer & Answer> {
   const { address, service, view } = peer
@@ -75,17 +96,24 @@ export async function askPeer(
   const url = `http://${address}${path}?${query}`
   const mark = writeHop({ ...peer.standing, signature: peer.signature })
   const headers = { accept, [hopHeader]: mark }
-  const got = await http(url, { headers, timeoutMs: peerTimeoutMs + waitMs }).catch(
-    (error: unknown) => {
-      throw isHeadwaterError(error) ? unready(peer, error) : error
-    },
-  )
+  const timeoutMs = peerTimeoutMs + waitMs
+  const asked = http(url, { headers, timeoutMs, bytesMax: answerBytesMax })
+  const got = await asked.catch((error: unknown) => {
+    // Who says more than an answer has will say so again.
+    const mayPass = isHeadwaterError(error) && !isHeadwaterError(error, 'query-failed')
+    throw mayPass ? unready(peer, error) : error
+  })
   const answer = readAnswer(got, { url, accept })
   const { failure } = answer
   if (failure !== undefined && !ownersWords.has(failure.code)) throw unready(peer, failure.error)
-  const saysWhatIsStored = failure === undefined || failure.code === 'no-value'
+  const saysWhatIsStored = failure === undefined || isWord(failure)
   if (saysWhatIsStored && got.headers.get(hopHeader) !== mark) throw unready(peer, stranger())
   return { ...got, ...answer }
+}
+
+/** Whether it says what is stored, although it is no value. */
+function isWord({ code }: { readonly code: string }): boolean {
+  return code === 'no-value'
 }
 
 function stranger(): HeadwaterError {

@@ -8,7 +8,13 @@ import { HeadwaterError } from '../../base/errors.ts'
 import { plainCodec } from '../stores/plain.ts'
 import type { Key } from '../stores/serde.ts'
 import type { Wanted } from '../views/freshness.ts'
-import { checkLimit, pageLimitDefault, timeOf, wantedOf } from '../views/view-options.ts'
+import {
+  checkLimit,
+  checkPageLimit,
+  pageLimitDefault,
+  timeOf,
+  wantedOf,
+} from '../views/view-options.ts'
 import type {
   Coverage,
   Page,
@@ -76,7 +82,7 @@ export class RemoteView {
 
   async page(o: PageOptions = {}): Promise<Page<unknown, unknown>> {
     const { prefix = '', limit = pageLimitDefault, cursor, partial = false } = o
-    checkLimit(limit)
+    checkPageLimit(limit)
     const wanted = wantedOf(o)
     const listed = await this.list({ prefix, limit, cursor, partial, wanted })
     const { entries, more, next, partitions } = listed

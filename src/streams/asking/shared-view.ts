@@ -11,6 +11,7 @@ import type { Wanted } from '../views/freshness.ts'
 import type { RowPlace } from '../views/rows.ts'
 import {
   checkLimit,
+  checkPageLimit,
   pageLimitDefault,
   timeOf,
   wantedOf,
@@ -21,6 +22,7 @@ import type { ViewReader, ViewRow, WindowRow } from '../views/view-reader.ts'
 import type {
   Page,
   PageOptions,
+  ReadOptions,
   ScanOptions,
   TableView,
   WindowEntry,
@@ -53,14 +55,12 @@ function tableView(o: SharedView): TableView<Key, unknown> {
     return { service, view, signature: reader.signature, prefix }
   }
   return {
-    get: async (key, options) => {
-      const wanted = wantedOf(options)
-      return here(o, key, {
-        wanted,
+    get: (key, options) =>
+      here(o, key, {
+        options,
         read: () => reader.get(key),
         ask: (owner, left) => owner.get(key, left),
-      })
-    },
+      }),
     async *scan(options: ScanOptions = {}) {
       const { prefix = '', limit = Infinity, partial = false } = options
       checkLimit(limit)
@@ -74,7 +74,7 @@ function tableView(o: SharedView): TableView<Key, unknown> {
     },
     async page(options: PageOptions = {}) {
       const { prefix = '', limit = pageLimitDefault, cursor, partial = false } = options
-      checkLimit(limit)
+      checkPageLimit(limit)
       const wanted = wantedOf(options)
       const listing = listingOf(prefix)
       const from = cursor === undefined ? undefined : readCursor(listing, cursor)
@@ -148,7 +148,7 @@ function windowView(o: SharedView, windowMs: number): WindowView<Key, unknown> {
     get: async (key, at, options) => {
       const start = windowStart(timeOf('at', at), windowMs)
       return here(o, key, {
-        wanted: wantedOf(options),
+        options,
         read: () => reader.getWindow(key, start),
         ask: (owner, left) => owner.get(key, at, left),
       })
@@ -190,14 +190,15 @@ function whenFresh<T>(
 }
 
 interface KeyRead<T> {
-  readonly wanted: Wanted | undefined
+  readonly options: ReadOptions | undefined
   /** What is here. */
   readonly read: () => T
   readonly ask: (owner: RemoteView, left: Wanted | undefined) => Promise<T>
 }
 
 /** What is here, or what the owner says; `partition-elsewhere` when its address is not known. */
-async function here<T>(o: SharedView, key: Key, { wanted, read, ask }: KeyRead<T>): Promise<T> {
+async function here<T>(o: SharedView, key: Key, { options, read, ask }: KeyRead<T>): Promise<T> {
+  const wanted = wantedOf(options)
   const fresh = wanted && o.reader.wanting(wanted)
   try {
     return fresh === undefined ? read() : await fresh.read(read)

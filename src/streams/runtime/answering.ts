@@ -11,6 +11,7 @@ import { readPeers } from '../plan/peers.ts'
 import type { Holders } from '../plan/peers.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Task } from '../task/task.ts'
+import { PeerCounts } from '../views/peer-counts.ts'
 import { openViews } from '../views/view-reader.ts'
 import type { Surroundings, ViewReader } from '../views/view-reader.ts'
 import { progressOf } from './progress.ts'
@@ -55,6 +56,8 @@ export class Answering {
   readonly #o: AnsweringOptions
   #told: { readonly by: Ownership; readonly holders: Holders } | undefined
   #hasToldAgain = false
+  /** Questions at other instances. */
+  readonly peers = new PeerCounts()
 
   constructor(options: AnsweringOptions) {
     this.#o = options
@@ -64,7 +67,13 @@ export class Answering {
   views(plan: Plan, tasks: () => Iterable<Task>): Readonly<Record<string, ViewReader>> {
     const gate = this.#o.waiters.gate(() => this.#state())
     const progress = progressOf({ ...this.#o, plan })
-    return openViews(plan, { tasks, gate, around: () => this.#around(), progress })
+    return openViews(plan, {
+      tasks,
+      gate,
+      around: () => this.#around(),
+      progress,
+      peers: this.peers,
+    })
   }
 
   /** Whether it answers now. */

@@ -2,6 +2,7 @@
 import type { BrokerAddress } from '../../client/security/kafka.ts'
 import type { Clock, Random } from '../../io/ports.ts'
 import type { DecisionCounts, DropReason } from '../operators/counts.ts'
+import type { PeerStats } from '../views/peer-counts.ts'
 import type { ViewReader } from '../views/view-reader.ts'
 import type { CallStats } from '../task/calls/call-limits.ts'
 import type { EventCounts } from './event-counts.ts'
@@ -94,6 +95,8 @@ export interface ServiceStats extends EventCounts {
   readonly inputs: Readonly<Record<string, { readonly records: number; readonly done: boolean }>>
   /** Of each `mapAsync` and `forEach`. */
   readonly calls: Readonly<Record<string, CallStats>>
+  /** Questions about tables that this instance passed on to others, by their address. */
+  readonly peers: Readonly<Record<string, PeerStats>>
   /** What the group has given to this instance; undefined while it holds nothing. */
   readonly assignment: AssignmentStats | undefined
   /** Times this instance has committed. */

@@ -277,7 +277,7 @@ export class Runtime implements RunningTopology {
       set: this.#parts.set,
       now: this.#now(),
       repairs: this.#parts.repairs,
-      isAnswering: this.#parts.answering.isAnswering,
+      answering: this.#parts.answering,
     })
   }
 

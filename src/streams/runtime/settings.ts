@@ -1,5 +1,5 @@
 /** The times a service runs by: defaults, and bounds whose breach is a `config-invalid` that names both. */
-import { addressText, isWildcard, parseAddress } from '../../base/address.ts'
+import { addressText, isBlockedByFetch, isWildcard, parseAddress } from '../../base/address.ts'
 import { HeadwaterError } from '../../base/errors.ts'
 import { heartbeatIntervalMsOf } from '../../client/group/heartbeat.ts'
 import type { RunTopologyOptions } from './running.ts'
@@ -73,7 +73,12 @@ export function queryAddressOf(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const { host, port } = parseAddress(text) ?? {}
   if (host !== undefined && port !== undefined && port > 0 && !isWildcard(host)) {
-    return addressText({ host, port })
+    if (!isBlockedByFetch(port)) return addressText({ host, port })
+    throw new HeadwaterError(
+      'config-invalid',
+      `queryAddress is '${text}', and no instance can ask there: fetch refuses port ${port} (WHATWG's blocked ` +
+        'ports). Let the query server listen on another one',
+    )
   }
   throw new HeadwaterError(
     'config-invalid',

@@ -2,7 +2,7 @@
 import type { Ownership } from '../../client/group/group-member.ts'
 import { droppedOf } from '../operators/counts.ts'
 import type { OperatorCounts } from '../operators/counts.ts'
-import type { InstanceNow } from './answering.ts'
+import type { Answering, InstanceNow } from './answering.ts'
 import type { Condition } from './condition.ts'
 import type { Opener } from './open.ts'
 import type { Repairs } from './repairs.ts'
@@ -17,8 +17,7 @@ export interface StatsSources {
   readonly set: TaskSet
   readonly now: Pick<InstanceNow, 'held' | 'isOpen'>
   readonly repairs: Repairs
-  /** Whether its tables answer. */
-  readonly isAnswering: boolean
+  readonly answering: Pick<Answering, 'isAnswering' | 'peers'>
 }
 
 export function statsOf(o: StatsSources): ServiceStats {
@@ -40,7 +39,8 @@ export function statsOf(o: StatsSources): ServiceStats {
     recordsSkipped: o.opener.recordsSkipped,
     lag: isOpen && isRunning && !condition.isCutOff ? set.lag : undefined,
     state: condition.state,
-    ready: o.isAnswering,
+    ready: o.answering.isAnswering,
+    peers: o.answering.peers.stats(),
     inputs,
     calls: o.opener.limits.stats(),
     assignment: held && assignmentOf(held, set),

@@ -10,6 +10,7 @@
 import { assert } from '../../base/errors.ts'
 import type { Emit } from './emit.ts'
 import type { Changelog } from './changelog.ts'
+import type { KeyBounds } from './key-bounds.ts'
 import { KeyIndex } from './key-index.ts'
 import type { Key } from './serde.ts'
 import { Snapshots } from './snapshots.ts'
@@ -263,10 +264,10 @@ export class AggregateStore implements ReadableStore, RestorableStore {
     return this.#snapshots.read(this.#touched.committed[at])
   }
 
-  *keys(): Iterable<RowKey> {
+  *keys(bounds?: KeyBounds): Iterable<RowKey> {
     const windowed = this.#life !== undefined
     for (const [start, rows] of this.#windows) {
-      for (const [key, row] of rows) {
+      for (const [key, row] of rows.within(bounds)) {
         const at = this.#touchedAt[row]!
         if (at !== untouched && this.#touched.committed[at] === undefined) continue
         yield { key, start: windowed ? start : undefined }

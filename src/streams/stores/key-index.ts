@@ -14,6 +14,8 @@
  * most three of four in use. Entries of deleted keys stay until they are half of the slab.
  */
 import { assert } from '../../base/errors.ts'
+import { ByteBounds } from './key-bounds.ts'
+import type { KeyBounds } from './key-bounds.ts'
 import type { Key, KeyCodec } from './serde.ts'
 
 const slotsMin = 8
@@ -108,13 +110,19 @@ export class KeyIndex {
   }
 
   /** Keys and their rows, in no order. Nothing may be added or deleted meanwhile. */
-  *[Symbol.iterator](): IterableIterator<readonly [key: Key, row: number]> {
+  [Symbol.iterator](): IterableIterator<readonly [key: Key, row: number]> {
+    return this.within()
+  }
+
+  /** The same without keys outside of `bounds`. */
+  *within(bounds?: KeyBounds): IterableIterator<readonly [key: Key, row: number]> {
     const slots = this.#slots
+    const byBytes = bounds && new ByteBounds(bounds)
     for (let slot = 0; slot < slots.length; slot += 2) {
       if (slots[slot + 1] === 0) continue
-      const row = this.#row(slot)!
       const { at, size } = keyStart(this.#slab, slots[slot + 1]! - 1)
-      yield [this.#codec.decode(this.#slab, at, at + size), row]
+      if (byBytes?.excludes(this.#slab, at, size) === true) continue
+      yield [this.#codec.decode(this.#slab, at, at + size), this.#row(slot)!]
     }
   }
 

@@ -5,6 +5,7 @@
  * *committed*: what the running transaction has changed shows when it is through, all at once, and never if
  * it is not. What is handed out is the caller's own: changing it changes no state.
  */
+import type { KeyBounds } from './key-bounds.ts'
 import type { Key } from './serde.ts'
 
 /** Names a row. `start` is the window's first millisecond; undefined in a table without windows. */
@@ -19,8 +20,8 @@ export interface ReadableStore {
   readonly size: number
   get(key: Key): unknown
   getWindow(key: Key, start: number): unknown
-  /** Which rows there are, in no order. */
-  keys(): Iterable<RowKey>
+  /** Which rows there are, in no order; of those outside of `bounds` it may leave out any. */
+  keys(bounds?: KeyBounds): Iterable<RowKey>
   /** Makes what has been written since the last call what is read. */
   committed(): void
 }

@@ -1,4 +1,5 @@
 /** The first rows after a place, out of many in no order, without sorting or copying all of them. */
+import type { KeyBounds } from '../stores/key-bounds.ts'
 import type { ReadableStore } from '../stores/store.ts'
 import type { Key } from '../stores/serde.ts'
 
@@ -29,8 +30,9 @@ export function firstRows(
   const wanted = o.limit + skip
   let found: FoundRow[] = []
   let last: FoundRow | undefined
+  const bounds: KeyBounds = { prefix: o.prefix, from: o.place?.text ?? '', to: undefined }
   for (const store of stores) {
-    for (const { key, start } of store.keys()) {
+    for (const { key, start } of store.keys(bounds)) {
       const text = String(key)
       if (!text.startsWith(o.prefix)) continue
       const row = { text, key, start, store }
@@ -40,6 +42,7 @@ export function firstRows(
       if (found.push(row) < 2 * wanted + 1_000) continue
       found = sorted(found, wanted)
       last = found.at(-1)
+      bounds.to = last?.text
     }
   }
   return sorted(found, wanted).slice(skip)

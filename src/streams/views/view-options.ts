@@ -6,7 +6,7 @@ import type { ReadOptions } from './views.ts'
 /** How many rows a page has, unless said. */
 export const pageLimitDefault = 100
 
-/** How many rows an instance gives at once over HTTP. */
+/** How many rows an instance gives at once. */
 export const listLimitMax = 10_000
 
 /** How many windows one range may span. */
@@ -31,6 +31,15 @@ function whole(name: string, value: number, most: number): void {
   throw new HeadwaterError(
     'input-invalid',
     `${name} is ${value}: give a whole number from 0 to ${most}`,
+  )
+}
+
+/** Throws unless a page may have so many rows, wherever it is asked for. */
+export function checkPageLimit(limit: number): void {
+  if (Number.isSafeInteger(limit) && limit >= 1 && limit <= listLimitMax) return
+  throw new HeadwaterError(
+    'input-invalid',
+    `limit is ${limit}: a page has a whole number of rows from 1 to ${listLimitMax}; scan has no such bound`,
   )
 }
 

@@ -22,6 +22,7 @@ import { Fresh } from './freshness.ts'
 import type { Progress, Wanted } from './freshness.ts'
 import { lineageOf } from './lineage.ts'
 import type { Lineage } from './lineage.ts'
+import type { PeerCounts } from './peer-counts.ts'
 import { firstRows } from './rows.ts'
 import type { RowPlace } from './rows.ts'
 
@@ -72,6 +73,7 @@ export interface AskedInstance {
   /** Asked behind the gate. */
   readonly around: () => Surroundings
   readonly progress: Progress
+  readonly peers: PeerCounts
 }
 
 /** One table, read synchronously. Reading throws when the service cannot answer. */
@@ -108,6 +110,8 @@ export interface ViewReader {
   partitionOf(key: Key): number
   whereIs(partition: number): Whereabouts
   standing(): Standing
+  /** Counts the questions of this instance at others. */
+  readonly peers: PeerCounts
   /** What is to be read, and how fresh; `input-invalid` for what the view can never hold. */
   wanting(wanted: Wanted): Fresh
 }
@@ -138,6 +142,7 @@ class OpenView implements ViewReader {
   readonly windowMs: number | undefined
   readonly signature: string
   readonly partitions: number
+  readonly peers: PeerCounts
   readonly #service: string
   readonly #name: string
   readonly #node: number
@@ -159,6 +164,7 @@ class OpenView implements ViewReader {
     this.#node = id
     this.#part = subTopologies.find((each) => each.stores.some((store) => store.node === id))!
     this.#instance = instance
+    this.peers = instance.peers
     this.#lineage = lineageOf(plan, id)
   }
 

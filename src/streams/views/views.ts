@@ -76,7 +76,7 @@ export interface ScanOptions extends ReadOptions {
 export interface PageOptions extends ReadOptions {
   /** Only keys whose text begins so. */
   readonly prefix?: string
-  /** How many rows at most; 100 when left out. */
+  /** How many rows at most, up to 10,000; 100 when left out. */
   readonly limit?: number
   /** `next` of the page before, with the same prefix. */
   readonly cursor?: string

@@ -146,7 +146,8 @@ export class Questions {
   async #get(
     url: string,
   ): Promise<{ readonly status: number; readonly body: unknown } | undefined> {
-    const options = { headers: { accept: 'application/json' }, timeoutMs: askTimeoutMs }
+    const headers = { accept: 'application/json' }
+    const options = { headers, timeoutMs: askTimeoutMs, bytesMax: 1_000_000 }
     const answer = await this.#ask(url, options).catch(() => undefined)
     if (answer === undefined) return undefined
     return { status: answer.status, body: JSON.parse(Buffer.from(answer.body).toString()) }

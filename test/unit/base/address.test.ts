@@ -4,11 +4,25 @@ import { describe, it } from 'node:test'
 import {
   addressText,
   dialable,
+  isBlockedByFetch,
   isLoopback,
   isWildcard,
   parseAddress,
   parseHost,
 } from '../../../src/base/address.ts'
+
+describe('a port that fetch does not ask', () => {
+  it('is one that it refuses', async () => {
+    const ports = Array.from({ length: 65_536 }, (_, port) => port).filter(isBlockedByFetch)
+    assert.equal(ports.length, 82)
+    for (const port of ports) {
+      const refused = await fetch(`http://127.0.0.1:${port}/`).catch((error: unknown) => error)
+      assert.ok(refused instanceof TypeError && refused.cause instanceof Error, `${port}`)
+      assert.equal(refused.cause.message, 'bad port', `${port}`)
+    }
+    for (const port of [80, 443, 8_080, 8_092, 65_535]) assert.ok(!isBlockedByFetch(port))
+  })
+})
 
 describe('an address', () => {
   const written: [string, { host: string; port: number }][] = [

@@ -69,6 +69,7 @@ export const preambles: Readonly<Record<string, string>> = {
   project: `
     import { timestampNow } from '@bufbuild/protobuf/wkt'
     import { connect, isHeadwaterError, kafka, producer, run } from 'headwater'
+    import { serveQueries } from 'headwater/query'
     import { Hono } from 'hono'
     import { Orders } from './templates/app/gen/streams.ts'
     import { shop } from './templates/app/src/shop.ts'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { embedded } from '../../../src/broker/embedded.ts'
 import { entity, keyed, keyspace } from '../../../src/events/event.ts'
 import { serveQueries } from '../../../src/query/listen.ts'
-import type { QueryService } from '../../../src/query/view.ts'
+import type { QueryService, RunningQueries } from '../../../src/query/view.ts'
 import { service } from '../../../src/service/service.ts'
 import type { Service } from '../../../src/service/service.ts'
 import { run } from '../../../src/streams/runtime/run.ts'
@@ -81,7 +81,7 @@ export async function asked(): Promise<Asked> {
   return {
     broker,
     start: async (service, options = {}, { isShared } = { isShared: false }) => {
-      let services = [notYet(service.name)]
+      let services: readonly (QueryService | RunningQueries)[] = [notYet(service.name)]
       const server = await serveQueries({
         host: '127.0.0.1',
         port: 0,
@@ -91,7 +91,7 @@ export async function asked(): Promise<Asked> {
       const shared = isShared ? { queryAddress: `127.0.0.1:${server.port}` } : {}
       const app = await run(service, { broker, ...shared, ...options })
       ends.push(() => app.close())
-      services = app.services.map(asQueryService)
+      services = app.services
       return { app, url: `${server.url}/v1/${service.name}`, origin: server.url }
     },
     [Symbol.asyncDispose]: async () => {
@@ -105,16 +105,4 @@ export async function asked(): Promise<Asked> {
 /** One that starts, so that nobody is told that there is none. */
 export function notYet(name: string): QueryService {
   return { name, views: {}, ready: () => false, ended: () => undefined }
-}
-
-export function asQueryService(
-  running: Running<unknown, unknown>['services'][number],
-): QueryService {
-  return {
-    decides: running,
-    name: running.service,
-    views: running.views,
-    ready: () => running.stats().state === 'running',
-    ended: () => undefined,
-  }
 }

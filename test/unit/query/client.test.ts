@@ -61,6 +61,25 @@ describe('the typed client', () => {
     }
   })
 
+  it('takes no more of an answer than one can have', async () => {
+    const mebibyte = Buffer.alloc(1024 * 1024)
+    let given = 0
+    await using server = await answering((_request, response) => {
+      const go = (): void => {
+        do given++
+        while (!response.destroyed && response.write(mebibyte))
+      }
+      response.on('drain', go)
+      go()
+    })
+    const { orders } = connect<Shop>(server.url, { timeoutMs: 50_000 })
+    await assert.rejects(orders.get('o-1'), {
+      code: 'query-failed',
+      message: /more than \d+ bytes/,
+    })
+    assert.ok(given > 100 && given < 400, `${given} MiB`)
+  })
+
   it('refuses a time that is none', () => {
     for (const timeoutMs of [0, -1, 1.5, Number.NaN, Infinity, 86_400_001]) {
       assert.throws(() => connect<Shop>('http://127.0.0.1:1/v1/shop', { timeoutMs }), {

@@ -163,6 +163,7 @@ describe('the query server as an HTTP server', () => {
       ],
       ['/?views=1', /'views' is no parameter here/],
       ['/v1/board?views=1', /'views' is no parameter here/],
+      ['/openapi.json?service=board', /'service' is no parameter here/],
       ['/v1/board/perPage?limit=1&limit=2', /limit is given twice/],
       ['/v1/board/perPage?key=a&limit=2', /limit is for lists, not for a key/],
       ['/v1/board/perHour?window=0', /window goes with a key, and there is none/],

@@ -5,11 +5,12 @@
 import { kafka } from '../../../src/client/security/kafka.ts'
 import { serveQueries } from '../../../src/query/listen.ts'
 import { run } from '../../../src/streams/runtime/run.ts'
-import { asQueryService, notYet } from './asked.ts'
+import type { QueryService, RunningQueries } from '../../../src/query/view.ts'
+import { notYet } from './asked.ts'
 import { board } from './board.ts'
 
 const [broker, instanceId, port] = process.argv.slice(2) as [string, string, string]
-let services = [notYet(board.name)]
+let services: readonly (QueryService | RunningQueries)[] = [notYet(board.name)]
 const server = await serveQueries({
   host: '127.0.0.1',
   port: Number(port),
@@ -22,6 +23,6 @@ const app = await run(board, {
   sessionTimeoutMs: 6_000,
   heartbeatIntervalMs: 100,
 })
-services = app.services.map(asQueryService)
+services = app.services
 process.send?.(server.port)
 process.on('disconnect', () => process.exit())

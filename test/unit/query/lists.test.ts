@@ -109,6 +109,9 @@ describe('a list that is longer than an answer', () => {
       [[['p00009', 1]], false, undefined, { count: 4, covered: [0, 1, 2, 3] }],
     )
     await assert.rejects(Array.fromAsync(perPage.scan({ limit: -1 })), { code: 'input-invalid' })
+    for (const limit of [Infinity, 10_001]) {
+      await assert.rejects(perPage.page({ limit }), { code: 'input-invalid' })
+    }
   })
 
   it('ends a page when it has grown large', async () => {

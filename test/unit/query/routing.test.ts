@@ -9,6 +9,7 @@ import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { connect } from '../../../src/query/client.ts'
+import { operations } from '../../../src/operations/operations.ts'
 import { service } from '../../../src/service/service.ts'
 import type { Running } from '../../../src/streams/runtime/run.ts'
 import { losslessType } from '../../../src/streams/asking/ask.ts'
@@ -18,6 +19,7 @@ import { tumbling } from '../../../src/streams/topology/windows.ts'
 import { runCommand } from '../../airline/command.ts'
 import { asked, Clicks, Profiles } from './asked.ts'
 import type { Asked } from './asked.ts'
+import { valuesOf } from '../operations/observed.ts'
 import { board, pages, written } from './board.ts'
 import { get, isWhole, until } from './group-of-instances.ts'
 
@@ -70,6 +72,38 @@ describe('a service in two instances that know each other’s addresses', () => 
       const inPath = await get(`${url}/perPage/${encodeURIComponent(odd)}`)
       assert.deepEqual(inPath, quoted)
     }
+  })
+
+  it('counts what it asks the other, and what came of it', async () => {
+    const before = apps.map((app) => Object.values(app.stats().peers)[0])
+    for (const page of pages) await get(`${urls[0]}/perPage?key=${page}`)
+    await get(`${urls[0]}/perPage?limit=3`)
+    const [[address, counts] = ['', undefined], ...rest] = Object.entries(apps[0]!.stats().peers)
+    assert.deepEqual(rest, [])
+    assert.ok(urls[1]!.includes(address), address)
+    const asked = counts!.asked - (before[0]?.asked ?? 0)
+    assert.ok(asked > 1 && asked < pages.length, `${asked}`)
+    assert.equal(counts!.answered - (before[0]?.answered ?? 0), asked)
+    const scraped = await operations({ services: () => apps[0]!.services })(
+      new Request('http://127.0.0.1/metrics'),
+    )!
+    const values = valuesOf(await scraped.text())
+    const labels = `{service="board",peer="${address}"}`
+    assert.equal(values.get(`headwater_service_peer_questions_asked_total${labels}`), counts!.asked)
+    assert.equal(values.get(`headwater_service_peer_questions_refused_total${labels}`), 0)
+    // Who is asked asks nobody.
+    assert.deepEqual(Object.values(apps[1]!.stats().peers)[0], before[1])
+  })
+
+  it('says that a prefix is too long to be passed on, and does not fail for it', async () => {
+    const longest = `"`.repeat(30_000)
+    const { status, body } = await get(`${urls[0]}/perPage?prefix=${'/'.repeat(30_000)}`)
+    assert.deepEqual([status, body.error.code], [400, 'bad-request'])
+    assert.match(body.error.message, /longer than/)
+    await assert.rejects(apps[0]!.query.perPage.page({ prefix: longest }), {
+      code: 'input-invalid',
+      retriable: false,
+    })
   })
 
   it('answers what no proxy keeps: a value, that there is nothing, a list, a refusal', async () => {

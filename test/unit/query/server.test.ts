@@ -14,6 +14,7 @@ import type { QueryService } from '../../../src/query/view.ts'
 import { losslessType } from '../../../src/streams/asking/ask.ts'
 import { plainCodec } from '../../../src/streams/stores/plain.ts'
 import type { Key } from '../../../src/streams/stores/serde.ts'
+import { PeerCounts } from '../../../src/streams/views/peer-counts.ts'
 import type { ViewReader } from '../../../src/streams/views/view-reader.ts'
 import type { Table, WindowTable } from '../../../src/streams/topology/builder.ts'
 import type { Keyspace } from '../../../src/events/event.ts'
@@ -39,10 +40,11 @@ const flight = create(FlightSchema, {
   date: { seconds: BigInt(first / 1000), nanos: 0 },
 })
 /** All of a view is here. */
-const alone: Pick<ViewReader, 'partitionOf' | 'whereIs' | 'standing' | 'wanting'> = {
+const alone: Pick<ViewReader, 'partitionOf' | 'whereIs' | 'standing' | 'peers' | 'wanting'> = {
   partitionOf: () => 0,
   whereIs: () => 'here',
   standing: () => ({ cluster: 'c', generation: 1 }),
+  peers: new PeerCounts(),
   wanting: () => assert.fail('nobody waits here'),
 }
 
@@ -86,6 +88,13 @@ before(async () => {
 after(() => server.close())
 
 describe('the query server', () => {
+  it('does not listen where nobody can ask', async () => {
+    await assert.rejects(serveQueries({ host: '127.0.0.1', port: 6_000, services: () => [] }), {
+      code: 'config-invalid',
+      message: /the query port is 6000, which browsers and fetch refuse/,
+    })
+  })
+
   it('says at / what is here and where', async () => {
     const { status, body } = await get('/')
     assert.equal(status, 200)

@@ -33,6 +33,31 @@ describe('an index of keys', () => {
     )
   })
 
+  it('gives the keys within bounds, in the order in which texts are compared', () => {
+    // On either side of the surrogates, where the order of UTF-8 is another.
+    const letters = fc.constantFrom('', 'a', 'b', 'é', '\ud7ff', '\ue000', '\uffff', '\u{1f600}')
+    const text = fc.array(letters, { maxLength: 3 }).map((parts) => parts.join(''))
+    const bound = fc.oneof(text, fc.constantFrom('a\ud83d', '\ud83d'))
+    const prefixes = fc.oneof({ arbitrary: fc.constant(''), weight: 4 }, bound)
+    const given = fc.tuple(fc.uniqueArray(text, { maxLength: 30 }), prefixes, bound, bound)
+    fc.assert(
+      fc.property(given, ([all, prefix, from, to]) => {
+        const index = new KeyIndex(new KeyCodec('string'))
+        for (const [row, key] of all.entries()) index.add(key, row)
+        const found = [...index.within({ prefix, from, to })].map(([key]) => String(key))
+        const isWithin = (key: string): boolean => {
+          return key.startsWith(prefix) && key >= from && key <= to
+        }
+        const missing = all.filter((key) => isWithin(key) && !found.includes(key))
+        assert.deepEqual(missing, [])
+        // Half a character has no bytes, so it leaves out nothing.
+        if (![prefix, from, to].every((each) => each.isWellFormed()) || to === '') return
+        assert.deepEqual(found.toSorted(), all.filter(isWithin).toSorted())
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
   it('keeps a hundred thousand keys, and forgets them', () => {
     const index = new KeyIndex(new KeyCodec('int64'))
     const count = 100_000

@@ -15,6 +15,10 @@ describe('the address that others are told', () => {
     assert.equal(queryAddressOf('10.0.0.5:8092'), '10.0.0.5:8092')
     assert.equal(queryAddressOf('[fd00::5]:8092'), '[fd00::5]:8092')
     assert.equal(queryAddressOf('pod-1.shop:80'), 'pod-1.shop:80')
+    assert.throws(() => queryAddressOf('10.0.0.5:6000'), {
+      code: 'config-invalid',
+      message: /no instance can ask there: fetch refuses port 6000/,
+    })
   })
 
   it('is refused before anybody is dialled when it is none', async () => {

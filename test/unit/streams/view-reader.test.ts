@@ -7,6 +7,7 @@ import { keyCodecs } from '../../../src/streams/stores/serde.ts'
 import { Task } from '../../../src/streams/task/task.ts'
 import { nodeHttpAsk } from '../../../src/io/node-http-ask.ts'
 import { sharedView } from '../../../src/streams/asking/shared-view.ts'
+import { PeerCounts } from '../../../src/streams/views/peer-counts.ts'
 import type { ViewReader } from '../../../src/streams/views/view-reader.ts'
 import { openViews } from '../../../src/streams/views/view-reader.ts'
 import type { TableView, WindowView } from '../../../src/streams/views/views.ts'
@@ -32,6 +33,7 @@ describe('views over the tasks of an instance', () => {
       if (failure !== undefined) throw failure
       return state
     },
+    peers: new PeerCounts(),
     progress: { now: () => 0, until: unasked, committed: unasked, ends: unasked },
     around: () => ({
       standing: { cluster: 'c', generation: 1 },
@@ -208,6 +210,12 @@ describe('views over the tasks of an instance', () => {
       await assert.rejects(table.page({ limit }), { code: 'input-invalid' })
     }
     assert.equal((await Array.fromAsync(table.scan({ limit: Infinity }))).length, 3)
+    for (const limit of [Infinity, 10_001, 0, 1.5]) {
+      await assert.rejects(table.page({ limit }), {
+        code: 'input-invalid',
+        message: /whole number of rows from 1 to 10000/,
+      })
+    }
   })
 
   it('refuse what is no key, no time and too long a range', async () => {
