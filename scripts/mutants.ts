@@ -19,6 +19,7 @@ import { coordinator } from './mutants/coordinator.ts'
 import { memoryOfBroker } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { operationsMutants } from './mutants/operations.ts'
+import { askedMutants } from './mutants/asked.ts'
 import { queryMutants } from './mutants/query.ts'
 import { recordMutants } from './mutants/records.ts'
 import { calls } from './mutants/calls.ts'
@@ -56,6 +57,7 @@ const mutants = [
   ...coordinator,
   ...below,
   ...client,
+  ...askedMutants,
   ...queryMutants,
   ...calls,
   ...errors,

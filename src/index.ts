@@ -74,13 +74,17 @@ export type {
 export type { EventPlace } from './streams/views/freshness.ts'
 export type {
   Coverage,
+  ChangesOptions,
+  OwnViews,
   Page,
   PageOptions,
   ReadOptions,
   ScanOptions,
   TableView,
+  ViewChange,
   Views,
   WindowEntry,
   WindowView,
+  WithChanges,
 } from './streams/views/views.ts'
 export { tumbling } from './streams/topology/windows.ts'

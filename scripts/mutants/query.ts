@@ -6,8 +6,6 @@ const http = ['test/unit/query/http.test.ts']
 const lists = ['test/unit/query/lists.test.ts']
 const views = ['test/unit/streams/view-reader.test.ts']
 const routing = ['test/unit/query/routing.test.ts']
-const written = ['test/unit/query/read-your-write.test.ts']
-const lagging = ['test/unit/query/max-lag.test.ts']
 const cursors = ['test/unit/streams/cursor.test.ts']
 
 export const queryMutants: readonly Mutant[] = [
@@ -269,111 +267,6 @@ export const queryMutants: readonly Mutant[] = [
     text: 'const connectionsMax = 1_024',
     instead: 'const connectionsMax = 100_000',
     tests: port,
-  },
-  {
-    name: 'waitMsMax',
-    file: 'src/streams/views/view-options.ts',
-    text: "whole('waitMs', waitMs, waitMsMax)",
-    instead: "whole('waitMs', waitMs, Number.MAX_SAFE_INTEGER)",
-    tests: written,
-  },
-  {
-    name: 'a wait for an event ends',
-    file: 'src/streams/runtime/waiters.ts',
-    text: 'this.#waiting.delete(waiter)\n      waiter.settled.resolve()\n    })',
-    instead: '})',
-    tests: written,
-  },
-  {
-    name: 'what is read and not committed is not there yet',
-    file: 'src/streams/views/freshness.ts',
-    text: 'return { offset: task.lastCommitted(topic) ?? 0 }',
-    instead: 'return { offset: task.queues[0]!.position }',
-    tests: written,
-  },
-  {
-    name: 'what follows from an event is waited for behind a rekey',
-    file: 'src/streams/views/freshness.ts',
-    text: 'await Promise.all(next.map((each) => this.#walk([each, endsOf(each, ends)])))',
-    instead: 'void [next, ends]',
-    tests: written,
-  },
-  {
-    name: 'the one that is asked by another waits, too',
-    file: 'src/query/lists.ts',
-    text: '...freshQuery(wanted) })',
-    instead: '})',
-    tests: written,
-  },
-  {
-    name: 'maxLag',
-    file: 'src/streams/views/freshness.ts',
-    text: 'if (lag <= maxLag) return',
-    instead: 'if (lag >= 0) return',
-    tests: lagging,
-  },
-  {
-    name: 'unknown lag is not small',
-    file: 'src/streams/views/freshness.ts',
-    text: 'if (offsets === undefined) throw this.#unknown()\n    return offsets',
-    instead: 'return offsets ?? (() => 0)',
-    tests: lagging,
-  },
-  {
-    name: 'bytesMax of an answer',
-    file: 'src/io/node-http-ask.ts',
-    text: 'if (size > bytesMax) throw',
-    instead: 'if (size < 0) throw',
-    tests: ['test/unit/io/node-http-ask.test.ts'],
-  },
-  {
-    name: 'answerBytesMax of the typed client',
-    file: 'src/streams/asking/ask.ts',
-    text: 'timeoutMs, bytesMax: answerBytesMax }',
-    instead: 'timeoutMs, bytesMax: answerBytesMax * 8 }',
-    tests: ['test/unit/query/client.test.ts'],
-  },
-  {
-    name: 'answerBytesMax of another instance',
-    file: 'src/streams/asking/peer.ts',
-    text: 'timeoutMs, bytesMax: answerBytesMax }',
-    instead: 'timeoutMs, bytesMax: answerBytesMax * 8 }',
-    tests: ['test/unit/query/endless.test.ts'],
-  },
-  {
-    name: 'countedPeersMax',
-    file: 'src/streams/views/peer-counts.ts',
-    text: 'this.#byAddress.size > countedPeersMax',
-    instead: 'this.#byAddress.size > 1000 * countedPeersMax',
-    tests: ['test/unit/streams/peer-counts.test.ts'],
-  },
-  {
-    name: 'no query port that fetch blocks',
-    file: 'src/query/listen.ts',
-    text: 'if (o.port !== 0 && isBlockedByFetch(o.port)) throw',
-    instead: 'if (o.port < 0) throw',
-    tests: ['test/unit/query/server.test.ts'],
-  },
-  {
-    name: 'listLimitMax, in the process',
-    file: 'src/streams/views/view-options.ts',
-    text: 'limit >= 1 && limit <= listLimitMax',
-    instead: 'limit >= 1',
-    tests: views,
-  },
-  {
-    name: 'what is too long to be passed on is refused',
-    file: 'src/streams/asking/ask.ts',
-    text: "['url-too-long', 'input-invalid'],",
-    instead: '',
-    tests: routing,
-  },
-  {
-    name: 'keys are compared as texts are',
-    file: 'src/streams/stores/key-bounds.ts',
-    text: 'return isTurned ? b - a : a - b',
-    instead: 'return isTurned ? a - b : a - b',
-    tests: ['test/unit/streams/key-index.test.ts'],
   },
   {
     name: 'rememberedCharsMax',

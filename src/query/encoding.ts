@@ -109,6 +109,11 @@ interface JsonList {
   readonly partitions: Coverage
 }
 
+/** A value as JSON has it; null for none. */
+export function jsonOrNull(schema: DescMessage | undefined, value: unknown): unknown {
+  return value === undefined ? null : toJsonValue(schema, value)
+}
+
 function toJsonValue(schema: DescMessage | undefined, value: unknown): unknown {
   if (schema === undefined) return plainJson(value)
   return messageJson(schema, value as MessageShape<DescMessage>)

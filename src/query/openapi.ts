@@ -80,13 +80,27 @@ function pathsOf(o: Described): [path: string, item: object][] {
         answer: isWindowed ? { anyOf: [...windowed, o.value] } : o.value,
       }),
     ],
+    [
+      `${path}/changes`,
+      operation(o, 'follow', {
+        summary: `What rows of ${view} become, as server-sent events`,
+        parameters: [{ ...key, in: 'query' }, ...feedParameters],
+        answer: { type: 'string' },
+        type: 'text/event-stream',
+      }),
+    ],
   ]
 }
 
 function operation(
   { service, view }: Described,
   verb: string,
-  o: { readonly summary: string; readonly parameters: object[]; readonly answer: JsonSchema },
+  o: {
+    readonly summary: string
+    readonly parameters: object[]
+    readonly answer: JsonSchema
+    readonly type?: string
+  },
 ): object {
   return {
     get: {
@@ -95,7 +109,7 @@ function operation(
       tags: [service],
       parameters: o.parameters,
       responses: {
-        200: { description: 'the answer', ...content(o.answer) },
+        200: { description: 'the answer', ...content(o.answer, o.type) },
         ...refusals([
           'bad-request',
           'no-value',
@@ -197,8 +211,8 @@ function rejectedSchema(reasons: readonly string[]): JsonSchema {
   }
 }
 
-function content(schema: JsonSchema): { content: object } {
-  return { content: { 'application/json': { schema } } }
+function content(schema: JsonSchema, type = 'application/json'): { content: object } {
+  return { content: { [type]: { schema } } }
 }
 
 function keySchema({ keyType }: ViewReader): JsonSchema {
@@ -243,6 +257,16 @@ const freshParameters = [
     in: 'query',
     schema: { type: 'integer', minimum: 0 },
     description: 'how many records may lie before the view',
+  },
+]
+
+const feedParameters = [
+  { name: 'prefix', in: 'query', schema: { type: 'string' } },
+  {
+    name: 'Last-Event-ID',
+    in: 'header',
+    schema: { type: 'string' },
+    description: 'the id of the event that was got last',
   },
 ]
 

@@ -13,6 +13,7 @@ import type { HttpAsk } from '../io/ports.ts'
 import { hopHeader, refusalOfHop } from '../streams/asking/peer.ts'
 import { askCommand, bodyBytesMax, findCommands, noCommands } from './commands.ts'
 import { freshNames } from '../streams/asking/remote-view.ts'
+import { changes, feedNames } from './feeds.ts'
 import { list } from './lists.ts'
 import { lookUp, windowNames } from './lookups.ts'
 import { openApi } from './openapi.ts'
@@ -56,6 +57,13 @@ export function queryApp(services: () => readonly QueryService[], ask: HttpAsk):
     return listOrLookUp({ ...place, context, ask, isHop: isHop(place, context) })
   }
   route('/v1/:service/:view', listed, (context) => postCommand(services(), context))
+  route('/v1/:service/:view/changes', (context) => {
+    const place = findView(services(), context, false)
+    if ('error' in place) return refuse(context, place)
+    const query = readQuery(context.req.url, feedNames)
+    if ('error' in query) return refuse(context, query)
+    return changes({ ...place, context, ask, isHop: false }, query)
+  })
   route('/v1/:service/:view/:key{.*}', (context) => {
     const place = findView(services(), context)
     if ('error' in place) return refuse(context, place)
@@ -171,14 +179,19 @@ function findService(services: readonly QueryService[], name: string): QueryServ
 
 type Place = Pick<Question, 'service' | 'view' | 'reader'>
 
-function findView(services: readonly QueryService[], context: Context): Place | Refusal {
+/** @param isOwn whether it is asked of what this instance holds, for which that has to be complete */
+function findView(
+  services: readonly QueryService[],
+  context: Context,
+  isOwn = true,
+): Place | Refusal {
   const service = findService(services, context.req.param('service')!)
   if ('error' in service) return service
   const end = service.ended()
   if (end !== undefined) return ended(service, end)
-  if (!service.ready()) return starting(service)
   const name = context.req.param('view')!
   const reader = Object.hasOwn(service.views, name) ? service.views[name] : undefined
+  if ((isOwn || reader === undefined) && !service.ready()) return starting(service)
   if (reader === undefined) {
     const names = Object.keys(service.views).join(', ') || 'none'
     return refusal(

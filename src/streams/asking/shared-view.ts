@@ -20,13 +20,16 @@ import {
 } from '../views/view-options.ts'
 import type { ViewReader, ViewRow, WindowRow } from '../views/view-reader.ts'
 import type {
+  ChangesOptions,
   Page,
   PageOptions,
   ReadOptions,
   ScanOptions,
   TableView,
+  ViewChange,
   WindowEntry,
   WindowView,
+  WithChanges,
 } from '../views/views.ts'
 import { losslessType } from './ask.ts'
 import { asksOthers, gather, heldByNobody } from './gather.ts'
@@ -44,9 +47,26 @@ export interface SharedView {
 }
 
 /** The view of this name of a service. */
-export function sharedView(o: SharedView): TableView<Key, unknown> | WindowView<Key, unknown> {
+export function sharedView(
+  o: SharedView,
+): (TableView<Key, unknown> | WindowView<Key, unknown>) & WithChanges<Key, unknown> {
   const { windowMs } = o.reader
-  return windowMs === undefined ? tableView(o) : windowView(o, windowMs)
+  const view = windowMs === undefined ? tableView(o) : windowView(o, windowMs)
+  return { ...view, changes: (wish) => changesOf(o.reader, wish) }
+}
+
+async function* changesOf(
+  reader: ViewReader,
+  wish: ChangesOptions<Key> = {},
+): AsyncGenerator<ViewChange<Key, unknown>> {
+  for await (const item of reader.changes(wish)) {
+    if (item === undefined) continue
+    if (item.type !== 'change') yield item
+    else {
+      const { windowStart: start, ...rest } = item
+      yield { ...rest, ...(start !== undefined && { start: new Date(start) }) }
+    }
+  }
 }
 
 function tableView(o: SharedView): TableView<Key, unknown> {

@@ -14,6 +14,7 @@ import type { Task } from '../task/task.ts'
 import { PeerCounts } from '../views/peer-counts.ts'
 import { openViews } from '../views/view-reader.ts'
 import type { Surroundings, ViewReader } from '../views/view-reader.ts'
+import { Feeds, openFeed } from './feed.ts'
 import { progressOf } from './progress.ts'
 import type { ServiceState } from './service-event.ts'
 import type { Waiters } from './waiters.ts'
@@ -67,12 +68,15 @@ export class Answering {
   views(plan: Plan, tasks: () => Iterable<Task>): Readonly<Record<string, ViewReader>> {
     const gate = this.#o.waiters.gate(() => this.#state())
     const progress = progressOf({ ...this.#o, plan })
+    const { cluster } = this.#o
+    const feeds = new Feeds()
     return openViews(plan, {
       tasks,
       gate,
       around: () => this.#around(),
       progress,
       peers: this.peers,
+      feed: (store, of, wish) => feeds.limited(openFeed({ cluster, store, of, gate }, wish)),
     })
   }
 

@@ -22,7 +22,7 @@ import { runTopology } from './run-topology.ts'
 import { openSenders, sendsOf, sendsOfAll } from './sending.ts'
 import type { Topology } from '../topology/topology.ts'
 import { sharedView } from '../asking/shared-view.ts'
-import type { Views } from '../views/views.ts'
+import type { OwnViews } from '../views/views.ts'
 import { upstreamFirst } from './upstream.ts'
 
 /** A service as far as running it goes. */
@@ -78,7 +78,7 @@ export interface Running<Q, S> {
 }
 
 /** A service that runs, sends, and asks any service to decide. */
-export type RunningService<S extends Runnable> = Running<Views<S>, RunningStats> &
+export type RunningService<S extends Runnable> = Running<OwnViews<S>, RunningStats> &
   Sends<S['name']> &
   Asks
 
@@ -87,7 +87,7 @@ export type RunningService<S extends Runnable> = Running<Views<S>, RunningStats>
  * the stream; a transaction is of one service, `app.sends.checkout.transaction(…)`.
  */
 export type RunningServices<L extends readonly Runnable[]> = Running<
-  { readonly [S in L[number] as S['name']]: Views<S> },
+  { readonly [S in L[number] as S['name']]: OwnViews<S> },
   Readonly<Record<L[number]['name'], RunningStats>>
 > &
   Asks &

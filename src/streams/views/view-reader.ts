@@ -12,12 +12,13 @@
 import type { DescMessage } from '@bufbuild/protobuf'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { Holders } from '../plan/peers.ts'
-import type { Plan, SubTopology } from '../plan/plan.ts'
+import type { Plan, StorePlan, SubTopology } from '../plan/plan.ts'
 import { encodeKey } from '../stores/serde.ts'
 import type { Key, KeyKind } from '../stores/serde.ts'
 import type { ReadableStore } from '../stores/store.ts'
 import type { Task } from '../task/task.ts'
 import type { TopologyNode } from '../topology/topology.ts'
+import type { FeedItem, FeedOf, FeedWish } from './changes.ts'
 import { Fresh } from './freshness.ts'
 import type { Progress, Wanted } from './freshness.ts'
 import { lineageOf } from './lineage.ts'
@@ -74,7 +75,12 @@ export interface AskedInstance {
   readonly around: () => Surroundings
   readonly progress: Progress
   readonly peers: PeerCounts
+  /** Opens a feed of a store; `input-invalid` for a wish that is none. */
+  readonly feed: (store: StorePlan, of: FeedOf, wish: FeedWish) => Feed
 }
+
+/** What changes, as it comes; undefined when nothing has come for a while. */
+export type Feed = AsyncGenerator<FeedItem | undefined>
 
 /** One table, read synchronously. Reading throws when the service cannot answer. */
 export interface ViewReader {
@@ -112,6 +118,11 @@ export interface ViewReader {
   standing(): Standing
   /** Counts the questions of this instance at others. */
   readonly peers: PeerCounts
+  /**
+   * What the rows of all instances become, from now on or from a place; it begins when its first item is taken,
+   * and throws why the service has ended. `input-invalid` for a wish that is none.
+   */
+  changes(wish: FeedWish): Feed
   /** What is to be read, and how fresh; `input-invalid` for what the view can never hold. */
   wanting(wanted: Wanted): Fresh
 }
@@ -217,6 +228,15 @@ class OpenView implements ViewReader {
   standing(): Standing {
     this.#assertAnswering()
     return this.#instance.around().standing
+  }
+
+  changes(wish: FeedWish): Feed {
+    this.#instance.gate()
+    if (wish.key !== undefined) this.partitionOf(wish.key)
+    const store = this.#part.stores.find(({ node }) => node === this.#node)!
+    const { signature, partitions } = this
+    const of = { service: this.#service, view: this.#name, signature, partitions }
+    return this.#instance.feed(store, of, wish)
   }
 
   wanting(wanted: Wanted): Fresh {

@@ -36,6 +36,55 @@ export interface ReadOptions {
   readonly maxLag?: number
 }
 
+export interface ChangesOptions<K> {
+  readonly key?: K
+  /** Only keys whose text begins so. */
+  readonly prefix?: string
+  /** The `id` of what was got last, from any instance; without it, from now on. */
+  readonly from?: string
+}
+
+/** What a feed tells. Its `id` names the place behind it. */
+export type ViewChange<K, V> =
+  /** The feed is open; this comes first. */
+  | { readonly type: 'begin'; readonly id: string }
+  /** Changes since `from` are gone, or may be: read the view for what is so now. */
+  | { readonly type: 'resumed-late'; readonly id: string; readonly partition: number }
+  | {
+      readonly type: 'change'
+      readonly id: string
+      readonly key: K
+      /** The first millisecond of the row's window, where there are windows. */
+      readonly start?: Date
+      /** Undefined: the row is gone. */
+      readonly value: V | undefined
+      /** What it was; undefined when there was none. */
+      readonly old: V | undefined
+      /** Whether `old` is known: what the feed has forgotten, or what was compacted away, is not. */
+      readonly isOldKnown: boolean
+    }
+
+/** Views with a feed: those in the process of their service. */
+export type OwnViews<S extends { readonly queries?: Queries }> = {
+  readonly [P in keyof NonNullable<S['queries']>]: ViewOf<NonNullable<S['queries']>[P]> &
+    FeedOfView<NonNullable<S['queries']>[P]>
+}
+
+type FeedOfView<T> =
+  T extends WindowTable<infer K, infer V>
+    ? WithChanges<KeyOf<K>, V>
+    : T extends Table<infer K, infer V>
+      ? WithChanges<KeyOf<K>, V>
+      : never
+
+export interface WithChanges<K, V> {
+  /**
+   * What rows become, of all instances, as it is committed; in order by key. It begins when its first item is
+   * taken, and goes on until the service ends, which it throws, or its reader leaves.
+   */
+  changes(options?: ChangesOptions<K>): AsyncIterable<ViewChange<K, V>>
+}
+
 export interface TableView<K, V> {
   get(key: K, options?: ReadOptions): Promise<V | undefined>
   /**

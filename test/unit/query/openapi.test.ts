@@ -81,10 +81,13 @@ describe('the OpenAPI document of a service', () => {
     assert.deepEqual(Object.keys(document.paths), [
       '/v1/board/profiles',
       '/v1/board/profiles/{key}',
+      '/v1/board/profiles/changes',
       '/v1/board/perPage',
       '/v1/board/perPage/{key}',
+      '/v1/board/perPage/changes',
       '/v1/board/perHour',
       '/v1/board/perHour/{key}',
+      '/v1/board/perHour/changes',
     ])
   })
 

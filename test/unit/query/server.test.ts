@@ -40,12 +40,16 @@ const flight = create(FlightSchema, {
   date: { seconds: BigInt(first / 1000), nanos: 0 },
 })
 /** All of a view is here. */
-const alone: Pick<ViewReader, 'partitionOf' | 'whereIs' | 'standing' | 'peers' | 'wanting'> = {
+const alone: Pick<
+  ViewReader,
+  'partitionOf' | 'whereIs' | 'standing' | 'peers' | 'wanting' | 'changes'
+> = {
   partitionOf: () => 0,
   whereIs: () => 'here',
   standing: () => ({ cluster: 'c', generation: 1 }),
   peers: new PeerCounts(),
   wanting: () => assert.fail('nobody waits here'),
+  changes: () => assert.fail('nobody follows here'),
 }
 
 let boardReady = true

@@ -34,6 +34,7 @@ describe('views over the tasks of an instance', () => {
       return state
     },
     peers: new PeerCounts(),
+    feed: unasked,
     progress: { now: () => 0, until: unasked, committed: unasked, ends: unasked },
     around: () => ({
       standing: { cluster: 'c', generation: 1 },
