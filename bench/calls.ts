@@ -53,8 +53,14 @@ console.log(`overhead  ${overhead} µs a record (median, least and most of ${rou
 async function microsPerRecord(what: typeof mapped): Promise<number> {
   const driver = new TopologyDriver(what)
   for (let i = 0; i < records; i++) {
-    const payment = { paymentId: 'p', orderId: `o${i % 1000}`, status: 'X', amount: i }
-    driver.send(Payments, payment, 1_000)
+    const payment = {
+      paymentId: 'p',
+      orderId: `o${i % 1000}`,
+      status: 'X',
+      amount: i,
+      paidAt: 1_000n,
+    }
+    driver.send(Payments, payment)
   }
   const from = process.cpuUsage()
   await driver.settled()

@@ -12,7 +12,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import { nodeClock } from '../io/node-clock.ts'
 import { CallLimits } from '../streams/task/calls/call-limits.ts'
 import { commandHeaders, outcomeCodec, outcomesTopic } from '../events/commands.ts'
-import type { AnyCommand, AnyEvent, InitOf, ValueOf } from '../events/event.ts'
+import type { AnyCommand, AnyEvent, EventInit, KeyOf, ValueOf } from '../events/event.ts'
 import { answerOf } from '../streams/commands/answer.ts'
 import type { CommandAnswer } from '../streams/commands/answer.ts'
 import { stampBatch } from '../records/batch.ts'
@@ -29,6 +29,7 @@ import type { Plan } from '../streams/plan/plan.ts'
 import { keyCodecs } from '../streams/stores/serde.ts'
 import type { Key } from '../streams/stores/serde.ts'
 import type { ReadableStore } from '../streams/stores/store.ts'
+import type { Queries, Table, WindowTable } from '../streams/topology/builder.ts'
 import type { Turn } from '../streams/task/queue.ts'
 import { Task } from '../streams/task/task.ts'
 import type { TaskStart } from '../streams/task/task.ts'
@@ -39,7 +40,8 @@ const stepRecords = 1024
 /** A turn that nothing waits for. */
 const endlessTurn: Turn = { hasEnded: false, isOver: () => false, look: () => undefined }
 
-export class TopologyDriver {
+/** `Q` are the tables that the topology returns, by name. */
+export class TopologyDriver<const Q extends Queries = Queries> {
   readonly #plan: Plan
   readonly #context: WriterContext
   readonly #topics = new Map<string, Partition[]>()
@@ -54,7 +56,7 @@ export class TopologyDriver {
   #now = 0
   #asked = 0
 
-  constructor(service: Service) {
+  constructor(service: Service<string, Q>) {
     this.#plan = planTopology(service.build())
     for (const { name, partitions } of this.#plan.topics) {
       this.#topics.set(
@@ -93,7 +95,7 @@ export class TopologyDriver {
    * Writes an event to its topic.
    * @param at milliseconds since 1970, for a contract without a time of its own; else one more than before
    */
-  send<E extends AnyEvent>(event: E, message: InitOf<E>, at?: number): void {
+  send<E extends AnyEvent>(event: E, message: EventInit<E>, at?: number): void {
     messageWriter(event, this.#context, `send '${event.name}'`)(null, message, this.#at(event, at))
   }
 
@@ -119,7 +121,7 @@ export class TopologyDriver {
    */
   ask<C extends AnyCommand>(
     commands: C,
-    message: InitOf<C>,
+    message: EventInit<C>,
     options: { readonly id?: string; readonly at?: number } = {},
   ): CommandAnswer<C> {
     const { id = `driver-${++this.#asked}`, at } = options
@@ -140,7 +142,7 @@ export class TopologyDriver {
   }
 
   /** Writes a deletion to an entity stream. */
-  delete(event: AnyEvent, key: Key, at?: number): void {
+  delete<E extends AnyEvent>(event: E, key: KeyOf<E['key']>, at?: number): void {
     deletionWriter(event, this.#context)(key, this.#at(event, at))
   }
 
@@ -266,20 +268,21 @@ export class TopologyDriver {
   /**
    * The committed row of a table the topology returned, as a copy; `start` names the window of a windowed one.
    */
-  get(view: string, key: Key, start?: Date): unknown {
+  get<P extends keyof Q & string>(view: P, ...at: PlaceOf<Q[P]>): RowOf<Q[P]> | undefined {
+    const [key, start] = at as [key: Key, start?: Date]
     for (const store of this.#stores(view)) {
       const value = start ? store.getWindow(key, start.getTime()) : store.get(key)
-      if (value !== undefined) return value
+      if (value !== undefined) return value as RowOf<Q[P]>
     }
     return undefined
   }
 
   /** All committed rows of a table the topology returned, as copies. */
-  rows(view: string): { key: Key; start: number | undefined; value: unknown }[] {
+  rows<P extends keyof Q & string>(view: P): DriverRow<Q[P]>[] {
     return this.#stores(view).flatMap((store) =>
       Array.from(store.keys(), ({ key, start }) => {
         const value = start === undefined ? store.get(key) : store.getWindow(key, start)
-        return { key, start, value }
+        return { key, start, value } as DriverRow<Q[P]>
       }),
     )
   }
@@ -297,6 +300,23 @@ export class TopologyDriver {
     const { service } = this.#plan.topology
     return new HeadwaterError('not-found', `service '${service}' has no ${what}`)
   }
+}
+
+/** What names a row: its key, and where the table has windows the start of one. */
+type PlaceOf<T> =
+  T extends WindowTable<infer K, infer _>
+    ? [key: KeyOf<K>, start: Date]
+    : T extends Table<infer K, infer _>
+      ? [key: KeyOf<K>]
+      : never
+
+type RowOf<T> = T extends WindowTable<infer _, infer V> | Table<infer _, infer V> ? V : never
+
+/** A row of a table; `start` of its window in milliseconds since 1970, undefined where there are no windows. */
+export interface DriverRow<T> {
+  readonly key: PlaceOf<T>[0]
+  readonly start: T extends WindowTable<infer _, infer _> ? number : undefined
+  readonly value: RowOf<T>
 }
 
 /** One partition of a topic: batches that are complete, and records that will be the next one. */

@@ -69,7 +69,10 @@ const importing = service('shipping', {
   topology: (s) => {
     s.input('rows', Shipments, async function* () {
       await delay(200)
-      yield { events: Array.from({ length: 60_000 }, () => ({ orderId: 'o' })), position: 1 }
+      yield {
+        events: Array.from({ length: 60_000 }, () => ({ orderId: 'o', address: '', amount: 1 })),
+        position: 1,
+      }
     })
     return { counts: s.stream(Payments).map(slowly).count('counts') }
   },

@@ -260,7 +260,7 @@ function copying(
       s.stream(Payments)
         .map(({ orderId, amount }) => {
           if (state === 'broken' && bad.has(orderId)) throw new Error(`no ${orderId}`)
-          return { orderId, amount }
+          return { orderId, address: '', amount }
         })
         .to(Shipments)
       return {}

@@ -205,7 +205,7 @@ export function identitySuite(open: OpenPlace): void {
       const twice = (name: string): Service => {
         const topology: Inside = (s) => {
           const paid = s.stream(Payments).join(s.table(Orders), ({ orderId }) => ({ orderId }))
-          paid.to(Shipments)
+          paid.to(Shipments, ({ orderId }) => ({ orderId, address: '', amount: 0 }))
           return { n: paid.count(name) }
         }
         const both = { reads: [Payments, Orders], writes: [Shipments], topology }

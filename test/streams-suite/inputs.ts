@@ -34,7 +34,7 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
           topology: (s) => {
             s.input('rows', Payments, async function* () {
               yield { events: [], position: 1 }
-              yield { events: [{ orderId: 'o1' }], position: 2 }
+              yield { events: [payment('o1')], position: 2 }
               yield { events: [], position: 3 }
             })
             return {}
@@ -89,7 +89,7 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
           writes: [Payments],
           topology: (s) => {
             s.input('rows', Payments, async function* () {
-              yield { events: [{ orderId: 'o1' }], position: 1 }
+              yield { events: [payment('o1')], position: 1 }
               throw new RangeError('the file ends early')
             })
             return {}
@@ -128,6 +128,10 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
   })
 }
 
+function payment(orderId: string, amount = 0) {
+  return { paymentId: 'p', orderId, amount, status: 'CAPTURED', paidAt: 1n }
+}
+
 /** Yields rows `0` to `rows - 1` as payments, with a pause before each batch. */
 function bank(rows: number, pauseMs = 0) {
   return service('billing', {
@@ -139,7 +143,7 @@ function bank(rows: number, pauseMs = 0) {
           if (pauseMs > 0) await delay(pauseMs)
           const to = Math.min(rows, from + rowsPerBatch)
           const events = Array.from({ length: to - from }, (_, i) => {
-            return { orderId: `o${(from + i) % 11}`, amount: from + i, paidAt: 1n }
+            return payment(`o${(from + i) % 11}`, from + i)
           })
           yield { events, position: to }
         }

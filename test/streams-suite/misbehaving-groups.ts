@@ -25,7 +25,7 @@ const counting = service('shipping', {
   writes: [Shipments],
   topology: (s) => {
     const paid = s.stream(Payments)
-    paid.map(({ orderId, amount }) => ({ orderId, amount })).to(Shipments)
+    paid.map(({ orderId, amount }) => ({ orderId, address: '', amount })).to(Shipments)
     return { counts: paid.count('counts') }
   },
 })
@@ -37,7 +37,7 @@ const countingOrders = service('shipping', {
   topology: (s) => {
     const paid = s.stream(Payments)
     const known = s.table(Orders, { startup: 'interleave' })
-    paid.leftJoin(known, ({ orderId, amount }) => ({ orderId, amount })).to(Shipments)
+    paid.leftJoin(known, ({ orderId, amount }) => ({ orderId, address: '', amount })).to(Shipments)
     return { counts: paid.count('counts'), known }
   },
 })
@@ -48,7 +48,7 @@ const countingBesideOrders = service('shipping', {
   writes: [Shipments],
   topology: (s) => {
     const paid = s.stream(Payments)
-    paid.map(({ orderId, amount }) => ({ orderId, amount })).to(Shipments)
+    paid.map(({ orderId, amount }) => ({ orderId, address: '', amount })).to(Shipments)
     return { counts: paid.count('counts'), known: s.table(Orders) }
   },
 })
@@ -59,7 +59,7 @@ const rekeying = service('shipping', {
   writes: [Shipments],
   topology: (s) => {
     const paid = s.stream(Payments)
-    paid.map(({ orderId, amount }) => ({ orderId, amount })).to(Shipments)
+    paid.map(({ orderId, amount }) => ({ orderId, address: '', amount })).to(Shipments)
     return { counts: paid.rekey('again', CustomerId, ({ orderId }) => orderId).count('counts') }
   },
 })

@@ -151,7 +151,7 @@ const large = service('shipping', {
   topology: (s) => {
     s.stream(Payments)
       .filter(({ amount }) => amount >= 30)
-      .map(({ orderId, amount }) => ({ orderId, amount }))
+      .map(({ orderId, amount }) => ({ orderId, address: '', amount }))
       .to(Shipments)
     return {}
   },
@@ -167,7 +167,7 @@ const balance = service('shipping', {
         () => 0,
         (sum = 0, { amount }) => (sum + amount === 0 ? undefined : sum + amount),
       )
-      .to(Shipments, (amount, orderId) => ({ orderId, amount: amount ?? 0 }))
+      .to(Shipments, (amount, orderId) => ({ orderId, address: '', amount: amount ?? 0 }))
     return {}
   },
 })

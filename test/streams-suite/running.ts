@@ -31,7 +31,7 @@ const counting = service('shipping', {
       .map(({ orderId, amount }) => {
         if (orderId === 'o-slow') busyFor(700)
         if (orderId === 'o-wrong') throw wrong
-        return { orderId, amount }
+        return { orderId, address: '', amount }
       })
       .to(Shipments)
     return { counts: paid.count('counts'), orders: s.table(Orders) }

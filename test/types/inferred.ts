@@ -8,7 +8,7 @@ import { service } from '../../src/service/service.ts'
 import type { Views } from '../../src/streams/views/views.ts'
 import { tumbling } from '../../src/streams/topology/windows.ts'
 import { create } from '@bufbuild/protobuf'
-import { CustomerWindowSchema } from '../gen/shop/v1/shop_pb.ts'
+import { CustomerWindowSchema, ShipmentSchema } from '../gen/shop/v1/shop_pb.ts'
 import type { Order, Payment } from '../gen/shop/v1/shop_pb.ts'
 import { Accounts, CustomerId, Orders, Payments, Shipments, Visits, shipping } from './shop.ts'
 
@@ -120,7 +120,18 @@ export const copier = service('shipping', {
     s.stream(Orders)
       .map((order) => ({ orderId: order.orderId, address: order.address, amount: 1 }))
       .to(Shipments)
-    s.table(Orders).to(Shipments, (order, key) => ({ orderId: key, address: order.address }))
+    s.table(Orders).to(Shipments, ({ address, total }, key) => ({
+      orderId: key,
+      address,
+      amount: total,
+    }))
+    // Null deletes; a message may be made of itself, and what a function may leave out has options, too.
+    s.table(Orders).to(Shipments, ({ address, total }, orderId) =>
+      total === 0 ? null : { orderId, address, amount: total },
+    )
+    s.stream(Orders)
+      .map(({ orderId, address }) => create(ShipmentSchema, { orderId, address }))
+      .to(Shipments, undefined, { onError: 'skip' })
     return {}
   },
 })

@@ -10,6 +10,7 @@ import type { CommandAsker } from '../../src/streams/runtime/asker.ts'
 import type { EventProducer } from '../../src/streams/runtime/producer.ts'
 import type { RunningServices } from '../../src/streams/runtime/run.ts'
 import type { Views } from '../../src/streams/views/views.ts'
+import { TopologyDriver } from '../../src/testing/topology-driver.ts'
 import { tumbling } from '../../src/streams/topology/windows.ts'
 import { OrderCommandSchema } from '../gen/shop/v1/ordering_pb.ts'
 import {
@@ -29,7 +30,7 @@ import {
   Payments,
   Shipments,
   Visits,
-  type shipping,
+  shipping,
 } from './shop.ts'
 
 // @ts-expect-error: stream 'payments' is owned by 'billing', so 'shipping' may not write it
@@ -81,11 +82,17 @@ service('shipping', {
     // @ts-expect-error: stream 'orders' is not in this service's writes: add it there to write it
     s.input('orders-file', Orders, async function* () {})
 
-    // @ts-expect-error: is not assignable to type 'AsyncIterable<InputBatch<MessageInit<Shipment>, number>>'
-    s.input('shipments-file', Shipments, (row: number = 0) => rows({ amount: 'many' }, row))
+    // @ts-expect-error: Types of property 'amount' are incompatible
+    s.input('shipments-file', Shipments, (row: number = 0) => rows({ ...shipped, amount: '' }, row))
+
+    // @ts-expect-error: Property 'amount' is missing in type
+    s.input('shipments-list', Shipments, (row: number = 0) => rows({ orderId, address }, row))
+
+    // @ts-expect-error: stream 'shipments' has no field 'tax': leave it out
+    s.input('shipments-sheet', Shipments, (row: number = 0) => rows({ ...shipped, tax: 1 }, row))
 
     // @ts-expect-error: Type 'Position | undefined' is not assignable to type 'Date | undefined'
-    s.input('shipments-database', Shipments, (since: Date | undefined) => rows({}, since))
+    s.input('shipments-database', Shipments, (since: Date | undefined) => rows(shipped, since))
 
     // @ts-expect-error: stream 'orders' is not in this service's writes: add it there to write it
     payments.to(Orders, (payment) => ({ orderId: payment.orderId }))
@@ -99,8 +106,41 @@ service('shipping', {
     // @ts-expect-error: Type 'number' is not assignable to type 'string'
     payments.to(Shipments, (payment) => ({ orderId: payment.orderId, address: 42 }))
 
-    // @ts-expect-error: Expected 2-3 arguments, but got 1
-    payments.map((payment) => payment.amount).to(Shipments)
+    // @ts-expect-error: Property 'amount' is missing in type
+    payments.to(Shipments, () => ({ orderId, address }))
+
+    // @ts-expect-error: stream 'shipments' has no field 'tax': leave it out
+    payments.to(Shipments, (payment) => ({ orderId, address, amount: payment.amount, tax: 1 }))
+
+    // @ts-expect-error: stream 'shipments' has no field 'tax': leave it out
+    payments.to(Shipments, () => ({ ...taxed, amount: 2 }))
+
+    // @ts-expect-error: stream 'shipments' has no field 'tax': leave it out
+    payments.to(Shipments, ({ amount }) => (amount > 1 ? shipped : { ...shipped, tax: 1 }))
+
+    // @ts-expect-error: this is a shop.v1.Payment, and stream 'shipments' holds shop.v1.Shipment: make one of it
+    payments.to(Shipments, (payment) => payment)
+
+    // @ts-expect-error: this is a shop.v1.Order, and stream 'shipments' holds shop.v1.Shipment: make one of it
+    orders.to(Shipments, (order) => ({ ...order, amount: 1 }))
+
+    // @ts-expect-error: this is a shop.v1.Payment, and stream 'shipments' holds shop.v1.Shipment: give a function
+    payments.to(Shipments)
+
+    // @ts-expect-error: these values lack field 'address' of stream 'shipments': give a function
+    payments.map(({ amount }) => ({ orderId, amount })).to(Shipments)
+
+    // @ts-expect-error: field 'amount' of these values is of another type than in stream 'shipments'
+    payments.map(() => ({ orderId, address, amount: 'many' })).to(Shipments)
+
+    // @ts-expect-error: stream 'shipments' has no field 'tax': give a function that leaves it out
+    payments.map(() => taxed).to(Shipments)
+
+    // @ts-expect-error: this is a shop.v1.Order, and stream 'shipments' holds shop.v1.Shipment: give a function
+    orders.to(Shipments)
+
+    // @ts-expect-error: Property 'address' is missing in type
+    orders.to(Shipments, (order) => ({ orderId, amount: order.total }))
 
     // @ts-expect-error: these values are keyed by keyspace 'CustomerId', the table by keyspace 'OrderId': rekey them first
     byCustomer.join(orders, (_, order) => order)
@@ -171,7 +211,15 @@ service('shipping', {
 
     const daily = byCustomer.window(day).count('daily')
     // @ts-expect-error: Type 'WindowSpan' is not assignable to type 'string'
-    daily.to(CustomerWindows, (_, customer) => ({ id: customer }))
+    daily.to(CustomerWindows, (payments, id) => ({ id, customerId: '', payments }))
+
+    // @ts-expect-error: stream 'customer-windows' has no field 'start': leave it out
+    daily.to(CustomerWindows, (payments, { start }, id) => ({
+      id,
+      customerId: id,
+      payments,
+      start,
+    }))
 
     return {}
   },
@@ -179,6 +227,21 @@ service('shipping', {
 
 // @ts-expect-error: Type 'Stream<Keyspace<"OrderId", string>, Order, never>' is not assignable to type 'Table<
 service('audit', { reads: [Orders], writes: [], topology: (s) => ({ o: s.stream(Orders) }) })
+
+service('checkout', {
+  reads: [Orders],
+  writes: [Orders],
+  topology: (s) => {
+    const seconds = 1n
+    // @ts-expect-error: stream 'orders' has no field 'placedAt.micros': leave it out
+    s.stream(Orders).to(Orders, () => ({ ...whole, placedAt: { seconds, nanos: 0, micros: 0 } }))
+
+    // @ts-expect-error: Property 'nanos' is missing in type
+    s.stream(Orders).to(Orders, () => ({ ...whole, placedAt: { seconds } }))
+
+    return {}
+  },
+})
 
 service('web', {
   reads: [Orders],
@@ -194,6 +257,10 @@ declare function rows<V, P>(event: V, position?: P): AsyncIterable<{ events: V[]
 declare function zero(): number
 declare function same<T>(state: T): T
 declare function add(sum: number): number
+declare const orderId: string
+declare const address: string
+const shipped = { orderId: 'o', address: 'a', amount: 1 }
+const taxed = { ...shipped, tax: 1 }
 declare const query: Views<typeof shipping>
 
 // @ts-expect-error: Property 'customers' does not exist
@@ -299,3 +366,29 @@ service('ordering', {
     return {}
   },
 })
+
+const driver = new TopologyDriver(shipping)
+
+// @ts-expect-error: Property 'total' is missing in type
+driver.send(Orders, { orderId: 'o', customerId: 'c', address: 'a' })
+
+// @ts-expect-error: Type 'number' is not assignable to type 'string'
+driver.send(Orders, { ...whole, address: 7 })
+
+// @ts-expect-error: Argument of type 'number' is not assignable to parameter of type 'string'
+driver.delete(Orders, 7)
+
+// @ts-expect-error: Property 'weight' does not exist on type
+void driver.read(Shipments)[0]?.weight
+
+// @ts-expect-error: Argument of type '"customers"' is not assignable to parameter of type '"orders" | "perCustomer"'
+driver.get('customers', 'c')
+
+// @ts-expect-error: Argument of type 'number' is not assignable to parameter of type 'string'
+driver.get('orders', 7)
+
+// @ts-expect-error: Expected 3 arguments, but got 2
+driver.get('perCustomer', 'c')
+
+// @ts-expect-error: Property 'weight' does not exist on type
+void driver.rows('orders')[0]?.value.weight

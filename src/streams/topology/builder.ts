@@ -8,20 +8,19 @@
  *
  * User functions are synchronous and must depend on their arguments alone: after a crash they run again.
  */
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { JsonObject } from '@bufbuild/protobuf'
 import type {
   AnyCommand,
   AnyEvent,
   AnyKeyspace,
   EventInit,
-  InitOf,
   KeyOf,
   Keyspace,
   ReasonOf,
   ValueOf,
 } from '../../events/event.ts'
 import type { CallOptions } from './call-options.ts'
+import type { Fitting, FittingAsIs, IfAsIs, Made } from './fitting.ts'
 import type { StateSchema, Storable } from './storable.ts'
 import type {
   AcceptedDecision,
@@ -67,10 +66,10 @@ export interface Builder<R extends string, W extends string> {
    * with the position after it; after a restart it is called with the position of the last batch that was
    * written, so nothing is written twice.
    */
-  input<E extends AnyEvent, P extends Position>(
+  input<E extends AnyEvent, M extends Made<E>, P extends Position>(
     name: string,
     event: Writable<E, W>,
-    read: (position: P | undefined) => AsyncIterable<InputBatch<InitOf<E>, P>>,
+    read: (position: P | undefined) => AsyncIterable<InputBatch<Fitting<M, E>, P>>,
   ): void
 }
 
@@ -192,12 +191,15 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
     f: (state: A, value: V, key: KeyOf<K>) => A,
     options?: StoreOptions & { state?: StateSchema<A> },
   ): Table<K, A, W>
-  /** Writes each value to a stream this service owns; `f` may be left out when the values already fit. */
-  to<E extends AnyEvent>(
+  /**
+   * Writes each value to a stream this service owns, as the whole event that `f` makes of it; `f` may be left
+   * out when the values are whole events already.
+   */
+  to<E extends AnyEvent>(event: Emittable<E, K, W> & FittingAsIs<V, E>): void
+  to<E extends AnyEvent, M extends Made<E>>(
     event: Emittable<E, K, W>,
-    ...f: [V] extends [MessageInitShape<E['schema']>]
-      ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
-      : [f: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
+    f: ((value: V, key: KeyOf<K>) => Fitting<M, E>) | IfAsIs<V, E>,
+    options?: Handling,
   ): void
 }
 
@@ -215,12 +217,15 @@ export interface Table<K extends AnyKeyspace | null, V, W extends string = strin
   readonly of: 'table'
   /** Never there: it only carries the types. */
   readonly holds?: readonly [K, V] | undefined
-  /** Writes the last value of each changed key to an entity stream, once per commit; deletions, too. */
-  to<E extends AnyEvent>(
+  /**
+   * Writes the last value of each changed key to an entity stream, once per commit; deletions, too. Of which
+   * `f` makes null, that is deleted.
+   */
+  to<E extends AnyEvent>(event: EmittableEntity<E, K, W> & FittingAsIs<V, E>): void
+  to<E extends AnyEvent, M extends Made<E>>(
     event: EmittableEntity<E, K, W>,
-    ...f: [V] extends [MessageInitShape<E['schema']>]
-      ? [f?: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
-      : [f: (value: V, key: KeyOf<K>) => InitOf<E>, options?: Handling]
+    f: ((value: V, key: KeyOf<K>) => Fitting<M, E> | null) | IfAsIs<V, E>,
+    options?: Handling,
   ): void
 }
 
@@ -244,9 +249,9 @@ export interface WindowTable<K extends AnyKeyspace | null, V, W extends string =
    * Writes the last value of each changed key and window to an entity stream, once per commit. The
    * record's key is the one inside the message, so the entity may have a keyspace of its own.
    */
-  to<E extends AnyEvent>(
+  to<E extends AnyEvent, M extends Made<E>>(
     event: WritableEntity<E, W>,
-    f: (value: V, window: WindowSpan, key: KeyOf<K>) => InitOf<E>,
+    f: (value: V, window: WindowSpan, key: KeyOf<K>) => Fitting<M, E> | null,
     options?: Handling,
   ): void
 }

@@ -45,6 +45,7 @@ export const checkout = service('checkout', {
         orderId: `o${n}`,
         customerId: `c${n % customerCount}`,
         address: `${n} Main St`,
+        total: n,
       }))
       yield { events, position: orderCount }
     })

@@ -35,7 +35,8 @@ test('a query of a service that has failed is answered with 503 and what stopped
     writes: [Orders],
     topology: (s) => {
       s.input('till', Orders, async function* () {
-        yield { events: [{ orderId: 'o1' }], position: 1 }
+        const order = { orderId: 'o1', customerId: 'c1', address: '', total: 1 }
+        yield { events: [order], position: 1 }
         throw new RangeError('the till is empty')
       })
       return { orders: s.table(Orders) }

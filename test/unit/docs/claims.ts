@@ -178,7 +178,7 @@ export const claims: readonly Claim[] = [
     ],
   },
   {
-    says: 'A value of the wrong type in a message does not compile either.',
+    says: 'Neither does a message that misses a field, or has one of another type, or one too many.',
     by: [[refused, refusesEach]],
   },
   {

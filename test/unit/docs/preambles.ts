@@ -44,6 +44,7 @@ export const preambles: Readonly<Record<string, string>> = {
     interface Charge {
       readonly id: string
       readonly status: string
+      readonly at: number
     }
     declare const bank: {
       charge(id: string, amount: number, key: string, signal: AbortSignal): Promise<Charge>

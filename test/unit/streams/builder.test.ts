@@ -87,7 +87,11 @@ describe('a topology', () => {
 
   test('reads a stream once, however often it is asked for', () => {
     const { nodes } = build([Orders], [Shipments, Visits], (s) => {
-      s.stream(Orders).to(Shipments, (order) => ({ orderId: order.orderId }))
+      s.stream(Orders).to(Shipments, ({ orderId, address, total }) => ({
+        orderId,
+        address,
+        amount: total,
+      }))
       s.stream(Orders).to(Visits, (order) => ({ path: order.address }))
       return {}
     })
@@ -132,7 +136,7 @@ describe('a topology', () => {
     const { nodes } = build([Orders], [Shipments], (s) => {
       s.stream(Orders)
         .filter(isLarge)
-        .to(Shipments, (order) => ({ orderId: order.orderId }))
+        .to(Shipments, ({ orderId, address, total }) => ({ orderId, address, amount: total }))
       return {}
     })
     assert.equal((nodes[1] as { f?: unknown }).f, isLarge)

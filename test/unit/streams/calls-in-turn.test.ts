@@ -31,7 +31,7 @@ function shipping(topology: (s: Topology) => Queries): TopologyDriver {
 }
 
 function pay(driver: TopologyDriver, orderId: string, at = 1_000): void {
-  driver.send(Payments, { paymentId: 'p', orderId, status: 'X', amount: 1 }, at)
+  driver.send(Payments, { paymentId: 'p', orderId, status: 'X', amount: 1, paidAt: BigInt(at) })
 }
 
 function failuresIn(driver: TopologyDriver) {

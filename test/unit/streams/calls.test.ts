@@ -37,11 +37,13 @@ function only(topology: (s: Topology) => Queries) {
 /** `'a1 b2'`: a payment of order a with id 1, then one of order b with id 2. */
 function pay(driver: TopologyDriver, text: string): void {
   for (const [orderId, paymentId] of text.split(' ').map((each) => [each[0]!, each.slice(1)])) {
-    driver.send(
-      Payments,
-      { paymentId: paymentId!, orderId: orderId!, status: 'X', amount: 1 },
-      1_000,
-    )
+    driver.send(Payments, {
+      paymentId: paymentId!,
+      orderId: orderId!,
+      status: 'X',
+      amount: 1,
+      paidAt: 1_000n,
+    })
   }
 }
 
@@ -221,7 +223,7 @@ describe('calls', () => {
     )
     const status = 'x'.repeat(1024 * 1024)
     for (let i = 0; i < 100; i++) {
-      driver.send(Payments, { paymentId: '1', orderId: a, status, amount: 1 }, 1_000)
+      driver.send(Payments, { paymentId: '1', orderId: a, status, amount: 1, paidAt: 1_000n })
     }
     driver.settle()
     assert.ok(begun >= 16 && begun <= 16 + 32, `${begun}`)

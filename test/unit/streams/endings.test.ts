@@ -57,7 +57,8 @@ describe('a service ends in good time', { timeout: 60_000 }, () => {
       writes: [Payments],
       topology: (s) => {
         s.input('rows', Payments, async function* () {
-          yield { events: [{ orderId: 'o1' }], position: 1 }
+          const payment = { paymentId: 'p', orderId: 'o1', amount: 1, status: 'X', paidAt: 1n }
+          yield { events: [payment], position: 1 }
           await new Promise(() => {})
         })
         return {}

@@ -63,8 +63,9 @@ function shipmentOf({ orderId, amount }: Payment) {
   return { orderId, address: 'a', amount }
 }
 
-function pay(driver: TopologyDriver, orderId: string, at?: number): void {
-  driver.send(Payments, { paymentId: 'p', orderId, status: 'CAPTURED', amount: 1 }, at)
+function pay(driver: TopologyDriver, orderId: string, at = 1): void {
+  const paidAt = BigInt(at)
+  driver.send(Payments, { paymentId: 'p', orderId, status: 'CAPTURED', amount: 1, paidAt })
 }
 
 function shipped(driver: TopologyDriver): string[] {
@@ -346,7 +347,7 @@ describe('what fails in', () => {
           const n = s.stream(Payments).count('n')
           n.to(Shipments, (count, orderId) => {
             if (count > 1) throw new RangeError('too many')
-            return { orderId, address: String(count) }
+            return { orderId, address: String(count), amount: count }
           })
           return { n }
         },
@@ -387,7 +388,7 @@ it('a fold that changes its state and then throws leaves the state as it was', (
     ),
   )
   for (const paymentId of ['p1', 'bad1', 'p2', 'bad2']) {
-    driver.send(Payments, { paymentId, orderId: 'o1', status: 'X', amount: 1 })
+    driver.send(Payments, { paymentId, orderId: 'o1', status: 'X', amount: 1, paidAt: 1n })
   }
   driver.settle()
   assert.deepEqual(driver.get('seen', 'o1'), { ids: ['p1', 'p2'] })

@@ -320,7 +320,7 @@ const emitted = service('shipping', {
       .window(tumbling('5m', { grace: '0ms' }))
       .count('per-order')
       .to(CustomerWindows, (payments, { start }, id) => {
-        return { id: `${id} ${start.toISOString()}`, payments }
+        return { id: `${id} ${start.toISOString()}`, customerId: id, payments }
       })
     return {}
   },
@@ -335,7 +335,7 @@ const untilRefund = service('shipping', {
       () => 0,
       (sum, { status, amount }) => (status === 'REFUNDED' ? undefined : (sum ?? 0) + amount),
     )
-    paid.to(Shipments, (amount, orderId) => ({ orderId, amount: amount ?? 0 }))
+    paid.to(Shipments, (amount, orderId) => ({ orderId, address: '', amount: amount ?? 0 }))
     return { paid }
   },
 })
@@ -349,10 +349,14 @@ function joined(startup: 'bootstrap' | 'interleave', left = false) {
       const payments = s.stream(Payments)
       if (left) {
         payments
-          .leftJoin(orders, ({ orderId }, row) => ({ orderId, address: row?.address ?? 'nowhere' }))
+          .leftJoin(orders, ({ orderId, amount }, row) => {
+            return { orderId, address: row?.address ?? 'nowhere', amount }
+          })
           .to(Shipments)
       } else {
-        payments.join(orders, ({ orderId }, { address }) => ({ orderId, address })).to(Shipments)
+        payments
+          .join(orders, ({ orderId, amount }, { address }) => ({ orderId, address, amount }))
+          .to(Shipments)
       }
       return { orders }
     },
@@ -370,10 +374,10 @@ function pay(
   status = 'CAPTURED',
   amount = 1,
 ): void {
-  driver.send(Payments, { orderId, status, amount, paidAt: BigInt(at) })
+  driver.send(Payments, { paymentId: 'p', orderId, status, amount, paidAt: BigInt(at) })
 }
 
 function order(driver: TopologyDriver, orderId: string, name: string, at: number): void {
   const placedAt = { seconds: BigInt(Math.floor(at / 1000)), nanos: (at % 1000) * 1_000_000 }
-  driver.send(Orders, { orderId, customerId: name, address: name, placedAt })
+  driver.send(Orders, { orderId, customerId: name, address: name, total: 1, placedAt })
 }

@@ -26,7 +26,7 @@ it('a function of 2 ms a record is called about once for each, in a backlog of s
         const copies = s.stream(Payments).map(({ orderId, amount }) => {
           calls++
           busyFor(2)
-          return { orderId, amount }
+          return { orderId, address: '', amount }
         })
         copies.to(Shipments)
         return {}

@@ -34,7 +34,7 @@ const joining = service('shipping', {
   topology: (s) => {
     const known = s.table(Orders, { startup: 'interleave' })
     const paid = s.stream(Payments)
-    paid.leftJoin(known, ({ orderId, amount }) => ({ orderId, amount })).to(Shipments)
+    paid.leftJoin(known, ({ orderId, amount }) => ({ orderId, address: '', amount })).to(Shipments)
     return { known, counts: paid.count('counts') }
   },
 })

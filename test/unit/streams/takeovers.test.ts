@@ -35,7 +35,7 @@ const copying = service('shipping', {
   reads: [Payments],
   writes: [Shipments],
   topology: (s) => {
-    s.stream(Payments).to(Shipments, ({ orderId, amount }) => ({ orderId, amount }))
+    s.stream(Payments).to(Shipments, ({ orderId, amount }) => ({ orderId, address: '', amount }))
     return {}
   },
 })

@@ -279,7 +279,7 @@ describe('a record that cannot be processed', () => {
         s.stream(Payments)
           .map(({ orderId }) => {
             if (orderId === 'b') throw new RangeError('no such order')
-            return { orderId }
+            return { orderId, address: '', amount: 0 }
           })
           .to(Shipments)
         return {}
@@ -322,7 +322,7 @@ function watching(seen: string[]): Service {
       orders
         .merge(payments)
         .filter(({ orderId }) => seen.push(orderId) > 0)
-        .to(Shipments)
+        .to(Shipments, ({ orderId }) => ({ orderId, address: '', amount: 0 }))
       return {}
     },
   })
@@ -333,7 +333,7 @@ const joining = service('shipping', {
   writes: [Shipments],
   topology: (s) => {
     s.stream(Payments)
-      .leftJoin(s.table(Orders), ({ orderId }) => ({ orderId }))
+      .leftJoin(s.table(Orders), ({ orderId }) => ({ orderId, address: '', amount: 0 }))
       .to(Shipments)
     return {}
   },

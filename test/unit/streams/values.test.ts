@@ -27,22 +27,22 @@ const minute = 60_000
 const minutes5 = tumbling('5m', { grace: '0ms', retention: '10m' })
 
 describe('a null or undefined that a function returns', () => {
-  const nothing = (): { orderId: string } | null => null
+  const nothing = (): { orderId: string; address: string; amount: number } | null => null
 
   it('is dropped and counted where it arises, and never written, joined or deleted with', () => {
     const called: string[] = []
     const driver = over([Payments, Orders], [Shipments], (s) => {
       const orders = s.table(Orders)
       const payments = s.stream(Payments)
-      payments.map(nothing).to(Shipments, ({ orderId }) => {
+      payments.map(nothing).to(Shipments, (shipment) => {
         called.push('to')
-        return { orderId }
+        return shipment
       })
       payments.flatMap(() => [nothing(), undefined]).to(Shipments)
       payments
         .map(nothing)
         .leftJoin(orders, () => called.push('join'))
-        .to(Shipments, () => ({ orderId: '' }))
+        .to(Shipments, () => ({ orderId: '', address: '', amount: 0 }))
       payments.leftJoin(orders, nothing).to(Shipments)
       payments.to(Shipments, (() => null) as never)
       payments.to(Shipments, (() => undefined) as never)
@@ -119,7 +119,7 @@ describe('a windowed table', () => {
           },
         )
         .to(CustomerWindows, (state, { start }, id) => {
-          return { id: `${id} ${start.getTime()}`, payments: state!.sum }
+          return { id: `${id} ${start.getTime()}`, customerId: id, payments: state!.sum }
         })
       return {}
     },
@@ -183,7 +183,7 @@ describe('state', () => {
       ),
     }))
     const ids = ['$bigint', '$date', '$bytes', '$number', '', 'constructor']
-    for (const paymentId of ids) driver.send(Payments, { orderId: 'o1', paymentId, amount: 5 })
+    for (const paymentId of ids) pay(driver, 'o1', 1, { paymentId, amount: 5 })
     driver.settle()
     const before = driver.get('seen', 'o1')
     driver.restart()
@@ -205,7 +205,7 @@ describe('state', () => {
       payments
         .join(sums, ({ orderId }, state) => {
           state.sum = 1000
-          return { orderId }
+          return { orderId, address: '', amount: 0 }
         })
         .to(Shipments)
       return { sums }
@@ -301,7 +301,7 @@ describe('what the producer throws', () => {
     reads: [Payments],
     writes: [Shipments],
     topology: (s) => {
-      s.stream(Payments).to(Shipments, ({ orderId }) => ({ orderId }))
+      s.stream(Payments).to(Shipments, ({ orderId }) => ({ orderId, address: '', amount: 0 }))
       return {}
     },
   })
@@ -346,8 +346,13 @@ function over(
   return new TopologyDriver(service('shipping', { reads, writes, topology } as never))
 }
 
-function pay(driver: TopologyDriver, orderId: string, at: number): void {
-  driver.send(Payments, { orderId, amount: 1, paidAt: BigInt(at) })
+function pay(
+  driver: TopologyDriver,
+  orderId: string,
+  at: number,
+  { paymentId = 'p', amount = 1 } = {},
+): void {
+  driver.send(Payments, { paymentId, orderId, amount, status: 'CAPTURED', paidAt: BigInt(at) })
 }
 
 /** The first task of a service, and what it writes. */

@@ -4,11 +4,16 @@ import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { TopologyDriver } from '../../../src/testing/topology-driver.ts'
 import { Orders, Payments, Shipments, Visits, shipping } from '../../types/shop.ts'
 
+function order(address: string) {
+  return { orderId: 'o1', customerId: 'c1', address, total: 1 }
+}
+
 describe('the topology driver', () => {
   it('runs a service on what was sent, to the end, when it settles', () => {
     const driver = new TopologyDriver(shipping)
-    driver.send(Orders, { orderId: 'o1', customerId: 'c1', address: 'Main St' })
-    driver.send(Payments, { orderId: 'o1', status: 'CAPTURED', amount: 5, paidAt: 60_000n })
+    driver.send(Orders, order('Main St'))
+    const paid = { paymentId: 'p1', orderId: 'o1', status: 'CAPTURED', amount: 5 }
+    driver.send(Payments, { ...paid, paidAt: 60_000n })
     assert.deepEqual(driver.read(Shipments), [])
     driver.settle()
     assert.deepEqual(
@@ -21,15 +26,15 @@ describe('the topology driver', () => {
 
   it('gives events without a time of their own the one that is asked for', () => {
     const driver = new TopologyDriver(shipping)
-    driver.send(Orders, { orderId: 'o1', address: 'first' }, 20)
-    driver.send(Orders, { orderId: 'o1', address: 'second' }, 10)
+    driver.send(Orders, order('first'), 20)
+    driver.send(Orders, order('second'), 10)
     driver.settle()
-    assert.equal((driver.get('orders', 'o1') as { address: string }).address, 'second')
+    assert.equal(driver.get('orders', 'o1')?.address, 'second')
   })
 
   it('forgets everything but the topics when it restarts', () => {
     const driver = new TopologyDriver(shipping)
-    driver.send(Orders, { orderId: 'o1' })
+    driver.send(Orders, order('Main St'))
     driver.settle()
     driver.restart()
     assert.notEqual(driver.get('orders', 'o1'), undefined)
@@ -43,6 +48,6 @@ describe('the topology driver', () => {
     const isUnknown = (error: unknown): boolean => isHeadwaterError(error, 'not-found')
     assert.throws(() => driver.send(Visits, { path: '/' }), isUnknown)
     assert.throws(() => driver.read(Visits), isUnknown)
-    assert.throws(() => driver.get('nothing', 'o1'), isUnknown)
+    assert.throws(() => driver.get('nothing' as 'orders', 'o1'), isUnknown)
   })
 })

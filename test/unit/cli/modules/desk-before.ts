@@ -5,7 +5,9 @@ import { OrderSchema } from '../../../gen/shop/v1/shop_pb.ts'
 const OrderId = keyspace.string('OrderId', { partitions: 2 })
 const CustomerId = keyspace.string('CustomerId', { partitions: 2 })
 const Orders = entity('orders', OrderSchema, { key: OrderId, by: 'orderId', owner: 'checkout' })
-const orders = ['ada', 'ben', 'ada'].map((customerId, i) => ({ orderId: `o-${i}`, customerId }))
+const orders = ['ada', 'ben', 'ada'].map((customerId, i) => {
+  return { orderId: `o-${i}`, customerId, address: '', total: 0 }
+})
 
 export const checkout = service('checkout', {
   reads: [],

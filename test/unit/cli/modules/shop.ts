@@ -11,7 +11,9 @@ export const Orders = entity('orders', OrderSchema, {
   owner: 'checkout',
 })
 
-const orders = ['ada', 'ben', 'ada'].map((customerId, i) => ({ orderId: `o-${i}`, customerId }))
+const orders = ['ada', 'ben', 'ada'].map((customerId, i) => {
+  return { orderId: `o-${i}`, customerId, address: '', total: 0 }
+})
 
 export const checkout = service('checkout', {
   reads: [],
