@@ -26,6 +26,7 @@ import { calls } from './mutants/calls.ts'
 import { errors } from './mutants/errors.ts'
 import { postgresMutants } from './mutants/postgres.ts'
 import { sending } from './mutants/sending.ts'
+import { settings } from './mutants/settings.ts'
 
 const root = join(import.meta.dirname, '..')
 const copied = [
@@ -65,6 +66,7 @@ const mutants = [
   ...sending,
   ...postgresMutants,
   ...commands,
+  ...settings,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const width = Math.max(0, ...chosen.map(({ name }) => name.length))

@@ -104,7 +104,7 @@ export function failuresSuite(open: OpenPlace): void {
               // Longer than whoever closes waits for calls that are out.
               await delay(50)
               if (orderId === 'o33') throw new Error('no o33')
-              return { orderId, amount }
+              return { orderId, address: '', amount }
             }
             s.stream(Payments)
               .mapAsync('call', call, { retry: { attempts: 1 } })

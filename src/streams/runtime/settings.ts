@@ -24,6 +24,17 @@ const dayMs = 86_400_000
 const rebalancesPerSession = 3
 const rebalanceTimeoutMsMin = 1_000
 const rebalanceTimeoutMsMax = 60_000
+/**
+ * A member hears of a rebalance by a heartbeat: when it has ended by then, the member begins the next, for
+ * ever. And tables answer only for `rebalanceTimeoutMs` after a heartbeat, so one that is late must not end it.
+ */
+const heartbeatsPerRebalance = 2
+/** One that is lost, and one that is late, cost no session. */
+const heartbeatsPerSession = 3
+/** Of functions that must let heartbeats have their turn. */
+const turnsPerSession = 3
+/** A commit that is due when the coordinator gives the transaction up comes too late, every time. */
+const commitsPerTransaction = 2
 /** A connection may stall while heartbeats pass on another: the session must not have to end first. */
 const requestsPerSession = 2
 const requestTimeoutMsMin = 1_000
@@ -32,17 +43,22 @@ const requestTimeoutMsMax = 30_000
 /** What is run with, defaults filled in. */
 export function settingsOf(given: Times): Settings {
   const sessionTimeoutMs = given.sessionTimeoutMs ?? 15_000
+  const heartbeatIntervalMs = given.heartbeatIntervalMs ?? heartbeatIntervalMsOf(sessionTimeoutMs)
+  const rebalanceLeast = Math.max(
+    rebalanceTimeoutMsMin,
+    heartbeatIntervalMs * heartbeatsPerRebalance,
+  )
   const settings: Settings = {
     commitIntervalMs: given.commitIntervalMs ?? 100,
     purgeIntervalMs: given.purgeIntervalMs ?? 30_000,
     sessionTimeoutMs,
-    heartbeatIntervalMs: given.heartbeatIntervalMs ?? heartbeatIntervalMsOf(sessionTimeoutMs),
+    heartbeatIntervalMs,
     rebalanceTimeoutMs:
       given.rebalanceTimeoutMs ??
       between(
-        rebalanceTimeoutMsMin,
+        rebalanceLeast,
         sessionTimeoutMs / rebalancesPerSession,
-        rebalanceTimeoutMsMax,
+        Math.max(rebalanceLeast, rebalanceTimeoutMsMax),
       ),
     transactionTimeoutMs: given.transactionTimeoutMs ?? 60_000,
     requestTimeoutMs:
@@ -52,19 +68,26 @@ export function settingsOf(given: Times): Settings {
     closeTimeoutMs: given.closeTimeoutMs ?? 10_000,
     metadataMaxAgeMs: given.metadataMaxAgeMs ?? 300_000,
   }
-  const { heartbeatIntervalMs, transactionTimeoutMs, commitIntervalMs, turnMs } = settings
+  const { rebalanceTimeoutMs, transactionTimeoutMs, commitIntervalMs, turnMs } = settings
   for (const [name, ms] of Object.entries(settings)) within(name, ms, 0, dayMs)
   within('commitIntervalMs', commitIntervalMs, 0, dayMs / 2)
   within('sessionTimeoutMs', sessionTimeoutMs, 100, dayMs)
-  within('heartbeatIntervalMs', heartbeatIntervalMs, 1, Math.floor(sessionTimeoutMs / 3))
-  // Members hear of a rebalance by a heartbeat. When it has ended by then, they begin the next, for ever.
-  const rebalanceLeast = Math.max(rebalanceTimeoutMsMin, heartbeatIntervalMs)
-  within('rebalanceTimeoutMs', settings.rebalanceTimeoutMs, rebalanceLeast, dayMs)
+  const heartbeatMost = Math.floor(sessionTimeoutMs / heartbeatsPerSession)
+  within('heartbeatIntervalMs', heartbeatIntervalMs, 1, heartbeatMost, {
+    why: `three heartbeats have to fit into sessionTimeoutMs, ${sessionTimeoutMs}`,
+  })
+  within('rebalanceTimeoutMs', rebalanceTimeoutMs, rebalanceLeast, dayMs, {
+    why: `two heartbeats have to fit into it, of heartbeatIntervalMs, ${heartbeatIntervalMs}`,
+  })
   within('metadataMaxAgeMs', settings.metadataMaxAgeMs, 1, dayMs)
   within('requestTimeoutMs', settings.requestTimeoutMs, 100, dayMs)
-  // A commit that is due when the coordinator gives the transaction up comes too late, every time.
-  within('transactionTimeoutMs', transactionTimeoutMs, Math.max(1_000, commitIntervalMs * 2), dayMs)
-  within('turnMs', turnMs, 1, Math.floor(sessionTimeoutMs / 3))
+  const transactionLeast = Math.max(1_000, commitIntervalMs * commitsPerTransaction)
+  within('transactionTimeoutMs', transactionTimeoutMs, transactionLeast, dayMs, {
+    why: `two commits have to fit into it, of commitIntervalMs, ${commitIntervalMs}`,
+  })
+  within('turnMs', turnMs, 1, Math.floor(sessionTimeoutMs / turnsPerSession), {
+    why: `three turns have to fit into sessionTimeoutMs, ${sessionTimeoutMs}`,
+  })
   return settings
 }
 
@@ -91,10 +114,18 @@ function between(least: number, ms: number, most: number): number {
   return Math.min(most, Math.max(least, Math.ceil(ms)))
 }
 
-function within(name: string, ms: number, least: number, most: number): void {
+/** @param about `why` says which other setting moves the bounds */
+function within(
+  name: string,
+  ms: number,
+  least: number,
+  most: number,
+  about?: { readonly why: string },
+): void {
   if (Number.isInteger(ms) && ms >= least && ms <= most) return
+  const why = about === undefined ? '' : ` (${about.why})`
   throw new HeadwaterError(
     'config-invalid',
-    `${name} is ${ms}: give whole milliseconds from ${least} to ${most}`,
+    `${name} is ${ms}: give whole milliseconds from ${least} to ${most}${why}`,
   )
 }

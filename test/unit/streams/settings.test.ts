@@ -97,7 +97,7 @@ describe('the settings of a service', () => {
     ['purgeIntervalMs', 0, dayMs],
     ['sessionTimeoutMs', 100, dayMs],
     ['heartbeatIntervalMs', 1, 5_000],
-    ['rebalanceTimeoutMs', 1_250, dayMs],
+    ['rebalanceTimeoutMs', 2_500, dayMs],
     ['transactionTimeoutMs', 1_000, dayMs],
     ['requestTimeoutMs', 100, dayMs],
     ['turnMs', 1, 5_000],
@@ -115,7 +115,9 @@ describe('the settings of a service', () => {
       for (const wrong of [least - 1, most + 1, least + 0.5, NaN, -Infinity]) {
         assert.throws(() => settingsOf({ ...others, [name]: wrong }), {
           code: 'config-invalid',
-          message: new RegExp(`^${name} is ${wrong}: give whole milliseconds from \\d+ to \\d+$`),
+          message: new RegExp(
+            `^${name} is ${wrong}: give whole milliseconds from \\d+ to \\d+( \\(.*\\))?$`,
+          ),
         })
       }
     })
@@ -123,7 +125,34 @@ describe('the settings of a service', () => {
 
   it('keep a transaction open for twice as long as records wait for their commit', () => {
     assert.throws(() => settingsOf({ commitIntervalMs: 5_000, transactionTimeoutMs: 9_999 }), {
-      message: 'transactionTimeoutMs is 9999: give whole milliseconds from 10000 to 86400000',
+      message:
+        'transactionTimeoutMs is 9999: give whole milliseconds from 10000 to 86400000 ' +
+        '(two commits have to fit into it, of commitIntervalMs, 5000)',
+    })
+  })
+
+  it('have two heartbeats in each rebalance, or its tables would answer now and then only', () => {
+    assert.throws(() => settingsOf({ heartbeatIntervalMs: 3_000, rebalanceTimeoutMs: 5_999 }), {
+      code: 'config-invalid',
+      message:
+        'rebalanceTimeoutMs is 5999: give whole milliseconds from 6000 to 86400000 ' +
+        '(two heartbeats have to fit into it, of heartbeatIntervalMs, 3000)',
+    })
+    settingsOf({ heartbeatIntervalMs: 3_000, rebalanceTimeoutMs: 6_000 })
+    assert.equal(settingsOf({ heartbeatIntervalMs: 5_000 }).rebalanceTimeoutMs, 10_000)
+  })
+
+  it('have three heartbeats and three turns in each session', () => {
+    const session = { sessionTimeoutMs: 6_000 }
+    assert.throws(() => settingsOf({ ...session, heartbeatIntervalMs: 2_001 }), {
+      message:
+        'heartbeatIntervalMs is 2001: give whole milliseconds from 1 to 2000 ' +
+        '(three heartbeats have to fit into sessionTimeoutMs, 6000)',
+    })
+    assert.throws(() => settingsOf({ ...session, turnMs: 2_001 }), {
+      message:
+        'turnMs is 2001: give whole milliseconds from 1 to 2000 ' +
+        '(three turns have to fit into sessionTimeoutMs, 6000)',
     })
   })
 
@@ -133,7 +162,7 @@ describe('the settings of a service', () => {
     const options = { broker, clock: nodeClock, random: nodeRandom, turnMs: 6_000 }
     await assert.rejects(runTopology(shipping.build(), options), {
       code: 'config-invalid',
-      message: 'turnMs is 6000: give whole milliseconds from 1 to 5000',
+      message: /^turnMs is 6000: give whole milliseconds from 1 to 5000/,
     })
   })
 })
