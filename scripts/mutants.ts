@@ -17,6 +17,7 @@ import { client } from './mutants/client.ts'
 import { commands } from './mutants/commands.ts'
 import { coordinator } from './mutants/coordinator.ts'
 import { memoryOfBroker } from './mutants/memory.ts'
+import { inputs } from './mutants/inputs.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { operationsMutants } from './mutants/operations.ts'
 import { askedMutants } from './mutants/asked.ts'
@@ -66,6 +67,7 @@ const mutants = [
   ...sending,
   ...postgresMutants,
   ...commands,
+  ...inputs,
   ...settings,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))

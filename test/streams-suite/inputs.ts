@@ -82,6 +82,68 @@ export function inputsSuite(open: OpenPlace, o: { crashes: number }): void {
         await assertPaid(place, 1000)
       }))
 
+    it('in splits is read by all instances, and all of it by the one that is left', () =>
+      inPlace(open, async (place) => {
+        const splits = 5
+        const times = { commitIntervalMs: 20 }
+        const branches = (): ReturnType<typeof bank> => bank(500, 150, splits)
+        const first = await start(place, branches(), { instanceId: 'a', ...times })
+        await using second = await start(place, branches(), { instanceId: 'b', ...times })
+        const readBy = (each: typeof first) => each.stats().assignment?.inputs ?? []
+        const shares = (): number[] => [first, second].map((each) => readBy(each).length)
+        while (!shares().every((share) => share === 2 || share === 3)) await delay(5)
+        assert.deepEqual(
+          [...readBy(first), ...readBy(second)].toSorted(),
+          Array.from({ length: splits }, (_, split) => `rows/${split}`),
+        )
+        await first.close()
+        while (readBy(second).length < splits) await delay(5)
+        await second.caughtUp()
+        const records = splits * 500
+        assert.deepEqual(second.stats().inputs, { rows: { records, done: true } })
+        await second.close()
+        await assertPaid(place, records)
+      }))
+
+    it('in splits goes on in each where it was, and in no other number of them', () =>
+      inPlace(open, async (place) => {
+        await runThrough(place, bank(100, 0, 3))
+        await runThrough(place, bank(200, 0, 3))
+        await assertPaid(place, 600)
+        for (const splits of [1, 2, 4]) {
+          await assert.rejects(start(place, bank(200, 0, splits)), (error: Error) => {
+            assert(isHeadwaterError(error, 'state-mismatch'), String(error))
+            const { message } = error
+            const why = `holds the positions of 3 splits, but service 'billing' reads the input in ${splits}`
+            assert.ok(message.includes(why), message)
+            assert.ok(message.includes('declare `splits: 3`'), message)
+            return true
+          })
+        }
+        await runThrough(place, bank(201, 0, 3))
+        await assertPaid(place, 603)
+      }))
+
+    it('that fails in a split says in which', () =>
+      inPlace(open, async (place) => {
+        const failing = service('billing', {
+          reads: [],
+          writes: [Payments],
+          topology: (s) => {
+            const read = async function* (_position: number | undefined, split: number) {
+              if (split === 1) throw new RangeError('the file ends early')
+              yield { events: [payment('o1')], position: 1 }
+            }
+            s.input('rows', Payments, read, { splits: 2 })
+            return {}
+          },
+        })
+        const failed = start(place, failing).then((running) => running.failed)
+        await assert.rejects(failed, {
+          message: /input 'rows\/1' of service 'billing' threw: the file ends early/,
+        })
+      }))
+
     it('that fails stops its service, which says where', () =>
       inPlace(open, async (place) => {
         const failing = service('billing', {
@@ -132,22 +194,27 @@ function payment(orderId: string, amount = 0) {
   return { paymentId: 'p', orderId, amount, status: 'CAPTURED', paidAt: 1n }
 }
 
-/** Yields rows `0` to `rows - 1` as payments, with a pause before each batch. */
-function bank(rows: number, pauseMs = 0) {
+/**
+ * Yields `rows` rows of each split as payments, with a pause before each batch. The amounts of all splits are
+ * numbers from 0 on, each once.
+ */
+function bank(rows: number, pauseMs = 0, splits = 1) {
   return service('billing', {
     reads: [],
     writes: [Payments],
     topology: (s) => {
-      s.input('rows', Payments, async function* (position: number = 0) {
+      const read = async function* (position: number = 0, split: number) {
         for (let from = position; from < rows; from += rowsPerBatch) {
           if (pauseMs > 0) await delay(pauseMs)
           const to = Math.min(rows, from + rowsPerBatch)
           const events = Array.from({ length: to - from }, (_, i) => {
-            return payment(`o${(from + i) % 11}`, from + i)
+            const amount = (from + i) * splits + split
+            return payment(`o${amount % 11}`, amount)
           })
           yield { events, position: to }
         }
-      })
+      }
+      s.input('rows', Payments, read, { splits })
       return {}
     },
   })

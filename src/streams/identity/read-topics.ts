@@ -16,8 +16,9 @@ export function readTopics(plan: Plan): ReadTopic[] {
   const read = plan.subTopologies.flatMap((part) =>
     part.sources.map((source) => readTopic(source, part)),
   )
-  const positions = plan.inputs.map(({ positionTopic }): ReadTopic => {
-    return { topic: positionTopic, role: 'position', declared: 1, own: true, hasState: false }
+  const positions = plan.inputs.map(({ positionTopic, node }): ReadTopic => {
+    const own = { role: 'position', own: true, hasState: false } as const
+    return { topic: positionTopic, declared: node.splits, ...own }
   })
   const { progressTopic } = plan
   if (progressTopic === undefined) return [...read, ...positions]
@@ -42,7 +43,8 @@ export function partitionsProblem(
   had: number | undefined,
   now: number,
 ): { readonly why: string; readonly fixes: readonly string[] } | undefined {
-  const { declared, own, hasState } = read
+  const { declared, own, hasState, role } = read
+  if (role === 'position' && now !== declared) return splitsProblem(service, declared, now)
   const isGrown = had !== undefined && now > had
   if (!isGrown || !hasState || own) return topicProblem(service, { partitions: declared, own }, now)
   const reset = `\`headwater reset FILE ${service}\` lets the service begin anew`
@@ -53,6 +55,18 @@ export function partitionsProblem(
     fixes: [
       `read the stream through \`rekey\`, which puts every key into one partition, and then ${reset}`,
       'or write the stream anew under another name',
+    ],
+  }
+}
+
+/** A position is that of a split, and what a split is only the service knows: none can be made of others. */
+function splitsProblem(service: string, declared: number, now: number) {
+  return {
+    why: `holds the positions of ${now} splits, but service '${service}' reads the input in ${declared}`,
+    fixes: [
+      `declare \`splits: ${now}\``,
+      'or give the input another name, and let its function begin where this one has ended',
+      `or \`headwater reset FILE ${service}\` reads it from its beginning`,
     ],
   }
 }

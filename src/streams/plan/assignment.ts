@@ -2,7 +2,7 @@
  * Which tasks and inputs an instance runs, given the partitions its group assigned to it.
  *
  * The group's assignor gives partitions of equal number of all topics to one member, so a task has all
- * its inputs. The owner of an input's position partition reads that input, so there is one at a time.
+ * its inputs. The owner of the partition with a split's position reads that split, so there is one at a time.
  */
 import { assert } from '../../base/errors.ts'
 import type { TopicPartition } from '../../client/cluster/topic-partition.ts'
@@ -10,7 +10,14 @@ import type { InputPlan, Plan, SubTopology } from './plan.ts'
 
 export interface Assignment {
   readonly tasks: readonly TaskAssignment[]
-  readonly inputs: readonly InputPlan[]
+  readonly inputs: readonly InputAssignment[]
+}
+
+/** A split of an input; an input that is not split has one. */
+export interface InputAssignment {
+  readonly id: string
+  readonly plan: InputPlan
+  readonly split: number
 }
 
 export interface TaskAssignment {
@@ -42,7 +49,16 @@ export function assignTasks(plan: Plan, partitions: readonly TopicPartition[]): 
       tasks.push({ id, subTopology, partition, topics: ours.map(({ topic }) => topic) })
     }
   }
-  return { tasks, inputs: plan.inputs.filter((input) => owned.has(`${input.positionTopic}/0`)) }
+  const splits = plan.inputs.flatMap(splitsOf)
+  const inputs = splits.filter((each) => owned.has(`${each.plan.positionTopic}/${each.split}`))
+  return { tasks, inputs }
+}
+
+function splitsOf(plan: InputPlan): InputAssignment[] {
+  const { name, splits } = plan.node
+  return Array.from({ length: splits }, (_, split) => {
+    return { id: splits === 1 ? name : `${name}/${split}`, plan, split }
+  })
 }
 
 /** A task's name, the same in every instance of the service. */

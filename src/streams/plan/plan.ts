@@ -89,7 +89,7 @@ export interface StorePlan {
 
 export interface InputPlan {
   readonly node: InputNode
-  /** The topic with the input's position: one partition, whose owner in the group reads the input. */
+  /** The topic with the input's positions: a partition for each split, whose owner in the group reads it. */
   readonly positionTopic: string
 }
 
@@ -357,7 +357,7 @@ function planTopics(topology: Topology, inputs: readonly InputPlan[]): TopicPlan
       topics.set(outcomes, { ...outcomesPlan, name: outcomes })
     }
   }
-  for (const input of inputs) add(input.positionTopic, 1, innerState)
+  for (const input of inputs) add(input.positionTopic, input.node.splits, innerState)
   const letters = lettersOf(topology)
   if (letters !== undefined) topics.set(letters.name, eventTopic(letters))
   add(`${topology.service}-stores`, 1, innerState)

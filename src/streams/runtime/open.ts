@@ -18,8 +18,8 @@ import { followsDirectly } from '../../client/group/ownership.ts'
 import type { LetterStamp } from '../operators/dead-letter.ts'
 import type { WriterContext } from '../operators/operator.ts'
 import { assignTasks } from '../plan/assignment.ts'
-import type { TaskAssignment } from '../plan/assignment.ts'
-import type { InputPlan, Plan } from '../plan/plan.ts'
+import type { InputAssignment, TaskAssignment } from '../plan/assignment.ts'
+import type { Plan } from '../plan/plan.ts'
 import { readPeers } from '../plan/peers.ts'
 import { CallLimits } from '../task/calls/call-limits.ts'
 import { InputReader } from '../task/inputs.ts'
@@ -110,28 +110,29 @@ export class Opener {
   }
 
   async #openInputs(
-    plans: readonly InputPlan[],
+    splits: readonly InputAssignment[],
     committed: Offsets,
     { ownership, kept, assertWanted }: Opening,
   ): Promise<Map<string, InputReader>> {
-    const positions = new Map<InputPlan, SavedPosition | undefined>()
+    const positions = new Map<InputAssignment, SavedPosition | undefined>()
     const inputs = new Map<string, InputReader>()
-    for (const plan of plans) {
-      const { positionTopic: topic, node } = plan
-      const at = committed.get(placeOf({ topic, partition: 0 }))
-      const reader = kept.inputs.get(node.name)
+    for (const each of splits) {
+      const place = { topic: each.plan.positionTopic, partition: each.split }
+      const at = committed.get(placeOf(place))
+      const reader = kept.inputs.get(each.id)
       if (reader !== undefined && isDirect(kept, ownership) && reader.committedOffset === at) {
-        inputs.set(node.name, reader)
+        inputs.set(each.id, reader)
       } else {
         const { cluster, stalls } = this.#o
-        positions.set(plan, await readPosition(cluster, topic, at, { assertWanted, stalls }))
+        positions.set(each, await readPosition(cluster, place, at, { assertWanted, stalls }))
       }
     }
     assertWanted()
     // From here on nothing fails: a source that is opened is also closed.
-    for (const [plan, saved] of positions) {
-      const at = committed.get(placeOf({ topic: plan.positionTopic, partition: 0 }))
-      inputs.set(plan.node.name, this.#openInput(plan, saved, at))
+    for (const [each, saved] of positions) {
+      const reader = this.#readerOf(each)
+      reader.start(saved, committed.get(placeOf(reader.place)))
+      inputs.set(each.id, reader)
     }
     return inputs
   }
@@ -216,15 +217,9 @@ export class Opener {
     this.#o.onEvent({ type: 'skipped', ...place, records })
   }
 
-  #openInput(
-    plan: InputPlan,
-    saved: SavedPosition | undefined,
-    committed: number | undefined,
-  ): InputReader {
-    const { context, onReady } = this.#o
-    const reader = new InputReader(plan, this.#o.plan.topology.service, context, onReady)
-    reader.start(saved, committed)
-    return reader
+  #readerOf(split: InputAssignment): InputReader {
+    const { context, onReady, plan } = this.#o
+    return new InputReader(split, plan.topology.service, context, onReady)
   }
 }
 

@@ -68,14 +68,13 @@ export async function restoreTasks(
   await readRanges(cluster, ranges, visitorOf, options)
 }
 
-/** The position an input's last committed transaction left; `committed` is the group's offset. */
+/** The position a split's last committed transaction left; `committed` is the group's offset. */
 export async function readPosition(
   cluster: Cluster,
-  topic: string,
+  place: TopicPartition,
   committed: number | undefined,
   options: RestoreOptions,
 ): Promise<SavedPosition | undefined> {
-  const place = { topic, partition: 0 }
   const [end] = await endsOf(cluster, [place])
   let saved: SavedPosition | undefined
   const range = { ...place, until: end!.offset, from: committed ?? 0 }
@@ -84,7 +83,7 @@ export async function readPosition(
   }
   await readRanges(cluster, [range], () => visit, options)
   // The record lies behind the offset that was committed with it.
-  if (committed !== undefined && saved === undefined) throw positionLost(topic)
+  if (committed !== undefined && saved === undefined) throw positionLost(place.topic)
   return saved
 }
 

@@ -92,6 +92,7 @@ export interface ServiceStats extends EventCounts {
    * group lately; also while its broker is away.
    */
   readonly ready: boolean
+  /** Of each input, what this instance reads of it: all its splits together. */
   readonly inputs: Readonly<Record<string, { readonly records: number; readonly done: boolean }>>
   /** Of each `mapAsync` and `forEach`. */
   readonly calls: Readonly<Record<string, CallStats>>

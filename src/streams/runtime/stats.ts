@@ -25,7 +25,9 @@ export function statsOf(o: StatsSources): ServiceStats {
   const { held, isOpen } = o.now
   const inputs: Record<string, { records: number; done: boolean }> = {}
   for (const { plan, records, isDone } of set.inputs) {
-    inputs[plan.node.name] = { records, done: isDone }
+    const { name } = plan.node
+    const others = inputs[name] ?? { records: 0, done: true }
+    inputs[name] = { records: others.records + records, done: others.done && isDone }
   }
   const isRunning = condition.inner === 'running'
   return {
@@ -53,5 +55,5 @@ export function statsOf(o: StatsSources): ServiceStats {
 
 function assignmentOf({ generation, memberId }: Ownership, set: TaskSet): AssignmentStats {
   const tasks = [...set.tasks].map(({ id }) => id)
-  return { generation, memberId, tasks, inputs: [...set.inputs].map(({ plan }) => plan.node.name) }
+  return { generation, memberId, tasks, inputs: [...set.inputs].map(({ id }) => id) }
 }

@@ -80,7 +80,7 @@ export class TaskSet {
     const kept = this.#kept ?? { tasks: new Map(), inputs: new Map(), under: undefined }
     const opening = { ownership, member, assertWanted, kept }
     const { tasks, inputs, keptCount } = await this.#opener.open(opening)
-    const unused = [...kept.inputs.values()].filter((input) => inputs.get(nameOf(input)) !== input)
+    const unused = [...kept.inputs.values()].filter((input) => inputs.get(input.id) !== input)
     this.#kept = undefined
     this.#tasks = tasks
     this.#inputs = inputs
@@ -101,7 +101,7 @@ export class TaskSet {
       }
     }
     for (const input of this.#inputs.values()) {
-      this.#byPlace.set(`${input.plan.positionTopic}/0`, input)
+      this.#byPlace.set(`${input.plan.positionTopic}/${input.split}`, input)
     }
   }
 
@@ -151,8 +151,8 @@ export class TaskSet {
         positions.push({ topic: source.topic, partition, offset: fetchedTo })
       }
     }
-    for (const { plan, topicPosition } of this.#inputs.values()) {
-      positions.push({ topic: plan.positionTopic, partition: 0, offset: topicPosition })
+    for (const { place, topicPosition } of this.#inputs.values()) {
+      positions.push({ ...place, offset: topicPosition })
     }
     return positions
   }
@@ -267,10 +267,6 @@ function callsGivenUp(): HeadwaterError {
     'stale-member',
     'the partition goes to another instance, or the service ends: whoever has the record next calls again',
   )
-}
-
-function nameOf({ plan }: InputReader): string {
-  return plan.node.name
 }
 
 async function closeAll(clock: Clock, inputs: Iterable<InputReader>): Promise<void> {

@@ -2,9 +2,10 @@
  * Sources outside the broker: what they yield becomes events, and how far they have been read is written
  * in the same transaction, so that nothing is written twice and nothing is left out.
  *
- * The position lies in a compacted topic of one partition; the member of the group that owns the
- * partition reads the input, and a new owner reads on after the last committed record. The offset commit
- * carries the ownership, so an owner that has been replaced cannot write on.
+ * The position lies in a compacted topic with a partition for each split of the input, which is one unless the
+ * topology says otherwise; the member of the group that owns the partition reads the split, and a new owner
+ * reads on after the last committed record. The offset commit carries the ownership, so an owner that has been
+ * replaced cannot write on.
  */
 import { Writer, utf8Bytes } from '../../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
@@ -13,6 +14,7 @@ import type { Emit } from '../stores/emit.ts'
 import type { OperatorCounts } from '../operators/counts.ts'
 import type { Push, WriterContext } from '../operators/operator.ts'
 import { operatorFailed } from '../operators/operator.ts'
+import type { InputAssignment } from '../plan/assignment.ts'
 import type { InputPlan } from '../plan/plan.ts'
 import { plainCodec } from '../stores/plain.ts'
 import type { TaskOffset } from './task.ts'
@@ -32,8 +34,12 @@ async function nextOf(
   return iterator.next()
 }
 
+/** Reads one split of an input. */
 export class InputReader {
+  /** The same in every instance: the input's name, and which split it is where there are several. */
+  readonly id: string
   readonly plan: InputPlan
+  readonly split: number
   readonly #write: Push
   readonly #counts: OperatorCounts
   readonly #onReady: () => void
@@ -54,21 +60,34 @@ export class InputReader {
   #unsaved: SavedPosition | undefined
 
   /** @param onReady called when `process` has something to do again */
-  constructor(plan: InputPlan, service: string, context: WriterContext, onReady: () => void) {
+  constructor(
+    { id, plan, split }: InputAssignment,
+    service: string,
+    context: WriterContext,
+    onReady: () => void,
+  ) {
+    this.id = id
     this.plan = plan
-    this.#name = `input '${plan.node.name}' of service '${service}'`
-    this.#write = messageWriter(plan.node.event, context, this.#name)
+    this.split = split
+    this.#name = `input '${id}' of service '${service}'`
+    // Messages without a key begin in another partition for each split.
+    this.#write = messageWriter(plan.node.event, { ...context, partition: split }, this.#name)
     this.#counts = context.counts
     this.#onReady = onReady
   }
 
-  /** Begins to read after what was saved last; `committed` is the group's offset of the position topic. */
+  /** The partition that holds the position. */
+  get place(): Omit<TaskOffset, 'offset'> {
+    return { topic: this.plan.positionTopic, partition: this.split }
+  }
+
+  /** Begins to read after what was saved last; `committed` is the group's offset where the position lies. */
   start(saved: SavedPosition | undefined, committed: number | undefined): void {
     this.#topicPosition = committed ?? 0
     this.#committedOffset = committed
     if (saved !== undefined) this.#saved = saved
     try {
-      this.#iterator = this.plan.node.read(saved?.position)[Symbol.asyncIterator]()
+      this.#iterator = this.plan.node.read(saved?.position, this.split)[Symbol.asyncIterator]()
     } catch (error) {
       this.#failure = error
     }
@@ -147,10 +166,11 @@ export class InputReader {
     const { positionTopic, node } = this.plan
     const writer = new Writer()
     plainCodec.encode(unsaved, writer)
-    emit.append(positionTopic, 0, now, utf8Bytes(node.name), writer.finish())
+    const { split: partition } = this
+    emit.append(positionTopic, partition, now, utf8Bytes(node.name), writer.finish())
     // Always before the record just written: whoever reads on from here finds it.
     this.#savedOffset = this.#topicPosition
-    return [{ topic: positionTopic, partition: 0, offset: this.#savedOffset }]
+    return [{ topic: positionTopic, partition, offset: this.#savedOffset }]
   }
 
   /** What the group has committed of the position topic, as this reader knows it; undefined: nothing. */

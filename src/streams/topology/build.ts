@@ -9,7 +9,7 @@ import type { DescMessage } from '@bufbuild/protobuf'
 import type { AnyCommand, AnyEvent, AnyKeyspace } from '../../events/event.ts'
 import { addDecider } from './build-decide.ts'
 import type { DeciderOptions } from './build-decide.ts'
-import type { Builder, Queries, StoreOptions } from './builder.ts'
+import type { Builder, InputOptions, Queries, StoreOptions } from './builder.ts'
 import { callSettings } from './call-options.ts'
 import type { CallOptions } from './call-options.ts'
 import { Graph } from './graph.ts'
@@ -28,6 +28,9 @@ import type {
   Topology,
   TumblingWindow,
 } from './topology.ts'
+
+/** Each split is a partition of a topic, and a reader in one of the instances. */
+const splitsMax = 1_000
 
 /** The frozen graph that `build` makes. Throws `topology-invalid`. */
 export function buildTopology(
@@ -103,10 +106,21 @@ class GraphBuilder {
     }
   }
 
-  input(name: string, event: AnyEvent, read: InputNode['read']): void {
+  input(
+    name: string,
+    event: AnyEvent,
+    read: InputNode['read'],
+    { splits = 1 }: InputOptions = {},
+  ): void {
     const graph = this.#graph
     graph.write(event)
-    graph.add({ kind: 'input', name: graph.claim('input', name), event, read })
+    graph.claim('input', name)
+    if (!Number.isInteger(splits) || splits < 1 || splits > splitsMax) {
+      throw graph.refuse(
+        `the input '${name}' has splits ${splits}: use a whole number from 1 to ${splitsMax}`,
+      )
+    }
+    graph.add({ kind: 'input', name, event, splits, read })
   }
 }
 

@@ -63,13 +63,17 @@ export interface Builder<R extends string, W extends string> {
   ): Decided<E, A, W>
   /**
    * A source outside the broker whose events this service owns. `read` yields events in order, each batch
-   * with the position after it; after a restart it is called with the position of the last batch that was
-   * written, so nothing is written twice.
+   * with the position after it; after a restart, or on the instance that has taken it over, it is called with
+   * the position of the last batch that was written, so nothing is written twice. One instance at a time reads.
+   *
+   * With `splits` the source is read in so many parts, which the instances share; `read` is called for each
+   * one of an instance, with its number from 0 on, and each has a position of its own.
    */
   input<E extends AnyEvent, M extends Made<E>, P extends Position>(
     name: string,
     event: Writable<E, W>,
-    read: (position: P | undefined) => AsyncIterable<InputBatch<Fitting<M, E>, P>>,
+    read: (position: P | undefined, split: number) => AsyncIterable<InputBatch<Fitting<M, E>, P>>,
+    options?: InputOptions,
   ): void
 }
 
@@ -201,6 +205,15 @@ export interface Stream<K extends AnyKeyspace | null, V, W extends string> {
     f: ((value: V, key: KeyOf<K>) => Fitting<M, E>) | IfAsIs<V, E>,
     options?: Handling,
   ): void
+}
+
+/** How an input is read. */
+export interface InputOptions {
+  /**
+   * How many parts the source has that are read side by side, 1 to 1,000; 1 unless said. It stays: positions
+   * are those of splits, so a service with another number is refused.
+   */
+  readonly splits?: number
 }
 
 /** What is said of a store beside its name. */

@@ -278,11 +278,13 @@ export interface InputNode {
   readonly kind: 'input'
   readonly name: string
   readonly event: AnyEvent
-  /** Reads on after `position`, or from the beginning when there is none yet. */
-  readonly read: (position: Position | undefined) => AsyncIterable<InputBatch>
+  /** How many parts of the source are read side by side, each with a position of its own. */
+  readonly splits: number
+  /** Reads a split on after `position`, or from the beginning when there is none yet. */
+  readonly read: (position: Position | undefined, split: number) => AsyncIterable<InputBatch>
 }
 
-/** How far an input has been read: any value of the input's own, of these parts. */
+/** How far an input, or a split of it, has been read: any value of the input's own, of these parts. */
 export type Position =
   | null
   | boolean

@@ -10,6 +10,7 @@ import {
   FactSchema,
   LabelledSchema,
   LabelSchema,
+  SplitTickSchema,
   TeamCountSchema,
   TeamWindowSchema,
   TickSchema,
@@ -56,3 +57,4 @@ export const Deposited = keyed('deposited', DepositedSchema, {
 })
 export const Letters = deadLettersOf('tally')
 export const Ticks = unkeyed('ticks', TickSchema, { owner: 'tally' })
+export const SplitTicks = unkeyed('split-ticks', SplitTickSchema, { owner: 'tally' })

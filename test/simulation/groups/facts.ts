@@ -10,6 +10,8 @@ const teamCount = 4
 const stepMs = 20_000
 const windowMs = 60_000
 export const tickCount = 24
+/** Splits of the input that is shared out, each with as many ticks. */
+export const splitCount = 3
 const poisonEvery = 5
 
 export interface Fact {

@@ -16,13 +16,24 @@ import {
   Letters,
   TeamCounts,
   TeamWindows,
+  SplitTicks,
   Ticks,
 } from './contracts.ts'
 import { persist } from '../cluster/stage.ts'
 import { accounts, factOf, labelOf } from './facts.ts'
 
 /** The streams of the service, too, for whoever reads them before it has made them. */
-const outputs = [Copies, Called, Labelled, Letters, AccountCounts, TeamCounts, TeamWindows, Ticks]
+const outputs = [
+  Copies,
+  Called,
+  Labelled,
+  Letters,
+  AccountCounts,
+  TeamCounts,
+  TeamWindows,
+  Ticks,
+  SplitTicks,
+]
 const events: readonly AnyEvent[] = [Facts, Labels, ...outputs]
 
 export class Feed {

@@ -13,13 +13,14 @@ import {
   Facts,
   Labelled,
   Labels,
+  SplitTicks,
   Team,
   TeamCounts,
   TeamWindows,
   Ticks,
 } from './contracts.ts'
 import type { CallContext } from '../../../src/streams/topology/topology.ts'
-import { callOf, isPoison, isRefused, tickCount, windowId } from './facts.ts'
+import { callOf, isPoison, isRefused, splitCount, tickCount, windowId } from './facts.ts'
 
 /** Ticks of one batch of the input, and the pause before each. */
 const batchTicks = 3
@@ -78,6 +79,7 @@ export function tally(process: SimProcess, { slowMs, grace, decides }: TallyOpti
       TeamCounts,
       TeamWindows,
       Ticks,
+      SplitTicks,
     ],
     topology: (s) => {
       const labels = s.table(Labels)
@@ -111,14 +113,20 @@ export function tally(process: SimProcess, { slowMs, grace, decides }: TallyOpti
           evolve: (_state, { before }) => ({ taken: before + 1 }),
         })
       }
-      s.input('clock', Ticks, async function* (position: number = 0) {
+      const ticks = async function* (position = 0, split = 0) {
         for (let from = position; from < tickCount; from += batchTicks) {
           await sleep(process.clock, tickPauseMs)
           const to = Math.min(tickCount, from + batchTicks)
-          const events = Array.from({ length: to - from }, (_, i) => ({ number: from + i }))
+          const events = Array.from({ length: to - from }, (_, i) => ({ number: from + i, split }))
           yield { events, position: to }
         }
+      }
+      s.input('clock', Ticks, async function* (position: number | undefined) {
+        for await (const { events, position: after } of ticks(position)) {
+          yield { events: events.map(({ number }) => ({ number })), position: after }
+        }
       })
+      s.input('clocks', SplitTicks, ticks, { splits: splitCount })
       return { accounts, teams, windows }
     },
   })

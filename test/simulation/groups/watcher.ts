@@ -18,11 +18,21 @@ import {
   Facts,
   Labelled,
   Letters,
+  SplitTicks,
   TeamCounts,
   TeamWindows,
   Ticks,
 } from './contracts.ts'
-import { accounts, factOf, isPoison, labelOf, poisonIn, tablesOf, tickCount } from './facts.ts'
+import {
+  accounts,
+  factOf,
+  isPoison,
+  labelOf,
+  poisonIn,
+  splitCount,
+  tablesOf,
+  tickCount,
+} from './facts.ts'
 import type { Tables } from './facts.ts'
 
 const waitMs = 200
@@ -35,6 +45,7 @@ export class Watcher {
   readonly #labelled = new Set<string>()
   readonly #letters = new Set<string>()
   readonly #ticks = new Set<string>()
+  readonly #splitTicks = new Set<string>()
   readonly #tables: Tables = { accounts: new Map(), teams: new Map(), windows: new Map() }
 
   /** Deposits that have been taken, by id, each with its place. */
@@ -60,6 +71,10 @@ export class Watcher {
       taker(TeamCounts, ({ team, facts }) => teams.set(team, facts)),
       taker(TeamWindows, ({ id, facts }) => windows.set(id, facts)),
       taker(Ticks, ({ number }) => once(this.#ticks, 'ticks', `${number}`)),
+      taker(SplitTicks, ({ split, number }) => {
+        assert(split < splitCount, `split-ticks has ${number} of split ${split}, from nothing`)
+        once(this.#splitTicks, 'split-ticks', `${split}/${number}`)
+      }),
       ...(accepted === undefined ? [] : [taker(Deposited, this.#deposited)]),
     ]
     this.#take = new Map(kinds.map(({ event, take }) => [event.name, take]))
@@ -100,6 +115,7 @@ export class Watcher {
       lacking('labelled', this.#labelled, factCount) ??
       lacking('letters', this.#letters, poisonIn(factCount)) ??
       lacking('ticks', this.#ticks, tickCount) ??
+      lacking('split-ticks', this.#splitTicks, splitCount * tickCount) ??
       differing('account-counts', this.#tables.accounts, expected.accounts) ??
       differing('team-counts', this.#tables.teams, expected.teams) ??
       differing('team-windows', this.#tables.windows, expected.windows) ??

@@ -12,8 +12,12 @@ export const preambles: Readonly<Record<string, string>> = {
   shop: `
     import { connect, deadLettersOf, embedded, kafka, keyspace, run, service } from 'headwater'
     import type { Service } from 'headwater'
-    import { Orders, Payments, Shipments } from './test/types/shop.ts'
-    declare const billing: Service<'billing', {}>`,
+    import { Orders, Payments, Shipments, Visits } from './test/types/shop.ts'
+    declare const billing: Service<'billing', {}>
+    declare function accessLog(
+      file: string,
+      from: number,
+    ): AsyncIterable<{ path: string; next: number }>`,
   clusters: `
     import { readFile } from 'node:fs/promises'
     import { kafka, run } from 'headwater'

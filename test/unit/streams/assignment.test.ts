@@ -48,9 +48,28 @@ describe('an assignment', () => {
     const withInput = planTopology(billing.build())
     const mine = assignTasks(withInput, [{ topic: 'billing-bank-position', partition: 0 }])
     assert.deepEqual(
-      mine.inputs.map(({ node }) => node.name),
-      ['bank'],
+      mine.inputs.map(({ id, split }) => [id, split]),
+      [['bank', 0]],
     )
     assert.deepEqual(assignTasks(withInput, []).inputs, [])
+  })
+
+  it('gives the splits of an input to the owners of their positions', () => {
+    const billing = service('billing', {
+      reads: [],
+      writes: [Payments],
+      topology: (s) => {
+        s.input('bank', Payments, async function* () {}, { splits: 3 })
+        return {}
+      },
+    })
+    const owned = [2, 0, 7].map((partition) => ({ topic: 'billing-bank-position', partition }))
+    assert.deepEqual(
+      assignTasks(planTopology(billing.build()), owned).inputs.map(({ id, split }) => [id, split]),
+      [
+        ['bank/0', 0],
+        ['bank/2', 2],
+      ],
+    )
   })
 })

@@ -128,7 +128,26 @@ describe('a topology', () => {
       s.input('access-log', Visits, read)
       return {}
     })
-    assert.deepEqual(nodes, [{ id: 0, kind: 'input', name: 'access-log', event: Visits, read }])
+    const input = { id: 0, kind: 'input', name: 'access-log', event: Visits, splits: 1, read }
+    assert.deepEqual(nodes, [input])
+  })
+
+  test('takes 1 to 1,000 splits of an input, and no other number', () => {
+    const read = async function* () {}
+    const splitBy = (splits: number) =>
+      build([], [Visits], (s) => {
+        s.input('access-log', Visits, read, { splits })
+        return {}
+      })
+    for (const splits of [1, 1_000]) {
+      assert.equal((splitBy(splits).nodes[0] as { splits?: number }).splits, splits)
+    }
+    for (const splits of [0, -1, 1.5, NaN, 1_001]) {
+      assert.throws(() => splitBy(splits), {
+        code: 'topology-invalid',
+        message: `service 'shipping': the input 'access-log' has splits ${splits}: use a whole number from 1 to 1000`,
+      })
+    }
   })
 
   test('hands user functions on as they are', () => {

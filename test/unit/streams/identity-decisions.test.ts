@@ -109,6 +109,49 @@ function outcomes(plan: Plan, situation: Situation, policies: Partial<Policies> 
   return { store, sources: Object.fromEntries(sources.map((each) => [each.topic, each])) }
 }
 
+describe('the positions of an input', () => {
+  const reading = (splits?: number): Plan =>
+    planTopology(
+      service('billing', {
+        reads: [],
+        writes: [Payments],
+        topology: (s) => {
+          const options = splits === undefined ? {} : { splits }
+          s.input('bank', Payments, async function* () {}, options)
+          return {}
+        },
+      }).build(),
+    )
+  const verdictOf = (before: Plan, now: Plan) => {
+    const { sources } = decide(now, ran(before), policiesDefault)
+    return sources.find(({ topic }) => topic === 'billing-bank-position')!
+  }
+
+  it('are those of one split where none are declared', () => {
+    assert.equal(verdictOf(reading(), reading(1)).outcome, 'new')
+    assert.equal(verdictOf(reading(1), reading()).outcome, 'new')
+  })
+
+  it('are refused in another number of splits, with each way out', () => {
+    for (const [before, now] of [
+      [1, 4],
+      [4, 1],
+      [3, 2],
+    ] as const) {
+      assert.deepEqual(verdictOf(reading(before), reading(now)), {
+        topic: 'billing-bank-position',
+        outcome: 'refused',
+        why: `holds the positions of ${before} splits, but service 'billing' reads the input in ${now}`,
+        fixes: [
+          `declare \`splits: ${before}\``,
+          'or give the input another name, and let its function begin where this one has ended',
+          'or `headwater reset FILE billing` reads it from its beginning',
+        ],
+      })
+    }
+  })
+})
+
 describe('a store', () => {
   const cases: [string, Plan, Situation, string, RegExp][] = [
     ['is kept when nothing has changed', counting(), ran(counting()), 'kept', /the same/],
