@@ -14,23 +14,37 @@ export interface ConnectOptions {
   readonly timeoutMs?: number
 }
 
+/** What `connect` gives when it is not told of which service. */
+type Named<S extends Askable> = [S] extends [Unnamed]
+  ? 'say whose views they are: connect<typeof theService>(url), with the type of the service'
+  : Views<S>
+
+interface Askable {
+  readonly queries?: Queries
+}
+
+interface Unnamed extends Askable {
+  readonly isUnnamed: never
+}
+
 /**
  * The views of the service at `url`, which ends in `/v1/<service>`. Nothing is asked until a view is read.
  * A read rejects with `query-failed` when the server refuses it or is none, with `not-ready` and
  * `partition-elsewhere` as in the process of the service, with `connection-failed` when there is none, and
- * with `timeout`. Throws `config-invalid` for a `timeoutMs` that is no whole number of at least 1.
+ * with `timeout`. Throws `config-invalid` for a `timeoutMs` that is no whole number of at least 1, and for a
+ * `url` that is none of a service.
  */
-export function connect<S extends { readonly queries?: Queries }>(
+export function connect<S extends Askable = Unnamed>(
   url: string,
   { timeoutMs = askTimeoutMsDefault }: ConnectOptions = {},
-): Views<S> {
+): Named<S> {
   if (!(Number.isSafeInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= timeoutMsMax)) {
     throw new HeadwaterError(
       'config-invalid',
       `timeoutMs is ${timeoutMs}: give whole milliseconds from 1 to ${timeoutMsMax}`,
     )
   }
-  const base = url.replace(/\/+$/, '')
+  const base = baseOf(url)
   const service = base.slice(base.lastIndexOf('/') + 1)
   const viewOf = (name: string): RemoteView => {
     const place = `${base}/${encodeURIComponent(name)}`
@@ -39,10 +53,28 @@ export function connect<S extends { readonly queries?: Queries }>(
       return ask(nodeHttpAsk, `${place}?${query}`, options)
     })
   }
-  return new Proxy({} as Views<S>, {
+  const views = new Proxy({} as Views<S>, {
     get: (_target, name) => (typeof name === 'string' ? viewOf(name) : undefined),
   })
+  return views as Named<S>
 }
 
 /** A day, as for every duration. */
 const timeoutMsMax = 86_400_000
+
+/** The address of a service, without slashes at its end. */
+function baseOf(url: string): string {
+  const base = String(url).replace(/\/+$/, '')
+  const { protocol, pathname, search, hash } = URL.parse(base) ?? {}
+  const isHttp = protocol === 'http:' || protocol === 'https:'
+  const isPlain = search === '' && hash === ''
+  if (isHttp && isPlain && /\/v1\/[^/]+$/.test(pathname ?? '')) return base
+  throw new HeadwaterError(
+    'config-invalid',
+    `'${base.slice(0, shownMax)}' is no address of a service: give that of its query server, /v1/ and ` +
+      'its name, as in http://127.0.0.1:8092/v1/shop',
+  )
+}
+
+/** Characters of a wrong address that are shown. */
+const shownMax = 200

@@ -59,6 +59,9 @@ function checkMembers(typeName: string, members: ReadonlyMap<string, Member>): C
       const what = path === '' ? 'the message' : `field '${path.slice(0, -1)}'`
       return `${what} is ${String(value).slice(0, shownMax)} and no ${typeName}`
     }
+    if (value instanceof Date) {
+      return `field '${path.slice(0, -1)}' is a Date and no ${typeName}: timestampFromDate makes one of it`
+    }
     const fields = value as Fields
     for (const name of (names ??= required())) {
       const given = fields[name]

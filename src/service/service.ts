@@ -60,9 +60,13 @@ export function service<
     context: checkContext(name, writes),
     reads,
     writes,
-    build: () => buildTopology(scope, declared.topology),
+    // The names are for the compiler: a builder is the same for all.
+    build: () => buildTopology(scope, declared.topology as unknown as Inside<Q>),
   })
 }
+
+/** A topology's function, whatever it may read and write. */
+type Inside<Q extends Queries> = (s: Builder<never, never>) => Q
 
 /** The event, or a sentence when another service owns it: only commands may be written by anybody. */
 type Owned<E extends AnyEvent, N extends string> = E extends

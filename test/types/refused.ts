@@ -4,10 +4,12 @@
  * that the refusal says why. Nothing here is ever run.
  */
 import { command, entity, keyed, unkeyed } from '../../src/events/event.ts'
+import { connect } from '../../src/query/client.ts'
 import { service } from '../../src/service/service.ts'
 import type { Service } from '../../src/service/service.ts'
 import type { CommandAsker } from '../../src/streams/runtime/asker.ts'
 import type { EventProducer } from '../../src/streams/runtime/producer.ts'
+import { run } from '../../src/streams/runtime/run.ts'
 import type { RunningServices } from '../../src/streams/runtime/run.ts'
 import type { Views } from '../../src/streams/views/views.ts'
 import { TopologyDriver } from '../../src/testing/topology-driver.ts'
@@ -63,6 +65,12 @@ service('shipping', {
     const visits = s.stream(Visits)
     const byCustomer = payments.rekey('by-customer', CustomerId, (payment) => payment.paymentId)
     const day = tumbling('1d', { grace: '0ms' })
+
+    // @ts-expect-error: give the event itself, as contracts declare it, and not its name
+    s.stream('orders')
+
+    // @ts-expect-error: give the event itself, as contracts declare it, and not its name
+    payments.to('shipments', () => shipped)
 
     // @ts-expect-error: stream 'shipments' is not in this service's reads: add it there to read it
     s.stream(Shipments)
@@ -366,6 +374,22 @@ service('ordering', {
     return {}
   },
 })
+
+// @ts-expect-error: give the event itself, as contracts declare it, and not its name
+void checkout.send('orders', whole)
+
+// @ts-expect-error: 'customer_id' does not exist in type
+void checkout.send(Orders, { orderId: 'o', customer_id: 'c', address: 'a', total: 1 })
+
+const unnamed = connect('http://127.0.0.1:8092/v1/shipping')
+// @ts-expect-error: say whose views they are: connect<typeof theService>(url), with the type of the service
+void unnamed.orders
+
+// @ts-expect-error: Type 'string' is not assignable to type 'BrokerAddress'
+void run(shipping, { broker: '127.0.0.1:9092' })
+
+// @ts-expect-error: Type 'string' is not assignable to type 'BrokerAddress'
+void run([shipping], { broker: '127.0.0.1:9092' })
 
 const driver = new TopologyDriver(shipping)
 

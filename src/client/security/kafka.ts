@@ -49,6 +49,22 @@ export type SaslOptions =
 const now = (): number => nodeClock.now()
 
 /**
+ * The broker that a program has given, if it is one; else throws `config-invalid`. What was given is not shown,
+ * as it may hold a password.
+ */
+export function brokerOf(options: { readonly broker: BrokerAddress } | undefined): BrokerAddress {
+  const given: unknown = options?.broker
+  if (typeof given === 'object' && given !== null && 'bootstrap' in given && 'dial' in given) {
+    return given as BrokerAddress
+  }
+  const what = given === undefined || given === null ? 'missing' : `of type ${typeof given}`
+  throw new HeadwaterError(
+    'config-invalid',
+    `broker is ${what}: give what kafka('host:port') returns, or what embedded(directory) has opened`,
+  )
+}
+
+/**
  * The address of a Kafka cluster: `'host:port'`, or several with commas between, or all of
  * `'kafka+ssl://user@host:9093,host2:9093?sasl=scram-sha-512&ca=/path'` (docs/clusters.md). A password may
  * also come from `password-file=` or the environment variable HEADWATER_BROKER_PASSWORD.

@@ -186,6 +186,13 @@ export function valueOf({ key, value, error }: ListedEntry): unknown {
 
 /** The text of a key. Throws `input-invalid` when it is no text that a record's key can be. */
 function keyText(key: Key): string {
+  const given: unknown = key
+  if (given === undefined || typeof given === 'object') {
+    throw new HeadwaterError(
+      'input-invalid',
+      `no row can be asked for by ${typeof given}: give its key`,
+    )
+  }
   const text = String(key)
   if (text.isWellFormed()) return text
   throw new HeadwaterError(

@@ -1,6 +1,7 @@
 /** Sends a service's events from a process that may not run the service: an HTTP application, a script. */
 import type { AnyEvent } from '../../events/event.ts'
 import { nodeClock, nodeRandom } from '../../io/node-clock.ts'
+import { brokerOf } from '../../client/security/kafka.ts'
 import type { BrokerAddress } from '../../client/security/kafka.ts'
 import { holdProcess } from '../../io/node-process.ts'
 import type { Clock, Random } from '../../io/ports.ts'
@@ -38,7 +39,8 @@ export function producer<N extends string>(
   service: { readonly name: N; readonly writes: readonly AnyEvent[] },
   options: ProducerOptions,
 ): EventProducer<N> {
-  const { broker, clock = nodeClock, random = nodeRandom, instanceId } = options
+  const broker = brokerOf(options)
+  const { clock = nodeClock, random = nodeRandom, instanceId } = options
   const sender = new EventSender({
     broker,
     clock,

@@ -5,6 +5,7 @@
  * Services of one process share nothing but the process: each has its own group, producer and consumer,
  * as if it ran in a container of its own. So splitting one off changes where it runs and nothing else.
  */
+import { brokerOf } from '../../client/security/kafka.ts'
 import { nodeClock, nodeRandom } from '../../io/node-clock.ts'
 import { nodeHttpAsk } from '../../io/node-http-ask.ts'
 import { holdProcess } from '../../io/node-process.ts'
@@ -97,17 +98,23 @@ export type RunningServices<L extends readonly Runnable[]> = Running<
 
 /**
  * Starts one service, or several; resolves when all of them process. When one does not start, the others
- * are closed and its error is thrown.
+ * are closed and its error is thrown. Throws `config-invalid` for an option out of its bounds, and without a broker.
  */
 export function run<S extends Runnable>(service: S, options: RunOptions): Promise<RunningService<S>>
 export function run<const L extends readonly Runnable[]>(
   services: L,
   options: RunOptions,
 ): Promise<RunningServices<L>>
+// The compiler speaks of the last one when none fits: this one fits whatever the other two do.
+export function run(
+  services: Runnable | readonly Runnable[],
+  options: RunOptions,
+): Promise<Running<unknown, unknown>>
 export async function run(
   given: Runnable | readonly Runnable[],
   options: RunOptions,
 ): Promise<Running<unknown, unknown>> {
+  brokerOf(options)
   options.signal?.throwIfAborted()
   const isOne = !Array.isArray(given)
   const runnables: readonly Runnable[] = isOne ? [given as Runnable] : given

@@ -11,6 +11,9 @@ import type { EncodedMessage } from '../operators/sink.ts'
 import { headerBytes } from './headers.ts'
 import { keyCodecs } from '../stores/serde.ts'
 
+/** Characters of what is no event that are shown. */
+const shownMax = 40
+
 /** A service as far as sending goes. */
 export interface Owner {
   readonly name: string
@@ -87,6 +90,18 @@ export class Encoders {
       )
     }
   }
+}
+
+/** Throws `config-invalid` for what is no event: its name, or nothing at all. */
+export function checkEvent(given: unknown): void {
+  if (typeof given === 'object' && given !== null && 'owner' in given) return
+  const what =
+    typeof given === 'string' ? `'${given.slice(0, shownMax)}'` : `of type ${typeof given}`
+  throw notSent(
+    'config-invalid',
+    `what is to be sent to is ${what} and no event: give the event itself, as contracts declare it and ` +
+      '`headwater gen` writes it',
+  )
 }
 
 function invalid(event: AnyEvent, why: string, cause?: unknown): HeadwaterError {

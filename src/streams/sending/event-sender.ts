@@ -13,7 +13,7 @@ import type { BrokerAddress } from '../../client/security/kafka.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { eventTopic } from '../plan/plan.ts'
 import { ensureTopics, topicProblem } from '../plan/topics.ts'
-import { Encoders } from './encode.ts'
+import { checkEvent, Encoders } from './encode.ts'
 import type { Owner } from './encode.ts'
 import { recordHeaders } from './headers.ts'
 import type { EventOptions } from './headers.ts'
@@ -106,6 +106,7 @@ export class EventSender {
   ): boolean {
     if (this.#isClosed) throw producerClosed(this.service)
     const now = this.#cluster.clock.now()
+    checkEvent(event)
     const headers = recordHeaders(event.name, options)
     const record = this.#encoders.encode(event, message, now, headers)
     const { partition, timestamp, key, value } = record

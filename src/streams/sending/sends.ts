@@ -69,7 +69,9 @@ type Sendable<E extends AnyEvent, N extends string> = E['owner'] extends N
   ? E
   : E['kind'] extends 'command'
     ? E
-    : `stream '${E['name']}' is owned by '${E['owner']}', so '${N}' may not send it`
+    : string extends E['name']
+      ? 'give the event itself, as contracts declare it, and not its name'
+      : `stream '${E['name']}' is owned by '${E['owner']}', so '${N}' may not send it`
 
 /** What was sent since the start, by `send`, `sendAll` and committed transactions. */
 export interface SendStats {

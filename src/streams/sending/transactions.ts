@@ -17,6 +17,7 @@ import { Producer } from '../../client/producer/producer.ts'
 import { recordBytesMax } from '../../client/producer/record-size.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import type { Clock, Timer } from '../../io/ports.ts'
+import { checkEvent } from './encode.ts'
 import type { Encoders } from './encode.ts'
 import { recordHeaders } from './headers.ts'
 import type { EventOptions } from './headers.ts'
@@ -267,6 +268,7 @@ class WritingTransaction implements OpenTransaction {
   #send(event: AnyEvent, message: unknown, options: EventOptions | undefined): void {
     const { cluster, encoders, settings } = this.#o
     if (this.#isOver) throw overError()
+    checkEvent(event)
     const headers = recordHeaders(event.name, options)
     const record = encoders.encode(event, message, cluster.clock.now(), headers)
     const { partition, timestamp, key, value } = record

@@ -276,7 +276,9 @@ export type Queries = Readonly<Record<string, Table<any, any, any> | WindowTable
 /** The event, or a sentence when the service has not said it reads it. */
 type Declared<E extends AnyEvent, R extends string> = E['name'] extends R
   ? E
-  : `stream '${E['name']}' is not in this service's reads: add it there to read it`
+  : string extends E['name']
+    ? NoEvent
+    : `stream '${E['name']}' is not in this service's reads: add it there to read it`
 
 type DeclaredEntity<E extends AnyEvent, R extends string> = E['name'] extends R
   ? E['kind'] extends 'entity'
@@ -287,7 +289,9 @@ type DeclaredEntity<E extends AnyEvent, R extends string> = E['name'] extends R
 /** The event, or a sentence when the service has not said it writes it. */
 type Writable<E extends AnyEvent, W extends string> = E['name'] extends W
   ? E
-  : `stream '${E['name']}' is not in this service's writes: add it there to write it`
+  : string extends E['name']
+    ? NoEvent
+    : `stream '${E['name']}' is not in this service's writes: add it there to write it`
 
 type WritableEntity<E extends AnyEvent, W extends string> = E['name'] extends W
   ? E['kind'] extends 'entity'
@@ -338,6 +342,8 @@ type SameKeyspace<K extends AnyKeyspace | null, K2 extends AnyKeyspace | null> =
 type Grouped<K extends AnyKeyspace | null> = K extends null
   ? 'these values have no key to group by: rekey them first'
   : unknown
+
+type NoEvent = 'give the event itself, as contracts declare it, and not its name'
 
 type NameOf<K> = K extends AnyKeyspace ? `keyspace '${K['name']}'` : 'no key'
 

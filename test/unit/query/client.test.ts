@@ -80,6 +80,39 @@ describe('the typed client', () => {
     assert.ok(given > 100 && given < 400, `${given} MiB`)
   })
 
+  it('refuses what is no address of a service before anybody is asked', () => {
+    for (const url of [
+      '',
+      'http://127.0.0.1:8092',
+      'http://127.0.0.1:8092/shop',
+      'http://127.0.0.1:8092/v1/shop/orders',
+      'http://127.0.0.1:8092/v1/shop?x=1',
+      '127.0.0.1:8092/v1/shop',
+      'localhost:8092/v1/shop',
+      'kafka://127.0.0.1:8092/v1/shop',
+    ]) {
+      assert.throws(() => connect<Shop>(url), {
+        code: 'config-invalid',
+        message:
+          `'${url}' is no address of a service: give that of its query server, /v1/ and its name, ` +
+          'as in http://127.0.0.1:8092/v1/shop',
+      })
+    }
+    for (const url of ['https://shop.example/behind/a/proxy/v1/shop', 'http://[::1]:1/v1/shop/']) {
+      connect<Shop>(url)
+    }
+  })
+
+  it('refuses what cannot be a key before anybody is asked', async () => {
+    const { orders } = connect<Shop>('http://127.0.0.1:1/v1/shop')
+    for (const key of [undefined, null, { id: 'o-1' }]) {
+      await assert.rejects(orders.get(key as never), {
+        code: 'input-invalid',
+        message: /^no row can be asked for by .*: give its key$/,
+      })
+    }
+  })
+
   it('refuses a time that is none', () => {
     for (const timeoutMs of [0, -1, 1.5, Number.NaN, Infinity, 86_400_001]) {
       assert.throws(() => connect<Shop>('http://127.0.0.1:1/v1/shop', { timeoutMs }), {

@@ -34,6 +34,10 @@ test('a field that is missing, undefined or null is named, inside of messages, t
   }
   const at = { seconds: 1n }
   assert.equal(wrong(OrderSchema, { ...order, placedAt: at }), "field 'placedAt.nanos' is missing")
+  assert.equal(
+    wrong(OrderSchema, { ...order, placedAt: new Date() }),
+    "field 'placedAt' is a Date and no google.protobuf.Timestamp: timestampFromDate makes one of it",
+  )
   const five = { delay: 1, distance: 1, origin: '' }
   assert.equal(
     wrong(ListsSchema, { ...create(ListsSchema), fives: [create(FiveSchema), five] }),

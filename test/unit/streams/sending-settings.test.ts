@@ -44,3 +44,41 @@ describe('the bounds of sending', () => {
     })
   }
 })
+
+describe('who runs a service, or sends for one', () => {
+  const is = (what: string) => ({
+    code: 'config-invalid',
+    message:
+      `broker is ${what}: give what kafka('host:port') returns, or what embedded(directory) has ` +
+      'opened',
+  })
+
+  it('hears that there is no broker, and nothing of what was given', async () => {
+    for (const [options, what] of [
+      [undefined, 'missing'],
+      [{}, 'missing'],
+      [{ broker: null }, 'missing'],
+      [{ broker: { host: 'h' } }, 'of type object'],
+      [{ broker: 'kafka+ssl://user:secret@host:9093' }, 'of type string'],
+    ] as const) {
+      assert.throws(() => producer(checkout, options as never), is(what))
+      await assert.rejects(run(checkout, options as never), is(what))
+    }
+  })
+
+  it('hears that a name is no event', async () => {
+    await using sender = producer(checkout, { broker: kafka('127.0.0.1:9') })
+    for (const [event, what] of [
+      ['orders', "'orders'"],
+      [undefined, 'of type undefined'],
+    ]) {
+      await assert.rejects(sender.send(event as never, {} as never), {
+        code: 'config-invalid',
+        outcome: 'not-written',
+        message:
+          `what is to be sent to is ${what} and no event: give the event itself, as contracts ` +
+          'declare it and `headwater gen` writes it',
+      })
+    }
+  })
+})
