@@ -81,11 +81,25 @@ function problemsOf(stdout: Uint8Array, stderr: Uint8Array): Problem[] {
         file: path,
         line,
         column,
-        message,
+        message: withWayOut(message),
       }))
   } catch {
     throw new HeadwaterError('input-invalid', `buf could not compile the contracts: ${text.trim()}`)
   }
+}
+
+/** What `buf` cannot know of our options is said behind its words. */
+const waysOut: readonly (readonly [says: RegExp, way: string])[] = [
+  [/^cannot find `headwater\.v1\./, 'write import "headwater/v1/options.proto";'],
+  [
+    /^cannot find `(UNKEYED|KEYED|ENTITY|unkeyed|keyed|entity)`/,
+    'a kind is KIND_UNKEYED, KIND_KEYED or KIND_ENTITY',
+  ],
+]
+
+function withWayOut(message: string): string {
+  const way = waysOut.find(([says]) => says.test(message))?.[1]
+  return way === undefined ? message : `${message}: ${way}`
 }
 
 interface BufProblem {

@@ -107,6 +107,27 @@ describe('headwater gen', () => {
     assert.equal(read('gen/streams.ts'), before)
   })
 
+  it('says what to write where the compiler cannot know of our options', async () => {
+    const contract = proto('web', visits)
+    const importOfOptions = 'import "headwater/v1/options.proto";'
+    assert.ok(contract.includes(importOfOptions))
+    for (const [text, says] of [
+      [
+        contract.replace(importOfOptions, ''),
+        'cannot find `headwater.v1.stream` in this scope: write import "headwater/v1/options.proto";',
+      ],
+      [
+        contract.replace('KIND_UNKEYED', 'UNKEYED'),
+        'cannot find `UNKEYED` in this scope: a kind is KIND_UNKEYED, KIND_KEYED or KIND_ENTITY',
+      ],
+    ] as const) {
+      write('proto/web.proto', text)
+      const { code, stderr } = await gen()
+      assert.equal(code, 1)
+      assert.ok(stderr.includes(says), stderr)
+    }
+  })
+
   it('names what contracts disagree on in the same way, as JSON when asked', async () => {
     const keyed = (name: string, partitions: number) =>
       message(
