@@ -119,7 +119,7 @@ export const serviceMetrics: readonly Metric<ServiceSource>[] = [
     'counter',
     'input_records_total',
     'input',
-    'Events of an input, since it was read first; told by whoever reads it.',
+    'Events of an input, since it was read first; told by whoever reads it, of its splits together.',
     ({ now }) => Object.entries(now.inputs).map(([name, { records }]) => [name, records] as const),
   ),
   ofService(
