@@ -26,6 +26,7 @@ import { recordMutants } from './mutants/records.ts'
 import { calls } from './mutants/calls.ts'
 import { errors } from './mutants/errors.ts'
 import { postgresMutants } from './mutants/postgres.ts'
+import { seatsMutants } from './mutants/seats.ts'
 import { sending } from './mutants/sending.ts'
 import { settings } from './mutants/settings.ts'
 
@@ -69,6 +70,7 @@ const mutants = [
   ...commands,
   ...inputs,
   ...settings,
+  ...seatsMutants,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const width = Math.max(0, ...chosen.map(({ name }) => name.length))

@@ -5,11 +5,12 @@
 import { globSync, statSync } from 'node:fs'
 import { runTests } from './run-tests.ts'
 
-const rooms = ['unit', 'types', 'scenes', 'simulation', 'conformance', 'airline']
+const rooms = ['unit', 'types', 'scenes', 'simulation', 'conformance', 'airline', 'seats']
 /** What takes longest comes first, so that nothing runs alone at the end. */
 const first = [
   'test/unit/streams/suite',
   'test/airline',
+  'test/seats/kill.test.ts',
   'test/unit/streams/takeovers.test.ts',
   'test/simulation/groups',
   'test/unit/streams',

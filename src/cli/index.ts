@@ -3,7 +3,7 @@
  * does: flags, errors, Ctrl-C, progress and tables. `examples/airline` is one.
  */
 export { kafkaPortDefault } from '../client/security/connection-string.ts'
-export { parseCount } from './arguments.ts'
+export { parseCount, parsePort } from './arguments.ts'
 export { Host } from './host.ts'
 export type { HostOptions } from './host.ts'
 export { Lifetime } from './lifetime.ts'

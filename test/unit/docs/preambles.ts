@@ -69,6 +69,18 @@ export const preambles: Readonly<Record<string, string>> = {
     import { decider } from 'headwater/testing'
     import { OrderCommands, OrderEvents, ordering as declared } from './test/types/ordering.ts'
     const ordering = declared()`,
+  'seats-contract': `
+    import { service } from 'headwater'
+    import type { Taken } from './examples/seats/cabin.ts'
+    import { SeatCommands, SeatEvents } from './examples/seats/contracts.ts'`,
+  seats: `
+    import { kafka, run } from 'headwater'
+    import { Hono } from 'hono'
+    import { booking } from './examples/seats/booking.ts'
+    import { SeatCommands } from './examples/seats/contracts.ts'
+    import { seating } from './examples/seats/seating.ts'
+    import type { SeatMap } from './examples/seats/seating.ts'
+    const broker = kafka('127.0.0.1:9092')`,
   embedding: `
     import { embedded } from 'headwater'`,
   project: `

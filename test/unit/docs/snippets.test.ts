@@ -16,7 +16,7 @@ describe('the snippets', () => {
   const snippets = pages.flatMap((page) => complete(page))
   generateContracts()
 
-  it('are in TypeScript on the front page, on ten of the pages and in four of the guides', () => {
+  it('are in TypeScript on the front page, on ten of the pages and in five of the guides', () => {
     const found = [...new Set(snippets.map(({ page }) => page))].toSorted()
     assert.deepEqual(found, [
       'README.md',
@@ -25,6 +25,7 @@ describe('the snippets', () => {
       'docs/deciding.md',
       'docs/effects.md',
       'docs/errors.md',
+      'docs/guides/a-web-application-that-decides.md',
       'docs/guides/from-an-empty-folder.md',
       'docs/guides/http-application.md',
       'docs/guides/several-instances.md',
