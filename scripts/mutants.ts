@@ -29,6 +29,7 @@ import { postgresMutants } from './mutants/postgres.ts'
 import { seatsMutants } from './mutants/seats.ts'
 import { sending } from './mutants/sending.ts'
 import { settings } from './mutants/settings.ts'
+import { tracing } from './mutants/tracing.ts'
 
 const root = join(import.meta.dirname, '..')
 const copied = [
@@ -71,6 +72,7 @@ const mutants = [
   ...inputs,
   ...settings,
   ...seatsMutants,
+  ...tracing,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const width = Math.max(0, ...chosen.map(({ name }) => name.length))

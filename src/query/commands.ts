@@ -14,6 +14,7 @@ import type { Refusal, RefusalCode } from './refusal.ts'
 import { refuse, sendJson, shorten } from './reply.ts'
 import { readQuery } from './target.ts'
 import type { Decides, QueryService } from './view.ts'
+import { headersOnBehalf } from '../streams/tracing/questions.ts'
 
 /** Bytes that the body of a command may have: a message of 1 MiB fits, however it is written. */
 export const bodyBytesMax = 4 * 1024 * 1024
@@ -56,6 +57,7 @@ export async function askCommand(
     const answer = await decides.ask(commands, message, {
       ...(id !== undefined && { id }),
       ...(timeout !== undefined && { timeout }),
+      headers: headersOnBehalf((name) => context.req.header(name)),
     })
     context.header(idHeader, given ?? answer.id)
     return sendJson(context, answer, answer.accepted ? 200 : 422)

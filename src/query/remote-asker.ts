@@ -14,6 +14,7 @@ import type { AskOptions } from '../streams/commands/settings.ts'
 import { newIncarnation } from '../streams/runtime/instance.ts'
 import type { Asks } from '../streams/runtime/asker.ts'
 import { protobufType } from './commands.ts'
+import { askInTrace } from '../streams/tracing/questions.ts'
 
 /** What the server's own time is given beyond the caller's, so that it is the server that says who knows what. */
 const graceMs = 2_000
@@ -21,7 +22,7 @@ const graceMs = 2_000
 /**
  * Asks the service whose queries are at `url`, which ends in `/v1/<service>`. Rejects as `asker` does: with a
  * `CommandInDoubt` also when no answer came back; with `query-failed` when the server refuses or is none. Headers
- * are not sent along.
+ * are not sent along, but for those of a trace.
  */
 export function remoteAsker(url: string): Asks {
   const base = url.replace(/\/+$/, '')
@@ -40,7 +41,7 @@ async function ask(
   const timeoutMs = askTimeoutMs(options)
   const { id = newIncarnation(nodeRandom) } = options
   const url = `${base}/${encodeURIComponent(commands.name)}?timeout=${timeoutMs}ms`
-  const answer = await nodeHttpAsk(url, {
+  const answer = await askInTrace(nodeHttpAsk)(url, {
     headers: { 'content-type': protobufType, 'idempotency-key': id },
     timeoutMs: timeoutMs + graceMs,
     bytesMax: answerBytesMax,

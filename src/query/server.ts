@@ -11,6 +11,7 @@ import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { HttpAsk } from '../io/ports.ts'
 import { hopHeader, refusalOfHop } from '../streams/asking/peer.ts'
+import { askOnBehalf } from '../streams/tracing/questions.ts'
 import { askCommand, bodyBytesMax, findCommands, noCommands } from './commands.ts'
 import { freshNames } from '../streams/asking/remote-view.ts'
 import { changes, feedNames } from './feeds.ts'
@@ -54,7 +55,7 @@ export function queryApp(services: () => readonly QueryService[], ask: HttpAsk):
   const listed: Answer = (context) => {
     const place = findView(services(), context)
     if ('error' in place) return refuse(context, place)
-    return listOrLookUp({ ...place, context, ask, isHop: isHop(place, context) })
+    return listOrLookUp(questionOf(place, context, ask))
   }
   route('/v1/:service/:view', listed, (context) => postCommand(services(), context))
   route('/v1/:service/:view/changes', (context) => {
@@ -72,7 +73,7 @@ export function queryApp(services: () => readonly QueryService[], ask: HttpAsk):
     const names = place.reader.windowMs === undefined ? [] : windowNames
     const query = readQuery(context.req.url, [...names, ...freshNames])
     if ('error' in query) return refuse(context, query)
-    const question = { ...place, context, ask, isHop: isHop(place, context) }
+    const question = questionOf(place, context, ask)
     return lookUp(question, { text, query, raw: queryWithKey(context.req.url) })
   })
   app.notFound(
@@ -211,6 +212,12 @@ function starting({ name }: QueryService): Refusal {
     'not-ready',
     `service '${name}' is starting, getting its partitions or restoring their tables: ask again soon`,
   )
+}
+
+/** Others are asked in the name of the trace that the request is of. Throws as `isHop` does. */
+function questionOf(place: Place, context: Context, ask: HttpAsk): Question {
+  const onBehalf = askOnBehalf(ask, (name) => context.req.header(name))
+  return { ...place, context, ask: onBehalf, isHop: isHop(place, context) }
 }
 
 /** Whether another instance asks; its mark goes back to it with whatever is answered. Throws `not-ready` when this one may not answer it. */

@@ -3,6 +3,7 @@ import { utf8String } from '../../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { HeadwaterErrorCode } from '../../base/errors.ts'
 import type { HttpAnswer, HttpAsk } from '../../io/ports.ts'
+import { askInTrace } from '../tracing/questions.ts'
 
 /** The media type of values in the encoding that loses nothing: plain data of format `plain/1`. */
 export const losslessType = 'application/vnd.headwater.plain-1'
@@ -39,7 +40,7 @@ export async function ask(
   { accept, timeoutMs }: AskOptions,
 ): Promise<Answer> {
   const options = { headers: { accept }, timeoutMs, bytesMax: answerBytesMax }
-  const answer = await http(url, options).catch((error: unknown) => {
+  const answer = await askInTrace(http)(url, options).catch((error: unknown) => {
     throw isHeadwaterError(error, 'connection-failed') ? noServer(url, error) : error
   })
   return readAnswer(answer, { url, accept })

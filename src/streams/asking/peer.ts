@@ -12,6 +12,7 @@
  */
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import type { HttpAnswer, HttpAsk } from '../../io/ports.ts'
+import { askInTrace } from '../tracing/questions.ts'
 import type { PeerStats } from '../views/peer-counts.ts'
 import type { Standing, ViewReader } from '../views/view-reader.ts'
 import { answerBytesMax, readAnswer } from './ask.ts'
@@ -97,7 +98,7 @@ async function askOnce(
   const mark = writeHop({ ...peer.standing, signature: peer.signature })
   const headers = { accept, [hopHeader]: mark }
   const timeoutMs = peerTimeoutMs + waitMs
-  const asked = http(url, { headers, timeoutMs, bytesMax: answerBytesMax })
+  const asked = askInTrace(http)(url, { headers, timeoutMs, bytesMax: answerBytesMax })
   const got = await asked.catch((error: unknown) => {
     // Who says more than an answer has will say so again.
     const mayPass = isHeadwaterError(error) && !isHeadwaterError(error, 'query-failed')

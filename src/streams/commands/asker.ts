@@ -20,6 +20,8 @@ import { eventTopic } from '../plan/plan.ts'
 import { topicProblem } from '../plan/topics.ts'
 import { Encoders } from '../sending/encode.ts'
 import { recordHeaders } from '../sending/headers.ts'
+import { traceSending } from '../tracing/send-trace.ts'
+import type { SendTrace } from '../tracing/send-trace.ts'
 import { bufferFull, eventRejected } from '../sending/rejections.ts'
 import { CommandInDoubt, answerOf } from './answer.ts'
 import type { CommandAnswer } from './answer.ts'
@@ -88,10 +90,12 @@ export class Asker {
 
   ask(commands: AnyCommand, message: unknown, options: AskOptions = {}): Promise<CommandAnswer> {
     return new Promise((resolve, reject) => {
+      const trace = traceSending({ event: commands, options })
       try {
-        this.#begin(commands, message, options, { resolve, reject })
+        this.#begin(commands, message, options, { resolve, reject, trace })
       } catch (error) {
         this.#failed++
+        trace?.failed(error)
         reject(error)
       }
     })
@@ -106,7 +110,8 @@ export class Asker {
     const { id = this.#o.newId() } = options
     if (!isCommandId(id)) throw notAnId(id)
     const timeoutMs = askTimeoutMs(options)
-    const own = recordHeaders(commands.name, options)
+    const given = recordHeaders(commands.name, options)
+    const own = settling.trace === undefined ? given : settling.trace.headers(given)
     const record = this.#encoders.encode(commands, message, clock.now(), own)
     if (this.#waiting >= asksMax) throw tooMany(commands.name, asksMax)
     const { partition, timestamp } = record
@@ -172,7 +177,10 @@ export class Asker {
     const { commands, id, partition, timestamp, key, value, headers = [] } = ask.of
     const all = [...headers, ...commandHeaders(id, replyPartition)]
     const delivery: Delivery = {
-      delivered: () => this.#release(ask),
+      delivered: (at, offset) => {
+        ask.settling.trace?.stored(at, offset)
+        this.#release(ask)
+      },
       failed: (error, isUnknown) => {
         if (isUnknown) this.#fail(ask, new CommandInDoubt(id, commands.name, error.message, error))
         else this.#fail(ask, eventRejected(commands.name, error, false))
@@ -214,6 +222,7 @@ export class Asker {
     if (!ask.isOpen) return
     this.#remove(ask)
     this.#failed++
+    ask.settling.trace?.failed(error)
     ask.settling.reject(error)
   }
 
@@ -260,6 +269,8 @@ export class Asker {
 interface Settling {
   readonly resolve: (answer: CommandAnswer) => void
   readonly reject: (error: unknown) => void
+  /** Of the command on its way to the broker. */
+  readonly trace?: SendTrace | undefined
 }
 
 interface AskedCommand {

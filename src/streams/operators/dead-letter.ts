@@ -12,6 +12,7 @@ import type { InitOf } from '../../events/event.ts'
 import { letterTime, replayOfHeader } from '../../events/dead-letters.ts'
 import type { DeadLetters, FailedRecord } from '../../events/dead-letters.ts'
 import type { Emit, EmitHeader } from '../stores/emit.ts'
+import { ownContextHeaders } from '../tracing/trace-context.ts'
 import type { DiscardedRow, SourceRecord } from './source-record.ts'
 
 /** Bytes of a record that a letter holds, at most: key, value and headers. */
@@ -46,11 +47,20 @@ export class LetterWriter {
     this.#stamp = stamp
   }
 
-  /** @param inPart whether the service did something else with the record */
-  record(record: SourceRecord, failures: readonly Failure[], inPart: boolean): void {
+  /**
+   * @param inPart whether the service did something else with the record
+   * @param headers of the letters: which trace they are of; the record's when left out
+   */
+  record(
+    record: SourceRecord,
+    failures: readonly Failure[],
+    inPart: boolean,
+    headers: readonly EmitHeader[] = ownContextHeaders(record.headers),
+  ): void {
     const { topic, partition, offset } = record
     for (const [n, failure] of failures.entries()) {
-      this.#write(`${topic}/${partition}/${offset}/${n}`, {
+      const id = `${topic}/${partition}/${offset}/${n}`
+      const failed = {
         ...this.#described(failure),
         ...bytesOf(record),
         stream: topic,
@@ -59,7 +69,8 @@ export class LetterWriter {
         timestampMs: BigInt(record.timestamp),
         processedInPart: inPart,
         ...replayOf(record.headers),
-      })
+      }
+      this.#write(id, failed, headers)
     }
   }
 
@@ -88,14 +99,18 @@ export class LetterWriter {
     }
   }
 
-  #write(id: string, failed: Omit<FailedInit, 'failedAt'>): void {
+  #write(
+    id: string,
+    failed: Omit<FailedInit, 'failedAt'>,
+    headers: readonly EmitHeader[] = [],
+  ): void {
     const now = this.#stamp.now()
     const value = { ...failed, failedAt: letterTime(now) }
     this.#writer.at = 0
     const { name, codec } = this.#letters
     codec.encode({ id, fact: { case: 'failed', value } }, this.#writer)
     const bytes = this.#writer.bytes.subarray(0, this.#writer.at)
-    this.#emit.append(name, 0, now, utf8Bytes(id), bytes)
+    this.#emit.append(name, 0, now, utf8Bytes(id), bytes, headers)
   }
 }
 

@@ -101,6 +101,7 @@ export class Discards {
         entry.first = row ? { ...row, partition, offset: undefined } : atHand.current()
         entry.error = error
       }
+      if (row === undefined) this.#o.atHand.failed(error)
       if (policy === 'skip' || this.#letters === undefined) return
       if (row === undefined) this.#pending.push({ operator, error })
       else this.#letters.row(row, this.#o.partition, { operator, error })
@@ -137,7 +138,9 @@ export class Discards {
     const failed = this.#pending
     this.#pending = []
     const isInPart = inPart || this.#effectsNow() > this.#effects
-    this.#letters!.record(this.#o.atHand.current()!, failed, isInPart)
+    const { atHand } = this.#o
+    const headers = atHand.contextHeaders()
+    this.#letters!.record(atHand.current()!, failed, isInPart, headers)
   }
 
   #effectsNow(): number {

@@ -1,6 +1,7 @@
 /** What a task is at work on, as those see it who put aside what cannot be processed. */
 import type { EmitHeader } from '../stores/emit.ts'
 import type { Key } from '../stores/serde.ts'
+import type { RecordSpan } from '../tracing/record-span.ts'
 
 /** A record that is being processed, as it is in its topic. */
 export interface SourceRecord {
@@ -17,10 +18,12 @@ export interface SourceRecord {
 export interface RecordSource {
   /** The record that is being processed now. Asked only when it is discarded. */
   current(): SourceRecord
-  /** Its headers but for those of the platform; undefined when it has none. */
+  /** Its headers but for those of the platform, in the context of its span; undefined when it has none. */
   headers(): readonly EmitHeader[] | undefined
   /** All its headers. */
   allHeaders(): readonly EmitHeader[]
+  /** Undefined for a record that is not traced. */
+  readonly span: RecordSpan | undefined
 }
 
 /** The record that a task is at; none while it writes rows of tables, which come from no one record. */
@@ -42,6 +45,16 @@ export class RecordAtHand {
 
   allHeaders(): readonly EmitHeader[] {
     return this.#source?.allHeaders() ?? []
+  }
+
+  /** Notes in its trace that it failed. */
+  failed(error: unknown): void {
+    this.#source?.span?.failed(error)
+  }
+
+  /** The headers that say of which trace a letter about it is; undefined where nobody traces here. */
+  contextHeaders(): readonly EmitHeader[] | undefined {
+    return this.#source?.span?.contextHeaders()
   }
 }
 

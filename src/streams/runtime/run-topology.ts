@@ -4,6 +4,7 @@ import { backoffMs, sleep } from '../../client/cluster/backoff.ts'
 import { Cluster } from '../../client/cluster/cluster.ts'
 import type { Topology } from '../topology/topology.ts'
 import { planTopology } from '../plan/plan.ts'
+import { outsideOfTraces } from '../tracing/spans.ts'
 import type { RunTopologyOptions, RunningTopology } from './running.ts'
 import { Runtime } from './runtime.ts'
 import type { ServiceEvent } from './service-event.ts'
@@ -14,9 +15,17 @@ const brokerWaitMs = 60_000
 
 /**
  * Starts a service and resolves when its state is restored and it processes. Rejects with the reason of
- * `signal` when that is aborted before, and leaves nothing behind.
+ * `signal` when that is aborted before, and leaves nothing behind. What it processes is of the traces of
+ * its records, and never of that in which it is started.
  */
-export async function runTopology(
+export function runTopology(
+  topology: Topology,
+  options: RunTopologyOptions,
+): Promise<RunningTopology> {
+  return outsideOfTraces(() => startTopology(topology, options))
+}
+
+async function startTopology(
   topology: Topology,
   options: RunTopologyOptions,
 ): Promise<RunningTopology> {

@@ -13,6 +13,8 @@ import type { BrokerAddress } from '../../client/security/kafka.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { eventTopic } from '../plan/plan.ts'
 import { ensureTopics, topicProblem } from '../plan/topics.ts'
+import { traceSending } from '../tracing/send-trace.ts'
+import type { SendTrace } from '../tracing/send-trace.ts'
 import { checkEvent, Encoders } from './encode.ts'
 import type { Owner } from './encode.ts'
 import { recordHeaders } from './headers.ts'
@@ -86,31 +88,29 @@ export class EventSender {
 
   send(event: AnyEvent, message: unknown, options?: EventOptions): Promise<Receipt> {
     return new Promise((resolve, reject) => {
+      const trace = traceSending({ event, options })
       try {
-        const sending = this.#append(event, message, options, resolve, reject)
+        const caller = { resolve, reject, trace }
+        const sending = this.#append(event, message, { options, trace }, caller)
         if (!sending) throw bufferFull(event.name, this.#o.settings.bufferBytesMax)
       } catch (error) {
         this.#rejected++
+        trace?.failed(error)
         reject(error)
       }
     })
   }
 
   /** Appends an event; false when there is no room for it. Throws what is wrong with it. */
-  #append(
-    event: AnyEvent,
-    message: unknown,
-    options: EventOptions | undefined,
-    resolve: Resolve,
-    reject: Reject,
-  ): boolean {
+  #append(event: AnyEvent, message: unknown, { options, trace }: Beside, caller: Caller): boolean {
     if (this.#isClosed) throw producerClosed(this.service)
     const now = this.#cluster.clock.now()
     checkEvent(event)
-    const headers = recordHeaders(event.name, options)
+    const own = recordHeaders(event.name, options)
+    const headers = trace === undefined ? own : trace.headers(own)
     const record = this.#encoders.encode(event, message, now, headers)
     const { partition, timestamp, key, value } = record
-    const sending = new Sending(event.name, timestamp, resolve, reject, this.#onSettled)
+    const sending = new Sending(event.name, timestamp, caller, this.#onSettled)
     const isTaken = this.#taken(event.name, () =>
       this.#producer.append(event.name, partition, timestamp, key, value, sending, headers),
     )
@@ -142,6 +142,7 @@ export class EventSender {
     const settled: Promise<void>[] = []
     let last: HeadwaterError | undefined
     let foreign: { readonly error: unknown } | undefined
+    const trace = traceSending({ event, options, count: messages.length })
     for (const [at, message] of messages.entries()) {
       const fail = (error: unknown): void => {
         if (!isHeadwaterError(error)) return void (foreign ??= { error })
@@ -151,8 +152,7 @@ export class EventSender {
       const sent = Promise.withResolvers<Receipt>()
       settled.push(sent.promise.then((receipt) => void (receipts[at] = receipt), fail))
       try {
-        const append = (): boolean =>
-          this.#append(event, message, options, sent.resolve, sent.reject)
+        const append = (): boolean => this.#append(event, message, { options, trace }, sent)
         while (last === undefined && !append()) await this.#producer.room()
         // Once one of them was too late, the others are not begun: the broker is away.
         if (last !== undefined) throw eventRejected(event.name, last, false)
@@ -162,13 +162,13 @@ export class EventSender {
       }
     }
     await Promise.all(settled)
-    if (foreign !== undefined) throw foreign.error
-    if (failures.size === 0) return receipts as Receipt[]
-    throw new SendAllError(
-      event.name,
-      receipts,
-      new Map([...failures].toSorted(([a], [b]) => a - b)),
-    )
+    const failure = foreign ?? failureOf(event.name, receipts, failures)
+    if (failure === undefined) {
+      trace?.allStored()
+      return receipts as Receipt[]
+    }
+    trace?.failed(failure.error)
+    throw failure.error
   }
 
   async transaction(write: Write): Promise<readonly Receipt[]> {
@@ -235,38 +235,61 @@ export class EventSender {
   }
 }
 
-type Resolve = (receipt: Receipt) => void
-type Reject = (error: HeadwaterError) => void
+/** What goes with an event beside its message. */
+interface Beside {
+  readonly options: EventOptions | undefined
+  readonly trace: SendTrace | undefined
+}
+
+/** Who waits for an event. */
+interface Caller {
+  readonly resolve: (receipt: Receipt) => void
+  readonly reject: (error: HeadwaterError) => void
+  /** Of this event alone. */
+  readonly trace?: SendTrace | undefined
+}
+
+function failureOf(
+  stream: string,
+  receipts: readonly (Receipt | undefined)[],
+  failures: ReadonlyMap<number, HeadwaterError>,
+): { readonly error: SendAllError } | undefined {
+  if (failures.size === 0) return undefined
+  const inOrder = new Map([...failures].toSorted(([a], [b]) => a - b))
+  return { error: new SendAllError(stream, receipts, inOrder) }
+}
 
 /** One event on its way. */
 class Sending implements Delivery {
   readonly #stream: string
   readonly #timestamp: number
-  readonly #resolve: Resolve
-  readonly #reject: Reject
+  readonly #caller: Caller
   readonly #onSettled: (isStored: boolean) => void
 
   constructor(
     stream: string,
     timestamp: number,
-    resolve: Resolve,
-    reject: Reject,
+    caller: Caller,
     onSettled: (isStored: boolean) => void,
   ) {
     this.#stream = stream
     this.#timestamp = timestamp
-    this.#resolve = resolve
-    this.#reject = reject
+    this.#caller = caller
     this.#onSettled = onSettled
   }
 
   delivered(partition: number, offset: number): void {
     this.#onSettled(true)
-    this.#resolve({ stream: this.#stream, partition, offset, timestamp: this.#timestamp })
+    const { resolve, trace } = this.#caller
+    trace?.stored(partition, offset)
+    resolve({ stream: this.#stream, partition, offset, timestamp: this.#timestamp })
   }
 
   failed(error: HeadwaterError, isUnknown: boolean): void {
     this.#onSettled(false)
-    this.#reject(eventRejected(this.#stream, error, isUnknown))
+    const { reject, trace } = this.#caller
+    const rejected = eventRejected(this.#stream, error, isUnknown)
+    trace?.failed(rejected)
+    reject(rejected)
   }
 }

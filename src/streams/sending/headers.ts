@@ -10,8 +10,8 @@ export type SendHeaders = Readonly<Record<string, string | Uint8Array>>
 /** What is said of one event, or of all that are sent together, beside the message. */
 export interface EventOptions {
   /**
-   * They go on with what services make of the event, and calls outside are told of them: the place for a
-   * trace's context (`traceparent`). Names that begin with `headwater-` are the platform's.
+   * They go on with what services make of the event, and calls outside are told of them. A `traceparent` among
+   * them takes the place of the active span's. Names that begin with `headwater-` are the platform's.
    */
   readonly headers?: SendHeaders
 }

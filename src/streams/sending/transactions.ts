@@ -17,6 +17,8 @@ import { Producer } from '../../client/producer/producer.ts'
 import { recordBytesMax } from '../../client/producer/record-size.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import type { Clock, Timer } from '../../io/ports.ts'
+import { traceSending } from '../tracing/send-trace.ts'
+import type { SendTrace } from '../tracing/send-trace.ts'
 import { checkEvent } from './encode.ts'
 import type { Encoders } from './encode.ts'
 import { recordHeaders } from './headers.ts'
@@ -109,10 +111,15 @@ export class TransactionLine {
     }
     open.end()
     if (thrown !== undefined) {
+      open.failed(thrown.error)
       await this.#abort(producer)
       throw thrown.error
     }
-    await this.#commit(producer, inTime)
+    await this.#commit(producer, inTime).catch((error: unknown) => {
+      open.failed(error)
+      throw error
+    })
+    open.committed()
     return receipts
   }
 
@@ -239,6 +246,8 @@ class WritingTransaction implements OpenTransaction {
   readonly #o: TransactionLineOptions
   readonly #receipts: Receipt[]
   readonly #onCount: () => void
+  /** By place; of events that nobody traces there is none. */
+  readonly #traces = new Map<number, SendTrace>()
   #heldBytes = 0
   #isOver = false
   /** The first event that could not be in it, so that it does not count without that one. */
@@ -257,19 +266,22 @@ class WritingTransaction implements OpenTransaction {
   }
 
   send(event: AnyEvent, message: unknown, options?: EventOptions): void {
+    const trace = traceSending({ event, options })
     try {
-      this.#send(event, message, options)
+      this.#send(event, message, { options, trace })
     } catch (error) {
+      trace?.failed(error)
       this.refusal ??= { error }
       throw error
     }
   }
 
-  #send(event: AnyEvent, message: unknown, options: EventOptions | undefined): void {
+  #send(event: AnyEvent, message: unknown, { options, trace }: Beside): void {
     const { cluster, encoders, settings } = this.#o
     if (this.#isOver) throw overError()
     checkEvent(event)
-    const headers = recordHeaders(event.name, options)
+    const own = recordHeaders(event.name, options)
+    const headers = trace === undefined ? own : trace.headers(own)
     const record = encoders.encode(event, message, cluster.clock.now(), headers)
     const { partition, timestamp, key, value } = record
     const stream = event.name
@@ -291,12 +303,31 @@ class WritingTransaction implements OpenTransaction {
       throw asRejected(error, false)
     }
     receipts.push(receipt)
+    if (trace !== undefined) this.#traces.set(index, trace)
     this.#onCount()
   }
 
   end(): void {
     this.#isOver = true
   }
+
+  committed(): void {
+    for (const [i, trace] of this.#traces) {
+      const { partition, offset } = this.#receipts[i]!
+      trace.stored(partition, offset)
+    }
+  }
+
+  /** None of them counts. */
+  failed(error: unknown): void {
+    for (const trace of this.#traces.values()) trace.failed(error)
+  }
+}
+
+/** What goes with an event beside its message. */
+interface Beside {
+  readonly options: EventOptions | undefined
+  readonly trace: SendTrace | undefined
 }
 
 /** Runs the function of a transaction; what it threw, if it did. */

@@ -8,6 +8,8 @@ import { carriedTime, markIn } from '../operators/moment.ts'
 import type { Mark } from '../operators/moment.ts'
 import type { SourceRecord } from '../operators/source-record.ts'
 import type { EmitHeader } from '../stores/emit.ts'
+import { contextToTrace } from '../tracing/spans.ts'
+import type { TraceContext } from '../tracing/trace-context.ts'
 
 export class Columns {
   count = 0
@@ -16,6 +18,8 @@ export class Columns {
   readonly marks = new Map<number, Mark>()
   /** Records that are replays for other services. */
   readonly ofOthers = new Set<number>()
+  /** What records carry that are sampled, where somebody traces. */
+  readonly traced = new Map<number, TraceContext>()
   readonly #isInner: boolean
   readonly #service: string
   bytes: Uint8Array = new Uint8Array(batchHeaderBytes)
@@ -38,6 +42,7 @@ export class Columns {
     this.#reserve(Math.min(recordCount, batch.length), 0)
     this.marks.clear()
     this.ofOthers.clear()
+    this.traced.clear()
     let count = 0
     forEachRecord(batch, (offset, timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) => {
       if (offset < position || offset >= stopBefore) return
@@ -99,12 +104,19 @@ export class Columns {
     const headers = headersOf(this.bytes, this.valueStarts[at]!, this.valueEnds[at]!)
     const value = headers.find(({ key }) => key === replayForHeader)?.value
     if (value && utf8String(value) !== this.#service) this.ofOthers.add(at)
+    this.#noteTrace(at, headers)
+  }
+
+  #noteTrace(at: number, headers: readonly EmitHeader[]): void {
+    const context = contextToTrace(headers)
+    if (context !== undefined) this.traced.set(at, context)
   }
 
   #openInner(at: number): void {
     const headers = headersOf(this.bytes, this.valueStarts[at]!, this.valueEnds[at]!)
     const timestamp = this.timestamps[at]!
     this.carried[at] = headers.length === 0 ? timestamp : carriedTime(timestamp, headers)
+    if (headers.length > 0) this.#noteTrace(at, headers)
     if (this.keyEnds[at]! >= 0 || this.valueEnds[at]! >= 0) return
     const mark = markIn(headers)
     if (mark !== undefined) this.marks.set(at, mark)

@@ -9,7 +9,6 @@
  * A record that does not decode stops the service, or is passed over, as its source says. So is, always, one
  * that is the replay of a dead letter of another service (`replayForHeader`).
  */
-import { HeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
 import { readBatchHeader } from '../../records/batch.ts'
 import type { Discards, Failed } from '../operators/discards.ts'
@@ -21,10 +20,12 @@ import type { SourcePlan } from '../plan/plan.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import type { EmitHeader } from '../stores/emit.ts'
 import type { Key, KeyCodecs } from '../stores/serde.ts'
+import { RecordSpan } from '../tracing/record-span.ts'
+import { registeredTracer } from '../tracing/spans.ts'
 import { CalledRecord } from './calls/call.ts'
 import type { CallSource, CallStage } from './calls/call-stage.ts'
 import { Columns } from './columns.ts'
-import { StoppedError, stoppedAt } from './stopped.ts'
+import { StoppedError, stoppedAt, undecodable } from './stopped.ts'
 import type { TaskTimes } from './times.ts'
 
 /** What a fetch brought for one partition. */
@@ -79,6 +80,8 @@ export class InputQueue implements RecordSource, CallSource {
   readonly #stage: CallStage | undefined
   /** By what does not decode: takes the error, unless that is to stop the service. */
   readonly #undecodable: Readonly<Record<'key' | 'value', Failed>> | undefined
+  /** Of the record at hand; undefined where nobody traces it. */
+  span: RecordSpan | undefined
   readonly #batches: Uint8Array[] = []
   readonly #columns: Columns
   #at = 0
@@ -218,6 +221,7 @@ export class InputQueue implements RecordSource, CallSource {
     const discards = this.#discards
     const { writesLetters } = discards
     const others = columns.ofOthers.size === 0 ? undefined : columns.ofOthers
+    const isTraced = columns.traced.size > 0
     let at = this.#at
     let doing: Doing = 'key'
     try {
@@ -229,6 +233,7 @@ export class InputQueue implements RecordSource, CallSource {
           continue
         }
         if (writesLetters) discards.begin()
+        if (isTraced) this.#beginSpan()
         doing = 'key'
         const keyEnd = keyEnds[at]!
         const hasKey = keyEnd >= 0 && keys !== undefined
@@ -237,18 +242,47 @@ export class InputQueue implements RecordSource, CallSource {
         const valueEnd = valueEnds[at]!
         const value = valueEnd < 0 ? null : values.decode(bytes, valueStarts[at]!, valueEnd)
         doing = 'operators'
-        take(key, value, timestamps[at]!, at)
+        if (isTraced) this.#takeTraced(key, value)
+        else take(key, value, timestamps[at]!, at)
         if (writesLetters) this.#through()
+        if (isTraced) this.#endSpan()
         at++
         if (turn.isOver(this, offsets[at - 1]!)) break
       }
       this.#at = at
       return false
     } catch (error) {
-      if (!this.#passOver(doing, error)) throw this.#failed(doing, offsets[at]!, error)
+      const isPassed = this.#passOver(doing, error)
+      const stopped = isPassed ? undefined : this.#failed(doing, offsets[at]!, error)
+      this.#endSpan(stopped)
+      if (!isPassed) throw stopped
       this.#at = at + 1
       return !turn.isOver(this, offsets[at]!)
     }
+  }
+
+  #beginSpan(): void {
+    const carried = this.#columns.traced.get(this.#at)
+    const tracer = carried && registeredTracer()
+    if (carried === undefined || tracer === undefined) return
+    const place = { topic: this.source.topic, partition: this.partition, offset: this.offset }
+    this.span = new RecordSpan(tracer, carried, { service: this.#service, ...place })
+  }
+
+  /** Apart, so that no closure is made in batches of which nobody traces a record. */
+  #takeTraced(key: Key | null, value: unknown): void {
+    const at = this.#at
+    const take = (): void => this.#take(key, value, this.#columns.timestamps[at]!, at)
+    if (this.span === undefined) take()
+    else this.span.run(take)
+  }
+
+  /** @param error what stopped the service at the record */
+  #endSpan(error?: unknown): void {
+    const { span } = this
+    this.span = undefined
+    if (error !== undefined) span?.failed(error)
+    if (span?.isKept === false) span.end()
   }
 
   /** Leaves out the record at hand when it does not decode and that is not to stop the service. */
@@ -276,7 +310,8 @@ export class InputQueue implements RecordSource, CallSource {
   }
 
   headers(): readonly EmitHeader[] | undefined {
-    return this.#columns.headers(this.#at)
+    const own = (): readonly EmitHeader[] | undefined => this.#columns.headers(this.#at)
+    return this.span === undefined ? own() : this.span.headers(own)
   }
 
   allHeaders(): readonly EmitHeader[] {
@@ -339,7 +374,9 @@ export class InputQueue implements RecordSource, CallSource {
   /** The record that is being processed, for calls that may outlive its batch. */
   called(isWhole: boolean): CalledRecord {
     const at = this.#at
-    return new CalledRecord({
+    const { span } = this
+    if (span !== undefined) span.isKept = true
+    const of = {
       topic: this.source.topic,
       partition: this.partition,
       offset: this.offset,
@@ -348,13 +385,9 @@ export class InputQueue implements RecordSource, CallSource {
       whole: isWhole ? this.current() : undefined,
       carried: this.#times.moment.carried,
       bytes: this.#columns.size(at),
-    })
+    }
+    return new CalledRecord(of, span)
   }
-}
-
-function undecodable(doing: 'key' | 'value', cause: unknown): HeadwaterError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new HeadwaterError('record-invalid', `the ${doing} does not decode: ${reason}`, { cause })
 }
 
 /** What becomes of a record. @param at its place in the columns */

@@ -34,3 +34,9 @@ export function stoppedAt(service: string, place: StoppedPlace, error: unknown):
   const { message, cause } = error
   return new StoppedError('operator-failed', { service, place, why: `${message}; ${fix}` }, cause)
 }
+
+/** Why the bytes of a record are no message of its stream, or its key none of its keyspace. */
+export function undecodable(what: 'key' | 'value', cause: unknown): HeadwaterError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new HeadwaterError('record-invalid', `the ${what} does not decode: ${reason}`, { cause })
+}

@@ -31,6 +31,7 @@ describe('the snippets', () => {
       'docs/guides/several-instances.md',
       'docs/guides/testing-a-service.md',
       'docs/operations/running.md',
+      'docs/operations/tracing.md',
       'docs/postgres.md',
       'docs/queries.md',
       'docs/sending.md',

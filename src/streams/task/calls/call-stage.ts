@@ -246,19 +246,28 @@ export class CallStage {
   #apply(record: CalledRecord): void {
     const { context, moment, service } = this.#o
     const { atHand, discards } = context
-    const { calls, failures } = record
+    const { calls, failures, span } = record
     atHand.from(record)
     moment.carried = record.of.carried
     discards.begin(failures)
     try {
-      for (const call of calls) this.#applyCall(call)
+      if (span === undefined) this.#applyCalls(calls)
+      else span.run(() => this.#applyCalls(calls))
     } catch (error) {
-      throw stoppedAt(service, record.of, error)
+      const stopped = stoppedAt(service, record.of, error)
+      span?.failed(stopped)
+      span?.end()
+      throw stopped
     }
     record.inTurn?.()
     // What went through outside has been done, whatever became of it here.
     const wentThrough = calls.some(({ error }) => error === undefined)
     discards.end(wentThrough || calls.length + Math.min(1, failures.length) > 1)
+    span?.end()
+  }
+
+  #applyCalls(calls: readonly Call[]): void {
+    for (const call of calls) this.#applyCall(call)
   }
 
   #applyCall(call: Call): void {
@@ -296,9 +305,13 @@ export class CallStage {
     if (this.#isOver) return
     this.#isOver = true
     this.#deadlines.stop()
-    for (const call of this.#entered.flatMap((record) => record?.calls ?? [])) {
-      if (call.abandon(reason)) this.#slots.give()
-      else if (!call.isSettled) this.#slots.waiting--
+    for (const record of this.#entered) {
+      for (const call of record?.calls ?? []) {
+        if (call.abandon(reason)) this.#slots.give()
+        else if (!call.isSettled) this.#slots.waiting--
+      }
+      record?.span?.failed(reason)
+      record?.span?.end()
     }
   }
 }

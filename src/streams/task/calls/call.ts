@@ -10,6 +10,7 @@ import type { RecordSource, SourceRecord } from '../../operators/source-record.t
 import type { EmitHeader } from '../../stores/emit.ts'
 import type { Key } from '../../stores/serde.ts'
 import type { AsyncNode, CallContext } from '../../topology/topology.ts'
+import type { CallSpan, RecordSpan } from '../../tracing/record-span.ts'
 import type { CallDeadlines, Timed, Watched } from './call-deadlines.ts'
 
 /** Of a record, what its calls need when its batch is gone. */
@@ -37,9 +38,12 @@ export class CalledRecord implements RecordSource {
   failures: readonly Failure[] = []
   /** What is to be done in its turn besides. */
   inTurn: (() => void) | undefined
+  readonly span: RecordSpan | undefined
 
-  constructor(of: RecordOfCalls) {
+  /** @param span is ended by who applies the record, or gives it up */
+  constructor(of: RecordOfCalls, span?: RecordSpan) {
     this.of = of
+    this.span = span
   }
 
   current(): SourceRecord {
@@ -93,7 +97,7 @@ export class Call {
     let made: unknown
     let isPending: boolean
     try {
-      made = node.f(this.value, this.key, attempt)
+      made = attempt.begin()
       isPending = isPromise(made)
     } catch (error) {
       return attempt.end(true, error)
@@ -110,7 +114,7 @@ export class Call {
   abandon(reason: Error): boolean {
     const attempt = this.#attempt
     if (attempt === undefined || attempt.isOver) return false
-    attempt.stop()
+    attempt.stop(true, reason)
     attempt.abort(reason)
     return true
   }
@@ -129,6 +133,7 @@ class Attempt implements CallContext, Timed {
   readonly #node: AsyncNode
   readonly #service: string
   readonly #done: (failed: boolean, outcome: unknown) => void
+  #span: CallSpan | undefined
   #controller: AbortController | undefined
   #reason: Error | undefined
 
@@ -146,16 +151,29 @@ class Attempt implements CallContext, Timed {
     this.attempt = attempt
   }
 
+  /** Calls the function, as what its own requests are children of where the record is traced. */
+  begin(): unknown {
+    const { record, key, value } = this.#call
+    const { f, name, isEffect } = this.#node
+    if (record.span === undefined) return f(value, key, this)
+    const { attempt, idempotencyKey } = this
+    const operator = `${isEffect ? 'forEach' : 'mapAsync'} ${name}`
+    this.#span = record.span.call({ operator, attempt, idempotencyKey })
+    return this.#span.run(() => f(value, key, this))
+  }
+
   /** It has settled, or its time is up: whichever comes first is heard. */
   end(failed: boolean, outcome: unknown): void {
     if (this.isOver) return
-    this.stop()
+    this.stop(failed, outcome)
     this.#done(failed, outcome)
   }
 
   /** Hears nothing any more, neither of the function nor of its time. */
-  stop(): void {
+  stop(failed: boolean, outcome: unknown): void {
     this.isOver = true
+    if (failed) this.#span?.failed(outcome)
+    this.#span?.end()
     if (this.watched !== undefined) this.watched.timed = undefined
   }
 
