@@ -122,8 +122,8 @@ export const below: readonly Mutant[] = [
   {
     name: 'room for the records of a batch',
     file: 'src/streams/task/columns.ts',
-    text: 'Math.min(readBatchHeader(batch).recordCount, batch.length)',
-    instead: 'readBatchHeader(batch).recordCount',
+    text: 'Math.min(recordCount, batch.length)',
+    instead: 'recordCount',
     tests: ['test/unit/streams/task.test.ts'],
   },
   {
