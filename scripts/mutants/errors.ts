@@ -111,4 +111,25 @@ export const errors: readonly Mutant[] = [
     instead: 'queue.isAtStop',
     tests: ['test/unit/streams/suite/records.test.ts'],
   },
+  {
+    name: 'pieceLettersMax',
+    file: 'src/streams/letters/letters.ts',
+    text: 'i - from === pieceLettersMax',
+    instead: 'i - from === 2 * pieceLettersMax',
+    tests: ['test/unit/streams/letters.test.ts'],
+  },
+  {
+    name: 'pieceBytesMax',
+    file: 'src/streams/letters/letters.ts',
+    text: 'bytes + entry.bytes > pieceBytesMax',
+    instead: 'bytes + entry.bytes > 2 * pieceBytesMax',
+    tests: ['test/unit/streams/letters.test.ts'],
+  },
+  {
+    name: 'leftShownMax',
+    file: 'src/cli/dlq.ts',
+    text: '.slice(0, leftShownMax)',
+    instead: '.slice(0, 2 * leftShownMax)',
+    tests: ['test/unit/cli/dlq.test.ts'],
+  },
 ]

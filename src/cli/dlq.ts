@@ -2,14 +2,15 @@
 import { HeadwaterError } from '../base/errors.ts'
 import { letterMs, Outcome } from '../events/dead-letters.ts'
 import type { SettledLetter } from '../events/dead-letters.ts'
-import { readLetters } from '../streams/letters/letters.ts'
-import type { Letter, LetterBox } from '../streams/letters/letters.ts'
+import { lettersOf, readLetters } from '../streams/letters/letters.ts'
+import type { Letter, LetterBox, LetterEntry } from '../streams/letters/letters.ts'
 import {
-  compactedStreams,
+  destinations,
   dropLetters,
   replayLetters,
   replayProblem,
 } from '../streams/letters/settle.ts'
+import type { LeftLetter } from '../streams/letters/settle.ts'
 import { confirm } from './confirm.ts'
 import { withCluster } from './connect.ts'
 import { loadEvent } from './modules.ts'
@@ -37,34 +38,55 @@ export async function listLetters(
   service: string,
   options: DlqOptions & { readonly all?: boolean; readonly limit: number },
 ): Promise<void> {
-  const box = await withCluster(options.broker, (cluster) => readLetters(cluster, service))
-  noteUnreadable(box)
-  const wanted = box.letters.filter(({ settled }) => options.all || settled === undefined)
-  const shown = wanted.slice(-options.limit)
-  if (options.json) {
-    for (const letter of shown) printJson(letterJson(letter))
-  } else if (wanted.length === 0) {
-    print(`Service '${service}' has no ${options.all ? '' : 'open '}dead letters.`)
-  } else {
-    print(formatTable(listColumns, shown).join('\n'))
-  }
-  const more = wanted.length - shown.length
-  if (more > 0) printNote(`${formatCount(more)} older ones are left out: --limit ${wanted.length}`)
+  await withCluster(options.broker, async (cluster) => {
+    const box = await readLetters(cluster, service)
+    noteUnreadable(box)
+    const wanted = box.letters.filter(({ settled }) => options.all || settled === undefined)
+    const shown = wanted.slice(-options.limit)
+    const rows: ListRow[] = []
+    for await (const piece of lettersOf(cluster, service, shown)) {
+      if (options.json) for (const letter of piece) printJson(letterJson(letter))
+      else rows.push(...piece.map(listRow))
+    }
+    if (!options.json && wanted.length === 0) {
+      print(`Service '${service}' has no ${options.all ? '' : 'open '}dead letters.`)
+    } else if (!options.json) {
+      print(formatTable(listColumns, rows).join('\n'))
+    }
+    const more = wanted.length - shown.length
+    if (more > 0) {
+      printNote(`${formatCount(more)} older ones are left out: --limit ${wanted.length}`)
+    }
+  })
 }
 
 const textMax = 60
 
-const listColumns: readonly Column<Letter>[] = [
-  { title: 'letter', text: ({ id }) => id },
-  { title: 'failed', text: ({ failed }) => timeOf(failed.failedAt) },
-  { title: 'operator', text: ({ failed }) => failed.operator },
-  { title: 'why', text: ({ failed }) => oneLine(failed.message) },
-  { title: '', text: stateOf },
+/** What the table says of a letter, and no more of it: its widths are known when all are read. */
+type ListRow = Readonly<Record<'letter' | 'failed' | 'operator' | 'why' | 'state', string>>
+
+const listColumns: readonly Column<ListRow>[] = [
+  { title: 'letter', text: ({ letter }) => letter },
+  { title: 'failed', text: ({ failed }) => failed },
+  { title: 'operator', text: ({ operator }) => operator },
+  { title: 'why', text: ({ why }) => why },
+  { title: '', text: ({ state }) => state },
 ]
 
-function stateOf({ failed, settled }: Letter): string {
+function listRow(letter: Letter): ListRow {
+  const { id, failed, operator } = letter
+  return {
+    letter: id,
+    failed: timeOf(failed.failedAt),
+    operator,
+    why: oneLine(failed.message),
+    state: stateOf(letter),
+  }
+}
+
+function stateOf({ processedInPart, settled }: LetterEntry): string {
   if (settled !== undefined) return outcomeText(settled)
-  return failed.processedInPart ? 'processed in part' : ''
+  return processedInPart ? 'processed in part' : ''
 }
 
 function outcomeText({ outcome, reason }: SettledLetter): string {
@@ -82,8 +104,10 @@ export async function showLetter(
   options: DlqOptions & { readonly contracts?: string },
 ): Promise<void> {
   const { service, id } = asked
-  const box = await withCluster(options.broker, (cluster) => readLetters(cluster, service))
-  const [letter] = named(service, box, [id])
+  const [letter] = await withCluster(options.broker, async (cluster) => {
+    const entries = named(service, await readLetters(cluster, service), [id])
+    return (await Array.fromAsync(lettersOf(cluster, service, entries))).flat()
+  })
   const { failed } = letter!
   const event =
     options.contracts === undefined ? undefined : await loadEvent(options.contracts, failed.stream)
@@ -121,28 +145,43 @@ export async function replay(
 ): Promise<void> {
   await withCluster(options.broker, async (cluster) => {
     const letters = chosen(service, await readLetters(cluster, service), ids, options)
-    const compacted = await compactedStreams(cluster, letters)
+    const streams = await destinations(cluster, letters)
     const again = options.again === true
     const judged = letters.map((letter) => {
-      const isCompacted = compacted.has(letter.failed.stream)
-      return { letter, problem: replayProblem(letter, { isCompacted, again }) }
+      const into = streams.get(letter.stream)!
+      return { letter, problem: replayProblem(letter, { into, again }) }
     })
-    const refused = judged.filter(({ problem }) => problem !== undefined)
+    const left = judged.flatMap(({ letter: { id }, problem: why }) => (why ? [{ id, why }] : []))
     // Whoever names a letter wants that one; of many the others go on.
-    if (refused.length > 0 && (ids.length > 0 || refused.length === judged.length)) {
-      throw notReplayed(refused[0]!.letter, refused[0]!.problem!)
-    }
+    const isNamed = ids.length > 0
+    if (left.length > 0 && (isNamed || left.length === judged.length)) throw notReplayed(left[0]!)
     const wanted = judged.filter(({ problem }) => problem === undefined).map(({ letter }) => letter)
-    const left = refused.map(({ letter, problem }) => ({ id: letter.id, why: problem! }))
     const lines = [
       `${countText(wanted.length)} of service '${service}' written once more, for this service alone.`,
       "Other programs than Headwater's services see these records a second time.",
-      ...left.map(({ id, why }) => `Letter '${id}' is left as it is: ${why}.`),
+      ...leftLines(left),
     ]
     await confirm(lines, options.yes)
-    await replayLetters(cluster, { service, letters: wanted, onProgress: progressOf(wanted) })
-    tellDone(service, 'replayed', wanted, left, options)
+    const settling = { service, letters: wanted, onProgress: progressOf(wanted) }
+    const gone = await replayLetters(cluster, settling)
+    // Whoever says --yes has not been asked, and has seen none of them.
+    for (const line of leftLines([...(options.yes ? left : []), ...gone])) printNote(line)
+    if (gone.length > 0 && (isNamed || gone.length === wanted.length)) throw notReplayed(gone[0]!)
+    const goneIds = new Set(gone.map(({ id }) => id))
+    const done = wanted.filter(({ id }) => !goneIds.has(id))
+    tellDone(service, 'replayed', { done, left: [...left, ...gone] }, options)
   })
+}
+
+/** Letters that are left as they are and told one by one; the others are counted. */
+const leftShownMax = 10
+
+function leftLines(left: readonly LeftLetter[]): string[] {
+  const lines = left
+    .slice(0, leftShownMax)
+    .map(({ id, why }) => `Letter '${id}' is left as it is: ${why}.`)
+  const more = left.length - lines.length
+  return more > 0 ? [...lines, `So are ${formatCount(more)} more.`] : lines
 }
 
 export async function drop(
@@ -154,7 +193,7 @@ export async function drop(
     await confirm([`${countText(letters.length)} of service '${service}' given up.`], options.yes)
     const settling = { service, letters, onProgress: progressOf(letters) }
     await dropLetters(cluster, settling, options.reason)
-    tellDone(service, 'dropped', letters, [], options)
+    tellDone(service, 'dropped', { done: letters, left: [] }, options)
   })
 }
 
@@ -164,7 +203,7 @@ function chosen(
   box: LetterBox,
   ids: readonly string[],
   { operator, open }: WhichOptions,
-): readonly Letter[] {
+): readonly LetterEntry[] {
   const ways = [ids.length > 0, operator !== undefined, open === true].filter(Boolean).length
   if (ways !== 1) {
     throw new HeadwaterError(
@@ -173,15 +212,15 @@ function chosen(
     )
   }
   if (ids.length > 0) return named(service, box, ids)
-  const found = box.letters.filter(({ failed, settled }) => {
-    return settled === undefined && (operator === undefined || failed.operator === operator)
+  const found = box.letters.filter((letter) => {
+    return letter.settled === undefined && (operator === undefined || letter.operator === operator)
   })
   if (found.length > 0) return found
   const which = operator === undefined ? '' : ` of operator '${operator}'`
   throw new HeadwaterError('not-found', `service '${service}' has no open dead letters${which}`)
 }
 
-function named(service: string, { letters }: LetterBox, ids: readonly string[]): Letter[] {
+function named(service: string, { letters }: LetterBox, ids: readonly string[]): LetterEntry[] {
   const byId = new Map(letters.map((letter) => [letter.id, letter]))
   // A letter named twice is one.
   return [...new Set(ids)].map((id) => {
@@ -195,8 +234,8 @@ function named(service: string, { letters }: LetterBox, ids: readonly string[]):
   })
 }
 
-function notReplayed({ id }: Letter, problem: string): HeadwaterError {
-  return new HeadwaterError('input-invalid', `letter '${id}' cannot be replayed: ${problem}`)
+function notReplayed({ id, why }: LeftLetter): HeadwaterError {
+  return new HeadwaterError('input-invalid', `letter '${id}' cannot be replayed: ${why}`)
 }
 
 function countText(count: number): string {
@@ -204,7 +243,7 @@ function countText(count: number): string {
 }
 
 /** Said only where it takes more than a moment. */
-function progressOf(letters: readonly Letter[]): (done: number) => void {
+function progressOf(letters: readonly LetterEntry[]): (done: number) => void {
   return (done) => {
     if (done < letters.length) printNote(`${formatCount(done)} of ${formatCount(letters.length)}`)
   }
@@ -212,13 +251,13 @@ function progressOf(letters: readonly Letter[]): (done: number) => void {
 
 function tellDone(
   service: string,
-  done: 'replayed' | 'dropped',
-  letters: readonly Letter[],
-  left: readonly { readonly id: string; readonly why: string }[],
+  what: 'replayed' | 'dropped',
+  { done, left }: { readonly done: readonly LetterEntry[]; readonly left: readonly LeftLetter[] },
   { json }: DlqOptions,
 ): void {
-  if (json) printJson({ service, [done]: letters.map(({ id }) => id), left })
-  else print(`${countText(letters.length)} ${done}.`)
+  if (json) return printJson({ service, [what]: done.map(({ id }) => id), left })
+  const others = left.length === 0 ? '' : `, ${formatCount(left.length)} left as they were`
+  print(`${countText(done.length)} ${what}${others}.`)
 }
 
 function noteUnreadable({ unreadable }: LetterBox): void {

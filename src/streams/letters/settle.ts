@@ -7,7 +7,7 @@
  * the letter is settled, so a letter is replayed once, whatever dies on the way.
  */
 import { Writer, utf8Bytes } from '../../base/bytes.ts'
-import { HeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import { describeConfigs } from '../../client/admin.ts'
 import type { Cluster } from '../../client/cluster/cluster.ts'
 import { Producer } from '../../client/producer/producer.ts'
@@ -22,23 +22,33 @@ import {
 import { decodeRecords } from '../../records/record.ts'
 import type { RecordHeader } from '../../records/record.ts'
 import { readRanges } from '../reading.ts'
-import { readLetters } from './letters.ts'
-import type { Letter, LetterBox } from './letters.ts'
+import { lettersOf, pieces, readLetters } from './letters.ts'
+import type { Letter, LetterBox, LetterEntry } from './letters.ts'
 
-/** Letters that are settled in one transaction. */
-const transactionLetters = 200
+/** A stream that letters come from, as it is now. */
+export interface Destination {
+  /** 0: it is gone. */
+  readonly partitions: number
+  /** It keeps only the last record of a key. */
+  readonly isCompacted: boolean
+}
 
 /** Why a letter cannot be replayed as it is asked; undefined when it can. Pure. */
 export function replayProblem(
-  letter: Letter,
-  o: { readonly isCompacted: boolean; readonly again: boolean },
+  letter: LetterEntry,
+  o: { readonly into: Destination; readonly again: boolean },
 ): string | undefined {
-  const { failed, settled } = letter
-  const { stream } = failed
-  if (failed.offset === undefined) {
+  const { stream, partition, settled } = letter
+  if (!letter.isOfRecord) {
     return `it is about a row of '${stream}', not about a record: the row leaves when it changes again`
   }
-  if (o.isCompacted) {
+  if (o.into.partitions === 0) {
+    return `stream '${stream}' is gone, so it can be written nowhere: drop the letter`
+  }
+  if (partition >= o.into.partitions) {
+    return `stream '${stream}' has no partition ${partition} any more: drop the letter`
+  }
+  if (o.into.isCompacted) {
     return (
       `stream '${stream}' keeps the last record of each key only, and an old one written once more would ` +
       'be that: write the present state of the key anew, or drop the letter'
@@ -46,7 +56,7 @@ export function replayProblem(
   }
   if (settled !== undefined && !o.again)
     return 'it is settled already: add --again to replay it anyway'
-  if (failed.processedInPart && !o.again) {
+  if (letter.processedInPart && !o.again) {
     return (
       'another branch of the service has processed the record, and would once more: add --again if that ' +
       'does no harm'
@@ -55,56 +65,85 @@ export function replayProblem(
   return undefined
 }
 
-/** Which of the streams that letters come from keep only the last record of a key. */
-export async function compactedStreams(
+/** The streams that letters come from, as they are now. */
+export async function destinations(
   cluster: Cluster,
-  letters: readonly Letter[],
-): Promise<ReadonlySet<string>> {
-  const streams = new Set(letters.map(({ failed }) => failed.stream))
-  const compacted = new Set<string>()
-  for (const stream of streams) {
-    const policy = (await describeConfigs(cluster, stream)).get('cleanup.policy')?.value ?? ''
-    if (policy.includes('compact')) compacted.add(stream)
+  letters: readonly LetterEntry[],
+): Promise<ReadonlyMap<string, Destination>> {
+  const found = new Map<string, Destination>()
+  for (const stream of new Set(letters.map((letter) => letter.stream))) {
+    found.set(stream, await destination(cluster, stream))
   }
-  return compacted
+  return found
+}
+
+async function destination(cluster: Cluster, stream: string): Promise<Destination> {
+  try {
+    const partitions = await cluster.partitionCount(stream)
+    const policy = (await describeConfigs(cluster, stream)).get('cleanup.policy')?.value ?? ''
+    return { partitions, isCompacted: policy.includes('compact') }
+  } catch (error) {
+    if (isHeadwaterError(error, 'not-found')) return { partitions: 0, isCompacted: false }
+    throw error
+  }
 }
 
 export interface Settling {
   readonly service: string
-  readonly letters: readonly Letter[]
-  /** Told after each transaction how many are settled. */
-  readonly onProgress: (settled: number) => void
+  readonly letters: readonly LetterEntry[]
+  /** Told after each transaction how many have been gone through. */
+  readonly onProgress: (done: number) => void
 }
 
-/** Writes the records of letters once more, each for the service alone. */
-export async function replayLetters(cluster: Cluster, settling: Settling): Promise<void> {
-  const { service } = settling
-  await settle(cluster, settling, { outcome: Outcome.REPLAYED, reason: '' }, async (letter) => {
-    const { stream, partition, timestampMs } = letter.failed
-    const { key, value, headers } = await originalOf(cluster, letter)
-    const kept = headers.filter((header) => !ownHeaders.has(header.key))
-    const named = [
-      { key: replayForHeader, value: utf8Bytes(service) },
-      { key: replayOfHeader, value: utf8Bytes(letter.id) },
-    ]
-    return {
-      stream,
-      partition,
-      timestamp: Number(timestampMs),
-      key,
-      value,
-      headers: [...kept, ...named],
+/** A letter that stays as it was, and why. */
+export interface LeftLetter {
+  readonly id: string
+  readonly why: string
+}
+
+/**
+ * Writes the records of letters once more, each for the service alone. Those whose record is nowhere any more are
+ * left as they are, and returned.
+ */
+export async function replayLetters(
+  cluster: Cluster,
+  settling: Settling,
+): Promise<readonly LeftLetter[]> {
+  const { service, letters, onProgress } = settling
+  const settler = new Settler(cluster, service, { outcome: Outcome.REPLAYED, reason: '' })
+  const left: LeftLetter[] = []
+  await settler.settle(letters, async () => {
+    let done = 0
+    for await (const piece of lettersOf(cluster, service, letters)) {
+      await settler.inTransaction(async () => {
+        for (const letter of piece) {
+          const record = await replayOf(cluster, service, letter).catch(recordsLost)
+          if ('why' in record) left.push({ id: letter.id, why: record.why })
+          else await settler.append(letter, record)
+        }
+      })
+      onProgress((done += piece.length))
     }
   })
+  return left
 }
 
 /** Gives letters up. @param reason for whoever looks at them later */
 export async function dropLetters(
   cluster: Cluster,
-  settling: Settling,
+  { service, letters, onProgress }: Settling,
   reason: string,
 ): Promise<void> {
-  await settle(cluster, settling, { outcome: Outcome.DROPPED, reason }, () => undefined)
+  const settler = new Settler(cluster, service, { outcome: Outcome.DROPPED, reason })
+  await settler.settle(letters, async () => {
+    let done = 0
+    for (const piece of pieces(letters)) {
+      await settler.inTransaction(async () => {
+        for (const letter of piece) await settler.append(letter)
+      })
+      onProgress((done += piece.length))
+    }
+  })
 }
 
 const ownHeaders: ReadonlySet<string> = new Set([replayForHeader, replayOfHeader])
@@ -121,61 +160,81 @@ interface Replay extends Original {
   readonly timestamp: number
 }
 
-async function settle(
-  cluster: Cluster,
-  { service, letters, onProgress }: Settling,
-  how: { readonly outcome: Outcome; readonly reason: string },
-  replayOf: (letter: Letter) => Promise<Replay> | undefined,
-): Promise<void> {
-  const { name: topic, codec } = deadLettersOf(service)
-  // Two who settle at once: the second ends what the first has not committed, and sees what it has.
-  const transactionalId = `${encodeURIComponent(service)}~letters`
-  const producer = new Producer(cluster, { transactionalId })
-  const writer = new Writer()
-  const append = (letter: Letter, record: Replay | undefined): void => {
+async function replayOf(cluster: Cluster, service: string, letter: Letter): Promise<Replay> {
+  const { stream, partition, timestampMs } = letter.failed
+  const { key, value, headers } = await originalOf(cluster, letter)
+  const kept = headers.filter((header) => !ownHeaders.has(header.key))
+  const named = [
+    { key: replayForHeader, value: utf8Bytes(service) },
+    { key: replayOfHeader, value: utf8Bytes(letter.id) },
+  ]
+  const timestamp = Number(timestampMs)
+  return { stream, partition, timestamp, key, value, headers: [...kept, ...named] }
+}
+
+/** A record that is gone concerns its letter; anything else is thrown. */
+function recordsLost(error: unknown): { readonly why: string } {
+  if (isHeadwaterError(error, 'records-lost')) return { why: error.message }
+  throw error
+}
+
+/** Writes that letters are settled, and what goes with it. */
+class Settler {
+  readonly #cluster: Cluster
+  readonly #service: string
+  readonly #how: { readonly outcome: Outcome; readonly reason: string }
+  readonly #producer: Producer
+  readonly #writer = new Writer()
+
+  constructor(
+    cluster: Cluster,
+    service: string,
+    how: { readonly outcome: Outcome; readonly reason: string },
+  ) {
+    this.#cluster = cluster
+    this.#service = service
+    this.#how = how
+    // Two who settle at once: the second ends what the first has not committed, and sees what it has.
+    const transactionalId = `${encodeURIComponent(service)}~letters`
+    this.#producer = new Producer(cluster, { transactionalId })
+  }
+
+  /** Does `work` if the letters are still as they were read. */
+  async settle(letters: readonly LetterEntry[], work: () => Promise<void>): Promise<void> {
+    try {
+      await this.#producer.init()
+      assertAsRead(letters, await readLetters(this.#cluster, this.#service))
+      await work()
+    } finally {
+      await this.#producer.close()
+    }
+  }
+
+  async inTransaction(work: () => Promise<void>): Promise<void> {
+    this.#producer.begin()
+    await work()
+    await this.#producer.commit()
+  }
+
+  async append({ id }: LetterEntry, record?: Replay): Promise<void> {
+    const producer = this.#producer
+    await producer.ready()
     if (record !== undefined) {
       const { stream, partition, timestamp, key, value, headers } = record
       producer.append(stream, partition, timestamp, key, value, headers)
     }
-    const now = cluster.clock.now()
-    const value = { ...how, settledAt: letterTime(now) }
+    const { name: topic, codec } = deadLettersOf(this.#service)
+    const now = this.#cluster.clock.now()
+    const writer = this.#writer
     writer.at = 0
-    codec.encode({ id: letter.id, fact: { case: 'settled', value } }, writer)
-    producer.append(topic, 0, now, utf8Bytes(letter.id), writer.bytes.subarray(0, writer.at))
-  }
-  /** Up to the first whose record cannot be had. */
-  const appendAll = async (some: readonly Letter[]): Promise<{ failure?: unknown }> => {
-    for (const letter of some) {
-      let record: Replay | undefined
-      try {
-        record = await replayOf(letter)
-      } catch (failure) {
-        return { failure }
-      }
-      await producer.ready()
-      append(letter, record)
-    }
-    return {}
-  }
-  try {
-    await producer.init()
-    assertAsRead(letters, await readLetters(cluster, service))
-    for (let from = 0; from < letters.length; from += transactionLetters) {
-      const some = letters.slice(from, from + transactionLetters)
-      producer.begin()
-      const done = await appendAll(some)
-      // Those before the one that cannot be are settled.
-      await producer.commit()
-      if (done.failure !== undefined) throw done.failure
-      onProgress(from + some.length)
-    }
-  } finally {
-    await producer.close()
+    const value = { ...this.#how, settledAt: letterTime(now) }
+    codec.encode({ id, fact: { case: 'settled', value } }, writer)
+    producer.append(topic, 0, now, utf8Bytes(id), writer.bytes.subarray(0, writer.at))
   }
 }
 
 /** Throws when a letter was settled after it was read: who settles it once more does not know that. */
-function assertAsRead(letters: readonly Letter[], { letters: now }: LetterBox): void {
+function assertAsRead(letters: readonly LetterEntry[], { letters: now }: LetterBox): void {
   const byId = new Map(now.map((letter) => [letter.id, letter]))
   const other = letters.find(({ id, settled }) => {
     return settledAt(byId.get(id)?.settled) !== settledAt(settled)
@@ -187,7 +246,7 @@ function assertAsRead(letters: readonly Letter[], { letters: now }: LetterBox): 
   )
 }
 
-function settledAt(settled: Letter['settled']): number | undefined {
+function settledAt(settled: LetterEntry['settled']): number | undefined {
   return settled && (letterMs(settled.settledAt) ?? 0)
 }
 
@@ -211,7 +270,8 @@ async function recordAt(cluster: Cluster, { id, failed }: Letter): Promise<Origi
       return undefined
     })
   } catch (cause) {
-    throw recordGone(id, cause)
+    const isGone = isHeadwaterError(cause, 'offset-out-of-range')
+    throw isGone ? recordGone(id, cause) : cause
   }
   if (found === undefined) throw recordGone(id, undefined)
   return found

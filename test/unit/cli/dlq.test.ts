@@ -9,7 +9,7 @@ import { service } from '../../../src/service/service.ts'
 import { Command, runCommand } from '../../airline/command.ts'
 import { createTopicsOf, runThrough, start, values, write } from '../../streams-suite/place.ts'
 import type { Place } from '../../streams-suite/place.ts'
-import { Orders, Payments, Shipments } from '../../types/shop.ts'
+import { Orders, Payments, Shipments, Visits } from '../../types/shop.ts'
 
 const contracts = join(import.meta.dirname, '../../types/shop.ts')
 
@@ -199,6 +199,55 @@ describe('headwater dlq and offsets', { timeout: 170_000 }, () => {
     const { code, stderr } = await dlq('replay', 'desk', '--open', '--yes')
     assert.equal(code, 1)
     assert.match(stderr, /stream 'orders' keeps the last record of each key only/)
+  })
+
+  it('leaves letters whose stream is gone as they are, says so, and replays the others', async () => {
+    const gate = service('gate', {
+      reads: [Payments, Visits],
+      writes: [],
+      onError: 'deadLetter',
+      topology: (s) => {
+        s.stream(Visits).forEach(
+          'greet',
+          () => {
+            throw new RangeError('nobody in')
+          },
+          { retry: { attempts: 1 } },
+        )
+        s.stream(Payments).forEach(
+          'take',
+          ({ orderId }) => {
+            if (orderId === 'o7') throw new RangeError('no o7')
+          },
+          { retry: { attempts: 1 } },
+        )
+        return {}
+      },
+    })
+    await createTopicsOf(place, gate)
+    await write(
+      place,
+      Visits,
+      Array.from({ length: 12 }, (_, n) => ({ path: `/${n}` })),
+      1_000,
+    )
+    await write(place, Payments, [payment('o7')], 1_000)
+    await runThrough(place, gate)
+    await runCommand(['topics', 'delete', 'visits', ...at])
+    const named = await dlq('replay', 'gate', 'visits/0/0/0', '--yes')
+    assert.equal(named.code, 1)
+    assert.match(
+      named.stderr,
+      /cannot be replayed: stream 'visits' is gone, so it can be written nowhere/,
+    )
+    const { stdout, stderr, code } = await dlq('replay', 'gate', '--open', '--yes')
+    assert.equal(stdout, 'One letter replayed, 12 left as they were.\n')
+    assert.equal(code, 0)
+    assert.equal(stderr.match(/is left as it is: stream 'visits' is gone/g)?.length, 10)
+    assert.match(stderr, /So are 2 more\./)
+    const nothing = await dlq('replay', 'gate', '--open', '--yes')
+    assert.match(nothing.stderr, /cannot be replayed: stream 'visits' is gone/)
+    assert.equal((await dlq('drop', 'gate', '--open', '--yes')).stdout, '12 letters dropped.\n')
   })
 
   it('gives the terminal no orders that stand in a record', async () => {

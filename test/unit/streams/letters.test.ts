@@ -1,13 +1,13 @@
 /** Settling dead letters on a broker: each once, those before one that cannot be, and what others make of it. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { alterGroupOffsets } from '../../../src/client/admin.ts'
+import { alterGroupOffsets, deleteRecords } from '../../../src/client/admin.ts'
 import type { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { Producer } from '../../../src/client/producer/producer.ts'
 import { Writer } from '../../../src/base/bytes.ts'
 import { service } from '../../../src/service/service.ts'
 import { rebuildStore } from '../../../src/streams/identity/ways-out.ts'
-import { readLetters } from '../../../src/streams/letters/letters.ts'
+import { lettersOf, readLetters } from '../../../src/streams/letters/letters.ts'
 import { dropLetters, replayLetters } from '../../../src/streams/letters/settle.ts'
 import { planTopology } from '../../../src/streams/plan/plan.ts'
 import {
@@ -81,21 +81,57 @@ describe('letters on a broker', { timeout: 60_000 }, () => {
     assert.equal((await values(place, Shipments)).length, 1)
   })
 
-  it('before one whose record is gone are settled', async () => {
-    await write(place, Payments, [payment, payment])
+  it('whose record is gone stay as they are, and the others are settled', async () => {
+    const large = { ...payment, paymentId: 'p'.repeat(800_000) }
+    await write(place, Payments, [large, payment])
     await runThrough(place, shipping(true))
     const { letters } = await readLetters(cluster, 'shipping')
-    const [first, second] = letters
-    const failed = { ...second!.failed, offset: 99n, bytesLeftOut: 800_000n }
-    const some = { service: 'shipping', letters: [first!, { ...second!, failed }], onProgress }
-    await assert.rejects(replayLetters(cluster, some), /the record is not where it was/)
-    const after = (await readLetters(cluster, 'shipping')).letters
+    const [ofLarge, ofSmall] = letters
+    const { stream: topic, partition } = ofLarge!
+    await deleteRecords(cluster, [{ topic, partition, offset: 1 }])
+    const left = await replayLetters(cluster, { service: 'shipping', letters, onProgress })
     assert.deepEqual(
-      after.map(({ settled }) => settled !== undefined),
-      [true, false],
+      left.map(({ id }) => id),
+      [ofLarge!.id],
     )
+    assert.match(left[0]!.why, /the record is not where it was/)
+    const open = (await readLetters(cluster, 'shipping')).letters.filter(({ settled }) => !settled)
+    assert.deepEqual(
+      open.map(({ id }) => id),
+      [ofLarge!.id],
+    )
+    assert.notEqual(ofSmall!.id, ofLarge!.id)
     await runThrough(place, shipping(false))
     assert.equal((await values(place, Shipments)).length, 1)
+  })
+
+  it('are read and settled in pieces, by their number and by their bytes', async () => {
+    const large = { ...payment, paymentId: 'p'.repeat(700_000) }
+    const few = Array.from({ length: 12 }, () => large)
+    await write(place, Payments, few)
+    await write(
+      place,
+      Payments,
+      Array.from({ length: 401 }, () => payment),
+    )
+    await runThrough(place, shipping(true))
+    const { letters } = await readLetters(cluster, 'shipping')
+    assert.equal(letters.length, 413)
+    const seen = await Array.fromAsync(lettersOf(cluster, 'shipping', letters))
+    // Eleven have 7.7 MB, and the twelfth would be beyond 8 MiB.
+    assert.deepEqual(
+      seen.map(({ length }) => length),
+      [11, 200, 200, 2],
+    )
+    assert.deepEqual(
+      seen.flat().map(({ id }) => id),
+      letters.map(({ id }) => id),
+    )
+    for (const { id, failed } of seen.flat()) assert.equal(id.split('/')[2], String(failed.offset))
+    const progress: number[] = []
+    const settling = { service: 'shipping', letters, onProgress: (n: number) => progress.push(n) }
+    await dropLetters(cluster, settling, 'too many')
+    assert.deepEqual(progress, [11, 211, 411, 413])
   })
 
   it('leave no trace where another service is rebuilt to an offset inside a batch', async () => {
