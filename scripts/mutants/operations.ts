@@ -94,4 +94,11 @@ export const operationsMutants: readonly Mutant[] = [
     instead: 'key',
     tests: ['test/unit/broker/traffic.test.ts'],
   },
+  {
+    name: 'instances of one service are told apart',
+    file: 'src/operations/metrics.ts',
+    text: 'return { service, ...(instanceId && { instance_id: instanceId }) }',
+    instead: 'return { service, ...(instanceId && {}) }',
+    tests: ['test/unit/operations/metrics.test.ts'],
+  },
 ]

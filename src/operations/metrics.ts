@@ -34,6 +34,13 @@ const states: readonly ServiceState[] = [
   'closed',
 ]
 
+/** Not `instance`, which Prometheus itself adds to say whom it has asked. */
+const ofInstance = ['service', 'instance_id'] as const
+
+function instanceOf({ service, instanceId }: ServiceSource): Readonly<Record<string, string>> {
+  return { service, ...(instanceId && { instance_id: instanceId }) }
+}
+
 /** One value a service; nothing where that is not known. */
 function ofService(
   type: 'counter' | 'gauge',
@@ -45,10 +52,10 @@ function ofService(
     name: `headwater_service_${name}`,
     type,
     help,
-    labels: ['service'],
+    labels: ofInstance,
     samples: (source) => {
       const found = value(source)
-      return found === undefined ? [] : [[{ service: source.service }, found]]
+      return found === undefined ? [] : [[instanceOf(source), found]]
     },
   }
 }
@@ -65,10 +72,13 @@ function ofServiceBy(
     name: `headwater_service_${name}`,
     type,
     help,
-    labels: ['service', label],
+    labels: [...ofInstance, label],
     samples: (source) => {
-      const { service } = source
-      return Array.from(values(source), ([of, value]): Sample => [{ service, [label]: of }, value])
+      const labels = instanceOf(source)
+      return Array.from(values(source), ([of, value]): Sample => [
+        { ...labels, [label]: of },
+        value,
+      ])
     },
   }
 }

@@ -6,6 +6,8 @@ import type { ServiceState } from '../streams/runtime/service-event.ts'
 /** A service of this process; one that is still starting says nothing of itself yet. */
 export interface ObservedService {
   readonly service: string
+  /** Tells instances of one service apart that run in this process. */
+  readonly instanceId?: string
   stats(): ServiceStats | undefined
   readonly views?: RunningTopology['views']
 }

@@ -33,9 +33,9 @@ export function registryOf({ services, broker }: Observed): Registry {
 function sourcesOf(services: readonly ObservedService[]): ServiceSource[] {
   return services.flatMap((each) => {
     const now = each.stats()
-    return now === undefined
-      ? []
-      : [{ service: each.service, stats: () => now, now, views: each.views ?? {} }]
+    if (now === undefined) return []
+    const { service, instanceId, views = {} } = each
+    return [{ service, ...(instanceId && { instanceId }), stats: () => now, now, views }]
   })
 }
 

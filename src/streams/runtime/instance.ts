@@ -3,6 +3,9 @@ import { utf8Bytes } from '../../base/bytes.ts'
 import { crc32c } from '../../base/checksum.ts'
 import type { Random } from '../../io/ports.ts'
 
+/** What an instance is called that nobody has named: enough where there is one. */
+export const instanceIdDefault = '1'
+
 const incarnationBytes = 8
 
 /**

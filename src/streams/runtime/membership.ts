@@ -3,7 +3,7 @@ import type { Random } from '../../io/ports.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
 import type { Plan } from '../plan/plan.ts'
 import { offerOf, taskAssignor } from '../plan/task-assignor.ts'
-import { groupInstanceId, instanceName, newIncarnation } from './instance.ts'
+import { groupInstanceId, instanceName, newIncarnation, instanceIdDefault } from './instance.ts'
 import { transactionalIdOf } from './orphans.ts'
 import { queryAddressOf } from './settings.ts'
 
@@ -18,7 +18,7 @@ export function membershipOf(
 ) {
   const { service } = plan.topology
   const topics = subscribedTopics(plan)
-  const name = instanceName(o.instanceId ?? '1', topics)
+  const name = instanceName(o.instanceId ?? instanceIdDefault, topics)
   const transactionalId = transactionalIdOf(service, name)
   const queryAddress = queryAddressOf(o.queryAddress)
   const incarnation = newIncarnation(o.random)

@@ -10,6 +10,7 @@ import { Committer } from './commit.ts'
 import { Condition } from './condition.ts'
 import { DiscardNews } from './discard-news.ts'
 import { Fetching } from './fetching.ts'
+import { instanceIdDefault } from './instance.ts'
 import { membershipOf } from './membership.ts'
 import { Opener } from './open.ts'
 import { Purge } from './purge.ts'
@@ -104,7 +105,7 @@ export function partsOf(
 function taskParts(
   cluster: Cluster,
   plan: Plan,
-  { clock, instanceId = '1', onGap = 'stop' }: RunTopologyOptions,
+  { clock, instanceId = instanceIdDefault, onGap = 'stop' }: RunTopologyOptions,
   shared: Pick<
     Parts,
     'settings' | 'committer' | 'counts' | 'stops' | 'repairs' | 'sleeper' | 'condition'

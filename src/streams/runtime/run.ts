@@ -174,6 +174,7 @@ function single(
   const close = (): Promise<void> => service.close()
   return {
     service: service.service,
+    instanceId: service.instanceId,
     views: service.views,
     stats: () => ({ ...service.stats(), sends: sends.stats() }),
     caughtUp: () => heard.by(service.caughtUp()),

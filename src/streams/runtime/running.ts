@@ -120,6 +120,8 @@ export interface AssignmentStats {
 
 export interface RunningTopology {
   readonly service: string
+  /** Which of the instances of the service this is. */
+  readonly instanceId: string
   /** The tables the topology returned, as far as this instance holds them. */
   readonly views: Readonly<Record<string, ViewReader>>
   stats(): ServiceStats

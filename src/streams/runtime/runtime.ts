@@ -25,6 +25,7 @@ import { closedError, quietly } from './failures.ts'
 import { pollWaitMs } from './fetching.ts'
 import { finishBegun } from './finish-begun.ts'
 import { GroupRequests, type GroupRequest } from './group-requests.ts'
+import { instanceIdDefault } from './instance.ts'
 import { partsOf, type Parts } from './parts.ts'
 import type { RunTopologyOptions, RunningTopology, ServiceStats } from './running.ts'
 import { groupEvent } from './service-event.ts'
@@ -33,6 +34,7 @@ import { statsOf } from './stats.ts'
 
 export class Runtime implements RunningTopology {
   readonly service: string
+  readonly instanceId: string
   readonly views: RunningTopology['views']
   readonly #plan: Plan
   readonly #options: RunTopologyOptions
@@ -54,6 +56,7 @@ export class Runtime implements RunningTopology {
 
   constructor(cluster: Cluster, plan: Plan, options: RunTopologyOptions) {
     this.service = plan.topology.service
+    this.instanceId = options.instanceId ?? instanceIdDefault
     this.#plan = plan
     this.#options = options
     this.#cluster = cluster

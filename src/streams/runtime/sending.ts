@@ -9,7 +9,7 @@ import type { Sends, Write } from '../sending/sends.ts'
 import { sendSettings } from '../sending/settings.ts'
 import type { SendOptions } from '../sending/settings.ts'
 import type { Topology } from '../topology/topology.ts'
-import { instanceName, newIncarnation } from './instance.ts'
+import { instanceIdDefault, instanceName, newIncarnation } from './instance.ts'
 import type { RunTopologyOptions } from './running.ts'
 
 /** What a service that runs may send. */
@@ -24,7 +24,14 @@ export function openSenders(
   topologies: readonly Topology[],
   options: RunTopologyOptions & { readonly sending?: SendOptions },
 ): ReadonlyMap<string, EventSender> {
-  const { broker, clock, random, instanceId = '1', sending = {}, closeTimeoutMs } = options
+  const {
+    broker,
+    clock,
+    random,
+    instanceId = instanceIdDefault,
+    sending = {},
+    closeTimeoutMs,
+  } = options
   const settings = sendSettings({
     ...(closeTimeoutMs === undefined ? {} : { closeTimeoutMs }),
     ...sending,

@@ -37,22 +37,22 @@ describe('metrics', { timeout: 60_000 }, () => {
       const values = await scrape({ services: () => app.services })
       const of = (name: string) => values.get(`headwater_service_${name}`)
       const stats = app.stats()
-      assert.equal(of('records_total{service="desk"}'), stats.desk.recordsIn)
+      assert.equal(of('records_total{service="desk",instance_id="1"}'), stats.desk.recordsIn)
       assert.ok(stats.desk.recordsIn >= 4)
-      assert.equal(of('records_written_total{service="checkout"}'), 3)
-      assert.equal(of('input_records_total{service="checkout",input="till"}'), 3)
-      assert.equal(of('records_dropped_total{service="desk",reason="late"}'), 0)
-      assert.equal(of('sends_total{service="checkout"}'), 1)
-      assert.equal(of('lag_records{service="desk"}'), 0)
-      assert.equal(of('state{service="desk",state="running"}'), 1)
-      assert.equal(of('state{service="desk",state="reconnecting"}'), 0)
-      assert.equal(of('view_rows{service="desk",view="orders"}'), 4)
-      assert.equal(of('tasks{service="desk"}'), 4)
-      assert.equal(of('restored_tasks_total{service="desk"}'), 4)
-      assert.equal(of('opens_total{service="desk"}'), 1)
-      assert.ok(of('open_seconds_total{service="desk"}')! > 0)
-      assert.ok(of('commits_total{service="desk"}')! > 0)
-      assert.equal(of('commits_total{service="desk"}'), stats.desk.commits)
+      assert.equal(of('records_written_total{service="checkout",instance_id="1"}'), 3)
+      assert.equal(of('input_records_total{service="checkout",instance_id="1",input="till"}'), 3)
+      assert.equal(of('records_dropped_total{service="desk",instance_id="1",reason="late"}'), 0)
+      assert.equal(of('sends_total{service="checkout",instance_id="1"}'), 1)
+      assert.equal(of('lag_records{service="desk",instance_id="1"}'), 0)
+      assert.equal(of('state{service="desk",instance_id="1",state="running"}'), 1)
+      assert.equal(of('state{service="desk",instance_id="1",state="reconnecting"}'), 0)
+      assert.equal(of('view_rows{service="desk",instance_id="1",view="orders"}'), 4)
+      assert.equal(of('tasks{service="desk",instance_id="1"}'), 4)
+      assert.equal(of('restored_tasks_total{service="desk",instance_id="1"}'), 4)
+      assert.equal(of('opens_total{service="desk",instance_id="1"}'), 1)
+      assert.ok(of('open_seconds_total{service="desk",instance_id="1"}')! > 0)
+      assert.ok(of('commits_total{service="desk",instance_id="1"}')! > 0)
+      assert.equal(of('commits_total{service="desk",instance_id="1"}'), stats.desk.commits)
       assert.ok(values.get('process_cpu_seconds_total')! > 0, 'and what the process costs')
       for (const { name } of serviceMetrics) {
         if (name === 'headwater_service_lag_records') continue
@@ -84,7 +84,32 @@ describe('metrics', { timeout: 60_000 }, () => {
       await using app = await run(failing, { broker })
       await assert.rejects(app.failed)
       const values = await scrape({ services: () => app.services })
-      assert.equal(values.get('headwater_service_records_total{service="failing"}'), 4)
+      assert.equal(
+        values.get('headwater_service_records_total{service="failing",instance_id="1"}'),
+        4,
+      )
+    }))
+
+  it('tell two instances of one service in a process apart', () =>
+    withBroker(async (broker) => {
+      await using till = await run(checkout, { broker })
+      await till.caughtUp()
+      await using a = await run(desk, { broker, instanceId: 'a' })
+      await using b = await run(desk, { broker, instanceId: 'b' })
+      const tasksOf = (app: typeof a) => app.stats().assignment?.tasks.length ?? 0
+      await until(() => tasksOf(a) > 0 && tasksOf(b) > 0)
+      const services = () => [...a.services, ...b.services]
+      await until(() => [a, b].every((app) => app.stats().ready))
+      const values = await scrape({ services })
+      for (const [id, app] of [
+        ['a', a],
+        ['b', b],
+      ] as const) {
+        const labels = `{service="desk",instance_id="${id}"}`
+        assert.equal(values.get(`headwater_service_tasks${labels}`), tasksOf(app))
+        assert.equal(values.get(`headwater_service_commits_total${labels}`), app.stats().commits)
+      }
+      assert.equal(tasksOf(a) + tasksOf(b), 4)
     }))
 
   it('say nothing of a lag that is not known', () =>
@@ -92,8 +117,14 @@ describe('metrics', { timeout: 60_000 }, () => {
       const app = await run(desk, { broker })
       await app.close()
       const values = await scrape({ services: () => app.services })
-      assert.equal(values.get('headwater_service_state{service="desk",state="closed"}'), 1)
-      assert.equal(values.has('headwater_service_lag_records{service="desk"}'), false)
+      assert.equal(
+        values.get('headwater_service_state{service="desk",instance_id="1",state="closed"}'),
+        1,
+      )
+      assert.equal(
+        values.has('headwater_service_lag_records{service="desk",instance_id="1"}'),
+        false,
+      )
     }))
 
   it('count what a broker was asked, each request once, from one scrape to the next', () =>

@@ -88,7 +88,7 @@ describe('a service in two instances that know each other’s addresses', () => 
       new Request('http://127.0.0.1/metrics'),
     )!
     const values = valuesOf(await scraped.text())
-    const labels = `{service="board",peer="${address}"}`
+    const labels = `{service="board",instance_id="a",peer="${address}"}`
     assert.equal(values.get(`headwater_service_peer_questions_asked_total${labels}`), counts!.asked)
     assert.equal(values.get(`headwater_service_peer_questions_refused_total${labels}`), 0)
     // Who is asked asks nobody.
