@@ -132,4 +132,32 @@ export const errors: readonly Mutant[] = [
     instead: '.slice(0, 2 * leftShownMax)',
     tests: ['test/unit/cli/dlq.test.ts'],
   },
+  {
+    name: 'looksMax of a store that cannot be folded anew',
+    file: 'src/streams/identity/mend.ts',
+    text: 'else if (look >= looksMax)',
+    instead: 'else if (look >= 1_000 * looksMax)',
+    tests: ['test/unit/cli/dev-stores.test.ts'],
+  },
+  {
+    name: 'membersMs: how long members are waited for before stores are mended',
+    file: 'src/streams/identity/mend.ts',
+    text: 'if (clock.monotonic() >= until) return undefined',
+    instead: '',
+    tests: ['test/unit/streams/mend.test.ts'],
+  },
+  {
+    name: 'nothing is begun anew that others know of',
+    file: 'src/streams/identity/mend.ts',
+    text: 'if (isKnown) {',
+    instead: 'if (isKnown && service === undefined) {',
+    tests: ['test/unit/cli/dev-stores.test.ts'],
+  },
+  {
+    name: 'stores are mended on the broker of dev alone',
+    file: 'src/streams/runtime/run-topology.ts',
+    text: 'if (dev === undefined || address !== dev.broker) return',
+    instead: 'if (dev === undefined) return',
+    tests: ['test/unit/streams/mend.test.ts'],
+  },
 ]

@@ -8,8 +8,9 @@ import { once } from 'node:events'
 import { inspect } from 'node:util'
 import { isHeadwaterError } from '../base/errors.ts'
 import { nodeClock } from '../io/node-clock.ts'
+import { develop } from '../io/node-process.ts'
 import { moduleUrl, servicesOf } from './modules.ts'
-import { exitCodes, printError } from './output.ts'
+import { exitCodes, printError, printNote } from './output.ts'
 import { hostServices } from './run.ts'
 
 /** How long services may take to commit and say goodbye before a new start; then they are killed. */
@@ -63,9 +64,10 @@ export function startServices(
 /** What runs inside the process. */
 export async function runServices(file: string, options: ServicesOptions): Promise<void> {
   endWithParent()
+  const broker = process.env['HEADWATER_BROKER']!
+  develop({ broker, tell: printNote })
   const services = servicesOf(await exportsToShow(file))
   if (services.length === 0) return
-  const broker = process.env['HEADWATER_BROKER']!
   // Whoever develops reads along, also where the output is not a terminal's.
   const logFormat = options.json ? 'json' : 'pretty'
   const own = { dir: '', port: 0, durability: 'disk', logFormat } as const

@@ -47,3 +47,23 @@ export function environmentNames(prefix: string): string[] {
     .filter((name) => name.startsWith(prefix))
     .sort()
 }
+
+/** The broker of `headwater dev`, for programs that run in its process, and where to say what is done for them. */
+export interface Development {
+  /** `host:port`, as the program is told it. */
+  readonly broker: string
+  readonly tell: (line: string) => void
+}
+
+/** Known to every copy of this package in the process: the program may have loaded another one. */
+const developmentKey = Symbol.for('headwater.development')
+
+/** Says that this process is one of `headwater dev`. */
+export function develop(development: Development): void {
+  Object.assign(globalThis, { [developmentKey]: development })
+}
+
+/** Undefined in every process but those of `headwater dev`. */
+export function development(): Development | undefined {
+  return (globalThis as { [developmentKey]?: Development })[developmentKey]
+}

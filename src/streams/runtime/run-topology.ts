@@ -2,8 +2,10 @@
 import { isHeadwaterError } from '../../base/errors.ts'
 import { backoffMs, sleep } from '../../client/cluster/backoff.ts'
 import { Cluster } from '../../client/cluster/cluster.ts'
+import { addressText } from '../../base/address.ts'
+import { development } from '../../io/node-process.ts'
 import type { Topology } from '../topology/topology.ts'
-import { planTopology } from '../plan/plan.ts'
+import { planTopology, type Plan } from '../plan/plan.ts'
 import { outsideOfTraces } from '../tracing/spans.ts'
 import type { RunTopologyOptions, RunningTopology } from './running.ts'
 import { Runtime } from './runtime.ts'
@@ -32,6 +34,7 @@ async function startTopology(
   const plan = planTopology(topology)
   const { signal } = options
   queryAddressOf(options.queryAddress)
+  await mendWhileDeveloping(plan, options)
   const cluster = await connectWaiting(topology.service, options)
   const runtime = new Runtime(cluster, plan, options)
   const abort = (): void => void runtime.close(signal?.reason)
@@ -47,6 +50,22 @@ async function startTopology(
     throw error
   } finally {
     signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** On the broker of `headwater dev`, and on no other. */
+async function mendWhileDeveloping(plan: Plan, options: RunTopologyOptions): Promise<void> {
+  const dev = development()
+  const address = options.broker.bootstrap.map(addressText).join()
+  if (dev === undefined || address !== dev.broker) return
+  const { mendStores } = await import('../identity/mend.ts')
+  // Apart from the service's own: topics are made anew here, and it is to know none of those before.
+  const cluster = await connectWaiting(plan.topology.service, options)
+  try {
+    const membersMs = 2 * settingsOf(options).sessionTimeoutMs
+    await mendStores(cluster, plan, { tell: dev.tell, membersMs, signal: options.signal })
+  } finally {
+    await cluster.close()
   }
 }
 
