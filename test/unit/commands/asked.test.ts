@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
+import { serveQueries } from '../../../src/query/listen.ts'
 import { remoteAsker } from '../../../src/query/remote-asker.ts'
 import { service } from '../../../src/service/service.ts'
 import { CommandInDoubt } from '../../../src/streams/commands/answer.ts'
@@ -10,7 +11,8 @@ import { producer } from '../../../src/streams/runtime/producer.ts'
 import { run } from '../../../src/streams/runtime/run.ts'
 import { OrderCommands, OrderEvents, change, ordering, place } from '../../types/ordering.ts'
 import { Orders } from '../../types/shop.ts'
-import { asked } from '../query/asked.ts'
+import { BreakingDial } from '../../streams-suite/faults.ts'
+import { asked, notYet } from '../query/asked.ts'
 
 describe('a command that is asked', () => {
   it('is answered in the process of its service, and in another', async () => {
@@ -233,23 +235,40 @@ describe('a command over HTTP', () => {
     assert.deepEqual([view.status, view.body.error.code], [405, 'method-not-allowed'])
   })
 
-  it('is in doubt when nobody decides it in time', async () => {
+  it('is not sent when its service has ended here', async () => {
     await using services = await asked()
     const { url, app } = await services.start(ordering())
-    await app.ask(OrderCommands, place('o-1'))
     await app.services[0]!.close()
-    const answer = await poster(`${url}/order-commands`)(
-      { orderId: 'o-1', cancel: {} },
-      {},
-      '?timeout=200ms',
-    )
-    assert.deepEqual([answer.status, answer.body.error.code], [504, 'in-doubt'])
+    const answer = await poster(`${url}/order-commands`)({ orderId: 'o-1', cancel: {} })
+    assert.deepEqual([answer.status, answer.body.error.code], [503, 'service-ended'])
+  })
+
+  it('is in doubt when nobody decides it in time', async () => {
+    await using services = await asked()
+    const { app } = await services.start(ordering())
+    await app.close()
+    await using door = asker({ broker: services.broker })
+    const decides = { commands: { [OrderCommands.name]: OrderCommands }, ask: door.ask.bind(door) }
+    const server = await serveQueries({
+      host: '127.0.0.1',
+      port: 0,
+      services: () => [{ ...notYet('ordering'), decides }],
+    })
+    try {
+      const post = poster(`${server.url}/v1/ordering/order-commands`)
+      const answer = await post({ orderId: 'o-1', cancel: {} }, {}, '?timeout=200ms')
+      assert.deepEqual([answer.status, answer.body.error.code], [504, 'in-doubt'])
+    } finally {
+      await server.close()
+    }
   })
 
   it('is not sent while the broker is away, and may be asked again soon', async () => {
     await using services = await asked()
-    const { url } = await services.start(ordering())
-    await services.broker.close()
+    const dial = new BreakingDial(services.broker.dial, Infinity)
+    const broker = { ...services.broker, dial: dial.dial }
+    const { url } = await services.start(ordering(), { broker, closeTimeoutMs: 100 })
+    dial.break()
     const post = poster(`${url}/order-commands`)
     const answer = await post({ orderId: 'o-1', cancel: {} }, {}, '?timeout=300ms')
     assert.deepEqual([answer.status, answer.body.error.code], [503, 'broker-away'])
