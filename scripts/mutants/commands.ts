@@ -9,6 +9,8 @@ const settings = 'src/streams/commands/settings.ts'
 const plan = 'src/streams/plan/plan.ts'
 const decided = ['test/unit/commands/decide.test.ts']
 const asked = ['test/unit/commands/asked.test.ts']
+const alike = ['test/unit/commands/asked-alike.test.ts']
+const hostile = ['test/unit/commands/hostile.test.ts']
 const contract = ['test/unit/commands/contract.test.ts']
 const pace = ['test/unit/streams/commit-pace.test.ts']
 
@@ -135,8 +137,8 @@ export const commands: readonly Mutant[] = [
   {
     name: 'commands: a decision is given a copy of the state',
     file: decider,
-    text: 'before === undefined ? state.init(key) : copyOf(before)',
-    instead: 'before === undefined ? state.init(key) : before',
+    text: 'const given = copyOf(before ?? state.init(key))',
+    instead: 'const given = before ?? copyOf(state.init(key))',
     tests: decided,
   },
   {
@@ -166,5 +168,68 @@ export const commands: readonly Mutant[] = [
     text: "if (decider?.kind === 'decide') throw this.#writtenTwice(decider.name, event.name)",
     instead: "if (decider?.kind === 'to') throw this.#writtenTwice('', event.name)",
     tests: contract,
+  },
+  {
+    name: 'commands: outcomeBytesMax, of all that is kept of a key',
+    file: outcomes,
+    text: 'const outcomeBytesMax = 60_000',
+    instead: 'const outcomeBytesMax = 66_000',
+    tests: hostile,
+  },
+  {
+    name: 'commands: outcomeBytesMax, of events',
+    file: outcomes,
+    text: 'if (events <= eventsMax) return undefined',
+    instead: 'if (events <= Infinity) return undefined',
+    tests: hostile,
+  },
+  {
+    name: 'commands: outcomeBytesMax, of details',
+    file: outcomes,
+    text: 'if (writer.at <= outcomeBytesMax) return undefined',
+    instead: 'if (writer.at <= Infinity) return undefined',
+    tests: hostile,
+  },
+  {
+    name: 'commands: failureCharsMax',
+    file: outcomes,
+    text: 'message.slice(0, failureCharsMax)',
+    instead: 'message.slice(0)',
+    tests: hostile,
+  },
+  {
+    name: 'commands: what is new is a copy, too, for a decision',
+    file: decider,
+    text: 'const given = copyOf(before ?? state.init(key))',
+    instead: 'const given = before === undefined ? state.init(key) : copyOf(before)',
+    tests: hostile,
+  },
+  {
+    name: 'commands: what is new is a copy, too, for a fold',
+    file: decider,
+    text: 'next = state.f(next ?? copyOf(state.init(key)), event, key) ?? undefined',
+    instead: 'next = state.f(next ?? state.init(key), event, key) ?? undefined',
+    tests: hostile,
+  },
+  {
+    name: 'commands: an id is text',
+    file: marks,
+    text: 'return value ? exactUtf8String(value) : undefined',
+    instead: 'return value ? new TextDecoder().decode(value) : undefined',
+    tests: hostile,
+  },
+  {
+    name: 'commands: an outcome is of one thing',
+    file: asker,
+    text: 'commands === of.commands.name && equalBytes(key, of.key)',
+    instead: 'commands === of.commands.name && key.length >= 0',
+    tests: alike,
+  },
+  {
+    name: 'commands: bufferBytesMax is of headers, too',
+    file: asker,
+    text: 'const bytes = key.length + value.length + headerBytes(own)',
+    instead: 'const bytes = key.length + value.length',
+    tests: alike,
   },
 ]

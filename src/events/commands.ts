@@ -6,7 +6,7 @@
  * the header of its command: so the partition is not that of the key, and nobody joins such a stream.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { Writer, utf8Bytes, utf8String } from '../base/bytes.ts'
+import { Writer, exactUtf8String, utf8Bytes } from '../base/bytes.ts'
 import { compileCodec } from '../schema/codec.ts'
 import {
   CommandOutcomeSchema,
@@ -103,7 +103,8 @@ export function commandHeaders(id: string, replyPartition: number): readonly Hea
 export function commandMark(headers: readonly Header[]): CommandMark {
   const text = (name: string): string | undefined => {
     const value = headers.find(({ key }) => key === name)?.value
-    return value ? utf8String(value) : undefined
+    // Bytes that are no text are no id: as text with its faults replaced, many of them would be one.
+    return value ? exactUtf8String(value) : undefined
   }
   const id = text(commandIdHeader)
   const partition = text(replyPartitionHeader) ?? ''

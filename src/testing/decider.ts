@@ -66,7 +66,7 @@ interface Asked {
 }
 
 function trialOf(service: Service, commands: AnyCommand, events: AnyEvent) {
-  const { node, state, judge } = nodesOf(service, commands, events)
+  const { node, state, judge, copyOf } = nodesOf(service, commands, events)
   const shown = (event: unknown): unknown => jsonOf(events, throughStream(events, event))
   return {
     decide: (happened: readonly unknown[], command: unknown, { id, at = 0 }: Asked): Standing => {
@@ -75,7 +75,7 @@ function trialOf(service: Service, commands: AnyCommand, events: AnyEvent) {
       let before: unknown
       for (const event of happened) {
         const decoded = throughStream(node.events, event)
-        before = state.f(before ?? state.init(key), decoded, key) ?? undefined
+        before = state.f(before ?? copyOf(state.init(key)), decoded, key) ?? undefined
       }
       return judge({ key, value, timestamp: at, mark: { id, replyPartition: undefined } }, before)
     },
@@ -119,13 +119,14 @@ function nodesOf(service: Service, commands: AnyCommand, events: AnyEvent): Tria
   const copyOf = (value: unknown): unknown => snapshots.copy(value)
   const named = { node, state: state as AggregateNode }
   const judge = judgeOf({ ...named, copyOf }, { keys: keyCodecs(), partition: 0 })
-  return { ...named, judge }
+  return { ...named, judge, copyOf }
 }
 
 interface Trial {
   readonly node: DecideNode
   readonly state: AggregateNode
   readonly judge: Judge
+  readonly copyOf: (value: unknown) => unknown
 }
 
 /** A message as whoever reads its stream gets it. */

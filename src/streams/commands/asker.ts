@@ -5,6 +5,7 @@
  * of its service are being read, so that no answer is missed. Who hears nothing in time is told so, and by which id
  * to ask again: that the command was decided cannot be ruled out once it has left.
  */
+import { equalBytes } from '../../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../../base/errors.ts'
 import { Cluster } from '../../client/cluster/cluster.ts'
 import type { ClusterOptions } from '../../client/cluster/cluster.ts'
@@ -19,7 +20,7 @@ import type { RecordHeader } from '../../records/record.ts'
 import { eventTopic } from '../plan/plan.ts'
 import { topicProblem } from '../plan/topics.ts'
 import { Encoders } from '../sending/encode.ts'
-import { recordHeaders } from '../sending/headers.ts'
+import { headerBytes, recordHeaders } from '../sending/headers.ts'
 import { traceSending } from '../tracing/send-trace.ts'
 import type { SendTrace } from '../tracing/send-trace.ts'
 import { bufferFull, eventRejected } from '../sending/rejections.ts'
@@ -110,14 +111,14 @@ export class Asker {
     const { id = this.#o.newId() } = options
     if (!isCommandId(id)) throw notAnId(id)
     const timeoutMs = askTimeoutMs(options)
-    const given = recordHeaders(commands.name, options)
+    const given = recordHeaders(commands.name, options)?.map(copyOf)
     const own = settling.trace === undefined ? given : settling.trace.headers(given)
     const record = this.#encoders.encode(commands, message, clock.now(), own)
     if (this.#waiting >= asksMax) throw tooMany(commands.name, asksMax)
     const { partition, timestamp } = record
     const key = record.key!.slice()
     const value = record.value.slice()
-    const bytes = key.length + value.length
+    const bytes = key.length + value.length + headerBytes(own)
     if (this.#heldBytes + bytes > bufferBytesMax) throw bufferFull(commands.name, bufferBytesMax)
     const ask = new Ask(
       { commands, id, partition, timestamp, key, value, headers: own, bytes },
@@ -199,13 +200,15 @@ export class Asker {
 
   #tell(outcome: CommandOutcome): void {
     for (const ask of this.#asks.get(outcome.id) ?? []) {
-      if (ask.of.commands.name !== outcome.commands) continue
+      if (!isOf(outcome, ask)) continue
       this.#remove(ask)
       this.#answered++
       try {
         ask.settling.resolve(answerOf(outcome))
       } catch (error) {
         ask.settling.reject(error)
+        // It is not remembered: each that comes again is tried anew, and may fare otherwise.
+        return
       }
     }
   }
@@ -299,6 +302,16 @@ class Ask {
     this.settling = settling
     this.heldBytes = of.bytes
   }
+}
+
+/** It waits here, and its bytes are the caller's. */
+function copyOf({ key, value }: RecordHeader): RecordHeader {
+  return { key, value: value && value.slice() }
+}
+
+/** Whether an outcome is what came of a command; others may have given theirs the same id. */
+function isOf({ commands, key }: CommandOutcome, { of, hasLeft }: Ask): boolean {
+  return hasLeft && commands === of.commands.name && equalBytes(key, of.key)
 }
 
 function checkKind({ name, kind }: { readonly name: string; readonly kind: string }): void {

@@ -19,7 +19,7 @@ import type {
   RejectedDecision,
 } from '../topology/topology.ts'
 import { jsonFlaw } from './json-flaw.ts'
-import { keptOutcome, untold, withOutcome } from './outcomes.ts'
+import { detailsFlaw, eventsFlaw, failure, keptOutcome, untold, withOutcome } from './outcomes.ts'
 import type { Outcomes } from './outcomes.ts'
 import { operatorFailed } from './operator.ts'
 import type { OperatorContext, Push } from './operator.ts'
@@ -67,6 +67,7 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
   const { node, kept, outcomes } = deciding
   const { atHand, counts, discards } = context
   const { decisions } = counts
+  const keys = context.keys[node.commands.key.type]
   const name = `decide '${node.name}'`
   const stream = node.commands.name
   const failed = discards.failing(node.onError, name)
@@ -86,7 +87,7 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
     const known = id === undefined ? undefined : keptOutcome(before, stream, id)
     if (known !== undefined && !planted.has('decide-again')) {
       decisions.repeated++
-      return outcomes.tell(mark, known)
+      return outcomes.tell(mark, known, keys.encode(key).bytes)
     }
     const command = { key, value, timestamp, mark }
     let standing: Standing
@@ -94,13 +95,15 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
       standing = judge(command, states.valueOf(states.touch(key, 0)))
     } catch (thrown) {
       const error = operatorFailed(name, thrown)
-      if (isKept && id !== undefined) outcomes.tell(mark, failure(id, stream, error))
+      if (isKept && id !== undefined) {
+        outcomes.tell(mark, failure(id, stream, error), keys.encode(key).bytes)
+      }
       return failed(error)
     }
     const outcome = carryOut(command, standing)
     if (row === undefined || outcome === undefined) return
     kept.set(row, withOutcome(before, outcome), timestamp)
-    outcomes.tell(mark, outcome)
+    outcomes.tell(mark, outcome, keys.encode(key).bytes)
   }
 }
 
@@ -131,16 +134,21 @@ export function judgeOf(
   }
   return (command, before) => {
     const { key, value, timestamp, mark } = command
-    const given = before === undefined ? state.init(key) : copyOf(before)
+    // A copy also of what is new: `initial` may give the same each time.
+    const given = copyOf(before ?? state.init(key))
     const decision: unknown = node.f(value, given, { key, id: mark.id, timestamp, accept, reject })
     if (isRejected(decision)) {
       checkRejection(node, decision)
       return { events: [], state: before, rejected: decision }
     }
     if (!isAccepted(decision)) throw noDecision(decision)
+    const flaw = eventsFlaw(decision.events.length, node.events.name)
+    if (flaw !== undefined) throw wrong(flaw)
     const events = decision.events.map((event) => decided(event, command))
     let next = isKept && before !== undefined ? copyOf(before) : before
-    for (const { event } of events) next = state.f(next ?? state.init(key), event, key) ?? undefined
+    for (const { event } of events) {
+      next = state.f(next ?? copyOf(state.init(key)), event, key) ?? undefined
+    }
     return { events, state: next, rejected: undefined }
   }
 }
@@ -209,15 +217,13 @@ function rejection(
   return { id, commands, outcome: { case: 'rejected', value } }
 }
 
-function failure(id: string, commands: string, { code, message }: HeadwaterError): OutcomeInit {
-  return { id, commands, outcome: { case: 'failed', value: { code, message } } }
-}
-
 function checkRejection({ commands }: DecideNode, { reason, details }: RejectedDecision): void {
   const flaw = details === undefined ? undefined : jsonFlaw(details)
   if (flaw !== undefined) {
     throw wrong(`the details of its rejection are no JSON: ${flaw}; write it as text or a number`)
   }
+  const large = details && detailsFlaw(details)
+  if (large !== undefined) throw wrong(large)
   if (commands.reasons.includes(reason)) return
   throw wrong(
     `it rejects for '${reason.slice(0, 100)}', and the contract of '${commands.name}' names ` +
@@ -234,6 +240,8 @@ function ofAnother({ events }: DecideNode, named: unknown, key: Key): HeadwaterE
 
 function noDecision(decision: unknown): HeadwaterError {
   const isPromise = typeof decision === 'object' && decision !== null && 'then' in decision
+  // Nobody else looks after it, and a rejection that nobody does ends the process.
+  if (isPromise) Promise.resolve(decision).catch(() => undefined)
   const what = isPromise ? 'a promise, and decides at once: fetch what it needs before' : 'none'
   return wrong(`of the decisions it can return, accept(…) and reject(…), it has returned ${what}`)
 }

@@ -5,12 +5,50 @@
  * transaction is about to commit, and written last.
  */
 import { Writer, utf8Bytes } from '../../base/bytes.ts'
+import type { HeadwaterError } from '../../base/errors.ts'
 import { KeptOutcome, outcomeCodec, outcomesTopic } from '../../events/commands.ts'
 import type { CommandMark, OutcomeInit } from '../../events/commands.ts'
 import type { Emit, EmitDelivery } from '../stores/emit.ts'
+import type { RejectedDecision } from '../topology/topology.ts'
 
 /** Outcomes of a key that are kept for who asks again: those of its last commands that had an id. */
 const outcomesPerKeyMax = 16
+
+/**
+ * Bytes of what came of one command, beside its id and the names of streams: those that are kept of a key are one
+ * record, which has to be one that Kafka takes when nobody says otherwise (1 MiB).
+ */
+const outcomeBytesMax = 60_000
+/** What the place of an event takes beside the name of its stream, at most. */
+const placeBytes = 36
+/** Characters of why a command could not be decided. */
+const failureCharsMax = 4_096
+
+/** Why the places of events would be too many to be told and kept; undefined when they are not. */
+export function eventsFlaw(events: number, stream: string): string | undefined {
+  const eventsMax = Math.floor(outcomeBytesMax / (placeBytes + stream.length))
+  if (events <= eventsMax) return undefined
+  return `it accepts with ${events} events, and where they are is told: of '${stream}' it may be ${eventsMax}, so ask for less at once`
+}
+
+/** Why the details of a rejection would be too large to be told and kept; undefined when they are not. */
+export function detailsFlaw(details: NonNullable<RejectedDecision['details']>): string | undefined {
+  const writer = new Writer()
+  const value = { reason: '', details }
+  outcomeCodec.encode({ outcome: { case: 'rejected', value } }, writer)
+  if (writer.at <= outcomeBytesMax) return undefined
+  return `the details of its rejection have ${writer.at} bytes, and at most ${outcomeBytesMax} are told: say less`
+}
+
+/** What is told of a command that could not be decided. */
+export function failure(
+  id: string,
+  commands: string,
+  { code, message }: HeadwaterError,
+): OutcomeInit {
+  const value = { code, message: message.slice(0, failureCharsMax) }
+  return { id, commands, outcome: { case: 'failed', value } }
+}
 
 /** What came of the command `id` of a stream, when that is still known. */
 export function keptOutcome(
@@ -53,13 +91,20 @@ class EventPlace implements EmitDelivery {
   failed(): void {}
 }
 
+/** An outcome on its way to the partition of who asked. */
+interface Told {
+  readonly partition: number
+  readonly outcome: OutcomeInit
+  readonly key: Uint8Array
+}
+
 /** The outcomes of one task that are not written yet. */
 export class Outcomes {
   readonly #topic: string
   readonly #emit: Emit
   readonly #now: (() => number) | undefined
   readonly #writer = new Writer()
-  #waiting: { readonly partition: number; readonly outcome: OutcomeInit }[] = []
+  #waiting: Told[] = []
   #placing = 0
 
   constructor(service: string, emit: Emit, now: (() => number) | undefined) {
@@ -83,10 +128,13 @@ export class Outcomes {
     return new EventPlace(stream, partition, timestamp, () => this.#placing--)
   }
 
-  /** Tells who asked, when somebody did and will not have to be told by a replay. */
-  tell({ replyPartition }: CommandMark, outcome: OutcomeInit): void {
+  /**
+   * Tells who asked, when somebody did and will not have to be told by a replay.
+   * @param key of the command: others may have chosen the same id, about another thing
+   */
+  tell({ replyPartition }: CommandMark, outcome: OutcomeInit, key: Uint8Array): void {
     if (replyPartition === undefined || this.#now === undefined) return
-    this.#waiting.push({ partition: replyPartition, outcome })
+    this.#waiting.push({ partition: replyPartition, outcome, key })
   }
 
   /** Writes up to `limit` outcomes and says how many. */
@@ -94,9 +142,9 @@ export class Outcomes {
     const going = this.#waiting.slice(0, limit)
     this.#waiting = this.#waiting.slice(going.length)
     const now = this.#now?.() ?? 0
-    for (const { partition, outcome } of going) {
+    for (const { partition, outcome, key } of going) {
       this.#writer.at = 0
-      outcomeCodec.encode(outcome, this.#writer)
+      outcomeCodec.encode({ ...outcome, key }, this.#writer)
       const value = this.#writer.bytes.subarray(0, this.#writer.at)
       this.#emit.append(this.#topic, partition, now, utf8Bytes(outcome.id), value)
     }

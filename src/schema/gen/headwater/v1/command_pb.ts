@@ -17,7 +17,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file headwater/v1/command.proto.
  */
 export const file_headwater_v1_command: GenFile = /*@__PURE__*/
-  fileDesc("ChpoZWFkd2F0ZXIvdjEvY29tbWFuZC5wcm90bxIMaGVhZHdhdGVyLnYxIs4BCg5Db21tYW5kT3V0Y29tZRIKCgJpZBgBIAEoCRIQCghjb21tYW5kcxgCIAEoCRIxCghhY2NlcHRlZBgDIAEoCzIdLmhlYWR3YXRlci52MS5BY2NlcHRlZENvbW1hbmRIABIxCghyZWplY3RlZBgEIAEoCzIdLmhlYWR3YXRlci52MS5SZWplY3RlZENvbW1hbmRIABItCgZmYWlsZWQYBSABKAsyGy5oZWFkd2F0ZXIudjEuRmFpbGVkQ29tbWFuZEgAQgkKB291dGNvbWUiPQoPQWNjZXB0ZWRDb21tYW5kEioKBmV2ZW50cxgBIAMoCzIaLmhlYWR3YXRlci52MS5FdmVudFJlY2VpcHQiVwoMRXZlbnRSZWNlaXB0Eg4KBnN0cmVhbRgBIAEoCRIRCglwYXJ0aXRpb24YAiABKAUSDgoGb2Zmc2V0GAMgASgDEhQKDHRpbWVzdGFtcF9tcxgEIAEoAyJLCg9SZWplY3RlZENvbW1hbmQSDgoGcmVhc29uGAEgASgJEigKB2RldGFpbHMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ii4KDUZhaWxlZENvbW1hbmQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIkEKD0RlY2lkZWRDb21tYW5kcxIuCghjb21tYW5kcxgBIAMoCzIcLmhlYWR3YXRlci52MS5Db21tYW5kT3V0Y29tZWIGcHJvdG8z", [file_google_protobuf_struct]);
+  fileDesc("ChpoZWFkd2F0ZXIvdjEvY29tbWFuZC5wcm90bxIMaGVhZHdhdGVyLnYxItsBCg5Db21tYW5kT3V0Y29tZRIKCgJpZBgBIAEoCRIQCghjb21tYW5kcxgCIAEoCRIxCghhY2NlcHRlZBgDIAEoCzIdLmhlYWR3YXRlci52MS5BY2NlcHRlZENvbW1hbmRIABIxCghyZWplY3RlZBgEIAEoCzIdLmhlYWR3YXRlci52MS5SZWplY3RlZENvbW1hbmRIABItCgZmYWlsZWQYBSABKAsyGy5oZWFkd2F0ZXIudjEuRmFpbGVkQ29tbWFuZEgAEgsKA2tleRgGIAEoDEIJCgdvdXRjb21lIj0KD0FjY2VwdGVkQ29tbWFuZBIqCgZldmVudHMYASADKAsyGi5oZWFkd2F0ZXIudjEuRXZlbnRSZWNlaXB0IlcKDEV2ZW50UmVjZWlwdBIOCgZzdHJlYW0YASABKAkSEQoJcGFydGl0aW9uGAIgASgFEg4KBm9mZnNldBgDIAEoAxIUCgx0aW1lc3RhbXBfbXMYBCABKAMiSwoPUmVqZWN0ZWRDb21tYW5kEg4KBnJlYXNvbhgBIAEoCRIoCgdkZXRhaWxzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCIuCg1GYWlsZWRDb21tYW5kEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJBCg9EZWNpZGVkQ29tbWFuZHMSLgoIY29tbWFuZHMYASADKAsyHC5oZWFkd2F0ZXIudjEuQ29tbWFuZE91dGNvbWViBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * @generated from message headwater.v1.CommandOutcome
@@ -59,6 +59,14 @@ export type CommandOutcome = Message<"headwater.v1.CommandOutcome"> & {
     value: FailedCommand;
     case: "failed";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The key of the command's record. Callers who choose their ids themselves may choose alike, about different
+   * things. Empty where it is kept, by key.
+   *
+   * @generated from field: bytes key = 6;
+   */
+  key: Uint8Array;
 };
 
 /**
