@@ -5,10 +5,12 @@
  * 504 says that nobody knows, and that asking again with the same key is safe.
  */
 import type { Context } from 'hono'
+import { exactUtf8String } from '../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
 import type { Duration } from '../base/units.ts'
 import type { AnyCommand } from '../events/event.ts'
 import { messageFromJson } from '../schema/json.ts'
+import { parseIdempotencyKey } from './idempotency-key.ts'
 import { refusal } from './refusal.ts'
 import type { Refusal, RefusalCode } from './refusal.ts'
 import { refuse, sendJson, shorten } from './reply.ts'
@@ -49,7 +51,8 @@ export async function askCommand(
   const query = readQuery(context.req.url, ['timeout'])
   if ('error' in query) return refuse(context, query)
   const given = context.req.header(idHeader)
-  const id = given === undefined ? undefined : unquoted(given)
+  const id = given === undefined ? undefined : parseIdempotencyKey(given)
+  if (given !== undefined && id === undefined) return refuse(context, notAKey(given))
   if (id !== undefined) context.header(idHeader, given)
   const timeout = query.get('timeout') as Duration | undefined
   try {
@@ -66,24 +69,21 @@ export async function askCommand(
   }
 }
 
-/** As the draft of the header has it, a string in quotes; most write it without. */
-function unquoted(text: string): string {
-  return /^"[^"\\]*"$/.test(text) ? text.slice(1, -1) : text
+function notAKey(given: string): Refusal {
+  return refusal(
+    'bad-request',
+    `${idHeader} is ${JSON.stringify(shorten(given))}: give printable ASCII, bare or in quotes`,
+  )
 }
 
 async function messageOf({ req }: Context, commands: AnyCommand): Promise<unknown> {
   const type = (req.header('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase()
   if (type === protobufType) return commands.codec.decode(new Uint8Array(await req.arrayBuffer()))
   if (type !== 'application/json') throw new MediaTypeError(type)
-  const json = parsed(await req.text())
+  const json = parsed(new Uint8Array(await req.arrayBuffer()))
   const { schema, by = '' } = commands
   const key = schema.fields.find(({ localName }) => localName === by)!
-  const names = [key.jsonName, key.name]
-  if (
-    typeof json !== 'object' ||
-    json === null ||
-    !names.some((name) => Object.hasOwn(json, name))
-  ) {
+  if (typeof json !== 'object' || json === null || !saysAny(json, [key.jsonName, key.name])) {
     throw wrongInput(`it names nothing that it is about: give '${key.jsonName}', which is its key`)
   }
   try {
@@ -93,7 +93,15 @@ async function messageOf({ req }: Context, commands: AnyCommand): Promise<unknow
   }
 }
 
-function parsed(text: string): unknown {
+/** Null is how the JSON mapping leaves a field out. */
+function saysAny(json: object, names: readonly string[]): boolean {
+  return Object.entries(json).some(([name, value]) => names.includes(name) && value !== null)
+}
+
+function parsed(bytes: Uint8Array): unknown {
+  // With its faults replaced, it would be about another thing than it says.
+  const text = exactUtf8String(bytes)?.replace(/^\uFEFF/, '')
+  if (text === undefined) throw wrongInput('its body is not UTF-8')
   try {
     return JSON.parse(text)
   } catch (cause) {
@@ -115,8 +123,12 @@ const codeOf: Readonly<Record<string, RefusalCode>> = {
   'buffer-full': 'busy',
   'config-invalid': 'bad-request',
   'input-invalid': 'bad-request',
+  // The service makes the topics of its commands when it starts for the first time.
+  'not-found': 'not-ready',
   'operator-failed': 'not-decided',
+  'producer-closed': 'service-ended',
   'record-invalid': 'bad-request',
+  'state-mismatch': 'not-decided',
 }
 
 function refusalOfAsk(error: unknown): Refusal {

@@ -29,9 +29,16 @@ export function openApi(services: readonly QueryService[]): object {
       version: '1',
     },
     servers: [{ url: '/' }],
-    paths: Object.fromEntries(paths) as unknown,
+    paths: merged(paths),
     components: { schemas: Object.fromEntries(schemas) },
   }
+}
+
+/** What is read and what is asked under one name are one path. */
+function merged(paths: readonly (readonly [string, object])[]): object {
+  const items = new Map<string, object>()
+  for (const [path, item] of paths) items.set(path, { ...items.get(path), ...item })
+  return Object.fromEntries(items)
 }
 
 /** Plain state: whatever the service folds. */

@@ -37,6 +37,10 @@ const statusOf = {
   'in-doubt': 504,
 } as const
 
+export function isRefusalCode(code: string): code is RefusalCode {
+  return Object.hasOwn(statusOf, code)
+}
+
 /** Seconds after which a client may ask again, by what it was refused for. */
 export const retryAfterSeconds: Partial<Record<RefusalCode, number>> = {
   'not-ready': 1,

@@ -9,11 +9,13 @@ import { completeCheckOf } from '../schema/complete.ts'
 import { answerBytesMax } from '../streams/asking/ask.ts'
 import { CommandInDoubt } from '../streams/commands/answer.ts'
 import type { CommandAnswer } from '../streams/commands/answer.ts'
-import { askTimeoutMs } from '../streams/commands/settings.ts'
+import { askTimeoutMs, checkCommandId } from '../streams/commands/settings.ts'
 import type { AskOptions } from '../streams/commands/settings.ts'
 import { newIncarnation } from '../streams/runtime/instance.ts'
 import type { Asks } from '../streams/runtime/asker.ts'
 import { protobufType } from './commands.ts'
+import { printIdempotencyKey } from './idempotency-key.ts'
+import { isRefusalCode } from './refusal.ts'
 import { askInTrace } from '../streams/tracing/questions.ts'
 
 /** What the server's own time is given beyond the caller's, so that it is the server that says who knows what. */
@@ -40,9 +42,12 @@ async function ask(
 ): Promise<CommandAnswer> {
   const timeoutMs = askTimeoutMs(options)
   const { id = newIncarnation(nodeRandom) } = options
+  checkCommandId(id)
+  const key = printIdempotencyKey(id)
+  if (key === undefined) throw notOverHttp(id)
   const url = `${base}/${encodeURIComponent(commands.name)}?timeout=${timeoutMs}ms`
   const answer = await askInTrace(nodeHttpAsk)(url, {
-    headers: { 'content-type': protobufType, 'idempotency-key': id },
+    headers: { 'content-type': protobufType, 'idempotency-key': key },
     timeoutMs: timeoutMs + graceMs,
     bytesMax: answerBytesMax,
     body: bodyOf(commands, message),
@@ -57,13 +62,29 @@ async function ask(
     return told.accepted ? told : { ...told, details: told.details ?? undefined }
   }
   const { code = 'unknown', message: why = '' } = body.error ?? {}
-  if (code === 'in-doubt' || code === 'unknown') {
+  if (!isNotWritten(code)) {
     throw new CommandInDoubt(id, commands.name, `${url} answered ${answer.status}: ${why}`)
   }
   throw new HeadwaterError('query-failed', `${url} answered ${answer.status}: ${why}`, {
     outcome: 'not-written',
     retriable: code === 'not-ready' || code === 'broker-away' || code === 'busy',
   })
+}
+
+/**
+ * Whether a refusal says that the command has not been written. Others do not know: of those that are none of the
+ * server's, a proxy's own may come after the command has gone through it.
+ */
+function isNotWritten(code: string): boolean {
+  return code !== 'in-doubt' && code !== 'query-failed' && isRefusalCode(code)
+}
+
+function notOverHttp(id: string): HeadwaterError {
+  return new HeadwaterError(
+    'input-invalid',
+    `the id ${JSON.stringify(id.slice(0, 40))} cannot be sent over HTTP: give printable ASCII`,
+    { outcome: 'not-written' },
+  )
 }
 
 function bodyOf(commands: AnyCommand, message: unknown): Uint8Array<ArrayBuffer> {

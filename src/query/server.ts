@@ -35,7 +35,10 @@ export function queryApp(services: () => readonly QueryService[], ask: HttpAsk):
   const route = (path: string, answer: Answer, posted?: Answer): void => {
     app.get(path, unlessTooLong(answer))
     if (posted !== undefined) app.post(path, bounded, unlessTooLong(posted))
-    app.all(path, unlessTooLong(refuseMethod))
+    app.all(
+      path,
+      unlessTooLong((context) => refuseMethod(context, methodsAt(services(), context))),
+    )
   }
   route('/', (context) => {
     const query = readQuery(context.req.url, [])
@@ -53,6 +56,8 @@ export function queryApp(services: () => readonly QueryService[], ask: HttpAsk):
     return 'error' in found ? refuse(context, found) : sendJson(context, describe(found))
   })
   const listed: Answer = (context) => {
+    const methods = methodsAt(services(), context)
+    if (methods === 'POST') return refuseMethod(context, methods)
     const place = findView(services(), context)
     if ('error' in place) return refuse(context, place)
     return listOrLookUp(questionOf(place, context, ask))
@@ -99,25 +104,32 @@ function postCommand(
   const service = findService(services, context.req.param('service')!)
   if ('error' in service) return refuse(context, service)
   const name = context.req.param('view')!
+  const found = findCommands(service, name)
   // A view is there, and takes no commands.
-  if (Object.hasOwn(service.views, name)) return refuseMethod(context)
+  if (found === undefined && Object.hasOwn(service.views, name)) return refuseMethod(context)
   const end = service.ended()
   if (end !== undefined) return refuse(context, ended(service, end))
-  const found = findCommands(service, name)
   if (found !== undefined) return askCommand(context, found)
   const isStarting = service.decides === undefined && !service.ready()
   return refuse(context, isStarting ? starting(service) : noCommands(service, name))
 }
 
-function refuseMethod(context: Context): Response {
+const reading = 'GET, HEAD'
+
+/** The methods that a path takes: views are read, commands asked, and a name may be of both. */
+function methodsAt(services: readonly QueryService[], context: Context): string {
+  const view = context.req.param('view')
+  const service = services.find(({ name }) => name === context.req.param('service'))
+  const isKey = context.req.param('key') !== undefined
+  if (service === undefined || view === undefined || isKey) return reading
+  if (findCommands(service, view) === undefined) return reading
+  return Object.hasOwn(service.views, view) ? `${reading}, POST` : 'POST'
+}
+
+function refuseMethod(context: Context, methods = reading): Response {
   const { method, path } = context.req
-  return refuse(
-    context,
-    refusal(
-      'method-not-allowed',
-      `${method} is nothing for ${shorten(path)}: it takes GET and HEAD`,
-    ),
-  )
+  const why = `${method} is nothing for ${shorten(path)}: it takes ${methods.replaceAll(', ', ' and ')}`
+  return refuse(context, refusal('method-not-allowed', why), methods)
 }
 
 type Answer = (context: Context) => Response | Promise<Response>

@@ -12,7 +12,7 @@ import type { ClusterOptions } from '../../client/cluster/cluster.ts'
 import { DeliveringProducer } from '../../client/producer/delivering-producer.ts'
 import type { Delivery } from '../../client/producer/partition-queue.ts'
 import type { BrokerAddress } from '../../client/security/kafka.ts'
-import { commandHeaders, commandIdCharsMax, isCommandId } from '../../events/commands.ts'
+import { commandHeaders } from '../../events/commands.ts'
 import type { CommandOutcome } from '../../events/commands.ts'
 import type { AnyCommand } from '../../events/event.ts'
 import type { Timer } from '../../io/ports.ts'
@@ -27,7 +27,7 @@ import { bufferFull, eventRejected } from '../sending/rejections.ts'
 import { CommandInDoubt, answerOf } from './answer.ts'
 import type { CommandAnswer } from './answer.ts'
 import { OutcomeReader } from './outcome-reader.ts'
-import { askTimeoutMs } from './settings.ts'
+import { askTimeoutMs, checkCommandId } from './settings.ts'
 import type { AskOptions, AskSettings } from './settings.ts'
 
 /** How long a command is tried while the broker is away, whatever its caller waits. */
@@ -109,7 +109,7 @@ export class Asker {
     if (this.#closed !== undefined) throw askerClosed()
     checkKind(commands)
     const { id = this.#o.newId() } = options
-    if (!isCommandId(id)) throw notAnId(id)
+    checkCommandId(id)
     const timeoutMs = askTimeoutMs(options)
     const given = recordHeaders(commands.name, options)?.map(copyOf)
     const own = settling.trace === undefined ? given : settling.trace.headers(given)
@@ -322,13 +322,6 @@ function checkKind({ name, kind }: { readonly name: string; readonly kind: strin
   )
 }
 
-function notAnId(id: string): HeadwaterError {
-  return refused(
-    'input-invalid',
-    `a command cannot be called ${JSON.stringify(String(id).slice(0, 40))}: an id has 1 to ${commandIdCharsMax} characters`,
-  )
-}
-
 function tooMany(stream: string, asksMax: number): HeadwaterError {
   return new HeadwaterError(
     'buffer-full',
@@ -349,6 +342,6 @@ function askerClosed(): HeadwaterError {
   return refused('producer-closed', 'this program asks no more: what it asks by is closed')
 }
 
-function refused(code: 'config-invalid' | 'input-invalid' | 'producer-closed', what: string) {
+function refused(code: 'config-invalid' | 'producer-closed', what: string) {
   return new HeadwaterError(code, what, { outcome: 'not-written' })
 }

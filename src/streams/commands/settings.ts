@@ -2,6 +2,7 @@
 import { HeadwaterError } from '../../base/errors.ts'
 import { durationMs } from '../../base/units.ts'
 import type { Duration } from '../../base/units.ts'
+import { commandIdCharsMax, isCommandId } from '../../events/commands.ts'
 import type { EventOptions } from '../sending/headers.ts'
 
 export interface AskSettings {
@@ -45,6 +46,16 @@ export function askTimeoutMs({ timeout = timeoutDefault }: AskOptions): number {
   const ms = durationMs(timeout)
   within('timeout in milliseconds', ms, 1, dayMs)
   return ms
+}
+
+/** Throws `input-invalid`. */
+export function checkCommandId(id: string): void {
+  if (typeof id === 'string' && isCommandId(id)) return
+  throw new HeadwaterError(
+    'input-invalid',
+    `a command cannot be called ${JSON.stringify(String(id).slice(0, 40))}: an id is text of 1 to ${commandIdCharsMax} characters`,
+    { outcome: 'not-written' },
+  )
 }
 
 function within(name: string, value: number, least: number, most: number): void {
