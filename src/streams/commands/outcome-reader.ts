@@ -31,6 +31,9 @@ export class OutcomeReader {
   readonly #topic: string
   readonly #consumer: Consumer
   #opening: Promise<void> | undefined
+  #isRunning = false
+  /** The topic was not there when it was to be read: what is in it by then has not been. */
+  #wasGone = false
   #isOpen = false
   #isClosed = false
 
@@ -40,7 +43,7 @@ export class OutcomeReader {
     this.#topic = outcomesTopic(service)
     this.partition = cluster.random.bytes(1)[0]! % outcomePartitions
     // Who deletes the outcomes, or makes them anew, takes away what is waited for and no more than that.
-    this.#consumer = new Consumer(cluster, { offsetReset: 'latest', onTopicReplaced: 'earliest' })
+    this.#consumer = new Consumer(cluster, { offsetReset: 'earliest', onTopicReplaced: 'earliest' })
   }
 
   /** Whether everything that is decided from now on is read. */
@@ -69,8 +72,11 @@ export class OutcomeReader {
     }
     const [end] = await listOffsets(cluster, [place], latestTimestamp, 'read_committed')
     if (this.#isClosed) return
-    this.#consumer.assign([{ ...place, offset: end!.offset }])
+    this.#consumer.assign([{ ...place, offset: this.#wasGone ? 0 : end!.offset }])
     this.#isOpen = true
+    this.#wasGone = false
+    if (this.#isRunning) return
+    this.#isRunning = true
     void this.#run()
   }
 
@@ -78,13 +84,19 @@ export class OutcomeReader {
     const { clock, random } = this.#o.cluster
     for (let failures = 0; !this.#isClosed;) {
       try {
+        if (!this.#isOpen) await this.open()
+        if (this.#isClosed) return
         for (const { batches } of await this.#consumer.poll(pollWaitMs)) {
           for (const batch of batches) this.#visit(batch)
         }
         failures = 0
       } catch (error) {
         if (!isHeadwaterError(error)) throw error
-        // Those who wait are told by their timeouts; whoever asks later may have more luck.
+        // A partition that has failed is read by nobody until it is opened again, and meanwhile nothing is to
+        // leave. Those who wait are told by their timeouts.
+        this.#isOpen = false
+        this.#opening = undefined
+        this.#wasGone ||= error.code === 'not-found'
         await sleep(clock, backoffMs(++failures, random))
       }
     }

@@ -99,6 +99,8 @@ export interface TopicPlan {
   readonly configs: Readonly<Record<string, string>>
   /** Whether the service makes it for itself; its records are nobody else's. */
   readonly own: boolean
+  /** What is in it is told and forgotten: it may have more partitions, and be made anew at any time. */
+  readonly isPassing?: true
 }
 
 export function planTopology(topology: Topology): Plan {
@@ -323,7 +325,8 @@ const outcomesPlan = {
   partitions: outcomePartitions,
   configs: { 'cleanup.policy': 'delete', 'retention.ms': String(outcomeRetentionMs) },
   own: false,
-}
+  isPassing: true,
+} as const
 const innerStream = { ...keepAll, ...anyTime }
 const innerState = { ...keepLast, ...anyTime }
 

@@ -15,13 +15,18 @@ export async function ensureTopics(cluster: Cluster, topics: readonly TopicPlan[
  */
 export function topicProblem(
   service: string,
-  { partitions, own }: Pick<TopicPlan, 'partitions' | 'own'>,
+  { partitions, own, isPassing }: Pick<TopicPlan, 'partitions' | 'own' | 'isPassing'>,
   actual: number,
 ): { readonly why: string; readonly fixes: string[] } | undefined {
   if (actual === partitions) return undefined
+  const why = `has ${actual} partitions, but service '${service}' declares ${partitions}`
+  if (isPassing) {
+    if (actual > partitions) return undefined
+    return { why, fixes: ['delete it: the service makes it anew, and who waits asks again'] }
+  }
   const declare = 'declare as many as it has'
   return {
-    why: `has ${actual} partitions, but service '${service}' declares ${partitions}`,
+    why,
     fixes: own
       ? [declare, `\`headwater reset FILE ${service}\` makes it anew`]
       : [declare, 'or write the stream anew under another name'],

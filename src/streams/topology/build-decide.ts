@@ -1,5 +1,6 @@
 /** Adds a decider to a topology's graph: the source of its commands, the decision, and the state behind it. */
 import type { DescMessage } from '@bufbuild/protobuf'
+import { outcomesTopic } from '../../events/commands.ts'
 import type { AnyCommand, AnyEvent } from '../../events/event.ts'
 import type { StoreOptions } from './builder.ts'
 import type { Graph } from './graph.ts'
@@ -89,6 +90,12 @@ function checkCommands(graph: Graph, name: string, commands: AnyCommand): void {
     throw graph.refuse(
       `'${name}' decides commands of stream '${commands.name}', which '${commands.owner}' owns and so ` +
         `decides: let '${commands.owner}' do it, or change the owner in the contract`,
+    )
+  }
+  const outcomes = outcomesTopic(service)
+  if ([...graph.scope.reads, ...graph.scope.writes].some(({ name }) => name === outcomes)) {
+    throw graph.refuse(
+      `a stream is called '${outcomes}', where the service tells what comes of commands: name it otherwise`,
     )
   }
   const other = graph.decider(commands)

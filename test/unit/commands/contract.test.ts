@@ -143,6 +143,12 @@ describe('a topology that decides', () => {
       writes: [elsewhere],
     })
     refused((s) => (s.decide('d', OrderCommands, decided), {}), /add it to writes/, { writes: [] })
+    const taken = { ...OrderEvents, name: 'ordering-outcomes' }
+    refused(
+      (s) => (s.decide('d', OrderCommands, { ...decided, events: taken }), {}),
+      /a stream is called 'ordering-outcomes', where the service tells what comes of commands/,
+      { writes: [taken] },
+    )
     refused((s) => (s.decide('d', OrderCommands, { ...decided, version: 0 }), {}), /has version 0/)
     refused((s) => (s.decide('d/e', OrderCommands, decided), {}), /the decider is called 'd\/e'/)
   })
