@@ -88,7 +88,7 @@ export const commands: readonly Mutant[] = [
   {
     name: 'commands: bufferBytesMax is of what the broker does not have',
     file: asker,
-    text: 'this.#heldBytes -= ask.heldBytes',
+    text: 'this.#heldBytes -= ask.heldBytes - keptBytes',
     instead: 'this.#heldBytes -= 0',
     tests: asked,
   },
@@ -223,6 +223,27 @@ export const commands: readonly Mutant[] = [
     file: asker,
     text: 'commands === of.commands.name && equalBytes(key, of.key)',
     instead: 'commands === of.commands.name && key.length >= 0',
+    tests: alike,
+  },
+  {
+    name: 'commands: bufferBytesMax is of the keys that outcomes are known by',
+    file: asker,
+    text: 'delivered: () => this.#release(ask, key.length)',
+    instead: 'delivered: () => this.#release(ask, 0)',
+    tests: alike,
+  },
+  {
+    name: 'commands: httpWaitMsMax',
+    file: 'src/query/commands.ts',
+    text: 'if (ms <= httpWaitMsMax) return ms',
+    instead: 'if (ms <= Infinity) return ms',
+    tests: ['test/unit/commands/http.test.ts'],
+  },
+  {
+    name: 'commands: who has gone waits no more',
+    file: 'src/query/commands.ts',
+    text: 'signal: context.req.raw.signal,',
+    instead: '',
     tests: alike,
   },
   {

@@ -11,6 +11,9 @@ import type { Duration } from '../base/units.ts'
 import type { AnyCommand } from '../events/event.ts'
 import { messageFromJson } from '../schema/json.ts'
 import { parseIdempotencyKey } from './idempotency-key.ts'
+import { CommandInDoubt } from '../streams/commands/answer.ts'
+import { askTimeoutMs } from '../streams/commands/settings.ts'
+import type { AskOptions } from '../streams/commands/settings.ts'
 import { refusal } from './refusal.ts'
 import type { Refusal, RefusalCode } from './refusal.ts'
 import { refuse, sendJson, shorten } from './reply.ts'
@@ -20,6 +23,20 @@ import { headersOnBehalf } from '../streams/tracing/questions.ts'
 
 /** Bytes that the body of a command may have: a message of 1 MiB fits, however it is written. */
 export const bodyBytesMax = 4 * 1024 * 1024
+
+/** How long an outcome may be waited for: a connection on which nothing moves for a minute is closed. */
+const httpWaitMsMax = 50_000
+
+/** Milliseconds. Throws `config-invalid`. */
+export function httpWaitMs(options: AskOptions): number {
+  const ms = askTimeoutMs(options)
+  if (ms <= httpWaitMsMax) return ms
+  throw new HeadwaterError(
+    'config-invalid',
+    `timeout is ${ms} ms, and over HTTP at most ${httpWaitMsMax} ms are waited: ask again under the same id then`,
+    { outcome: 'not-written' },
+  )
+}
 
 export const protobufType = 'application/x-protobuf'
 const idHeader = 'Idempotency-Key'
@@ -56,15 +73,20 @@ export async function askCommand(
   if (id !== undefined) context.header(idHeader, given)
   const timeout = query.get('timeout') as Duration | undefined
   try {
+    const waitMs = httpWaitMs({ ...(timeout !== undefined && { timeout }) })
     const message = await messageOf(context, commands)
     const answer = await decides.ask(commands, message, {
       ...(id !== undefined && { id }),
-      ...(timeout !== undefined && { timeout }),
+      timeout: `${waitMs}ms`,
+      // A client that has gone holds no place of those who wait.
+      signal: context.req.raw.signal,
       headers: headersOnBehalf((name) => context.req.header(name)),
     })
     context.header(idHeader, given ?? answer.id)
     return sendJson(context, answer, answer.accepted ? 200 : 422)
   } catch (error) {
+    // Made up or not, it is what to ask again under.
+    if (error instanceof CommandInDoubt) context.header(idHeader, given ?? error.id)
     return refuse(context, refusalOfAsk(error))
   }
 }

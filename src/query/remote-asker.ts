@@ -7,13 +7,13 @@ import { nodeHttpAsk } from '../io/node-http-ask.ts'
 import type { HttpAnswer } from '../io/ports.ts'
 import { completeCheckOf } from '../schema/complete.ts'
 import { answerBytesMax } from '../streams/asking/ask.ts'
-import { CommandInDoubt } from '../streams/commands/answer.ts'
+import { CommandInDoubt, calledOff } from '../streams/commands/answer.ts'
 import type { CommandAnswer } from '../streams/commands/answer.ts'
-import { askTimeoutMs, checkCommandId } from '../streams/commands/settings.ts'
+import { checkCommandId } from '../streams/commands/settings.ts'
 import type { AskOptions } from '../streams/commands/settings.ts'
 import { newIncarnation } from '../streams/runtime/instance.ts'
 import type { Asks } from '../streams/runtime/asker.ts'
-import { protobufType } from './commands.ts'
+import { httpWaitMs, protobufType } from './commands.ts'
 import { printIdempotencyKey } from './idempotency-key.ts'
 import { isRefusalCode } from './refusal.ts'
 import { askInTrace } from '../streams/tracing/questions.ts'
@@ -40,28 +40,32 @@ async function ask(
   message: unknown,
   options: AskOptions,
 ): Promise<CommandAnswer> {
-  const timeoutMs = askTimeoutMs(options)
-  const { id = newIncarnation(nodeRandom) } = options
+  const timeoutMs = httpWaitMs(options)
+  const { id = newIncarnation(nodeRandom), signal } = options
   checkCommandId(id)
   const key = printIdempotencyKey(id)
   if (key === undefined) throw notOverHttp(id)
+  const body = bodyOf(commands, message)
+  if (signal?.aborted === true) throw calledOff(commands.name)
   const url = `${base}/${encodeURIComponent(commands.name)}?timeout=${timeoutMs}ms`
-  const answer = await askInTrace(nodeHttpAsk)(url, {
-    headers: { 'content-type': protobufType, 'idempotency-key': key },
-    timeoutMs: timeoutMs + graceMs,
-    bytesMax: answerBytesMax,
-    body: bodyOf(commands, message),
-  }).catch((error: unknown) => {
-    throw isHeadwaterError(error)
+  const answer = await unlessCalledOff(id, commands, signal, () =>
+    askInTrace(nodeHttpAsk)(url, {
+      headers: { 'content-type': protobufType, 'idempotency-key': key },
+      timeoutMs: timeoutMs + graceMs,
+      bytesMax: answerBytesMax,
+      body,
+    }),
+  ).catch((error: unknown) => {
+    throw isHeadwaterError(error) && !(error instanceof CommandInDoubt)
       ? new CommandInDoubt(id, commands.name, error.message, error)
       : error
   })
-  const body = jsonOf(answer)
-  if ((answer.status === 200 || answer.status === 422) && 'accepted' in body) {
-    const told = body as unknown as CommandAnswer
+  const said = jsonOf(answer)
+  if ((answer.status === 200 || answer.status === 422) && 'accepted' in said) {
+    const told = said as unknown as CommandAnswer
     return told.accepted ? told : { ...told, details: told.details ?? undefined }
   }
-  const { code = 'unknown', message: why = '' } = body.error ?? {}
+  const { code = 'unknown', message: why = '' } = said.error ?? {}
   if (!isNotWritten(code)) {
     throw new CommandInDoubt(id, commands.name, `${url} answered ${answer.status}: ${why}`)
   }
@@ -69,6 +73,24 @@ async function ask(
     outcome: 'not-written',
     retriable: code === 'not-ready' || code === 'broker-away' || code === 'busy',
   })
+}
+
+/** The request itself goes on for as long as it may. */
+async function unlessCalledOff<T>(
+  id: string,
+  { name }: AnyCommand,
+  signal: AbortSignal | undefined,
+  ask: () => Promise<T>,
+): Promise<T> {
+  if (signal === undefined) return ask()
+  const off = Promise.withResolvers<never>()
+  const onAbort = (): void => off.reject(new CommandInDoubt(id, name, 'it was called off'))
+  signal.addEventListener('abort', onAbort)
+  try {
+    return await Promise.race([off.promise, ask()])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 /**

@@ -64,3 +64,12 @@ export function answerOf({ id, commands, outcome }: CommandOutcome): CommandAnsw
     { outcome: 'not-written' },
   )
 }
+
+/** Why a command was not sent whose caller waits no more. */
+export function calledOff(stream: string): HeadwaterError {
+  return new HeadwaterError(
+    'timeout',
+    `a command of stream '${stream}' was called off before it was sent, and will not be`,
+    { outcome: 'not-written' },
+  )
+}

@@ -24,7 +24,7 @@ import { headerBytes, recordHeaders } from '../sending/headers.ts'
 import { traceSending } from '../tracing/send-trace.ts'
 import type { SendTrace } from '../tracing/send-trace.ts'
 import { bufferFull, eventRejected } from '../sending/rejections.ts'
-import { CommandInDoubt, answerOf } from './answer.ts'
+import { CommandInDoubt, answerOf, calledOff } from './answer.ts'
 import type { CommandAnswer } from './answer.ts'
 import { OutcomeReader } from './outcome-reader.ts'
 import { askTimeoutMs, checkCommandId } from './settings.ts'
@@ -49,8 +49,10 @@ export interface AskStats {
   readonly answered: number
   /** Those whose outcome is waited for. */
   readonly waiting: number
-  /** Those that were refused or given up, whether they are decided or not. */
+  /** Those that were refused or given up, and are not decided. */
   readonly failed: number
+  /** Those that were given up and may be decided. */
+  readonly inDoubt: number
 }
 
 export class Asker {
@@ -66,6 +68,7 @@ export class Asker {
   #heldBytes = 0
   #answered = 0
   #failed = 0
+  #inDoubt = 0
   #closed: Promise<void> | undefined
 
   constructor(options: AskerOptions) {
@@ -108,27 +111,27 @@ export class Asker {
     const { asksMax, bufferBytesMax } = this.#o.settings
     if (this.#closed !== undefined) throw askerClosed()
     checkKind(commands)
-    const { id = this.#o.newId() } = options
+    const { id = this.#o.newId(), signal } = options
     checkCommandId(id)
     const timeoutMs = askTimeoutMs(options)
     const given = recordHeaders(commands.name, options)?.map(copyOf)
     const own = settling.trace === undefined ? given : settling.trace.headers(given)
     const record = this.#encoders.encode(commands, message, clock.now(), own)
+    if (signal?.aborted === true) throw calledOff(commands.name)
     if (this.#waiting >= asksMax) throw tooMany(commands.name, asksMax)
     const { partition, timestamp } = record
     const key = record.key!.slice()
     const value = record.value.slice()
     const bytes = key.length + value.length + headerBytes(own)
     if (this.#heldBytes + bytes > bufferBytesMax) throw bufferFull(commands.name, bufferBytesMax)
-    const ask = new Ask(
-      { commands, id, partition, timestamp, key, value, headers: own, bytes },
-      settling,
-    )
+    const ask = new Ask({ commands, id, partition, timestamp, key }, settling, bytes)
     ask.timer = clock.after(timeoutMs, () => this.#late(ask, timeoutMs))
+    ask.heedSignal(signal, () => this.#calledOff(ask))
     this.#add(ask)
     const reader = this.#readerOf(commands.owner)
-    if (reader.isOpen && this.#known.has(commands.name)) this.#send(ask, reader)
-    else void this.#sendWhenReady(ask, reader)
+    const content = { value, headers: own }
+    if (reader.isOpen && this.#known.has(commands.name)) this.#send(ask, content, reader)
+    else void this.#sendWhenReady(ask, content, reader)
   }
 
   #add(ask: Ask): void {
@@ -136,7 +139,7 @@ export class Asker {
     if (asks === undefined) this.#asks.set(ask.of.id, new Set([ask]))
     else asks.add(ask)
     this.#waiting++
-    this.#heldBytes += ask.of.bytes
+    this.#heldBytes += ask.heldBytes
   }
 
   #readerOf(service: string): OutcomeReader {
@@ -153,7 +156,7 @@ export class Asker {
     return reader
   }
 
-  async #sendWhenReady(ask: Ask, reader: OutcomeReader): Promise<void> {
+  async #sendWhenReady(ask: Ask, content: Content, reader: OutcomeReader): Promise<void> {
     try {
       await reader.open()
       await this.#checkTopic(ask.of.commands)
@@ -161,7 +164,7 @@ export class Asker {
       if (!isHeadwaterError(error)) throw error
       return this.#fail(ask, eventRejected(ask.of.commands.name, error, false))
     }
-    if (ask.isOpen) this.#send(ask, reader)
+    if (ask.isOpen) this.#send(ask, content, reader)
   }
 
   async #checkTopic(commands: AnyCommand): Promise<void> {
@@ -174,13 +177,13 @@ export class Asker {
     )
   }
 
-  #send(ask: Ask, { partition: replyPartition }: OutcomeReader): void {
-    const { commands, id, partition, timestamp, key, value, headers = [] } = ask.of
+  #send(ask: Ask, { value, headers = [] }: Content, { partition: replyPartition }: OutcomeReader) {
+    const { commands, id, partition, timestamp, key } = ask.of
     const all = [...headers, ...commandHeaders(id, replyPartition)]
     const delivery: Delivery = {
       delivered: (at, offset) => {
         ask.settling.trace?.stored(at, offset)
-        this.#release(ask)
+        this.#release(ask, key.length)
       },
       failed: (error, isUnknown) => {
         if (isUnknown) this.#fail(ask, new CommandInDoubt(id, commands.name, error.message, error))
@@ -221,32 +224,47 @@ export class Asker {
     this.#fail(ask, error)
   }
 
+  #calledOff(ask: Ask): void {
+    const { id, commands } = ask.of
+    const error = calledOff(commands.name)
+    this.#fail(
+      ask,
+      ask.hasLeft ? new CommandInDoubt(id, commands.name, 'it was called off') : error,
+    )
+  }
+
   #fail(ask: Ask, error: HeadwaterError): void {
     if (!ask.isOpen) return
     this.#remove(ask)
-    this.#failed++
+    if (error.outcome === 'unknown') this.#inDoubt++
+    else this.#failed++
     ask.settling.trace?.failed(error)
     ask.settling.reject(error)
   }
 
   #remove(ask: Ask): void {
-    ask.isOpen = false
-    ask.timer?.cancel()
-    this.#release(ask)
+    ask.end()
+    this.#release(ask, 0)
     this.#waiting--
     const asks = this.#asks.get(ask.of.id)!
     asks.delete(ask)
     if (asks.size === 0) this.#asks.delete(ask.of.id)
   }
 
-  /** The broker has the command, or nobody waits for it any more. */
-  #release(ask: Ask): void {
-    this.#heldBytes -= ask.heldBytes
-    ask.heldBytes = 0
+  /** The broker has the command, of which the key is kept to know its outcome by; or nobody waits any more. */
+  #release(ask: Ask, keptBytes: number): void {
+    if (!ask.isOpen && keptBytes > 0) return
+    this.#heldBytes -= ask.heldBytes - keptBytes
+    ask.heldBytes = keptBytes
   }
 
   stats(): AskStats {
-    return { answered: this.#answered, waiting: this.#waiting, failed: this.#failed }
+    return {
+      answered: this.#answered,
+      waiting: this.#waiting,
+      failed: this.#failed,
+      inDoubt: this.#inDoubt,
+    }
   }
 
   /** Those who wait are told that they will not hear; the commands are decided nevertheless. */
@@ -282,9 +300,12 @@ interface AskedCommand {
   readonly partition: number
   readonly timestamp: number
   readonly key: Uint8Array
+}
+
+/** What else leaves, and is forgotten then: who waits long waits for little. */
+interface Content {
   readonly value: Uint8Array
   readonly headers: readonly RecordHeader[] | undefined
-  readonly bytes: number
 }
 
 /** A command on its way, and who waits for what comes of it. */
@@ -296,11 +317,23 @@ class Ask {
   /** It may be with the broker. */
   hasLeft = false
   isOpen = true
+  #unheed: (() => void) | undefined
 
-  constructor(of: AskedCommand, settling: Settling) {
+  constructor(of: AskedCommand, settling: Settling, bytes: number) {
     this.of = of
     this.settling = settling
-    this.heldBytes = of.bytes
+    this.heldBytes = bytes
+  }
+
+  heedSignal(signal: AbortSignal | undefined, onAbort: () => void): void {
+    signal?.addEventListener('abort', onAbort)
+    this.#unheed = () => signal?.removeEventListener('abort', onAbort)
+  }
+
+  end(): void {
+    this.isOpen = false
+    this.timer?.cancel()
+    this.#unheed?.()
   }
 }
 

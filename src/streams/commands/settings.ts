@@ -23,6 +23,8 @@ export interface AskOptions extends EventOptions {
    * 200 characters; made up when left out.
    */
   readonly id?: string
+  /** Ends the waiting: with a `CommandInDoubt`, unless the command has not left yet. */
+  readonly signal?: AbortSignal
 }
 
 const mebibyte = 1024 * 1024

@@ -10,11 +10,14 @@ import { remoteAsker } from '../../../src/query/remote-asker.ts'
 import { service } from '../../../src/service/service.ts'
 import { CommandInDoubt } from '../../../src/streams/commands/answer.ts'
 import { OrderCommands, OrderEvents, change, ordering, place } from '../../types/ordering.ts'
+import { asker } from '../../../src/streams/runtime/asker.ts'
 import { asked } from '../query/asked.ts'
+import { frontOf } from './front.ts'
 
 interface Answered {
   readonly status: number
   readonly allow: string | null
+  readonly id: string | null
   // oxlint-disable-next-line no-explicit-any -- the shape is what the tests check
   readonly body: any
 }
@@ -33,7 +36,8 @@ async function http(
   const { status } = response
   const text = await response.text()
   const allow = response.headers.get('allow')
-  return { status, allow, body: text === '' ? undefined : (JSON.parse(text) as unknown) }
+  const id = response.headers.get('idempotency-key')
+  return { status, allow, id, body: text === '' ? undefined : (JSON.parse(text) as unknown) }
 }
 
 const placed = (orderId: unknown) => JSON.stringify({ orderId, place: { total: 7 } })
@@ -75,6 +79,33 @@ describe('an id over HTTP', () => {
     assert.equal(parseIdempotencyKey('bare-1'), 'bare-1')
     assert.equal(parseIdempotencyKey(String.raw`"a\b"`), undefined)
     assert.equal(printIdempotencyKey('\u007f'), undefined)
+  })
+})
+
+describe('an outcome over HTTP', () => {
+  it('that nobody knows names the id to ask again under, also one that was made up', async () => {
+    await using services = await asked()
+    const { app } = await services.start(ordering())
+    await using other = asker({ broker: services.broker })
+    await other.ask(OrderCommands, place('o-1'))
+    await app.close()
+    await using front = await frontOf(other)
+    const answer = await http(`${front.url}/order-commands?timeout=100ms`, 'POST', placed('o-1'))
+    assert.equal(answer.status, 504)
+    assert.ok(answer.id !== null && answer.body.error.message.includes(`'${answer.id}'`))
+  })
+
+  it('is waited for no longer than a connection lasts', async () => {
+    await using services = await asked()
+    const { url } = await services.start(ordering())
+    const answer = await http(`${url}/order-commands?timeout=51s`, 'POST', placed('o-1'))
+    assert.deepEqual([answer.status, answer.body.error.code], [400, 'bad-request'])
+    await assert.rejects(
+      remoteAsker(url).ask(OrderCommands, place('o-1'), { timeout: '51s' }),
+      (error) => isHeadwaterError(error, 'config-invalid') && error.outcome === 'not-written',
+    )
+    const most = await http(`${url}/order-commands?timeout=50s`, 'POST', placed('o-1'))
+    assert.equal(most.status, 200)
   })
 })
 

@@ -3,20 +3,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isHeadwaterError } from '../../../src/base/errors.ts'
 import { createTopics, deleteTopics } from '../../../src/client/admin.ts'
-import { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { CommandInDoubt } from '../../../src/streams/commands/answer.ts'
 import { asker } from '../../../src/streams/runtime/asker.ts'
 import { run } from '../../../src/streams/runtime/run.ts'
 import { OrderCommands, change, ordering, place } from '../../types/ordering.ts'
-import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
 import { asked } from '../query/asked.ts'
-import type { Asked } from '../query/asked.ts'
+import { adminOf } from './admin.ts'
 
 const name = 'ordering-outcomes'
-
-function adminOf({ broker }: Asked): Cluster {
-  return Cluster.unasked({ ...broker, clock: nodeClock, random: nodeRandom, clientId: 'admin' })
-}
 
 const made = (partitions: number) => [{ name, partitions, configs: { 'cleanup.policy': 'delete' } }]
 
