@@ -90,7 +90,7 @@ describe('a command that is called off', () => {
     await app.close()
     await using front = await frontOf(other)
     const gone = new AbortController()
-    const asking = fetch(`${front.url}/order-commands`, {
+    const asking = fetch(`${front.url}/order-commands?timeout=50s`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ orderId: 'o-1', cancel: {} }),
