@@ -228,8 +228,8 @@ export const commands: readonly Mutant[] = [
   {
     name: 'commands: bufferBytesMax is of the keys that outcomes are known by',
     file: asker,
-    text: 'delivered: () => this.#release(ask, key.length)',
-    instead: 'delivered: () => this.#release(ask, 0)',
+    text: 'this.#release(ask, key.length)',
+    instead: 'this.#release(ask, 0)',
     tests: alike,
   },
   {
