@@ -13,6 +13,7 @@ import { OrderCommands, OrderEvents, change, ordering, place } from '../../types
 import { Orders } from '../../types/shop.ts'
 import { BreakingDial } from '../../streams-suite/faults.ts'
 import { asked, notYet } from '../query/asked.ts'
+import { frontOf } from './front.ts'
 
 describe('a command that is asked', () => {
   it('is answered in the process of its service, and in another', async () => {
@@ -28,7 +29,7 @@ describe('a command that is asked', () => {
     assert.equal(!rejected.accepted && rejected.reason, 'already-placed')
     assert.deepEqual(await app.query.orders.get('o-1'), { total: 15, changes: 1 })
     assert.deepEqual(app.stats().decisions, { accepted: 2, rejected: 1, repeated: 0, asked: 3 })
-    assert.deepEqual(other.stats(), { answered: 2, waiting: 0, failed: 0 })
+    assert.deepEqual(other.stats(), { answered: 2, waiting: 0, failed: 0, inDoubt: 0 })
   })
 
   it('is decided once under one id, also when it is asked twice at once', async () => {
@@ -136,7 +137,7 @@ describe('room for commands', () => {
     await using other = asker({ broker: services.broker, asksMax: 2, bufferBytesMax: 1_024 })
     await other.ask(OrderCommands, place('o-1'))
     for (let n = 0; n < 100; n++) await other.ask(OrderCommands, change('o-1'))
-    assert.deepEqual(other.stats(), { answered: 101, waiting: 0, failed: 0 })
+    assert.deepEqual(other.stats(), { answered: 101, waiting: 0, failed: 0, inDoubt: 0 })
   })
 })
 
@@ -272,6 +273,15 @@ describe('a command over HTTP', () => {
     const post = poster(`${url}/order-commands`)
     const answer = await post({ orderId: 'o-1', cancel: {} }, {}, '?timeout=300ms')
     assert.deepEqual([answer.status, answer.body.error.code], [503, 'broker-away'])
+    assert.equal(answer.retryAfter, '1')
+  })
+
+  it('is not sent before its service was ever started, and may be asked again soon', async () => {
+    await using services = await asked()
+    await using other = asker({ broker: services.broker })
+    await using front = await frontOf(other)
+    const answer = await poster(`${front.url}/order-commands`)({ orderId: 'o-1', cancel: {} })
+    assert.deepEqual([answer.status, answer.body.error.code], [503, 'not-ready'])
     assert.equal(answer.retryAfter, '1')
   })
 
