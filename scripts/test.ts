@@ -10,7 +10,6 @@ const rooms = ['unit', 'types', 'scenes', 'simulation', 'conformance', 'airline'
 const first = [
   'test/unit/streams/suite',
   'test/airline',
-  'test/seats/kill.test.ts',
   'test/unit/streams/takeovers.test.ts',
   'test/simulation/groups',
   'test/unit/streams',

@@ -137,11 +137,9 @@ export async function run(
   const heard = new Heard(services)
   const all = services.map((service, i) => {
     const sender = sends.get(service.service)!
-    return {
-      ...single(service, sender, heard),
-      ...asksOf(asker),
-      commands: commandsOf(topologies[i]!),
-    }
+    const commands = commandsOf(topologies[i]!)
+    // Not spread: that would ask for `failed`, and so take it for heard.
+    return Object.assign(single(service, sender, heard), asksOf(asker), { commands })
   })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> =>

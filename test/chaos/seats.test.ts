@@ -10,9 +10,9 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { flights, seats } from '../../examples/seats/cabin.ts'
-import { BrokerProcess } from '../chaos/broker-process.ts'
-import { startSeats } from './program.ts'
-import type { SeatsProgram } from './program.ts'
+import { BrokerProcess } from './broker-process.ts'
+import { startSeats } from '../seats/program.ts'
+import type { SeatsProgram } from '../seats/program.ts'
 
 /** An instance that is killed for good is missed after its session of 15 s. */
 const waitMsMax = 60_000
