@@ -41,7 +41,10 @@ describe('a contract', () => {
 
   const refused: readonly (readonly [schema: DescMessage, why: RegExp])[] = [
     [AddressSchema, /shop\.v1\.Address is not the value of a stream: give it option/],
-    [broken.NoKindSchema, /NoKind has no kind: write KIND_UNKEYED, KIND_KEYED, KIND_ENTITY or KIND_COMMAND in/],
+    [
+      broken.NoKindSchema,
+      /NoKind has no kind: write KIND_UNKEYED, KIND_KEYED, KIND_ENTITY or KIND_COMMAND in/,
+    ],
     [broken.NoOwnerSchema, /NoOwner has no owner in its stream option: write one/],
     [broken.NoKeySchema, /NoKey is entity but names no key field/],
     [
