@@ -126,11 +126,11 @@ export class Reader implements AsyncDisposable {
     return this.prints(this.#last, wanted)
   }
 
-  /** A table is a commit behind what was sent. */
+  /** A table is a commit behind what was sent, and `dev` starts again what has been saved. */
   async prints(command: string, wanted: string): Promise<void> {
     let printed = ''
     for (let look = 0; look < looks && printed !== wanted; look++) {
-      printed = await this.run(command)
+      printed = await this.run(command).catch(String)
       if (printed !== wanted) await sleep(lookEveryMs)
     }
     assert.equal(printed, wanted, command)
