@@ -8,7 +8,12 @@ import { Orders } from '../types/shop.ts'
 import { checkout, order } from '../streams-suite/sending.ts'
 
 const [port, from] = process.argv.slice(2).map(Number)
-const sender = producer(checkout, { broker: kafka(`127.0.0.1:${port}`), instanceId: 'child' })
+const sender = producer(checkout, {
+  broker: kafka(`127.0.0.1:${port}`),
+  instanceId: 'child',
+  // What the last one leaves open when it is killed is over soon.
+  deliveryTimeoutMs: 3_000,
+})
 let next = from!
 
 async function sendOn(): Promise<never> {

@@ -1,5 +1,0 @@
-/** The streams suite on the embedded broker: groups that misbehave. */
-import { misbehavingGroupsSuite } from '../../../streams-suite/misbehaving-groups.ts'
-import { embeddedPlace } from './embedded-place.ts'
-
-misbehavingGroupsSuite(embeddedPlace)
