@@ -27,7 +27,7 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-process.exitCode = await runTests(files, { atOnce: 3 })
+process.exitCode = await runTests(files, { atOnce: 4 })
 
 function turnOf(file: string): number {
   const turn = first.findIndex((path) => file.startsWith(path))
