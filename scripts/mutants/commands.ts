@@ -102,8 +102,8 @@ export const commands: readonly Mutant[] = [
   {
     name: 'commands: timeout, at most a day',
     file: settings,
-    text: "within('timeout in milliseconds', ms, 1, dayMs)",
-    instead: "within('timeout in milliseconds', ms, 1, dayMs * 10)",
+    text: "assertWithin('timeout in milliseconds', ms, 1, dayMs)",
+    instead: "assertWithin('timeout in milliseconds', ms, 1, dayMs * 10)",
     tests: asked,
   },
   {

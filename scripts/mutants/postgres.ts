@@ -34,15 +34,15 @@ export const postgresMutants: readonly Mutant[] = [
   {
     name: 'postgres: batchRecordsMax',
     file: settings,
-    text: 'batchRecords, 1, batchRecordsMax)',
-    instead: 'batchRecords, 1, Infinity)',
+    text: 'batchRecords, 1, batchRecordsMax, {',
+    instead: 'batchRecords, 1, Infinity, {',
     tests: chunks,
   },
   {
     name: 'postgres: statementTimeoutMs',
     file: settings,
-    text: 'statementTimeoutMs, 100, dayMs)',
-    instead: 'statementTimeoutMs, 0, Infinity)',
+    text: 'statementTimeoutMs, 100, dayMs, {',
+    instead: 'statementTimeoutMs, 0, Infinity, {',
     tests: chunks,
   },
   {

@@ -1,5 +1,5 @@
 /** What a sink is run with: defaults, and bounds whose breach is a `config-invalid` that names both. */
-import { HeadwaterError } from '../base/errors.ts'
+import { assertWithin } from '../base/bounds.ts'
 import type { BrokerAddress } from '../client/security/kafka.ts'
 import { settingsOf } from '../streams/runtime/settings.ts'
 import type { Settings } from '../streams/runtime/settings.ts'
@@ -61,8 +61,8 @@ const locksPerRebalance = 2
 
 export function sinkSettings(o: SinkOptions): SinkSettings {
   const { batchRecords = batchRecordsDefault, statementTimeoutMs = statementTimeoutMsDefault } = o
-  within('batchRecords', 'records', batchRecords, 1, batchRecordsMax)
-  within('statementTimeoutMs', 'milliseconds', statementTimeoutMs, 100, dayMs)
+  assertWithin('batchRecords', batchRecords, 1, batchRecordsMax, { unit: 'whole records' })
+  assertWithin('statementTimeoutMs', statementTimeoutMs, 100, dayMs, { unit: 'whole milliseconds' })
   const { sessionTimeoutMs, closeTimeoutMs, metadataMaxAgeMs } = o
   const times = settingsOf({
     ...(sessionTimeoutMs !== undefined && { sessionTimeoutMs }),
@@ -81,12 +81,4 @@ export function sinkSettings(o: SinkOptions): SinkSettings {
     answerTimeoutMs: statementTimeoutMs + answerGraceMs,
     limits: { records: batchRecords, bytes: batchBytes },
   }
-}
-
-function within(name: string, unit: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return
-  throw new HeadwaterError(
-    'config-invalid',
-    `${name} is ${value}: give whole ${unit} from ${least} to ${most}`,
-  )
 }

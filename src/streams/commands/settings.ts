@@ -1,4 +1,5 @@
 /** What asking is bounded by: defaults, and bounds whose breach is a `config-invalid`. */
+import { assertWithin } from '../../base/bounds.ts'
 import { HeadwaterError } from '../../base/errors.ts'
 import { durationMs } from '../../base/units.ts'
 import type { Duration } from '../../base/units.ts'
@@ -37,16 +38,16 @@ export function askSettings(given: Partial<AskSettings>): AskSettings {
     bufferBytesMax: given.bufferBytesMax ?? 32 * mebibyte,
     messageBytesMax: given.messageBytesMax ?? mebibyte,
   }
-  within('asksMax', settings.asksMax, 1, 1_000_000)
-  within('bufferBytesMax', settings.bufferBytesMax, 1_024, 2 ** 31)
-  within('messageBytesMax', settings.messageBytesMax, 1, 100 * mebibyte)
+  assertWithin('asksMax', settings.asksMax, 1, 1_000_000)
+  assertWithin('bufferBytesMax', settings.bufferBytesMax, 1_024, 2 ** 31)
+  assertWithin('messageBytesMax', settings.messageBytesMax, 1, 100 * mebibyte)
   return settings
 }
 
 /** Throws `config-invalid`. */
 export function askTimeoutMs({ timeout = timeoutDefault }: AskOptions): number {
   const ms = durationMs(timeout)
-  within('timeout in milliseconds', ms, 1, dayMs)
+  assertWithin('timeout in milliseconds', ms, 1, dayMs)
   return ms
 }
 
@@ -57,13 +58,5 @@ export function checkCommandId(id: string): void {
     'input-invalid',
     `a command cannot be called ${JSON.stringify(String(id).slice(0, 40))}: an id is text of 1 to ${commandIdCharsMax} characters`,
     { outcome: 'not-written' },
-  )
-}
-
-function within(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return
-  throw new HeadwaterError(
-    'config-invalid',
-    `${name} is ${value}: give a whole number from ${least} to ${most}`,
   )
 }

@@ -1,5 +1,6 @@
 /** The times a service runs by: defaults, and bounds whose breach is a `config-invalid` that names both. */
 import { addressText, isBlockedByFetch, isWildcard, parseAddress } from '../../base/address.ts'
+import { assertWithin } from '../../base/bounds.ts'
 import { HeadwaterError } from '../../base/errors.ts'
 import { heartbeatIntervalMsOf } from '../../client/group/heartbeat.ts'
 import type { RunTopologyOptions } from './running.ts'
@@ -122,10 +123,5 @@ function within(
   most: number,
   about?: { readonly why: string },
 ): void {
-  if (Number.isInteger(ms) && ms >= least && ms <= most) return
-  const why = about === undefined ? '' : ` (${about.why})`
-  throw new HeadwaterError(
-    'config-invalid',
-    `${name} is ${ms}: give whole milliseconds from ${least} to ${most}${why}`,
-  )
+  assertWithin(name, ms, least, most, { unit: 'whole milliseconds', ...about })
 }

@@ -1,5 +1,5 @@
 /** What sending is bounded by: defaults, and bounds whose breach is a `config-invalid`. */
-import { HeadwaterError } from '../../base/errors.ts'
+import { assertWithin } from '../../base/bounds.ts'
 
 export interface SendOptions {
   /**
@@ -30,18 +30,10 @@ export function sendSettings(given: SendOptions): SendSettings {
     transactionsWaitingMax: given.transactionsWaitingMax ?? 1_000,
     closeTimeoutMs: given.closeTimeoutMs ?? 10_000,
   }
-  within('deliveryTimeoutMs', settings.deliveryTimeoutMs, 100, dayMs)
-  within('bufferBytesMax', settings.bufferBytesMax, 1_024, 2 ** 31)
-  within('messageBytesMax', settings.messageBytesMax, 1, 100 * mebibyte)
-  within('transactionsWaitingMax', settings.transactionsWaitingMax, 0, 1_000_000)
-  within('closeTimeoutMs', settings.closeTimeoutMs, 0, dayMs)
+  assertWithin('deliveryTimeoutMs', settings.deliveryTimeoutMs, 100, dayMs)
+  assertWithin('bufferBytesMax', settings.bufferBytesMax, 1_024, 2 ** 31)
+  assertWithin('messageBytesMax', settings.messageBytesMax, 1, 100 * mebibyte)
+  assertWithin('transactionsWaitingMax', settings.transactionsWaitingMax, 0, 1_000_000)
+  assertWithin('closeTimeoutMs', settings.closeTimeoutMs, 0, dayMs)
   return settings
-}
-
-function within(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return
-  throw new HeadwaterError(
-    'config-invalid',
-    `${name} is ${value}: give a whole number from ${least} to ${most}`,
-  )
 }
