@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts'
 
 const file = 'src/streams/runtime/settings.ts'
 const tests = ['test/unit/streams/settings.test.ts']
+const turns = ['test/unit/streams/turn.test.ts']
 
 export const settings: readonly Mutant[] = [
   {
@@ -32,5 +33,19 @@ export const settings: readonly Mutant[] = [
     text: 'const commitsPerTransaction = 2',
     instead: 'const commitsPerTransaction = 1',
     tests,
+  },
+  {
+    name: 'turns: what a record costs, by queue',
+    file: 'src/streams/runtime/turn.ts',
+    text: 'this.#stride = Math.min(this.#stride, strideOf(queue))',
+    instead: 'this.#stride = Math.max(this.#stride, strideOf(queue))',
+    tests: turns,
+  },
+  {
+    name: 'turns: easing',
+    file: 'src/streams/runtime/turn.ts',
+    text: 'const easing = 0.8',
+    instead: 'const easing = 1',
+    tests: turns,
   },
 ]

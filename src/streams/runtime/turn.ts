@@ -2,7 +2,8 @@
  * How long a turn of the loop may last: so many milliseconds, whatever the user's functions cost.
  *
  * The clock is looked at after a few records, after every one when they turn out slow, so that a turn
- * ends soon after its time and heartbeats go out between records. A function that takes a good part of a
+ * ends soon after its time and heartbeats go out between records. What a record costs is known for each queue
+ * by itself: a service may have quick ones in thousands, and slow ones between them. A function that takes a good part of a
  * session for one record is named; one that takes longer than the session, again and again for the same
  * record, can never be committed: the member is taken for dead meanwhile. That stops the service by name
  * instead of repeating the record for ever.
@@ -20,6 +21,8 @@ import { StoppedError } from '../task/stopped.ts'
 const strideMax = 16
 /** Records between two looks should take about this long. */
 const lookMs = 4
+/** What a record cost before counts for so much less with each look. */
+const easing = 0.8
 /** A record that takes this part of a session is slow. */
 const slowShare = 1 / 10
 /** How often the same record may outlast the session before it stops the service. */
@@ -50,12 +53,18 @@ export interface TurnsOptions {
   readonly onSlow: (slow: SlowRecord) => void
 }
 
+/** After how many records of a queue the clock is looked at. */
+function strideOf({ costMs }: InputQueue): number {
+  return Math.min(strideMax, Math.max(1, Math.floor(lookMs / costMs)))
+}
+
 export class Turns implements Turn {
   readonly #o: TurnsOptions
   /** What lasts longer than this may be in vain. */
   readonly #limitMs: number
+  /** Records since the clock was looked at, and after how many it is again. */
+  #records = 0
   #stride = 1
-  #left = 1
   #lookedAt = 0
   #endsAt = 0
   #hasEnded = false
@@ -93,7 +102,9 @@ export class Turns implements Turn {
   begin(): void {
     this.#lookedAt = this.#o.clock.monotonic()
     this.#endsAt = this.#lookedAt + this.#o.turnMs
-    this.#left = this.#stride
+    this.#records = 0
+    this.#stride = this.isCareful ? 1 : strideMax
+    this.#queue = undefined
     this.#hasEnded = false
   }
 
@@ -110,36 +121,36 @@ export class Turns implements Turn {
   }
 
   look(): void {
-    if (this.#left < this.#stride) return this.#measure()
+    if (this.#records > 0) return this.#measure(this.#queue!)
     if (planted.has('turns-by-records-only')) return
     if (this.#o.clock.monotonic() >= this.#endsAt) this.#hasEnded = true
   }
 
   isOver(queue: InputQueue, offset: number): boolean {
-    this.#queue = queue
+    if (queue !== this.#queue) {
+      this.#queue = queue
+      this.#stride = Math.min(this.#stride, strideOf(queue))
+    }
     this.#offset = offset
-    if (--this.#left === 0) this.#measure()
+    if (++this.#records >= this.#stride) this.#measure(queue)
     return this.#hasEnded
   }
 
-  #measure(): void {
+  /** @param queue of the last record; it is taken for those before, too */
+  #measure(queue: InputQueue): void {
     const { clock, isFull } = this.#o
     const now = clock.monotonic()
-    const records = this.#stride - this.#left
+    const records = this.#records
     const tookMs = now - this.#lookedAt
+    this.#records = 0
     this.#lookedAt = now
+    queue.costMs = Math.max(tookMs / records, queue.costMs * easing)
     this.#recordsSinceCommit += records
     this.#carefulLeft = Math.max(0, this.#carefulLeft - records)
     if (tookMs >= this.#limitMs * slowShare) this.#noteSlow(records, tookMs)
-    this.#stride = this.isCareful ? 1 : this.#nextStride(records, tookMs)
-    this.#left = this.#stride
+    this.#stride = this.isCareful ? 1 : strideOf(queue)
     if (planted.has('turns-by-records-only')) return
     this.#hasEnded ||= now >= this.#endsAt || this.#failure !== undefined || isFull()
-  }
-
-  #nextStride(records: number, tookMs: number): number {
-    if (tookMs > lookMs) return Math.max(1, Math.floor((lookMs * records) / tookMs))
-    return Math.min(strideMax, records < this.#stride ? this.#stride : this.#stride * 2)
   }
 
   #noteSlow(records: number, ms: number): void {

@@ -64,6 +64,8 @@ export class InputQueue implements RecordSource, CallSource {
   buffered = 0
   /** Bytes of the batches that are not at the head yet. */
   bufferedBytes = 0
+  /** Milliseconds that a record took lately, for whoever times turns; of one that is new a cautious guess. */
+  costMs = 4
   #position: number
   #fetchedTo: number
   /** How far committed records are known to reach (until the first answer: its end), and where it ends. */

@@ -39,6 +39,31 @@ describe('a turn', () => {
     assert.ok(again.records > 1_000, 'it gets over it')
   })
 
+  it('looks after a slow record though all the others are of a quick queue', () => {
+    const { turns, slow, pass, queues } = open()
+    const [quick, dear] = queues
+    const costOf = (queue: InputQueue | undefined) => (queue === dear ? 140 : 0.001)
+    let dearInARow = 0
+    for (let turn = 0; turn < 40; turn++) {
+      turns.begin()
+      const records = [
+        ...Array.from({ length: 500 }, () => quick!),
+        ...Array.from({ length: 9 }, () => dear!),
+      ]
+      let dearRun = 0
+      for (const [offset, queue] of records.entries()) {
+        pass(costOf(queue))
+        if (queue === dear) dearRun++
+        if (turns.isOver(queue, offset)) break
+      }
+      turns.look()
+      dearInARow = Math.max(dearInARow, dearRun)
+    }
+    assert.equal(dearInARow, 1)
+    assert.ok(slow.length > 10)
+    assert.ok(slow.every(({ records }) => records <= 16))
+  })
+
   it('ends at once when what was made is to leave first', () => {
     let isFull = false
     const { run } = open({ isFull: () => isFull })
@@ -154,7 +179,8 @@ function open({
     isFull,
     onSlow: (each) => slow.push(each),
   })
-  const queue = queueOfPayments()
+  const queues = queuesOfPayments()
+  const [queue] = queues
   const pass = (ms: number): void => {
     clock.after(ms, () => undefined)
     clock.next()!()
@@ -166,15 +192,16 @@ function open({
     let records = 0
     while (records < count) {
       pass(costMs(records))
-      if (turns.isOver(queue, records++)) break
+      if (turns.isOver(queue!, records++)) break
     }
     turns.look()
     return { records, ms: clock.monotonic() - from }
   }
-  return { turns, slow, run, looks: () => looks }
+  return { turns, slow, run, pass, queues, looks: () => looks }
 }
 
-function queueOfPayments(): InputQueue {
+/** Of payments first, of the other streams of their task behind it. */
+function queuesOfPayments(): readonly InputQueue[] {
   const plan = planTopology(shipping.build())
   const part = plan.subTopologies.find((each) => each.sources.some(isPayments))!
   const emit = { append: () => undefined }
@@ -183,7 +210,10 @@ function queueOfPayments(): InputQueue {
   task.start(
     part.sources.map(({ topic }) => ({ topic, position: 0, committed: undefined, endOffset: 0 })),
   )
-  return task.queues.find(({ source }) => isPayments(source))!
+  const [payments, others] = [true, false].map((is) =>
+    task.queues.filter(({ source }) => isPayments(source) === is),
+  )
+  return [...payments!, ...others!]
 }
 
 function isPayments({ topic }: { readonly topic: string }): boolean {
