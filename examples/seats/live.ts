@@ -63,9 +63,11 @@ export class Live implements Disposable {
   }
 
   #take(item: ViewChange<string, SeatMap>): void {
+    // What a page read before the feed began may have changed since.
+    const mayLack = item.type === 'resumed-late' || this.#from === undefined
     this.#from = item.id
     this.#isBroken = false
-    if (item.type === 'resumed-late') this.#endAll()
+    if (mayLack) this.#endAll()
     if (item.type !== 'change' || item.value === undefined) return
     for (const reader of this.#readers) if (reader.flight === item.key) reader.offer(item.value)
   }

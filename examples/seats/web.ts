@@ -72,12 +72,14 @@ export function webApplication(app: SeatsApp, onBroken: LiveOptions['onBroken'])
   routes.get('/flights/:flight/live', async (c) => {
     const flight = c.req.param('flight')
     if (!flights.includes(flight)) return noFlight(c, flight)
+    const headers = { 'cache-control': 'no-store', 'content-type': 'text/event-stream' }
+    // Who asks for the headers alone takes nothing, and never leaves.
+    if (c.req.method === 'HEAD') return c.body(null, 200, headers)
     const reader = live.read(flight)
     try {
       // After the reader is there, so that nothing that happens meanwhile is missed.
       reader.offer(mapOf(await seating.seatMaps.get(flight)))
-      c.header('cache-control', 'no-store')
-      return c.body(eventsOf(reader), 200, { 'content-type': 'text/event-stream' })
+      return c.body(eventsOf(reader), 200, headers)
     } catch (error) {
       reader.close()
       throw error
@@ -85,10 +87,8 @@ export function webApplication(app: SeatsApp, onBroken: LiveOptions['onBroken'])
   })
 
   routes.post('/flights/:flight/bookings', small, async (c) => {
-    const { seat = '', passenger } = (await c.req.json().catch(() => ({}))) as Record<
-      string,
-      unknown
-    >
+    const wish: unknown = await c.req.json().catch(() => undefined)
+    const { seat = '', passenger } = (wish ?? {}) as Record<string, unknown>
     if (typeof seat !== 'string' || !isName(passenger)) return refuseNames(c)
     const flight = c.req.param('flight')
     const command = { case: 'bookSeat', value: { seat, passenger } } as const

@@ -34,6 +34,20 @@ export const seatsMutants: readonly Mutant[] = [
     tests: web,
   },
   {
+    name: 'seats: who asks for headers alone is no page',
+    file: 'examples/seats/web.ts',
+    text: "c.req.method === 'HEAD'",
+    instead: 'false',
+    tests: web,
+  },
+  {
+    name: 'seats: pages that read before the feed began connect anew',
+    file: 'examples/seats/live.ts',
+    text: ' || this.#from === undefined',
+    instead: '',
+    tests: web,
+  },
+  {
     name: 'seats: the feed goes on where it was',
     file: 'examples/seats/live.ts',
     text: 'this.#from = item.id',

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { booking } from '../../examples/seats/booking.ts'
 import { flights, seats } from '../../examples/seats/cabin.ts'
 import { Live, readersMax } from '../../examples/seats/live.ts'
@@ -97,7 +98,9 @@ describe('the web application', () => {
     assert.equal((await book('HW415', name(nameCharsMax + 1))).status, 400)
     assert.equal((await book('HW415', { passenger: ' ' })).status, 400)
     assert.equal((await book('HW415', { seat: 4, passenger: 'Ada' })).status, 400)
-    assert.equal((await book('HW415', 'seat 4C')).status, 400)
+    for (const body of ['seat 4C', 'null', '[]', '7', '']) {
+      assert.equal((await book('HW415', body)).status, 400, body)
+    }
     const large = JSON.stringify({ passenger: 'Ada', more: 'x'.repeat(bodyBytesMax) })
     assert.equal((await book('HW415', large)).status, 413)
     assert.equal((await book('HW999', { passenger: 'Ada' })).body.reason, 'no-such-flight')
@@ -145,6 +148,16 @@ describe('a page that is kept up to date', () => {
     for (const page of pages) await page[Symbol.asyncDispose]()
   })
 
+  it('takes the place of no page when only its headers are asked for', async () => {
+    const method = 'HEAD'
+    for (let asked = 0; asked < readersMax; asked++) {
+      const head = await web.fetch(new Request('http://x/flights/HW101/live', { method }))
+      assert.equal(head.headers.get('content-type'), 'text/event-stream')
+    }
+    await using page = await open('HW101')
+    assert.ok((await page.next()).version > 0)
+  })
+
   it('has had no feed that broke off', () => {
     assert.deepEqual(faults, [])
   })
@@ -174,12 +187,13 @@ describe('a page that is kept up to date', () => {
       changes: async function* (from) {
         places.push(from)
         await isOpen
+        yield { type: 'begin', id: 'place' }
         if (places.length > 1) yield { type: 'resumed-late', id: 'after', partition: 0 }
-        else yield { type: 'begin', id: 'of another feed' }
-        throw new HeadwaterError('input-invalid', 'it is no place in this feed')
+        throw new HeadwaterError('not-ready', 'it breaks off')
       },
       onBroken: () => {},
     })
+    // What it has read may have changed before the feed began.
     const reader = live.read('HW101')
     const next = reader.next(60_000)
     open()
@@ -188,7 +202,32 @@ describe('a page that is kept up to date', () => {
     const later = live.read('HW101')
     await later.next(60_000)
     assert.equal(later.isOver, true)
-    assert.deepEqual(places, [undefined, undefined])
+    assert.deepEqual(places, [undefined, 'place'])
+  })
+
+  it('ends when the place of the feed is one no more', async () => {
+    const places: (string | undefined)[] = []
+    const { promise: isLost, resolve: lose } = Promise.withResolvers<void>()
+    const { promise: hasBegun, resolve: begun } = Promise.withResolvers<void>()
+    using live = new Live({
+      changes: async function* (from) {
+        places.push(from)
+        if (places.length > 1) return
+        yield { type: 'begin', id: 'of another feed' }
+        begun()
+        await isLost
+        throw new HeadwaterError('input-invalid', 'it is no place in this feed')
+      },
+      onBroken: () => {},
+    })
+    await hasBegun
+    const reader = live.read('HW101')
+    const next = reader.next(60_000)
+    lose()
+    assert.equal(await next, undefined)
+    assert.equal(reader.isOver, true)
+    while (places.length === 1) await delay(10)
+    assert.equal(places[1], undefined)
   })
 })
 
@@ -225,8 +264,8 @@ interface SeatMap {
 /** A page's feed of a flight. */
 async function open(flight: string) {
   const response = await web.fetch(new Request(`http://x/flights/${flight}/live`))
-  assert.equal(response.status, 200)
-  assert.equal(response.headers.get('content-type'), 'text/event-stream')
+  const type = response.headers.get('content-type')
+  if (type !== 'text/event-stream') assert.fail(`${response.status}: ${await response.text()}`)
   const reader = response.body!.getReader()
   return {
     next: async (): Promise<SeatMap> => {
