@@ -7,7 +7,7 @@
 import type pg from 'pg'
 import type { Client, ClientConfig, QueryResult } from 'pg'
 import { HeadwaterError } from '../base/errors.ts'
-import { sqlFailure, SqlFailure } from './sql-failure.ts'
+import { isSqlFailure, sqlFailure, SqlFailure } from './sql-failure.ts'
 
 /** Where the database is, as `pg` takes it; a text is a connection URI. What is left out comes of `PGHOST` and so on. */
 export type DatabaseAddress =
@@ -103,10 +103,12 @@ export class Database {
       if (command !== 'COMMIT') throw sqlFailure(new Error('COMMIT was answered by ' + command))
       return result
     } catch (error) {
-      await this.#rollBack(client)
       // What is no failure of the database is what `work` threw.
-      const isOfDatabase = !(error instanceof HeadwaterError) && !(error instanceof SqlFailure)
-      throw isOfDatabase ? this.#judged(client, error) : error
+      const isOfWork = error instanceof HeadwaterError || error instanceof SqlFailure
+      const failure = isOfWork ? error : sqlFailure(error)
+      if (isSqlFailure(failure, 'away') || isSqlFailure(failure, 'refused')) this.#leave(client)
+      else await this.#rollBack(client)
+      throw failure
     }
   }
 
@@ -135,19 +137,14 @@ export class Database {
     try {
       await client.query('ROLLBACK')
     } catch {
-      // The connection is gone, and the transaction with it.
-      this.#drop(client)
-      client.end().catch(() => undefined)
+      this.#leave(client)
     }
   }
 
-  #judged(client: Client, error: unknown): SqlFailure {
-    const failure = sqlFailure(error)
-    if (failure.kind === 'away' || failure.kind === 'refused') {
-      this.#drop(client)
-      client.end().catch(() => undefined)
-    }
-    return failure
+  /** The transaction goes with its connection: of a server that is silent, no more is asked and waited for. */
+  #leave(client: Client): void {
+    this.#drop(client)
+    client.end().catch(() => undefined)
   }
 
   #drop(client: Client): void {

@@ -23,26 +23,32 @@ describe('a database', { timeout: 20_000 }, () => {
     )
   })
 
+  it('that falls silent is waited for once, and asked no more', { timeout: 4_000 }, async () => {
+    await beside(lettingIn, async (port) => {
+      const database = databaseAt(port, 1_000)
+      await database.connect()
+      const startedAt = performance.now()
+      await assert.rejects(
+        database.transaction((query) => query('SELECT 1')),
+        { kind: 'away' },
+      )
+      const waitedMs = performance.now() - startedAt
+      assert.ok(waitedMs < 1_900, `${waitedMs} ms`)
+    })
+  })
+
   it(
     'that lets us in and falls silent is given up, and what was asked has failed',
     { timeout: 3_000 },
     async () => {
-      const authenticationOk = [0x52, 0, 0, 0, 8, 0, 0, 0, 0]
-      const readyForQuery = [0x5a, 0, 0, 0, 5, 0x49]
-      await beside(
-        (socket) =>
-          void socket.once('data', () => {
-            socket.write(new Uint8Array([...authenticationOk, ...readyForQuery]))
-          }),
-        async (port) => {
-          const database = databaseAt(port)
-          await database.connect()
-          assert.equal(database.isConnected, true)
-          const asked = database.transaction((query) => query('SELECT 1'))
-          await assert.rejects(asked, { kind: 'away', message: /timeout/ })
-          assert.equal(database.isConnected, false)
-        },
-      )
+      await beside(lettingIn, async (port) => {
+        const database = databaseAt(port)
+        await database.connect()
+        assert.equal(database.isConnected, true)
+        const asked = database.transaction((query) => query('SELECT 1'))
+        await assert.rejects(asked, { kind: 'away', message: /timeout/ })
+        assert.equal(database.isConnected, false)
+      })
     },
   )
 
@@ -67,7 +73,16 @@ describe('a database', { timeout: 20_000 }, () => {
   })
 })
 
-function databaseAt(port: number): Database {
+/** A server that says nothing more. */
+function lettingIn(socket: Socket): void {
+  const authenticationOk = [0x52, 0, 0, 0, 8, 0, 0, 0, 0]
+  const readyForQuery = [0x5a, 0, 0, 0, 5, 0x49]
+  socket.once('data', () => {
+    socket.write(new Uint8Array([...authenticationOk, ...readyForQuery]))
+  })
+}
+
+function databaseAt(port: number, answerTimeoutMs = 150): Database {
   return new Database({
     address: { host: '127.0.0.1', port, user: 'u', database: 'd' },
     applicationName: 'test',
@@ -75,7 +90,7 @@ function databaseAt(port: number): Database {
     lockTimeoutMs: 100,
     idleTimeoutMs: 100,
     connectTimeoutMs: 150,
-    answerTimeoutMs: 150,
+    answerTimeoutMs,
   })
 }
 
