@@ -67,17 +67,24 @@ export function textOf(type: ColumnType, value: ColumnValue): SqlValue {
   throw refuse(`is ${type}, and its function gave ${described(value)}`)
 }
 
-/** A text as PostgreSQL takes it. Throws `record-invalid` for one that holds the character of code zero. */
+/** A text as PostgreSQL takes it. Throws `record-invalid` for one that holds the character of code zero, or half of one. */
 export function plainText(text: string): string {
-  if (!text.includes('\0')) return text
-  throw refuse('holds the character U+0000, which no text of PostgreSQL can')
+  if (text.includes('\0'))
+    throw refuse('holds the character U+0000, which no text of PostgreSQL can')
+  if (text.isWellFormed()) return text
+  throw refuse('holds half a character, as cutting a text can leave one, and would be another text')
 }
+
+/** Bytes of which the text is made at a time: of a text that grows by each of them, all steps are kept. */
+const hexBytes = 4_096
 
 /** Bytes in the form `\x…`. */
 export function bytesText(bytes: Uint8Array): string {
-  let text = '\\x'
-  for (const byte of bytes) text += hex[byte]!
-  return text
+  const parts = ['\\x']
+  for (let at = 0; at < bytes.length; at += hexBytes) {
+    parts.push(Array.from(bytes.subarray(at, at + hexBytes), (byte) => hex[byte]!).join(''))
+  }
+  return parts.join('')
 }
 
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))

@@ -1,8 +1,10 @@
 /** What a record does to the tables of a sink. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Writer, utf8Bytes } from '../../../src/base/bytes.ts'
-import { textOf } from '../../../src/postgres/column-types.ts'
+import { bytesText, textOf } from '../../../src/postgres/column-types.ts'
 import type { ColumnType } from '../../../src/postgres/column-types.ts'
 import { postgresSink, table } from '../../../src/postgres/sink.ts'
 import { takeOf } from '../../../src/postgres/take.ts'
@@ -122,6 +124,21 @@ describe('a record', () => {
   })
 })
 
+describe('bytes', () => {
+  it('are text without each step on the way being kept', () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const bytes = new Uint8Array(2 * 1024 * 1024).fill(0xa5)
+    collect()
+    const before = process.memoryUsage().heapUsed
+    const text = bytesText(bytes)
+    collect()
+    const kept = process.memoryUsage().heapUsed - before
+    assert.equal(text.length, 2 + 2 * bytes.length)
+    assert.ok(kept < 4 * bytes.length, `${kept} bytes`)
+  })
+})
+
 describe('what a function gives', () => {
   const taken: readonly (readonly [ColumnType, unknown, string | null])[] = [
     ['boolean', false, 'false'],
@@ -151,12 +168,14 @@ describe('what a function gives', () => {
     ['numeric', true],
     ['real', '1'],
     ['text', 1],
+    ['text', 'cut \ud83d'],
+    ['uuid', 'a\0'],
     ['bytea', 'ab'],
     ['timestamptz', new Date(NaN)],
     ['date', new Date(0)],
     ['jsonb', () => 1],
   ] as const) {
-    it(`is refused for ${type} when it is ${String(value)}`, () => {
+    it(`is refused for ${type} when it is ${JSON.stringify(String(value))}`, () => {
       assert.throws(() => textOf(type, value), { code: 'record-invalid' })
     })
   }
