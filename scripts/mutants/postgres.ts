@@ -11,6 +11,28 @@ const writing = ['test/unit/postgres/writing.test.ts']
 
 export const postgresMutants: readonly Mutant[] = [
   {
+    name: 'postgres: a server that is silent is asked no more',
+    file: 'src/postgres/database.ts',
+    text: "isSqlFailure(failure, 'away') || isSqlFailure(failure, 'refused')",
+    instead: 'false',
+    tests: database,
+  },
+  {
+    name: 'postgres: a text that is cut within a character is refused',
+    file: 'src/postgres/column-types.ts',
+    text: 'text.isWellFormed()',
+    instead: 'text.length >= 0',
+    tests: taking,
+  },
+  {
+    name: 'postgres: hexBytes',
+    file: 'src/postgres/column-types.ts',
+    text: "const parts = ['\\\\x']",
+    instead:
+      "let all = '\\\\x'; for (const byte of bytes) all += hex[byte]!; if (all !== '') return all; const parts = ['']",
+    tests: taking,
+  },
+  {
     name: 'postgres: batchRecords',
     file: chunk,
     text: 'this.#records.length >= limits.records || ',

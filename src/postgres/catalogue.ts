@@ -25,6 +25,10 @@ WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indi
   AND i.indpred IS NULL AND i.indexprs IS NULL
 GROUP BY i.indexrelid`
 
+/** Whether a sink has read anything of a topic. */
+const hasReadOf = `
+SELECT EXISTS (SELECT FROM ${positionsTable} WHERE sink = $1 AND topic = $2 AND next_offset > 0) AS has_read`
+
 const deniedOf = `
 SELECT p AS privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p
 WHERE NOT has_table_privilege(to_regclass($1), p)`
@@ -43,7 +47,13 @@ export async function prepareTables(
   const prepared: WrittenTable[] = []
   const problems: string[] = []
   for (const table of sink.tables) {
-    if (create && !(await isThere(query, table.name))) await query(createTable(table))
+    if (!(await isThere(query, table.name))) {
+      if (await hasRead(query, sink, table)) {
+        problems.push(missedRows(sink, table))
+        continue
+      }
+      if (create) await query(createTable(table))
+    }
     const found = await findTable(query, table)
     problems.push(...problemsOf(table, found))
     const byName = new Map(found?.columns.map(({ name, sqlType }) => [name, sqlType]))
@@ -55,6 +65,22 @@ export async function prepareTables(
   throw new HeadwaterError(
     'state-mismatch',
     `sink '${sink.name}' cannot write into the database as it is:${list}`,
+  )
+}
+
+async function hasRead(query: Query, sink: PostgresSink, table: SinkTable): Promise<boolean> {
+  const { rows } = await query(hasReadOf, [sink.name, table.event.name])
+  return rows[0]!['has_read'] === true
+}
+
+/** Made now, it would hold what comes from here on and lack all before, without a word. */
+function missedRows({ name }: PostgresSink, table: SinkTable): string {
+  const stream = table.event.name
+  return (
+    `table '${table.name}' is not there, and the sink has read stream '${stream}' already: its rows would begin ` +
+    'where the sink is now. For all rows, write it by a sink of another name, or empty the other tables of the ' +
+    `stream and DELETE FROM ${positionsTable} WHERE sink = '${name}' AND topic = '${stream}'; for those to ` +
+    `come alone, execute\n${createTable(table)}`
   )
 }
 

@@ -95,7 +95,7 @@ async function prepared(
       if (!database.isConnected) await database.connect()
       return await database.transaction((query) => prepareTables(query, sink, create))
     } catch (error) {
-      const mayPass = isSqlFailure(error, 'away') || isSqlFailure(error, 'again')
+      const mayPass = isSqlFailure(error) && error.error.retriable
       const pauseMs = Math.round(backoffMs(attempt, random))
       if (!mayPass || clock.monotonic() + pauseMs >= deadline) throw atStart(error)
       onEvent?.({ type: 'repair', error: error.error, pauseMs }, sink.name)

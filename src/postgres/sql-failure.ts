@@ -4,13 +4,14 @@
  * - `away`: there is no connection, or none that is of use: it is tried again for as long as it takes
  * - `refused`: signing in is refused, or there is no such database: at the start that is final
  * - `again`: somebody was in the way; the same transaction may succeed
- * - `row`: a row cannot be stored, now and later
+ * - `slow`: a statement took too long; the same with fewer rows may not
+ * - `row`: a row cannot be stored, now and later, at least not with the others of its transaction
  * - `stop`: tables or rights are not what they were
  */
 import { HeadwaterError } from '../base/errors.ts'
 import type { HeadwaterErrorCode } from '../base/errors.ts'
 
-export type SqlFailureKind = 'away' | 'refused' | 'again' | 'row' | 'stop'
+export type SqlFailureKind = 'away' | 'refused' | 'again' | 'slow' | 'row' | 'stop'
 
 /** Thrown by whatever asks the database; `error` is what users are told. */
 export class SqlFailure extends Error {
@@ -38,7 +39,7 @@ export function sqlFailure(thrown: unknown): SqlFailure {
   const { code: told, fix } = meanings[kind]
   const why = String(message ?? thrown) || String(code)
   const text = `PostgreSQL ${verbs[kind]}: ${why}${state === undefined ? '' : ` (${state})`}${fix}`
-  const retriable = kind === 'away' || kind === 'again'
+  const retriable = kind === 'away' || kind === 'again' || kind === 'slow'
   return new SqlFailure(kind, new HeadwaterError(told, text, { cause: thrown, retriable }))
 }
 
@@ -51,6 +52,7 @@ const meanings: Readonly<
     fix: '; check user, password and database of the sink',
   },
   again: { code: 'timeout', fix: '; the transaction is tried again' },
+  slow: { code: 'timeout', fix: '; it is tried again with fewer rows' },
   row: { code: 'record-invalid', fix: '' },
   stop: {
     code: 'state-mismatch',
@@ -62,6 +64,7 @@ const verbs: Readonly<Record<SqlFailureKind, string>> = {
   away: 'cannot be used',
   refused: 'lets nobody in',
   again: 'gave the transaction up',
+  slow: 'takes too long over a statement',
   row: 'refuses the row',
   stop: 'refuses the statement',
 }
@@ -74,15 +77,21 @@ function kindOf(state: string | undefined): SqlFailureKind {
 
 const classes: ReadonlyMap<string, SqlFailureKind> = new Map([
   ['08', 'away'],
+  // Two keys of one statement that are the same to the column: of a `citext`, or a `uuid`.
+  ['21', 'row'],
   ['22', 'row'],
   ['23', 'row'],
   ['28', 'refused'],
   ['40', 'again'],
+  // `WITH CHECK OPTION` of a view.
+  ['44', 'row'],
   ['53', 'away'],
   ['54', 'row'],
   ['55', 'again'],
   ['57', 'away'],
   ['58', 'away'],
+  // A trigger that raised an exception.
+  ['P0', 'row'],
 ])
 
 const states: ReadonlyMap<string, SqlFailureKind> = new Map([
@@ -90,8 +99,5 @@ const states: ReadonlyMap<string, SqlFailureKind> = new Map([
   ['25006', 'away'],
   ['25P03', 'away'],
   ['3D000', 'refused'],
-  // A statement that took too long.
-  ['57014', 'again'],
-  // A trigger that raised an exception.
-  ['P0001', 'row'],
+  ['57014', 'slow'],
 ])

@@ -46,11 +46,13 @@ export class ChunkWriter {
     try {
       await this.#store(chunk, positions)
     } catch (error) {
-      if (!isSqlFailure(error, 'row') || chunk.records.length === 0) throw error
+      const isOfRows = isSqlFailure(error, 'row')
+      if (!(isOfRows || isSqlFailure(error, 'slow')) || chunk.records.length === 0) throw error
       if (chunk.records.length > 1) {
         for (const half of halves(chunk)) await this.write(half, positions)
         return
       }
+      if (!isOfRows) throw error
       const failure = { operator: this.#operatorOf(last!), error: error.error }
       const alone = passedOver(chunk, failure)
       if (this.#o.onError === 'stop') throw stoppedAt(this.#o.sink, alone.records[0]!)

@@ -157,11 +157,14 @@ describe('a failure of the database', () => {
     ['3D000', 'refused'],
     ['40P01', 'again'],
     ['55P03', 'again'],
-    ['57014', 'again'],
+    ['57014', 'slow'],
     ['22001', 'row'],
     ['23505', 'row'],
     ['54000', 'row'],
     ['P0001', 'row'],
+    ['P0004', 'row'],
+    ['21000', 'row'],
+    ['44000', 'row'],
     ['42P01', 'stop'],
     ['XX000', 'stop'],
     ['ECONNREFUSED', 'away'],
@@ -171,7 +174,7 @@ describe('a failure of the database', () => {
     it(`by ${code} means ${kind}`, () => {
       const failure = sqlFailure(Object.assign(new Error('why'), { code }))
       assert.equal(failure.kind, kind)
-      assert.equal(failure.error.retriable, kind === 'away' || kind === 'again')
+      assert.equal(failure.error.retriable, ['away', 'again', 'slow'].includes(kind))
       assert.match(failure.message, /^PostgreSQL .*: why/)
     })
   }
