@@ -137,8 +137,15 @@ export const askedMutants: readonly Mutant[] = [
   {
     name: 'a feed that goes on late says so',
     file: 'src/streams/runtime/feed.ts',
-    text: 'isToldLate: from !== wanted }',
-    instead: 'isToldLate: false }',
+    text: 'isReplaced || from !== wanted',
+    instead: 'false',
+    tests: feeds,
+  },
+  {
+    name: 'a place in a topic that was made anew is none',
+    file: 'src/streams/runtime/feed.ts',
+    text: 'isReplaced || wanted > end',
+    instead: 'wanted > end',
     tests: feeds,
   },
   {

@@ -22,8 +22,15 @@ import { Changelog } from '../stores/changelog.ts'
 import { encodeKey, KeyCodec } from '../stores/serde.ts'
 import type { Key } from '../stores/serde.ts'
 import type { StoredRow } from '../stores/store.ts'
-import { notHere, readFeedId, writeFeedId } from '../views/changes.ts'
-import type { FeedItem, FeedOf, FeedWish, ResumedLate, RowChange } from '../views/changes.ts'
+import { notHere, readFeedId, topicMark, writeFeedId } from '../views/changes.ts'
+import type {
+  FeedItem,
+  FeedOf,
+  FeedPlace,
+  FeedWish,
+  ResumedLate,
+  RowChange,
+} from '../views/changes.ts'
 import { OldValues } from '../views/old-values.ts'
 import { hasHole } from './holes.ts'
 
@@ -67,11 +74,13 @@ export function openFeed(
   const { key, from } = wish
   const all = Array.from({ length: of.partitions }, (_, partition) => partition)
   const partitions = key === undefined ? all : [encodeKey(store.keys, key).hash % of.partitions]
-  const offsets = from === undefined ? undefined : readFeedId(of, from)
-  if (offsets !== undefined && partitions.some((partition) => offsets[partition] === undefined)) {
+  const place = from === undefined ? undefined : readFeedId(of, from)
+  if (
+    partitions.some((partition) => place !== undefined && place.offsets[partition] === undefined)
+  ) {
     throw notHere('the place is of a feed of another key')
   }
-  return () => new Feed(source, wish).read(partitions, offsets)
+  return () => new Feed(source, wish).read(partitions, place)
 }
 
 class Feed {
@@ -80,6 +89,7 @@ class Feed {
   readonly #wish: FeedWish
   readonly #old = new OldValues()
   readonly #tracks = new Map<number, Track>()
+  #topic = ''
 
   constructor(source: FeedSource, wish: FeedWish) {
     const { name, topic, keys, values, window } = source.store
@@ -92,10 +102,10 @@ class Feed {
 
   async *read(
     partitions: readonly number[],
-    offsets: readonly (number | undefined)[] | undefined,
+    place: FeedPlace | undefined,
   ): AsyncGenerator<FeedItem | undefined> {
     const { cluster, gate } = this.#source
-    const late = await this.#begin(partitions, offsets)
+    const late = await this.#begin(partitions, place)
     const consumer = new Consumer(cluster, { isolation: 'read_committed', fetchBytesMax })
     try {
       consumer.assign(
@@ -123,22 +133,25 @@ class Feed {
   /** Finds where to begin. Returns the partitions of which something is gone. */
   async #begin(
     partitions: readonly number[],
-    offsets: readonly (number | undefined)[] | undefined,
+    place: FeedPlace | undefined,
   ): Promise<readonly Track[]> {
     const { cluster } = this.#source
-    const places = partitions.map((partition) => ({ topic: this.#changelog.topic, partition }))
+    const { topic } = this.#changelog
+    this.#topic = topicMark(await cluster.topicId(topic))
+    const isReplaced = place !== undefined && place.topic !== this.#topic
+    const places = partitions.map((partition) => ({ topic, partition }))
     const starts = await listOffsets(cluster, places, earliestTimestamp, 'read_committed')
     const ends = await listOffsets(cluster, places, latestTimestamp, 'read_committed')
     const late: Track[] = []
     for (const [i, partition] of partitions.entries()) {
       const start = starts[i]!.offset
       const end = ends[i]!.offset
-      const wanted = offsets?.[partition] ?? end
-      // Behind the end there is nothing of this topic: it was made anew.
-      const from = wanted > end ? end : Math.max(wanted, start)
-      const isResumed = offsets !== undefined
+      const wanted = place?.offsets[partition] ?? end
+      // Nobody has been told anything of a topic that was made anew, and behind the end there is nothing.
+      const from = isReplaced || wanted > end ? end : Math.max(wanted, start)
+      const isResumed = place !== undefined
       const track = { partition, start, from, end, isResumed, at: from, next: start }
-      const whole = { ...track, hasHoles: false, isToldLate: from !== wanted }
+      const whole = { ...track, hasHoles: false, isToldLate: isReplaced || from !== wanted }
       this.#tracks.set(partition, whole)
       if (whole.isToldLate) late.push(whole)
     }
@@ -221,7 +234,7 @@ class Feed {
   #id(): string {
     const { of } = this.#source
     const offsets = Array.from({ length: of.partitions }, (_, each) => this.#tracks.get(each)?.at)
-    return writeFeedId(of, offsets)
+    return writeFeedId(of, { topic: this.#topic, offsets })
   }
 }
 

@@ -2,7 +2,8 @@
  * What a feed of a view's changes tells, and how it names the place where it goes on.
  *
  * A place is the next offset in each partition of the topic that the view is rebuilt from: it is of no instance,
- * and good after any of them is gone. It also says of which view it is, and is refused for another one.
+ * and good after any of them is gone. It also says of which view it is, and is refused for another one; and of
+ * which topic, as one that was made anew under the same name has the same offsets for other records.
  */
 import { utf8Bytes } from '../../base/bytes.ts'
 import { crc32c } from '../../base/checksum.ts'
@@ -58,18 +59,31 @@ export interface FeedOf {
   readonly partitions: number
 }
 
-/** @param offsets by partition; undefined for one that the feed does not read */
-export function writeFeedId(of: FeedOf, offsets: readonly (number | undefined)[]): string {
-  return [sumOf(of), ...offsets.map((offset) => offset?.toString(36) ?? '')].join('.')
+/** A place in a topic. */
+export interface FeedPlace {
+  /** Which of those topics it is that have had this name; as `topicMark` gives it. */
+  readonly topic: string
+  /** By partition; undefined for one that the feed does not read. */
+  readonly offsets: readonly (number | undefined)[]
+}
+
+/** What tells a topic from others of its name. @param topicId as the cluster has it */
+export function topicMark(topicId: string): string {
+  return crc32c(utf8Bytes(topicId)).toString(36)
+}
+
+export function writeFeedId(of: FeedOf, { topic, offsets }: FeedPlace): string {
+  return [sumOf(of), topic, ...offsets.map((offset) => offset?.toString(36) ?? '')].join('.')
 }
 
 /** Throws `input-invalid`. */
-export function readFeedId(of: FeedOf, id: string): readonly (number | undefined)[] {
-  const [sum, ...texts] = id.split('.')
+export function readFeedId(of: FeedOf, id: string): FeedPlace {
+  const [sum, topic = '', ...texts] = id.split('.')
   const isForm =
     texts.length === of.partitions && texts.every((text) => /^[\da-z]{0,10}$/.test(text))
   if (sum === sumOf(of) && isForm) {
-    return texts.map((text) => (text === '' ? undefined : Number.parseInt(text, 36)))
+    const offsets = texts.map((text) => (text === '' ? undefined : Number.parseInt(text, 36)))
+    return { topic, offsets }
   }
   throw notHere(`'${id.slice(0, 40)}' is no place in the changes of view '${of.view}' as it is now`)
 }

@@ -174,6 +174,30 @@ describe('a feed of changes', () => {
     await late.return(undefined)
   })
 
+  it('says so when its topic was made anew, and has come further than it was', async () => {
+    const idAfter = async (clicks: number, from?: string) => {
+      // Each broker makes topics of its own, under the same names.
+      await using services = await asked()
+      const { app } = await services.start(board, quick)
+      await using sender = sends(services)
+      for (let n = 0; n < clicks; n++) {
+        await app.query.perPage.get('p1', { after: await sender.click('p1') })
+      }
+      const wish = from === undefined ? { key: 'p1' } : { key: 'p1', from }
+      const feed = app.query.perPage.changes(wish)[Symbol.asyncIterator]()
+      const { id } = await next(feed)
+      if (from !== undefined) {
+        assert.equal((await next(feed)).type, 'resumed-late')
+        await sender.click('p1')
+        const change = await next(feed)
+        assert.deepEqual(rowOf(change), ['p1', clicks, clicks + 1, true])
+      }
+      await feed.return!()
+      return id
+    }
+    await idAfter(3, await idAfter(1))
+  })
+
   it('says what may be gone, where records are missing on the way', async () => {
     await using services = await asked()
     const { app } = await services.start(board, quick)
