@@ -24,6 +24,13 @@ export const queryMutants: readonly Mutant[] = [
     tests: http,
   },
   {
+    name: 'pipelinedMax',
+    file: 'src/io/node-http.ts',
+    text: 'line.open > pipelinedMax',
+    instead: 'line.open < 0',
+    tests: port,
+  },
+  {
     name: 'listLimitMax',
     file: 'src/query/parameters.ts',
     text: 'limit >= 1 && limit <= listLimitMax',

@@ -14,6 +14,8 @@ import type { Http } from './ports.ts'
 const headBytesMax = 80 * 1024
 /** Connections at once; more are closed as they come. */
 const connectionsMax = 1_024
+/** Requests that wait on one connection for the answers before theirs: each is some kilobytes here, and few there. */
+const pipelinedMax = 256
 /** How long a client may take none of its answer, and send nothing. */
 const stallMs = 60_000
 
@@ -38,15 +40,30 @@ export const nodeHttp: Http = {
   ask: nodeHttpAsk,
 }
 
+/** The requests of a connection. */
+interface Line {
+  /** Resolves when the answer to the last one has left. */
+  last: Promise<void>
+  open: number
+}
+
 /**
- * Answers the next request of a connection when the last answer has left: a client that sends a thousand at
- * once and reads nothing has one of them made.
+ * Answers the next request of a connection when the last answer has left: a client that sends a hundred at
+ * once and reads nothing has one of them made. One that goes on sending is closed: an answer may have no end.
  */
 function oneAtATime() {
-  const last = new WeakMap<Duplex, Promise<void>>()
+  const lines = new WeakMap<Duplex, Line>()
   return ({ socket }: IncomingMessage, response: ServerResponse, answer: () => void): void => {
-    const before = last.get(socket)
-    last.set(socket, new Promise((resolve) => response.once('close', resolve)))
+    const line = lines.get(socket) ?? { last: Promise.resolve(), open: 0 }
+    lines.set(socket, line)
+    if (line.open > pipelinedMax) return void socket.destroy()
+    const before = line.open++ > 0 ? line.last : undefined
+    line.last = new Promise((resolve) => {
+      response.once('close', () => {
+        line.open--
+        resolve()
+      })
+    })
     if (before === undefined) return answer()
     void before.then(() => {
       if (!socket.destroyed) answer()

@@ -51,6 +51,21 @@ describe('an HTTP server', () => {
     })
   })
 
+  it('closes the connection of who goes on asking behind an answer that has no end', () => {
+    const answer = () =>
+      new Response(new ReadableStream({ start: (to) => to.enqueue(Buffer.from('x')) }))
+    return serving(answer, async (dial) => {
+      const patient = dial()
+      patient.write(request.repeat(1 + 256))
+      const greedy = dial()
+      greedy.write(request.repeat(2 + 256))
+      for (const client of [patient, greedy]) client.resume()
+      await Promise.race([once(greedy, 'close'), delay(20_000, undefined, { ref: false })])
+      assert.ok(greedy.closed, 'one more was let in')
+      assert.equal(patient.closed, false)
+    })
+  })
+
   it('closes the connection of who takes nothing of an answer', () => {
     const answer = () => new Response('x'.repeat(answerBytes))
     return serving(
