@@ -11,6 +11,20 @@ const away = ['test/unit/streams/suite/sending-away.test.ts']
 
 export const sending: readonly Mutant[] = [
   {
+    name: 'headersBytesMax',
+    file: 'src/streams/operators/source-record.ts',
+    text: 'if (bytes <= headersBytesMax) return',
+    instead: 'if (bytes >= 0) return',
+    tests: ['test/unit/streams/headers.test.ts'],
+  },
+  {
+    name: 'headersBytesMax, of commands',
+    file: 'src/streams/operators/decide.ts',
+    text: 'headers = atHand.headers()',
+    instead: 'headers = undefined',
+    tests: ['test/unit/commands/hostile.test.ts'],
+  },
+  {
     name: 'bufferBytesMax',
     file: producer,
     text: 'if (this.#heldBytes + sizeBytes + deliveryBytes > this.#o.bufferBytesMax) return false',

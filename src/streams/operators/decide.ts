@@ -22,6 +22,7 @@ import { jsonFlaw } from './json-flaw.ts'
 import { detailsFlaw, eventsFlaw, failure, keptOutcome, untold, withOutcome } from './outcomes.ts'
 import type { Outcomes } from './outcomes.ts'
 import { operatorFailed } from './operator.ts'
+import type { RecordAtHand } from './source-record.ts'
 import type { OperatorContext, Push } from './operator.ts'
 import { messageEncoder } from './sink.ts'
 
@@ -91,7 +92,9 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
     }
     const command = { key, value, timestamp, mark }
     let standing: Standing
+    let headers: Headers
     try {
+      headers = atHand.headers()
       standing = judge(command, states.valueOf(states.touch(key, 0)))
     } catch (thrown) {
       const error = operatorFailed(name, thrown)
@@ -100,12 +103,15 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
       }
       return failed(error)
     }
-    const outcome = carryOut(command, standing)
+    const outcome = carryOut(command, standing, headers)
     if (row === undefined || outcome === undefined) return
     kept.set(row, withOutcome(before, outcome), timestamp)
     outcomes.tell(mark, outcome, keys.encode(key).bytes)
   }
 }
+
+/** What go on with the events of a command. */
+type Headers = ReturnType<RecordAtHand['headers']>
 
 /** How a command is decided, given the state there is; undefined: none. */
 export type Judge = (command: Command, before: unknown) => Standing
@@ -156,11 +162,11 @@ export function judgeOf(
 /** Makes a decision count; what is to be told and kept of it, undefined when the command has no id. */
 function carrierOf(
   { node, states, outcomes, next }: Deciding,
-  { emit, counts, atHand }: OperatorContext,
+  { emit, counts }: Pick<OperatorContext, 'emit' | 'counts'>,
 ) {
   const { decisions } = counts
   const stream = node.events.name
-  return (command: Command, standing: Standing): OutcomeInit | undefined => {
+  return (command: Command, standing: Standing, headers: Headers): OutcomeInit | undefined => {
     const { key, timestamp, mark } = command
     const { events, rejected, state } = standing
     const id = mark.id
@@ -172,7 +178,6 @@ function carrierOf(
     counts.folds += events.length
     counts.emitted += events.length
     if (events.length > 0) states.set(states.touch(key, 0), state, timestamp)
-    const headers = atHand.headers()
     const places = events.map(({ partition, timestamp: at, key: bytes, value }) => {
       const place = id === undefined ? undefined : outcomes.place(stream, partition, at)
       const delivery: EmitDelivery = place ?? untold

@@ -52,14 +52,16 @@ function streamWriter(
   const encode = messageEncoder(event, context.keys, context.partition)
   return (_key, message, timestamp) => {
     let record: EncodedMessage
+    let headers: ReturnType<RecordAtHand['headers']>
     try {
       record = encode(message, timestamp)
+      headers = atHand?.headers()
     } catch (error) {
       return failed(notWritable(name, error))
     }
     counts.emitted++
     const { partition, key, value } = record
-    emit.append(event.name, partition, record.timestamp, key, value, atHand?.headers())
+    emit.append(event.name, partition, record.timestamp, key, value, headers)
   }
 }
 

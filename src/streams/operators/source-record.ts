@@ -1,4 +1,5 @@
 /** What a task is at work on, as those see it who put aside what cannot be processed. */
+import { HeadwaterError } from '../../base/errors.ts'
 import type { EmitHeader } from '../stores/emit.ts'
 import type { Key } from '../stores/serde.ts'
 import type { RecordSpan } from '../tracing/record-span.ts'
@@ -26,6 +27,24 @@ export interface RecordSource {
   readonly span: RecordSpan | undefined
 }
 
+/**
+ * Bytes of headers that go on with what is made of a record, each counted with `headerCost`: all that is made of it
+ * has them, and so headers that somebody has filled a record with would fill many.
+ */
+const headersBytesMax = 64 * 1024
+const headerCost = 16
+
+function checkSize(headers: readonly EmitHeader[]): void {
+  let bytes = 0
+  for (const { key, value } of headers) bytes += key.length + (value?.length ?? 0) + headerCost
+  if (bytes <= headersBytesMax) return
+  throw new HeadwaterError(
+    'record-invalid',
+    `the record has ${headers.length} headers of ${bytes} bytes, and ${headersBytesMax} go on with what is made of ` +
+      'it: put what is large into the message',
+  )
+}
+
 /** The record that a task is at; none while it writes rows of tables, which come from no one record. */
 export class RecordAtHand {
   #source: RecordSource | undefined
@@ -39,8 +58,11 @@ export class RecordAtHand {
     return this.#source?.current()
   }
 
+  /** Those that go on with what is made of it. Throws `record-invalid` for more than `headersBytesMax`. */
   headers(): readonly EmitHeader[] | undefined {
-    return this.#source?.headers()
+    const headers = this.#source?.headers()
+    if (headers !== undefined) checkSize(headers)
+    return headers
   }
 
   allHeaders(): readonly EmitHeader[] {

@@ -92,16 +92,18 @@ export function rekey(
     }
     if (newKey === null || newKey === undefined) return noKey()
     let encoded: EncodedKey
+    let own: Headers
     try {
       writer.at = 0
       values.encode(value, writer)
       encoded = keys.encode(newKey)
+      own = atHand.headers()
     } catch (error) {
       return failed(notWritable(name, error))
     }
     const bytes = writer.bytes.subarray(0, writer.at)
     const carried = progress && carriedHeaders(timestamp, timeAt(progress, moment, timestamp))
-    const headers = joined(atHand.headers(), carried)
+    const headers = joined(own, carried)
     emit.append(topic, encoded.hash % partitions, timestamp, encoded.bytes, bytes, headers)
     counts.emitted++
   }

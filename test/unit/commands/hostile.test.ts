@@ -46,6 +46,17 @@ describe('the id of a command that another program wrote', () => {
   })
 })
 
+it('the headers of a command are bounded, as each of its events has them', () => {
+  const driver = new TopologyDriver(ordering())
+  const writer = new Writer()
+  OrderCommands.codec.encode(place('o-1'), writer)
+  const headers = [{ key: 'note', value: new Uint8Array(64 * 1024) }]
+  const record = { key: utf8Bytes('o-1'), value: writer.finish(), headers }
+  driver.sendRecord(OrderCommands, record)
+  assert.throws(() => driver.settle(), /decide '.*threw: the record has 1 headers of 65556 bytes/)
+  assert.deepEqual(driver.read(OrderEvents), [])
+})
+
 describe('a decision', () => {
   it('begins from what is new, also when that is the same each time', () => {
     const nothing: Sum = { sum: 0 }

@@ -5,6 +5,7 @@ import { Writer } from '../../../src/base/bytes.ts'
 import type { AnyEvent } from '../../../src/events/event.ts'
 import { service } from '../../../src/service/service.ts'
 import type { Builder, Queries } from '../../../src/streams/topology/builder.ts'
+import type { OnError } from '../../../src/streams/topology/topology.ts'
 import { tumbling } from '../../../src/streams/topology/windows.ts'
 import { TopologyDriver } from '../../../src/testing/topology-driver.ts'
 import { CustomerWindows, OrderId, Payments, Shipments } from '../../types/shop.ts'
@@ -13,12 +14,13 @@ const bytes = (text: string): Uint8Array => Buffer.from(text)
 
 type Topology = Builder<'payments', 'shipments' | 'customer-windows'>
 
-function driverOf(build: (s: Topology) => Queries): TopologyDriver {
+function driverOf(build: (s: Topology) => Queries, onError: OnError = 'stop'): TopologyDriver {
   return new TopologyDriver(
     service('shipping', {
       reads: [Payments],
       writes: [Shipments, CustomerWindows],
       topology: build,
+      onError,
     }),
   )
 }
@@ -90,6 +92,34 @@ it('end where a value becomes part of a row', () => {
   })
   pay(driver, ['t-0', 't-1'])
   assert.deepEqual(headersIn(driver, Shipments).flat(), [])
+})
+
+it('are bounded, as all that is made of a record has them: more is an error of its record', () => {
+  const longest = 64 * 1024 - 'traceparent'.length - 16
+  const ways: Readonly<Record<string, (s: Topology) => Queries>> = {
+    to: (s) => {
+      s.stream(Payments).map(shipmentOf).to(Shipments)
+      return {}
+    },
+    rekey: (s) => {
+      const moved = s.stream(Payments).rekey('again', OrderId, ({ orderId }) => orderId)
+      moved.map(shipmentOf).to(Shipments)
+      return {}
+    },
+  }
+  for (const [way, build] of Object.entries(ways)) {
+    const driver = driverOf(build, 'skip')
+    pay(driver, ['x'.repeat(longest), 'x'.repeat(longest + 1), null])
+    assert.equal(driver.readRecords(Shipments).length, 2, way)
+    assert.equal(driver.counts.failures.skipped, 1, way)
+  }
+  const stopping = driverOf(ways['to']!, 'stop')
+  assert.throws(() => pay(stopping, ['x'.repeat(longest + 1)]), {
+    message: /has 1 headers of 65537 bytes, and 65536 go on/,
+  })
+  // Where nothing is made of it, there may be as many as there are.
+  const counting = driverOf((s) => ({ n: s.stream(Payments).count('n') }), 'stop')
+  pay(counting, ['x'.repeat(longest + 1)])
 })
 
 function byText(a: string, b: string): number {
