@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isHeadwaterError, type HeadwaterError } from '../../src/base/errors.ts'
 import { deadLettersOf } from '../../src/events/dead-letters.ts'
+import { createTopics } from '../../src/client/admin.ts'
 import { fetchOffsets } from '../../src/client/group/group-offsets.ts'
 import { service } from '../../src/service/service.ts'
 import { keyspace, keyed, type AnyEvent, type ValueOf } from '../../src/events/event.ts'
@@ -199,6 +200,29 @@ export function failuresSuite(open: OpenPlace): void {
         assert.deepEqual(
           failed.toSorted((a, b) => (a! < b! ? -1 : 1)),
           ['decoding the value record-invalid', 'map 1 operator-failed'],
+        )
+      }))
+
+    it('stops, with the record not passed over, when the stream of letters takes no letter', () =>
+      inPlace(open, async (place) => {
+        const broken = copying('broken', 'deadLetter')
+        const name = 'shipping-dead-letters'
+        await using admin = await connect(place)
+        const configs = { 'max.message.bytes': '200', 'retention.ms': '-1' }
+        await createTopics(admin, [{ name, partitions: 1, configs }])
+        await createTopicsOf(place, broken)
+        await write(place, Payments, payments(33, 34))
+        await using running = await start(place, broken)
+        await assert.rejects(running.failed, {
+          code: 'record-invalid',
+          message: /'shipping-dead-letters' does not take a record.*raise max\.message\.bytes/,
+        })
+        assert.deepEqual(await values(place, deadLettersOf('shipping')), [])
+        const partitions = Array.from({ length: Payments.partitions }, (_, each) => each)
+        const at = await Promise.all(partitions.map((each) => committedOf(place, Payments, each)))
+        assert.ok(
+          at.every((offset) => offset <= 0),
+          `${at}`,
         )
       }))
 

@@ -81,6 +81,26 @@ describe('letters on a broker', { timeout: 60_000 }, () => {
     assert.equal((await values(place, Shipments)).length, 1)
   })
 
+  it('are read and settled beside what is none of this version', async () => {
+    await write(place, Payments, [payment])
+    await runThrough(place, shipping(true))
+    const producer = new Producer(cluster)
+    await producer.init()
+    // Nothing, noise, and a letter with another fact (field 15), as a later version may write it.
+    const ofLater = [0x0a, 1, 0x41, 0x7a, 0]
+    for (const value of [null, Uint8Array.of(0xff, 0xff), Uint8Array.from(ofLater)]) {
+      producer.append('shipping-dead-letters', 0, 1, Uint8Array.of(65), value)
+    }
+    await producer.flush()
+    await producer.close()
+    const { letters, unreadable } = await readLetters(cluster, 'shipping')
+    assert.equal(unreadable, 3)
+    assert.equal(letters.length, 1)
+    assert.deepEqual(await replayLetters(cluster, { service: 'shipping', letters, onProgress }), [])
+    await runThrough(place, shipping(false))
+    assert.equal((await values(place, Shipments)).length, 1)
+  })
+
   it('whose record is gone stay as they are, and the others are settled', async () => {
     const large = { ...payment, paymentId: 'p'.repeat(800_000) }
     await write(place, Payments, [large, payment])
