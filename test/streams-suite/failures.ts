@@ -222,7 +222,7 @@ export function failuresSuite(open: OpenPlace): void {
         const at = await Promise.all(partitions.map((each) => committedOf(place, Payments, each)))
         assert.ok(
           at.every((offset) => offset <= 0),
-          `${at}`,
+          at.join(),
         )
       }))
 
