@@ -121,6 +121,20 @@ export const askedMutants: readonly Mutant[] = [
     tests: feeds,
   },
   {
+    name: 'a feed lets go of its reader at once',
+    file: 'src/streams/asking/shared-view.ts',
+    text: 'left.abort()',
+    instead: '',
+    tests: feeds,
+  },
+  {
+    name: 'a feed ends when its signal says so',
+    file: 'src/streams/runtime/feed.ts',
+    text: "signal?.addEventListener('abort', leave, { once: true })",
+    instead: '',
+    tests: feeds,
+  },
+  {
     name: 'feedsMax',
     file: 'src/streams/runtime/feed.ts',
     text: 'if (this.#open < feedsMax) return',

@@ -27,16 +27,23 @@ export function changes(question: Question, query: Query): Response {
   const key = text === undefined ? undefined : parseKey(text, reader.keyType)
   if (typeof key === 'object') return refuse(context, key)
   const from = context.req.header('last-event-id')
+  const left = new AbortController()
   const feed = reader.changes({
+    signal: left.signal,
     ...(key !== undefined && { key }),
     ...(prefix !== undefined && { prefix }),
     ...(from !== undefined && { from }),
   })
   const headers = { ...headersOf('text/event-stream; charset=utf-8'), 'x-accel-buffering': 'no' }
-  return new Response(streamOf(feed, reader), { status: 200, headers })
+  return new Response(streamOf(feed, reader, left), { status: 200, headers })
 }
 
-function streamOf(feed: Feed, reader: ViewReader): ReadableStream<Uint8Array<ArrayBuffer>> {
+/** @param left ends the feed at once, also while nothing comes */
+function streamOf(
+  feed: Feed,
+  reader: ViewReader,
+  left: AbortController,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder()
   return new ReadableStream(
     {
@@ -45,7 +52,10 @@ function streamOf(feed: Feed, reader: ViewReader): ReadableStream<Uint8Array<Arr
         controller.enqueue(encoder.encode(text.written))
         if (text.isLast) controller.close()
       },
-      cancel: async () => void (await feed.return(undefined)),
+      cancel: async () => {
+        left.abort()
+        await feed.return(undefined)
+      },
     },
     { highWaterMark: 0 },
   )

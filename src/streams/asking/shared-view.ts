@@ -5,6 +5,7 @@
 import { isHeadwaterError } from '../../base/errors.ts'
 import type { HttpAsk } from '../../io/ports.ts'
 import type { Key } from '../stores/serde.ts'
+import type { FeedWish } from '../views/changes.ts'
 import { placeAfter, readCursor, writeCursor } from '../views/cursor.ts'
 import type { Listing } from '../views/cursor.ts'
 import type { Wanted } from '../views/freshness.ts'
@@ -55,10 +56,30 @@ export function sharedView(
   return { ...view, changes: (wish) => changesOf(o.reader, wish) }
 }
 
-async function* changesOf(
+/** Whoever leaves ends the feed at once: the `return` of a generator waits for the `next` that waits. */
+function changesOf(
   reader: ViewReader,
   wish: ChangesOptions<Key> = {},
-): AsyncGenerator<ViewChange<Key, unknown>> {
+): AsyncIterableIterator<ViewChange<Key, unknown>> {
+  const left = new AbortController()
+  const signals = wish.signal === undefined ? [left.signal] : [left.signal, wish.signal]
+  const items = itemsOf(reader, { ...wish, signal: AbortSignal.any(signals) })
+  return {
+    [Symbol.asyncIterator]() {
+      return this
+    },
+    next: () => items.next(),
+    return: () => {
+      left.abort()
+      return items.return(undefined)
+    },
+  }
+}
+
+async function* itemsOf(
+  reader: ViewReader,
+  wish: FeedWish,
+): AsyncGenerator<ViewChange<Key, unknown>, undefined> {
   for await (const item of reader.changes(wish)) {
     if (item === undefined) continue
     if (item.type !== 'change') yield item

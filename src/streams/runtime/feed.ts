@@ -105,8 +105,12 @@ class Feed {
     place: FeedPlace | undefined,
   ): AsyncGenerator<FeedItem | undefined> {
     const { cluster, gate } = this.#source
-    const late = await this.#begin(partitions, place)
+    const { signal } = this.#wish
+    const late = await Promise.race([left(signal), this.#begin(partitions, place)])
+    if (late === undefined) return
     const consumer = new Consumer(cluster, { isolation: 'read_committed', fetchBytesMax })
+    const leave = (): void => void consumer.close()
+    signal?.addEventListener('abort', leave, { once: true })
     try {
       consumer.assign(
         [...this.#tracks.values()].map(({ partition, start: offset }) => {
@@ -115,7 +119,7 @@ class Feed {
       )
       yield { type: 'begin', id: this.#id() }
       yield* late.map((partition) => this.#late(partition))
-      for (;;) {
+      while (signal?.aborted !== true) {
         gate()
         const fetched = await consumer.poll(pollWaitMs).catch((error: unknown) => {
           // Who ends takes the connections along; why it ended says more.
@@ -126,6 +130,7 @@ class Feed {
         if (fetched.length === 0) yield undefined
       }
     } finally {
+      signal?.removeEventListener('abort', leave)
       await consumer.close()
     }
   }
@@ -236,6 +241,14 @@ class Feed {
     const offsets = Array.from({ length: of.partitions }, (_, each) => this.#tracks.get(each)?.at)
     return writeFeedId(of, { topic: this.#topic, offsets })
   }
+}
+
+/** Resolves when a reader has left; never without a signal. */
+function left(signal: AbortSignal | undefined): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve(undefined)
+    signal?.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
 }
 
 /** Feeds of one instance at once: each has a connection of its own, and remembers rows. */

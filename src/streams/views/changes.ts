@@ -17,6 +17,8 @@ export interface FeedWish {
   readonly prefix?: string
   /** The `id` of what was got last; without it, from now on. */
   readonly from?: string
+  /** Ends the feed at once, without an error, also while nothing comes. */
+  readonly signal?: AbortSignal
 }
 
 /** The feed is open: it tells what comes behind this place. */

@@ -42,6 +42,8 @@ export interface ChangesOptions<K> {
   readonly prefix?: string
   /** The `id` of what was got last, from any instance; without it, from now on. */
   readonly from?: string
+  /** Ends the feed at once, without an error: as a `break` does, also while nothing comes. */
+  readonly signal?: AbortSignal
 }
 
 /** What a feed tells. Its `id` names the place behind it. */
@@ -80,7 +82,8 @@ type FeedOfView<T> =
 export interface WithChanges<K, V> {
   /**
    * What rows become, of all instances, as it is committed; in order by key. It begins when its first item is
-   * taken, and goes on until the service ends, which it throws, or its reader leaves.
+   * taken, and goes on until the service ends, which it throws, or its reader leaves: by `break` or `return()`,
+   * which end it at once, also while a `next()` waits, or by `signal`.
    */
   changes(options?: ChangesOptions<K>): AsyncIterable<ViewChange<K, V>>
 }

@@ -270,6 +270,33 @@ describe('a feed of changes', () => {
     assert.equal((await get(`${origin}/v1/board/profiles?limit=1`)).body.entries.length, 1)
   })
 
+  it('ends at once when its reader leaves while nothing comes', async () => {
+    await using services = await asked()
+    const { app } = await services.start(board, quick)
+    const { perPage } = app.query
+    const called = new AbortController()
+    const open = () => perPage.changes({ signal: called.signal })[Symbol.asyncIterator]()
+    // As many as there may be: who is not let go keeps out those that come.
+    const feeds = Array.from({ length: 64 }, open)
+    await Promise.all(feeds.map(next))
+    const waiting = feeds.map((feed) => feed.next())
+    await delay(50)
+    const [first, ...others] = feeds
+    const started = performance.now()
+    await first!.return!()
+    assert.equal((await waiting[0])!.done, true)
+    called.abort()
+    for (const each of waiting) assert.equal((await each).done, true)
+    for (const each of others) assert.equal((await each.next()).done, true)
+    const tookMs = performance.now() - started
+    assert.ok(tookMs < 400, `${tookMs} ms: they waited for what was to come`)
+    const again = perPage.changes()[Symbol.asyncIterator]()
+    assert.equal((await next(again)).type, 'begin')
+    await again.return!()
+    // Who has left before it begins is told nothing.
+    assert.equal((await open().next()).done, true)
+  })
+
   it('is refused for places and keys that are none, and when there are too many', async () => {
     await using services = await asked()
     const { app, url } = await services.start(board, quick)
