@@ -79,6 +79,8 @@ export type {
   Page,
   PageOptions,
   ReadOptions,
+  RemoteChange,
+  RemoteViews,
   ScanOptions,
   TableView,
   ViewChange,
@@ -86,5 +88,6 @@ export type {
   WindowEntry,
   WindowView,
   WithChanges,
+  WithRemoteChanges,
 } from './streams/views/views.ts'
 export { tumbling } from './streams/topology/windows.ts'

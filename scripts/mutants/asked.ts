@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts'
 
 const feeds = ['test/unit/query/changes.test.ts']
+const followed = ['test/unit/query/remote-changes.test.ts']
 const written = ['test/unit/query/read-your-write.test.ts']
 const lagging = ['test/unit/query/max-lag.test.ts']
 const views = ['test/unit/streams/view-reader.test.ts']
@@ -133,6 +134,55 @@ export const askedMutants: readonly Mutant[] = [
     text: "signal?.addEventListener('abort', leave, { once: true })",
     instead: '',
     tests: feeds,
+  },
+  {
+    name: 'quietMsMax of a feed that is followed',
+    file: 'src/io/node-http-ask.ts',
+    text: 'within(quietMsMax, reader.read()',
+    instead: 'within(quietMsMax * 1000, reader.read()',
+    tests: ['test/unit/io/node-http.test.ts'],
+  },
+  {
+    name: 'lastPauseMs of a feed that is opened anew',
+    file: 'src/query/remote-feed.ts',
+    text: 'Math.min(lastPauseMs, ',
+    instead: 'Math.max(0, ',
+    tests: followed,
+  },
+  {
+    name: 'steadyMs of a feed',
+    file: 'src/query/remote-feed.ts',
+    text: 'if (clock.monotonic() - openedAt >= steadyMs) failures = 0',
+    instead: '',
+    tests: followed,
+  },
+  {
+    name: 'refusalBytesMax of a feed',
+    file: 'src/query/remote-feed.ts',
+    text: 'if (size > refusalBytesMax) break',
+    instead: '',
+    tests: followed,
+  },
+  {
+    name: 'a feed is opened anew once it was open, and not before',
+    file: 'src/query/remote-feed.ts',
+    text: '!hasBegun || !(isHeadwaterError(why) && why.retriable)',
+    instead: '!(isHeadwaterError(why) && why.retriable)',
+    tests: followed,
+  },
+  {
+    name: 'a feed says once that it is opened anew',
+    file: 'src/query/remote-feed.ts',
+    text: 'if (!isTold) yield',
+    instead: 'yield',
+    tests: followed,
+  },
+  {
+    name: 'a frame of a feed has so many bytes at most',
+    file: 'src/query/feed-frames.ts',
+    text: 'if (size > answerBytesMax) throw',
+    instead: 'if (size < 0) throw',
+    tests: followed,
   },
   {
     name: 'feedsMax',

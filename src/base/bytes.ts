@@ -34,6 +34,8 @@ export function exactUtf8String(bytes: Uint8Array): string | undefined {
 }
 
 /** All of `chunks` as one array; the only chunk itself when there is one. */
+export function concatBytes(chunks: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer>
+export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array
 export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   if (chunks.length === 1) return chunks[0]!
   let length = 0

@@ -1,6 +1,7 @@
 /** Asking over HTTP by Node's own `fetch`, apart from the server so that whoever only asks loads none. */
+import { concatBytes } from '../base/bytes.ts'
 import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
-import type { HttpAnswer, HttpAsk } from './ports.ts'
+import type { HttpAnswer, HttpAsk, HttpFollow } from './ports.ts'
 
 /**
  * Questions that one process has at one server at a time, each on a connection of its own: `fetch` opens as many
@@ -37,6 +38,44 @@ export const nodeHttpAsk: HttpAsk = async (url, { headers, timeoutMs, bytesMax, 
   }
 }
 
+/** Not in the line of those that are answered at once: it would keep its place for good. */
+export const nodeHttpFollow: HttpFollow = async (url, o) => {
+  const { headers, timeoutMs, quietMsMax, signal } = o
+  const quiet = new AbortController()
+  const within = async <T>(ms: number, waited: Promise<T>, why: HeadwaterError): Promise<T> => {
+    const timer = setTimeout(() => quiet.abort(why), ms)
+    try {
+      return await waited
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+  const init = { headers: { ...headers }, signal: AbortSignal.any([signal, quiet.signal]) }
+  const response = await within(timeoutMs, fetch(url, init), late(url, timeoutMs)).catch(
+    (cause: unknown) => {
+      throw quiet.signal.aborted ? quiet.signal.reason : unanswered(url, cause)
+    },
+  )
+  const { status, headers: said } = response
+  return { status, type: said.get('content-type') ?? '', headers: said, body: chunks() }
+
+  async function* chunks(): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
+    const reader = response.body?.getReader()
+    if (reader === undefined) return
+    try {
+      for (;;) {
+        const { value } = await within(quietMsMax, reader.read(), silent(url, quietMsMax))
+        if (value === undefined) return
+        yield value
+      }
+    } catch (cause) {
+      throw quiet.signal.aborted ? quiet.signal.reason : brokenOff(url, cause)
+    } finally {
+      void reader.cancel().catch(() => undefined)
+    }
+  }
+}
+
 async function fetchWhole(url: string, init: RequestInit, bytesMax: number): Promise<HttpAnswer> {
   const response = await fetch(url, init)
   const body = await bodyOf(response, url, bytesMax)
@@ -49,7 +88,7 @@ async function bodyOf(
   url: string,
   bytesMax: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = []
+  const chunks: Uint8Array<ArrayBuffer>[] = []
   let size = 0
   // Who stops taking ends the connection.
   for await (const chunk of body ?? []) {
@@ -57,13 +96,7 @@ async function bodyOf(
     if (size > bytesMax) throw tooLong(url, bytesMax)
     chunks.push(chunk)
   }
-  const whole = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
+  return concatBytes(chunks)
 }
 
 /** Resolves when it is one's turn; rejects when the time is up before. */
@@ -100,6 +133,23 @@ function late(url: string, timeoutMs: number): HeadwaterError {
     'timeout',
     `${shorten(url)} has not answered within ${timeoutMs} ms: see what it is busy with, or wait longer`,
     { retriable: true },
+  )
+}
+
+function silent(url: string, quietMsMax: number): HeadwaterError {
+  return new HeadwaterError(
+    'timeout',
+    `nothing has come from ${shorten(url)} for ${quietMsMax} ms, no sign of life either: see whether the ` +
+      'server is there, and what a proxy in between holds back',
+    { retriable: true },
+  )
+}
+
+function brokenOff(url: string, cause: unknown): HeadwaterError {
+  return new HeadwaterError(
+    'connection-lost',
+    `the answer of ${shorten(url)} broke off: the server has gone, or the connection`,
+    { retriable: true, cause },
   )
 }
 

@@ -155,6 +155,26 @@ export interface HttpAnswer {
 }
 
 /**
+ * Asks by GET, and gives the answer's body as it comes, which may be for good. `connection-failed` when nobody
+ * answers; `timeout` when nothing is answered within `timeoutMs`, and of the body when nothing comes for
+ * `quietMsMax`; `connection-lost` when the body breaks off. Who stops taking the body ends the connection.
+ * @param o.signal ends all of it at once; what is awaited then rejects
+ */
+export type HttpFollow = (
+  url: string,
+  o: {
+    readonly headers: Readonly<Record<string, string>>
+    readonly timeoutMs: number
+    readonly quietMsMax: number
+    readonly signal: AbortSignal
+  },
+) => Promise<HttpStream>
+
+export interface HttpStream extends Omit<HttpAnswer, 'body'> {
+  readonly body: AsyncIterable<Uint8Array<ArrayBuffer>>
+}
+
+/**
  * How a client reaches a broker address: `Network.connect`, the same over TLS, or a pipe into an embedded
  * broker.
  */

@@ -3,11 +3,14 @@
  * view for each table the service returned, with its key and value types, from a type import alone.
  */
 import { HeadwaterError } from '../base/errors.ts'
-import { nodeHttpAsk } from '../io/node-http-ask.ts'
+import { nodeClock, nodeRandom } from '../io/node-clock.ts'
+import { nodeHttpAsk, nodeHttpFollow } from '../io/node-http-ask.ts'
 import { ask, askTimeoutMsDefault, losslessType } from '../streams/asking/ask.ts'
 import { RemoteView } from '../streams/asking/remote-view.ts'
 import type { Queries } from '../streams/topology/builder.ts'
-import type { Views } from '../streams/views/views.ts'
+import type { Key } from '../streams/stores/serde.ts'
+import type { ChangesOptions, RemoteViews } from '../streams/views/views.ts'
+import { remoteChanges } from './remote-feed.ts'
 
 export interface ConnectOptions {
   /** How long an answer may take; 30,000 when left out. */
@@ -17,7 +20,7 @@ export interface ConnectOptions {
 /** What `connect` gives when it is not told of which service. */
 type Named<S extends Askable> = [S] extends [Unnamed]
   ? 'say whose views they are: connect<typeof theService>(url), with the type of the service'
-  : Views<S>
+  : RemoteViews<S>
 
 interface Askable {
   readonly queries?: Queries
@@ -46,14 +49,19 @@ export function connect<S extends Askable = Unnamed>(
   }
   const base = baseOf(url)
   const service = base.slice(base.lastIndexOf('/') + 1)
-  const viewOf = (name: string): RemoteView => {
+  const viewOf = (name: string) => {
     const place = `${base}/${encodeURIComponent(name)}`
-    return new RemoteView(service, name, (query, waitMs) => {
+    const view = new RemoteView(service, name, (query, waitMs) => {
       const options = { accept: losslessType, timeoutMs: timeoutMs + waitMs }
       return ask(nodeHttpAsk, `${place}?${query}`, options)
     })
+    const of = { url: `${place}/changes`, timeoutMs, follow: nodeHttpFollow }
+    return Object.assign(view, {
+      changes: (wish?: ChangesOptions<Key>) =>
+        remoteChanges({ ...of, clock: nodeClock, random: nodeRandom }, wish),
+    })
   }
-  const views = new Proxy({} as Views<S>, {
+  const views = new Proxy({} as RemoteViews<S>, {
     get: (_target, name) => (typeof name === 'string' ? viewOf(name) : undefined),
   })
   return views as Named<S>

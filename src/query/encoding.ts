@@ -157,11 +157,12 @@ function orMarked<T, N extends object>(named: N, write: () => T) {
   }
 }
 
-function losslessValue(schema: DescMessage | undefined, value: unknown): unknown {
+/** A value as plain data, with all its fields; undefined for none. */
+export function losslessValue(schema: DescMessage | undefined, value: unknown): unknown {
   return schema === undefined ? value : allFields(value)
 }
 
-function plainBytes(value: unknown): Uint8Array<ArrayBuffer> {
+export function plainBytes(value: unknown): Uint8Array<ArrayBuffer> {
   const writer = new Writer()
   plainCodec.encode(value, writer)
   return writer.finish().slice()

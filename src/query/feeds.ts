@@ -1,12 +1,13 @@
 /**
- * Changes of a view as server-sent events (HTML Standard, 9.2): each with an id by which a client goes on, at any
- * instance. Nothing is taken from the feed before the client has taken what was sent: one that never reads costs
- * what is on its way, and its connection is closed after `stallMsMax`.
+ * Changes of a view as a stream that goes on. Nothing is taken from the feed before the client has taken what was
+ * sent: one that never reads costs what is on its way, and its connection is closed after `stallMsMax`.
  */
-import type { FeedItem, RowChange } from '../streams/views/changes.ts'
+import { nodeClock } from '../io/node-clock.ts'
+import type { FeedItem } from '../streams/views/changes.ts'
 import type { Feed, ViewReader } from '../streams/views/view-reader.ts'
-import { jsonOrNull } from './encoding.ts'
-import { parseKey, timeText } from './parameters.ts'
+import { feedFormFor } from './feed-forms.ts'
+import type { FeedForm } from './feed-forms.ts'
+import { parseKey } from './parameters.ts'
 import type { Question } from './question.ts'
 import { refusal, refusalOf } from './refusal.ts'
 import { headersOf, refuse } from './reply.ts'
@@ -14,8 +15,8 @@ import type { Query } from './target.ts'
 
 export const feedNames = ['key', 'prefix']
 
-/** Times that a feed says that nothing has come, each half a second, before the client is told that it lives. */
-const quietTimes = 20
+/** How long a client hears nothing before it is told that the feed lives. */
+const quietMs = 10_000
 
 export function changes(question: Question, query: Query): Response {
   const { context, reader } = question
@@ -34,67 +35,53 @@ export function changes(question: Question, query: Query): Response {
     ...(prefix !== undefined && { prefix }),
     ...(from !== undefined && { from }),
   })
-  const headers = { ...headersOf('text/event-stream; charset=utf-8'), 'x-accel-buffering': 'no' }
-  return new Response(streamOf(feed, reader, left), { status: 200, headers })
+  const form = feedFormFor(context.req.header('accept'))
+  const headers = { ...headersOf(form.type), 'x-accel-buffering': 'no' }
+  return new Response(streamOf({ feed, reader, form, left }), { status: 200, headers })
 }
 
-/** @param left ends the feed at once, also while nothing comes */
-function streamOf(
-  feed: Feed,
-  reader: ViewReader,
-  left: AbortController,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const encoder = new TextEncoder()
+interface Sent {
+  readonly feed: Feed
+  readonly reader: ViewReader
+  readonly form: FeedForm
+  /** Ends the feed at once, also while nothing comes. */
+  readonly left: AbortController
+}
+
+function streamOf(sent: Sent): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream(
     {
       pull: async (controller) => {
-        const text = await nextText(feed, reader)
-        controller.enqueue(encoder.encode(text.written))
-        if (text.isLast) controller.close()
+        const next = await nextOf(sent)
+        if (sent.left.signal.aborted) return
+        controller.enqueue(next.bytes)
+        if (next.isLast) controller.close()
       },
       cancel: async () => {
-        left.abort()
-        await feed.return(undefined)
+        sent.left.abort()
+        await sent.feed.return(undefined)
       },
     },
     { highWaterMark: 0 },
   )
 }
 
-interface EventText {
-  readonly written: string
+interface Next {
+  readonly bytes: Uint8Array<ArrayBuffer>
   readonly isLast: boolean
 }
 
-/** What comes next: an event, a sign of life, or why there is no more. */
-async function nextText(feed: Feed, reader: ViewReader): Promise<EventText> {
+/** What comes next: an item, a sign of life, or why there is no more. */
+async function nextOf({ feed, reader, form }: Sent): Promise<Next> {
+  const started = nodeClock.monotonic()
   try {
-    for (let quiet = 0; quiet < quietTimes; quiet++) {
-      const { value } = await feed.next()
-      if (value !== undefined) return { written: eventOf(value as FeedItem, reader), isLast: false }
+    while (nodeClock.monotonic() - started < quietMs) {
+      const { value, done } = await feed.next()
+      if (done === true) break
+      if (value !== undefined) return { bytes: form.item(value as FeedItem, reader), isLast: false }
     }
-    return { written: ':\n\n', isLast: false }
+    return { bytes: form.alive, isLast: false }
   } catch (error) {
-    const { error: said } = refusalOf(error)
-    return { written: `event: end\ndata: ${JSON.stringify({ error: said })}\n\n`, isLast: true }
+    return { bytes: form.end(refusalOf(error).error), isLast: true }
   }
-}
-
-function eventOf(item: FeedItem, reader: ViewReader): string {
-  const data = item.type === 'change' ? changeOf(item, reader) : dataOf(item)
-  return `id: ${item.id}\nevent: ${item.type}\ndata: ${JSON.stringify(data)}\n\n`
-}
-
-function dataOf({ type: _type, id: _id, ...data }: Exclude<FeedItem, RowChange>): object {
-  return data
-}
-
-function changeOf(change: RowChange, { schema, windowMs }: ViewReader): object {
-  const { key, windowStart, old, value, isOldKnown } = change
-  const bounds =
-    windowStart === undefined || windowMs === undefined
-      ? {}
-      : { start: timeText(windowStart), end: timeText(windowStart + windowMs) }
-  const before = isOldKnown ? { old: jsonOrNull(schema, old) } : {}
-  return { key: String(key), ...bounds, ...before, value: jsonOrNull(schema, value) }
 }

@@ -4,12 +4,17 @@ export type {
   Coverage,
   Page,
   PageOptions,
+  ChangesOptions,
   ReadOptions,
+  RemoteChange,
+  RemoteViews,
   ScanOptions,
   TableView,
+  ViewChange,
   Views,
   WindowEntry,
   WindowView,
+  WithRemoteChanges,
 } from '../streams/views/views.ts'
 export { connect } from './client.ts'
 export { serveQueries } from './listen.ts'

@@ -185,7 +185,7 @@ export function valueOf({ key, value, error }: ListedEntry): unknown {
 }
 
 /** The text of a key. Throws `input-invalid` when it is no text that a record's key can be. */
-function keyText(key: Key): string {
+export function keyText(key: Key): string {
   const given: unknown = key
   if (given === undefined || typeof given === 'object') {
     throw new HeadwaterError(

@@ -127,7 +127,8 @@ class Feed {
           throw error
         })
         for (const each of fetched) yield* this.#tell(each)
-        if (fetched.length === 0) yield undefined
+        // Also while it reads what it does not tell: whoever listens hears that it lives.
+        yield undefined
       }
     } finally {
       signal?.removeEventListener('abort', leave)

@@ -7,6 +7,7 @@
  *
  * Types only, so that another process can import them without loading the service.
  */
+import type { HeadwaterError } from '../../base/errors.ts'
 import type { KeyOf } from '../../events/event.ts'
 import type { Queries, Table, WindowTable } from '../topology/builder.ts'
 import type { EventPlace } from './freshness.ts'
@@ -71,6 +72,34 @@ export type OwnViews<S extends { readonly queries?: Queries }> = {
   readonly [P in keyof NonNullable<S['queries']>]: ViewOf<NonNullable<S['queries']>[P]> &
     FeedOfView<NonNullable<S['queries']>[P]>
 }
+
+/** Views with a feed in another process. */
+export type RemoteViews<S extends { readonly queries?: Queries }> = {
+  readonly [P in keyof NonNullable<S['queries']>]: ViewOf<NonNullable<S['queries']>[P]> &
+    RemoteFeedOfView<NonNullable<S['queries']>[P]>
+}
+
+type RemoteFeedOfView<T> =
+  T extends WindowTable<infer K, infer V>
+    ? WithRemoteChanges<KeyOf<K>, V>
+    : T extends Table<infer K, infer V>
+      ? WithRemoteChanges<KeyOf<K>, V>
+      : never
+
+export interface WithRemoteChanges<K, V> {
+  /**
+   * As in the process of the service, over HTTP. It rejects as a read does when it cannot be opened; once it was,
+   * it opens anew whatever breaks it off, from behind the last item that was taken, for as long as its reader
+   * stays, and tells so once each time. A place that is none any more is `input-invalid`.
+   */
+  changes(options?: ChangesOptions<K>): AsyncIterable<RemoteChange<K, V>>
+}
+
+/** What a feed tells in another process. */
+export type RemoteChange<K, V> =
+  | ViewChange<K, V>
+  /** It was broken off, and is opened anew behind `id`; `begin` says that it is open again. */
+  | { readonly type: 'reconnecting'; readonly id: string; readonly why: HeadwaterError }
 
 type FeedOfView<T> =
   T extends WindowTable<infer K, infer V>
