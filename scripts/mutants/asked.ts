@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts'
 
 const feeds = ['test/unit/query/changes.test.ts']
+const paced = ['test/unit/query/paced.test.ts']
 const followed = ['test/unit/query/remote-changes.test.ts']
 const written = ['test/unit/query/read-your-write.test.ts']
 const lagging = ['test/unit/query/max-lag.test.ts']
@@ -116,9 +117,30 @@ export const askedMutants: readonly Mutant[] = [
   },
   {
     name: 'a feed takes no more than its client',
-    file: 'src/query/feeds.ts',
+    file: 'src/query/paced.ts',
     text: '{ highWaterMark: 0 }',
     instead: '{ highWaterMark: 1000 }',
+    tests: paced,
+  },
+  {
+    name: 'takenWithinMs of a feed',
+    file: 'src/query/paced.ts',
+    text: 'clock.after(takenWithinMs, ',
+    instead: 'clock.after(takenWithinMs * 100, ',
+    tests: paced,
+  },
+  {
+    name: 'pieceBytesMax of a feed',
+    file: 'src/query/paced.ts',
+    text: 'rest.subarray(0, pieceBytesMax)',
+    instead: 'rest.subarray(0)',
+    tests: paced,
+  },
+  {
+    name: 'feedBytesMax',
+    file: 'src/streams/runtime/feed.ts',
+    text: 'fetchBytesMax: feedBytesMax',
+    instead: 'fetchBytesMax: 100 * feedBytesMax',
     tests: feeds,
   },
   {
@@ -140,7 +162,7 @@ export const askedMutants: readonly Mutant[] = [
     file: 'src/io/node-http-ask.ts',
     text: 'within(quietMsMax, reader.read()',
     instead: 'within(quietMsMax * 1000, reader.read()',
-    tests: ['test/unit/io/node-http.test.ts'],
+    tests: ['test/unit/io/node-http-follow.test.ts'],
   },
   {
     name: 'lastPauseMs of a feed that is opened anew',

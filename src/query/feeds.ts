@@ -1,12 +1,9 @@
-/**
- * Changes of a view as a stream that goes on. Nothing is taken from the feed before the client has taken what was
- * sent: one that never reads costs what is on its way, and its connection is closed after `stallMsMax`.
- */
+/** Changes of a view as a body that goes on, at the pace of its client (`paced.ts`). */
 import { nodeClock } from '../io/node-clock.ts'
-import type { FeedItem } from '../streams/views/changes.ts'
 import type { Feed, ViewReader } from '../streams/views/view-reader.ts'
 import { feedFormFor } from './feed-forms.ts'
 import type { FeedForm } from './feed-forms.ts'
+import { pacedBody } from './paced.ts'
 import { parseKey } from './parameters.ts'
 import type { Question } from './question.ts'
 import { refusal, refusalOf } from './refusal.ts'
@@ -37,33 +34,18 @@ export function changes(question: Question, query: Query): Response {
   })
   const form = feedFormFor(context.req.header('accept'))
   const headers = { ...headersOf(form.type), 'x-accel-buffering': 'no' }
-  return new Response(streamOf({ feed, reader, form, left }), { status: 200, headers })
+  const end = async (): Promise<void> => {
+    left.abort()
+    await feed.return(undefined)
+  }
+  const next = () => nextOf({ feed, reader, form })
+  return new Response(pacedBody({ next, end }, nodeClock), { status: 200, headers })
 }
 
 interface Sent {
   readonly feed: Feed
   readonly reader: ViewReader
   readonly form: FeedForm
-  /** Ends the feed at once, also while nothing comes. */
-  readonly left: AbortController
-}
-
-function streamOf(sent: Sent): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream(
-    {
-      pull: async (controller) => {
-        const next = await nextOf(sent)
-        if (sent.left.signal.aborted) return
-        controller.enqueue(next.bytes)
-        if (next.isLast) controller.close()
-      },
-      cancel: async () => {
-        sent.left.abort()
-        await sent.feed.return(undefined)
-      },
-    },
-    { highWaterMark: 0 },
-  )
 }
 
 interface Next {
@@ -78,7 +60,7 @@ async function nextOf({ feed, reader, form }: Sent): Promise<Next> {
     while (nodeClock.monotonic() - started < quietMs) {
       const { value, done } = await feed.next()
       if (done === true) break
-      if (value !== undefined) return { bytes: form.item(value as FeedItem, reader), isLast: false }
+      if (value !== undefined) return { bytes: form.item(value, reader), isLast: false }
     }
     return { bytes: form.alive, isLast: false }
   } catch (error) {

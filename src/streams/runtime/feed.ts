@@ -36,8 +36,8 @@ import { hasHole } from './holes.ts'
 
 /** How long a feed waits before it says that there is nothing. */
 const pollWaitMs = 500
-/** What one feed fetches at a time. */
-const fetchBytesMax = 1024 * 1024
+/** What one feed fetches at a time: before its reader takes it, that and two answers of a leader at most. */
+const feedBytesMax = 1024 * 1024
 
 export interface FeedSource {
   readonly cluster: Cluster
@@ -108,7 +108,10 @@ class Feed {
     const { signal } = this.#wish
     const late = await Promise.race([left(signal), this.#begin(partitions, place)])
     if (late === undefined) return
-    const consumer = new Consumer(cluster, { isolation: 'read_committed', fetchBytesMax })
+    const consumer = new Consumer(cluster, {
+      isolation: 'read_committed',
+      fetchBytesMax: feedBytesMax,
+    })
     const leave = (): void => void consumer.close()
     signal?.addEventListener('abort', leave, { once: true })
     try {

@@ -116,12 +116,15 @@ describe('a feed of changes in another process', () => {
     for (const page of ['p1', 'p2']) {
       await app.query.perPage.get(page, { after: await sender.click(page) })
     }
-    const seen: unknown[] = []
+    const seen: string[] = []
     for await (const item of perPage.changes({ from: id })) {
       if (item.type === 'change') seen.push(item.key)
       if (seen.length === 2) break
     }
-    assert.deepEqual(seen.toSorted(), ['p1', 'p2'])
+    assert.deepEqual(
+      seen.toSorted((a, b) => (a < b ? -1 : 1)),
+      ['p1', 'p2'],
+    )
 
     const called = new AbortController()
     const open = () => perPage.changes({ signal: called.signal })[Symbol.asyncIterator]()
