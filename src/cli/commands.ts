@@ -14,6 +14,7 @@ import {
 } from './arguments.ts'
 import {
   addHostOptions,
+  databaseOption,
   addListenerOptions,
   addProgramOptions,
   brokerOption,
@@ -85,7 +86,7 @@ function addBroker(program: Command): void {
 function addRun(program: Command): void {
   const command = program
     .command('run')
-    .description('run the services that a module exports, with their queries over HTTP.')
+    .description('run the services and sinks that a module exports, with queries over HTTP.')
     .argument('<file>', servicesFile)
   addHostOptions(command, 'data/run')
     .addOption(
@@ -96,6 +97,8 @@ function addRun(program: Command): void {
         .choices(['stop', 'restart'])
         .default('stop'),
     )
+    .addOption(databaseOption())
+    .option('--create-tables', 'make tables of sinks that are missing')
     .option('--exit', 'end once every input is fully processed')
     .addOption(jsonOption('say where it listens, and at the end what it did, as JSON lines'))
     .action(async (file, options) => (await import('./run.ts')).runFile(file, options))
@@ -114,7 +117,8 @@ function addPlan(program: Command): void {
       '--accept <service/store>',
       'let a service go on with a store that it refuses, as it is',
     )
-    .addOption(jsonOption('one JSON object a service'))
+    .addOption(databaseOption())
+    .addOption(jsonOption('one JSON object a service or sink'))
     .action(async (file, options) => (await import('./plan.ts')).plan(file, options))
 }
 

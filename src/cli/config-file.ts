@@ -24,7 +24,17 @@ const variablePrefix = 'HEADWATER_'
 const otherVariables: ReadonlySet<string> = new Set([passwordVariable])
 
 /** Flags that `broker` or `run` has alone, and the example, whose command is another program's. */
-const ofOnePart: readonly string[] = ['metrics-port', 'memory', 'on-topic-replaced', 'flights']
+const ofOnePart: readonly string[] = [
+  'metrics-port',
+  'memory',
+  'on-topic-replaced',
+  'database',
+  'create-tables',
+  'flights',
+]
+
+/** Flags that every command that has them takes from the environment: whom to reach, and by which password. */
+const ofEveryCommand: ReadonlySet<string> = new Set(['broker', 'database'])
 
 /** Flags that may be given several times: a list in the file, and a comma apart in a variable. */
 const repeated: ReadonlySet<string> = new Set(['listener', 'advertise'])
@@ -53,7 +63,7 @@ export function configOption(): Option {
 /** The variable that says what a flag does; undefined for a flag that has none. */
 export function variableOf(option: Option, command: Command): string | undefined {
   const name = option.attributeName()
-  const isTaken = name === 'broker' || (takesAll(command) && name !== 'help')
+  const isTaken = ofEveryCommand.has(name) || (takesAll(command) && name !== 'help')
   return isTaken ? variableNamed(option.name()) : undefined
 }
 

@@ -9,9 +9,9 @@ import { inspect } from 'node:util'
 import { isHeadwaterError } from '../base/errors.ts'
 import { nodeClock } from '../io/node-clock.ts'
 import { develop } from '../io/node-process.ts'
-import { moduleUrl, servicesOf } from './modules.ts'
+import { moduleUrl, toRun } from './modules.ts'
 import { exitCodes, printError, printNote } from './output.ts'
-import { hostServices } from './run.ts'
+import { hostAll } from './run.ts'
 
 /** How long services may take to commit and say goodbye before a new start; then they are killed. */
 const stopMsMax = 5_000
@@ -25,6 +25,7 @@ export interface ServicesProcess {
 
 export interface ServicesOptions {
   readonly queryPort: number
+  readonly database?: string
   readonly json?: boolean
 }
 
@@ -66,12 +67,12 @@ export async function runServices(file: string, options: ServicesOptions): Promi
   endWithParent()
   const broker = process.env['HEADWATER_BROKER']!
   develop({ broker, tell: printNote })
-  const services = servicesOf(await exportsToShow(file))
-  if (services.length === 0) return
+  const all = toRun(await exportsToShow(file))
+  if (all.services.length + all.sinks.length === 0) return
   // Whoever develops reads along, also where the output is not a terminal's.
   const logFormat = options.json ? 'json' : 'pretty'
-  const own = { dir: '', port: 0, durability: 'disk', logFormat } as const
-  await hostServices(services, { ...options, ...own, broker })
+  const own = { dir: '', port: 0, durability: 'disk', logFormat, createTables: true } as const
+  await hostAll(all, { ...options, ...own, broker })
 }
 
 /** Services without their broker would wait for it for ever, and nobody would know of them. */

@@ -13,13 +13,14 @@ import { outerHost } from '../io/node-network.ts'
 import type { Durability } from '../log/store/options.ts'
 import { operations } from '../operations/operations.ts'
 import type { ObservedService } from '../operations/readiness.ts'
+import type { RunningSink } from '../postgres/running.ts'
+import type { PostgresSink } from '../postgres/sink.ts'
 import { serveQueries } from '../query/listen.ts'
 import type { QueryServer } from '../query/listen.ts'
 import { asQueryService } from '../query/view.ts'
 import type { QueryService } from '../query/view.ts'
 import { run } from '../streams/runtime/run.ts'
 import type { Runnable, Running, RunningServices } from '../streams/runtime/run.ts'
-import type { RunningTopology } from '../streams/runtime/running.ts'
 import { openBroker } from './broker.ts'
 import { tellOfSettings } from './config-file.ts'
 import type { SettingsNote } from './config-file.ts'
@@ -52,6 +53,10 @@ export interface HostOptions extends ListenerFlags, LogOptions, SettingsNote {
   readonly onTopicReplaced?: 'stop' | 'restart'
   /** How many records may lie before a service for which `/health/ready` says 200; unbounded when left out. */
   readonly readyLag?: number
+  /** Where the tables of sinks are; what it does not say comes of `PGHOST` and its siblings. */
+  readonly database?: string
+  /** Makes tables of sinks that are missing. */
+  readonly createTables?: boolean
 }
 
 type RunningOne = Running<unknown, unknown>['services'][number]
@@ -74,6 +79,8 @@ export class Host {
   readonly #notes: ServiceNotes
   readonly #apps: Running<unknown, unknown>[] = []
   readonly #starts = new Map<Promise<unknown>, readonly string[]>()
+  readonly #sinks: RunningSink[] = []
+  readonly #sinkStarts = new Map<Promise<unknown>, string>()
   readonly #failed = Promise.withResolvers<never>()
   readonly #closing = new AbortController()
   #queries: QueryServer | undefined
@@ -179,14 +186,13 @@ export class Host {
     services: L,
     o: { readonly signal?: AbortSignal } = {},
   ): Promise<RunningServices<L>> {
-    const signals = [this.#closing.signal, ...(o.signal ? [o.signal] : [])]
     const { onTopicReplaced, instanceId } = this.#options
     const start = run(services, {
       broker: this.broker,
       ...(this.#queryAddress !== undefined && { queryAddress: this.#queryAddress }),
       ...(onTopicReplaced && { onTopicReplaced }),
       ...(instanceId !== undefined && { instanceId }),
-      signal: AbortSignal.any(signals),
+      signal: this.#unlessClosing(o.signal),
       onEvent: (event, service) => this.#notes.tell(event, service),
     })
     this.#starts.set(
@@ -203,7 +209,43 @@ export class Host {
     }
   }
 
-  /** The services of these names as progress shows them; those that have not been started are waiting. */
+  /** The same of sinks; they need the package `pg`. */
+  startSinks(
+    sinks: readonly PostgresSink[],
+    o: { readonly signal?: AbortSignal } = {},
+  ): Promise<readonly RunningSink[]> {
+    return Promise.all(sinks.map((sink) => this.#startSink(sink, this.#unlessClosing(o.signal))))
+  }
+
+  async #startSink(sink: PostgresSink, signal: AbortSignal): Promise<RunningSink> {
+    const { onTopicReplaced, instanceId, database = {}, createTables = false } = this.#options
+    // Loaded by those that have sinks.
+    const { runSink } = await import('../postgres/run-sink.ts')
+    const start = runSink(sink, {
+      broker: this.broker,
+      database,
+      create: createTables,
+      ...(onTopicReplaced && { onTopicReplaced }),
+      ...(instanceId !== undefined && { instanceId }),
+      signal,
+      onEvent: (event, name) => this.#notes.tell(event, name),
+    })
+    this.#sinkStarts.set(start, sink.name)
+    try {
+      const running = await start
+      this.#sinks.push(running)
+      running.failed.catch((error: unknown) => this.#fail(error))
+      return running
+    } finally {
+      this.#sinkStarts.delete(start)
+    }
+  }
+
+  #unlessClosing(signal: AbortSignal | undefined): AbortSignal {
+    return AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])])
+  }
+
+  /** The services and sinks of these names as progress shows them; those that have not been started are waiting. */
   progress(names: readonly string[]): ServiceProgress[] {
     return names.map((name) => {
       const running = this.#find(name)
@@ -233,7 +275,7 @@ export class Host {
    * little time, and only the failure matters: no other error comes from here.
    */
   async close(): Promise<void> {
-    if (this.#starts.size > 0) this.#isHasty = true
+    if (this.#starts.size + this.#sinkStarts.size > 0) this.#isHasty = true
     this.#closing.abort()
     if (!this.#isHasty) return this.#close()
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -256,10 +298,9 @@ export class Host {
   }
 
   #observed(): ObservedService[] {
-    const starting = [...this.#starts.values()].flat().map((service) => {
-      return { service, stats: () => undefined }
-    })
-    return [...this.#services, ...starting]
+    const names = [...this.#starts.values(), ...this.#sinkStarts.values()].flat()
+    const starting = names.map((service) => ({ service, stats: () => undefined }))
+    return [...this.#services, ...this.#sinks, ...starting]
   }
 
   #queryServices(): QueryService[] {
@@ -267,8 +308,8 @@ export class Host {
     return [...this.#services.map(asQueryService), ...starting].sort(byName)
   }
 
-  #find(name: string): RunningTopology | undefined {
-    return this.#services.find(({ service }) => service === name)
+  #find(name: string): RunningOne | RunningSink | undefined {
+    return [...this.#services, ...this.#sinks].find(({ service }) => service === name)
   }
 
   #fail(error: unknown): void {
@@ -278,8 +319,8 @@ export class Host {
 
   async #close(): Promise<void> {
     await this.#queries?.close()
-    await Promise.allSettled(this.#starts.keys())
-    await Promise.all(this.#apps.map((app) => app.close()))
+    await Promise.allSettled([...this.#starts.keys(), ...this.#sinkStarts.keys()])
+    await Promise.all([...this.#apps, ...this.#sinks].map((app) => app.close()))
     await this.#embedded?.close()
   }
 }

@@ -7,21 +7,48 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { HeadwaterError, isHeadwaterError } from '../base/errors.ts'
 import type { AnyEvent } from '../events/event.ts'
+import type { PostgresSink } from '../postgres/sink.ts'
 import type { Service } from '../service/service.ts'
+
+/** What a module has to run. */
+export interface ToRun {
+  readonly services: readonly Service[]
+  readonly sinks: readonly PostgresSink[]
+}
+
+/** The services and sinks a module exports; `input-invalid` when there are none, or two of one name. */
+export async function loadAll(file: string): Promise<ToRun> {
+  const all = toRun(await exportsOf(file))
+  if (all.services.length + all.sinks.length > 0) return all
+  throw new HeadwaterError(
+    'input-invalid',
+    `${file} exports no service and no sink: export what \`service(name, …)\` or \`postgresSink(name, …)\` ` +
+      'returns, under any name',
+  )
+}
+
+/** What there is to run among what a module exports. Throws `input-invalid` for two of one name. */
+export function toRun(exported: readonly unknown[]): ToRun {
+  const services = exported.filter(isService)
+  const sinks = exported.filter(isSink)
+  const twice = sinks.find(({ name }, i) => {
+    return [...services, ...sinks.slice(0, i)].some((other) => other.name === name)
+  })
+  if (twice === undefined) return { services, sinks }
+  throw new HeadwaterError(
+    'input-invalid',
+    `two services or sinks are called '${twice.name}', and would be one consumer group: give each its own name`,
+  )
+}
 
 /** The services a module exports, in the order of their names; `input-invalid` when there are none. */
 export async function loadServices(file: string): Promise<Service[]> {
-  const services = servicesOf(await exportsOf(file))
+  const services = (await exportsOf(file)).filter(isService)
   if (services.length > 0) return services
   throw new HeadwaterError(
     'input-invalid',
     `${file} exports no service: export what \`service(name, …)\` returns, under any name`,
   )
-}
-
-/** The services among what a module exports. */
-export function servicesOf(exported: readonly unknown[]): Service[] {
-  return exported.filter(isService)
 }
 
 /** The service called `name` among a module's exports; `not-found` when there is none. */
@@ -73,6 +100,11 @@ export function moduleUrl(file: string): string {
 function isService(value: unknown): value is Service {
   const service = value as Partial<Service> | null
   return typeof service === 'object' && typeof service?.build === 'function' && 'reads' in service
+}
+
+function isSink(value: unknown): value is PostgresSink {
+  const sink = value as Partial<PostgresSink> | null
+  return typeof sink === 'object' && Array.isArray(sink?.tables) && 'onError' in sink
 }
 
 function isEvent(value: unknown): value is AnyEvent {

@@ -161,6 +161,15 @@ function outsideBrokerOption(): Option {
   ).conflicts(['dir', 'port', 'listener', 'advertise', 'durability'])
 }
 
+/** For commands that have to do with sinks. */
+export function databaseOption(): Option {
+  return new Option(
+    '--database <uri>',
+    "PostgreSQL, for the module's sinks: postgres://USER:PASSWORD@HOST:PORT/DATABASE; what is not said " +
+      'comes of PGHOST and its siblings',
+  )
+}
+
 /** For commands that need a broker that is there. */
 export function brokerOption(): Option {
   return new Option(
@@ -185,4 +194,4 @@ export function yesOption(): Option {
 }
 
 /** What a file has to be that services are taken from. */
-export const servicesFile = 'a TypeScript or JavaScript module that exports services'
+export const servicesFile = 'a TypeScript or JavaScript module that exports services, or sinks'

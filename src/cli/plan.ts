@@ -1,33 +1,37 @@
-/** `headwater plan FILE`: what becomes of each store of each service, were it started now, and why. */
+/** `headwater plan FILE`: what becomes of each store of each service, were it started now, and why; and of sinks. */
 import { HeadwaterError } from '../base/errors.ts'
 import type { Cluster } from '../client/cluster/cluster.ts'
 import { acceptStore, planService } from '../streams/identity/ways-out.ts'
 import type { SourceVerdict, StoreVerdict, Verdicts } from '../streams/identity/verdict.ts'
 import { planTopology } from '../streams/plan/plan.ts'
 import { withCluster } from './connect.ts'
-import { loadService, loadServices } from './modules.ts'
+import { loadAll, loadService } from './modules.ts'
 import { Refused, formatCount, formatTable, print, printJson, printNote } from './output.ts'
 import type { Column } from './output.ts'
+import { planSinks, printSink } from './plan-sinks.ts'
 
 export interface PlanOptions {
   readonly broker: string
   readonly accept?: string
+  /** Where the positions of sinks are. */
+  readonly database?: string
   readonly json?: boolean
 }
 
 export async function plan(file: string, options: PlanOptions): Promise<void> {
-  const services = await loadServices(file)
+  const { services, sinks } = await loadAll(file)
   const plans = services.map((service) => planTopology(service.build()))
-  const verdicts = await withCluster(options.broker, async (cluster) => {
+  const { verdicts, planned } = await withCluster(options.broker, async (cluster) => {
     if (options.accept !== undefined) await accept(cluster, file, options.accept)
     const all: Verdicts[] = []
     for (const each of plans) all.push((await planService(cluster, each)).verdicts)
-    return all
+    return { verdicts: all, planned: await planSinks(cluster, sinks, options.database) }
   })
   for (const each of verdicts) {
     if (options.json) printJson(asJson(each))
     else printVerdicts(each)
   }
+  for (const each of planned) printSink(each, options.json === true)
   const isRefused = verdicts.some(({ stores, sources }) =>
     [...stores, ...sources].some(({ outcome }) => outcome === 'refused'),
   )

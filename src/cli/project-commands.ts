@@ -2,6 +2,7 @@
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import {
+  databaseOption,
   directoryOption,
   durabilityOption,
   jsonOption,
@@ -56,6 +57,7 @@ export function addDev(program: Command): void {
     .command('dev-services', { hidden: true })
     .argument('<file>')
     .addOption(queryPortOption())
+    .addOption(databaseOption())
     .addOption(jsonOption('as of `run`'))
     .action(async (file, options) => (await import('./dev-child.ts')).runServices(file, options))
 }

@@ -1,11 +1,13 @@
 /** `headwater run FILE`: the services a module exports, on an embedded broker or one that runs elsewhere. */
 import type { RunningServices } from '../streams/runtime/run.ts'
+import type { RunningSink } from '../postgres/running.ts'
 import type { Service } from '../service/service.ts'
 import { Host } from './host.ts'
 import type { HostOptions } from './host.ts'
 import { Lifetime } from './lifetime.ts'
 import { listenerLines } from './listeners.ts'
-import { loadServices } from './modules.ts'
+import { loadAll } from './modules.ts'
+import type { ToRun } from './modules.ts'
 import { formatCount, print, printJson } from './output.ts'
 import { Progress } from './progress.ts'
 
@@ -14,28 +16,36 @@ export interface RunOptions extends HostOptions {
 }
 
 export async function runFile(file: string, options: RunOptions): Promise<void> {
-  await hostServices(await loadServices(file), options)
+  await hostAll(await loadAll(file), options)
 }
 
-/** Hosts services until Ctrl-C, or with `exit` until they have processed all there is. */
-export async function hostServices(
-  services: readonly Service[],
-  options: RunOptions,
-): Promise<void> {
-  const names = services.map(({ name }) => name)
+/** Hosts services and sinks until Ctrl-C, or with `exit` until they have processed all there is. */
+export async function hostAll({ services, sinks }: ToRun, options: RunOptions): Promise<void> {
+  const names = [...services, ...sinks].map(({ name }) => name)
   using lifetime = new Lifetime()
   await using host = await lifetime.unlessOver(Host.open(options))
-  const running = await lifetime.unlessOver(host.start(services, lifetime))
+  const starting = Promise.all([host.start(services, lifetime), host.startSinks(sinks, lifetime)])
+  const running = await lifetime.unlessOver(starting)
   const { kafka, queryUrl, queryAddress, listeners } = host
   if (options.json) {
     const own = listeners.length === 0 ? {} : { listeners }
     const told = queryAddress === undefined ? {} : { queryAddress }
-    printJson({ services: names, kafka, ...own, queryUrl, ...told })
+    const written = sinks.length === 0 ? {} : { sinks: sinks.map(({ name }) => name) }
+    printJson({
+      services: services.map(({ name }) => name),
+      ...written,
+      kafka,
+      ...own,
+      queryUrl,
+      ...told,
+    })
   } else {
     const lines = listeners.length === 0 ? [kafka] : listenerLines(listeners)
     const isOther = queryAddress !== undefined && queryUrl !== `http://${queryAddress}`
     const told = isOther ? ` (other instances ask ${queryAddress})` : ''
-    print(`services: ${names.join(', ')}\nqueries:  ${queryUrl}${told}`)
+    if (services.length > 0) print(`services: ${services.map(({ name }) => name).join(', ')}`)
+    if (sinks.length > 0) print(`sinks:    ${sinks.map(({ name }) => name).join(', ')}`)
+    print(`queries:  ${queryUrl}${told}`)
     print(`${lines.map((line) => `Kafka:    ${line}`).join('\n')}\n`)
   }
   await watch(host, running, { names, lifetime, options })
@@ -48,7 +58,7 @@ export async function hostServices(
 
 async function watch(
   host: Host,
-  running: RunningServices<readonly Service[]>,
+  [services, sinks]: readonly [RunningServices<readonly Service[]>, readonly RunningSink[]],
   o: {
     readonly names: readonly string[]
     readonly lifetime: Lifetime
@@ -59,6 +69,11 @@ async function watch(
     () => ({ load: undefined, services: host.progress(o.names) }),
     host.log,
   )
-  if (!o.options.exit) await Promise.race([o.lifetime.over, host.failed])
-  else await o.lifetime.unlessOver(Promise.race([running.caughtUp(), host.failed]))
+  if (!o.options.exit) return void (await Promise.race([o.lifetime.over, host.failed]))
+  // What services write of their inputs comes to the sinks then.
+  const caughtUp = async (): Promise<void> => {
+    await services.caughtUp()
+    await Promise.all(sinks.map((sink) => sink.caughtUp()))
+  }
+  await o.lifetime.unlessOver(Promise.race([caughtUp(), host.failed]))
 }

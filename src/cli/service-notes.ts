@@ -4,7 +4,7 @@
  * so that a broker that is away for an hour leaves a page and not a book. What is in order is for `debug`.
  */
 import type { Clock } from '../io/ports.ts'
-import type { ServiceEvent } from '../streams/runtime/service-event.ts'
+import type { SinkEvent } from '../postgres/running.ts'
 import { discardNote } from './discard-note.ts'
 import type { Log } from './logging.ts'
 import type { Note } from './note.ts'
@@ -27,7 +27,7 @@ export class ServiceNotes {
     this.#log = o.log
   }
 
-  tell(event: ServiceEvent, service: string): void {
+  tell(event: SinkEvent, service: string): void {
     const note = noteOf(event)
     if (note === undefined) return
     if (note.level === 'debug') return this.#write(service, note, 0)
@@ -41,8 +41,8 @@ export class ServiceNotes {
     const now = this.#clock.monotonic()
     const kind = `${service} ${note.kind}`
     const before = this.#said.get(kind)
-    // That a broker is lost is said each time: it was there in between.
-    if (before !== undefined && now - before.at < quietMs && event.type !== 'broker-lost') {
+    // That a broker or a database is lost is said each time: it was there in between.
+    if (before !== undefined && now - before.at < quietMs && !isOutage(event)) {
       before.heldBack++
       return
     }
@@ -64,13 +64,17 @@ export class ServiceNotes {
   }
 }
 
+function isOutage({ type }: SinkEvent): boolean {
+  return type === 'broker-lost' || type === 'database-lost'
+}
+
 /** Whether an event says only what `broker-lost` has said. */
-function isOfBroker(event: ServiceEvent): boolean {
+function isOfBroker(event: SinkEvent): boolean {
   if (event.type !== 'repair' && event.type !== 'stalled') return false
   return ['connection-failed', 'connection-lost', 'timeout'].includes(event.error.code)
 }
 
-function noteOf(event: ServiceEvent): Note | undefined {
+function noteOf(event: SinkEvent): Note | undefined {
   const warn = { level: 'warn', kind: event.type, event } as const
   switch (event.type) {
     case 'repair': {
@@ -112,6 +116,15 @@ function noteOf(event: ServiceEvent): Note | undefined {
       const text = `has its broker again after ${formatSeconds(event.ms / 1000)}`
       return { ...warn, level: 'info', text }
     }
+    case 'database-lost': {
+      const { code, message } = event.error
+      const text = `has lost its database and goes on trying (${code}): ${message}`
+      return { ...warn, text, event: { type: event.type, code, message } }
+    }
+    case 'database-found': {
+      const text = `has its database again after ${formatSeconds(event.ms / 1000)}`
+      return { ...warn, level: 'info', text }
+    }
     case 'stopping': {
       const { code, message } = event.error
       const text = `is led up to the record that stops it, and what was before it committed (${code}): ${message}`
@@ -136,7 +149,7 @@ function noteOf(event: ServiceEvent): Note | undefined {
 }
 
 type GroupEvent = Extract<
-  ServiceEvent,
+  SinkEvent,
   { readonly type: 'assigned' | 'revoked' | 'lost' | 'orphans-ended' }
 >
 

@@ -20,9 +20,16 @@ export interface Metric<S> {
   samples(source: S): Iterable<Sample>
 }
 
-/** A service that has begun, and what it says of itself. */
+/** Of sinks: how often, and for how long, they were without their database. */
+interface DatabaseStats {
+  readonly databaseOutages: number
+  readonly databaseAwayMs: number
+  readonly databaseRetries: number
+}
+
+/** A service or a sink that has begun, and what it says of itself. */
 export interface ServiceSource extends ObservedService {
-  readonly now: ServiceStats & Partial<Pick<RunningStats, 'sends'>>
+  readonly now: ServiceStats & Partial<Pick<RunningStats, 'sends'> & DatabaseStats>
 }
 
 const states: readonly ServiceState[] = [
@@ -206,6 +213,24 @@ export const serviceMetrics: readonly Metric<ServiceSource>[] = [
     'sends_rejected_total',
     'Events refused or given up.',
     ({ now }) => now.sends?.rejected,
+  ),
+  ofService(
+    'counter',
+    'database_outages_total',
+    'Times a sink lost its database.',
+    ({ now }) => now.databaseOutages,
+  ),
+  ofService(
+    'counter',
+    'database_away_seconds_total',
+    'How long it was without it, an outage that goes on with them.',
+    ({ now }) => (now.databaseAwayMs !== undefined ? now.databaseAwayMs / 1000 : undefined),
+  ),
+  ofService(
+    'counter',
+    'database_retries_total',
+    'Attempts in vain to use it meanwhile.',
+    ({ now }) => now.databaseRetries,
   ),
   ...(['asked', 'answered', 'refused'] as const).map((what) =>
     ofServiceBy('counter', `peer_questions_${what}_total`, 'peer', peerHelp[what], ({ now }) =>

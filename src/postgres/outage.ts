@@ -6,9 +6,12 @@ import type { SinkEvent } from './running.ts'
 export class DatabaseOutage {
   /** How often it was lost. */
   count = 0
+  /** Attempts in vain to use it, of all times together. */
+  retries = 0
   readonly #clock: Clock
   readonly #tell: (event: SinkEvent) => void
   #since: number | undefined
+  #awayMs = 0
   #attempts = 0
 
   constructor(clock: Clock, tell: (event: SinkEvent) => void) {
@@ -20,6 +23,12 @@ export class DatabaseOutage {
     return this.#since !== undefined
   }
 
+  /** How long it was away, of all times together; the one that goes on counts. */
+  get awayMs(): number {
+    const now = this.#since === undefined ? 0 : this.#clock.monotonic() - this.#since
+    return Math.round(this.#awayMs + now)
+  }
+
   /** Notes a failure; how many there were in a row. */
   lost(error: HeadwaterError): number {
     if (this.#since === undefined) {
@@ -28,6 +37,7 @@ export class DatabaseOutage {
       this.#tell({ type: 'database-lost', error })
       this.#tell({ type: 'state', state: 'reconnecting' })
     }
+    this.retries++
     return ++this.#attempts
   }
 
@@ -36,6 +46,8 @@ export class DatabaseOutage {
     this.#since = undefined
     this.#attempts = 0
     if (since === undefined) return
-    this.#tell({ type: 'database-found', ms: Math.round(this.#clock.monotonic() - since) })
+    const ms = this.#clock.monotonic() - since
+    this.#awayMs += ms
+    this.#tell({ type: 'database-found', ms: Math.round(ms) })
   }
 }

@@ -18,6 +18,10 @@ export type SinkEvent =
 export interface SinkStats extends ServiceStats {
   /** Times it has lost its database. */
   readonly databaseOutages: number
+  /** Milliseconds that it was without it, an outage that goes on with them. */
+  readonly databaseAwayMs: number
+  /** Attempts in vain to use it meanwhile. */
+  readonly databaseRetries: number
 }
 
 /** A sink that runs. While it does, also while it waits, the process stays alive. */

@@ -59,7 +59,7 @@ const dayMs = 86_400_000
 /** A transaction that waits for a lock holds up a rebalance: it is given up in time for it. */
 const locksPerRebalance = 2
 
-export function sinkSettings(o: SinkOptions): SinkSettings {
+export function sinkSettings(o: Omit<SinkOptions, 'broker' | 'database'>): SinkSettings {
   const { batchRecords = batchRecordsDefault, statementTimeoutMs = statementTimeoutMsDefault } = o
   assertWithin('batchRecords', batchRecords, 1, batchRecordsMax, { unit: 'whole records' })
   assertWithin('statementTimeoutMs', statementTimeoutMs, 100, dayMs, { unit: 'whole milliseconds' })

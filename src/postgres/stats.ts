@@ -44,6 +44,8 @@ export function sinkStats(o: SinkSources): SinkStats {
     repairs: o.repairs.count,
     lastError: o.repairs.lastError,
     databaseOutages: outage.count,
+    databaseAwayMs: outage.awayMs,
+    databaseRetries: outage.retries,
     ...condition.events,
   }
 }

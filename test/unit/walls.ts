@@ -39,6 +39,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'codegen',
     'query',
     'operations',
+    'postgres',
     'service',
     'streams',
     'events',
