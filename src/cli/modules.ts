@@ -42,7 +42,7 @@ export function toRun(exported: readonly unknown[]): ToRun {
 }
 
 /** The services a module exports, in the order of their names; `input-invalid` when there are none. */
-export async function loadServices(file: string): Promise<Service[]> {
+async function loadServices(file: string): Promise<Service[]> {
   const services = (await exportsOf(file)).filter(isService)
   if (services.length > 0) return services
   throw new HeadwaterError(

@@ -69,7 +69,7 @@ async function watch(
     () => ({ load: undefined, services: host.progress(o.names) }),
     host.log,
   )
-  if (!o.options.exit) return void (await Promise.race([o.lifetime.over, host.failed]))
+  if (!o.options.exit) return Promise.race([o.lifetime.over, host.failed])
   // What services write of their inputs comes to the sinks then.
   const caughtUp = async (): Promise<void> => {
     await services.caughtUp()

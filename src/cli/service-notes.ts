@@ -107,24 +107,11 @@ function noteOf(event: SinkEvent): Note | undefined {
     }
     case 'discarded':
       return discardNote(event)
-    case 'broker-lost': {
-      const { code, message } = event.error
-      const text = `has lost its broker and goes on trying (${code}): ${message}`
-      return { ...warn, text, event: { type: event.type, code, message } }
-    }
-    case 'broker-found': {
-      const text = `has its broker again after ${formatSeconds(event.ms / 1000)}`
-      return { ...warn, level: 'info', text }
-    }
-    case 'database-lost': {
-      const { code, message } = event.error
-      const text = `has lost its database and goes on trying (${code}): ${message}`
-      return { ...warn, text, event: { type: event.type, code, message } }
-    }
-    case 'database-found': {
-      const text = `has its database again after ${formatSeconds(event.ms / 1000)}`
-      return { ...warn, level: 'info', text }
-    }
+    case 'broker-lost':
+    case 'broker-found':
+    case 'database-lost':
+    case 'database-found':
+      return outageNote(event)
     case 'stopping': {
       const { code, message } = event.error
       const text = `is led up to the record that stops it, and what was before it committed (${code}): ${message}`
@@ -146,6 +133,23 @@ function noteOf(event: SinkEvent): Note | undefined {
     case 'orphans-ended':
       return { ...warn, level: 'debug', text: groupText(event) }
   }
+}
+
+type OutageEvent = Extract<
+  SinkEvent,
+  { readonly type: 'broker-lost' | 'broker-found' | 'database-lost' | 'database-found' }
+>
+
+function outageNote(event: OutageEvent): Note {
+  const { type } = event
+  const whom = type === 'broker-lost' || type === 'broker-found' ? 'broker' : 'database'
+  if ('ms' in event) {
+    const text = `has its ${whom} again after ${formatSeconds(event.ms / 1000)}`
+    return { level: 'info', kind: type, text, event }
+  }
+  const { code, message } = event.error
+  const text = `has lost its ${whom} and goes on trying (${code}): ${message}`
+  return { level: 'warn', kind: type, text, event: { type, code, message } }
 }
 
 type GroupEvent = Extract<
