@@ -3,6 +3,8 @@ import type { Mutant } from './mutant.ts'
 
 const letter = 'src/streams/operators/dead-letter.ts'
 const discards = 'src/streams/operators/discards.ts'
+const limits = 'src/streams/runtime/record-limits.ts'
+const tooLarge = ['test/unit/streams/too-large.test.ts']
 const onError = ['test/unit/streams/on-error.test.ts']
 
 export const errors: readonly Mutant[] = [
@@ -47,6 +49,41 @@ export const errors: readonly Mutant[] = [
     text: 'const isInPart = inPart || this.#effectsNow() > this.#effects',
     instead: 'const isInPart = inPart || this.#effectsNow() < this.#effects',
     tests: onError,
+  },
+  {
+    name: 'shortTextMax',
+    file: letter,
+    text: "message: (bare.message ?? '').slice(0, shortTextMax), stack",
+    instead: "message: bare.message ?? '', stack",
+    tests: tooLarge,
+  },
+  {
+    name: 'what a topic takes is known before it is written to',
+    file: 'src/streams/operators/sink.ts',
+    text: 'if (flaw !== undefined) return failed(notWritable(name, flaw))',
+    instead: 'if (flaw?.code === undefined && flaw) return failed(notWritable(name, flaw))',
+    tests: tooLarge,
+  },
+  {
+    name: 'what a topic takes is found out by a refusal',
+    file: limits,
+    text: 'this.#max.set(topic, Math.min(now, batchBytes - 1))',
+    instead: 'this.#max.set(topic, now)',
+    tests: tooLarge,
+  },
+  {
+    name: 'what is known by a refusal is no news',
+    file: limits,
+    text: 'if (batchBytes > before) return false',
+    instead: 'if (batchBytes < 0) return false',
+    tests: tooLarge,
+  },
+  {
+    name: 'freshMs: what a topic takes is asked again',
+    file: limits,
+    text: 'const freshMs = 60_000',
+    instead: 'const freshMs = 61_000',
+    tests: tooLarge,
   },
   {
     name: 'a fold that fails gives its row back',

@@ -18,6 +18,7 @@ const adminTimeoutMs = 30_000
 const topicResource = 2
 /** The source Kafka names for a config nobody set. */
 const defaultConfigSource = 5
+const messageBytesConfig = 'max.message.bytes'
 const setConfig = 0
 const deleteConfig = 1
 
@@ -161,6 +162,32 @@ export async function describeConfigs(
     }
   }
   return configs
+}
+
+/**
+ * The bytes that a batch of each topic may have (`max.message.bytes`). Topics of which the broker does not say it,
+ * or does not say it to this client, are left out.
+ */
+export async function messageBytesMax(
+  cluster: Cluster,
+  topics: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const response = await cluster.request('DescribeConfigs', {
+    resources: topics.map((resourceName) => ({
+      resourceType: topicResource,
+      resourceName,
+      configurationKeys: [messageBytesConfig],
+    })),
+  })
+  const found = new Map<string, number>()
+  for (const { errorCode, resourceName, configs } of response.results) {
+    if (errorCode !== ErrorCode.NONE) continue
+    const value = Number(
+      configs.find(({ name }) => name === messageBytesConfig)?.value ?? Number.NaN,
+    )
+    if (Number.isSafeInteger(value)) found.set(resourceName, value)
+  }
+  return found
 }
 
 /** Sets configs of a topic, or gives one back its default with null. */

@@ -11,6 +11,8 @@ import type { DeadLetters } from '../events/dead-letters.ts'
 import { LetterWriter } from '../streams/operators/dead-letter.ts'
 import { eventTopic } from '../streams/plan/plan.ts'
 import { ensureTopics } from '../streams/plan/topics.ts'
+import { RecordLimits } from '../streams/runtime/record-limits.ts'
+import type { Emit } from '../streams/stores/emit.ts'
 import type { TakenRecord } from './chunk.ts'
 
 export class Letters {
@@ -18,6 +20,7 @@ export class Letters {
   readonly #letters: DeadLetters
   readonly #instanceId: string
   readonly #deliveryTimeoutMs: number
+  readonly #limits: RecordLimits
   #producer: Producer | undefined
   #isReady = false
 
@@ -26,12 +29,14 @@ export class Letters {
     this.#cluster = cluster
     this.#deliveryTimeoutMs = deliveryTimeoutMs
     this.#letters = deadLettersOf(sink)
+    this.#limits = new RecordLimits(cluster, [this.#letters.name])
     this.#instanceId = instanceId
   }
 
   /** Makes the topic. */
-  prepare(): Promise<void> {
-    return ensureTopics(this.#cluster, [eventTopic(this.#letters)])
+  async prepare(): Promise<void> {
+    await ensureTopics(this.#cluster, [eventTopic(this.#letters)])
+    await this.#limits.read()
   }
 
   /** Resolves when the letters of these records are stored. */
@@ -45,10 +50,15 @@ export class Letters {
       this.#isReady = true
       const { clock } = this.#cluster
       const stamp = { instanceId: this.#instanceId, now: () => clock.now() }
-      const writer = new LetterWriter(this.#letters, producer, stamp)
+      const emit: Emit = {
+        append: (...record) => producer.append(...record),
+        tooLarge: (...record) => this.#limits.flawOf(...record),
+      }
+      const writer = new LetterWriter(this.#letters, emit, stamp)
       for (const { source, failure } of failed) writer.record(source, [failure!], false)
       await producer.flush()
     } catch (error) {
+      await this.#limits.learn(error)
       // It ends at its first loss; the next attempt is another's.
       this.#producer = undefined
       this.#isReady = false

@@ -77,11 +77,25 @@ export function refusalError(
   return wireError(errorCode, `write to ${partitionName(topic, partition)}`, errorMessage)
 }
 
+/** A record that its topic does not take: alone in a batch it is too large. */
+export class RecordTooLarge extends HeadwaterError {
+  readonly topic: string
+  /** Of the batch that was refused. */
+  readonly batchBytes: number
+
+  constructor(topic: string, what: string, batchBytes: number) {
+    super('record-invalid', what)
+    this.topic = topic
+    this.batchBytes = batchBytes
+  }
+}
+
 function tooLarge({ queue, sizeBytes, bytes }: PendingBatch, result: PartitionResult) {
   const { topic } = queue
-  return new HeadwaterError(
-    'record-invalid',
+  return new RecordTooLarge(
+    topic,
     `topic '${topic}' does not take a record of ${sizeBytes - batchHeaderBytes} bytes, which makes a batch of ${bytes!.length}: batches have at most the topic's max.message.bytes (${said(result)}); write smaller records, or raise max.message.bytes of '${topic}'`,
+    bytes!.length,
   )
 }
 

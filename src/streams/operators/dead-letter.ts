@@ -4,10 +4,10 @@
  *
  * A letter has to fit into a record as large as Kafka takes when nobody says otherwise (1 MiB), whatever
  * the record it is about: so texts are cut off, and bytes that are too many are left out and counted. They
- * are still where the letter says that the record is.
+ * are still where the letter says that the record is. Where the topic takes less than that, more is left out.
  */
 import { Writer, utf8Bytes, utf8String } from '../../base/bytes.ts'
-import type { HeadwaterError } from '../../base/errors.ts'
+import { HeadwaterError } from '../../base/errors.ts'
 import type { InitOf } from '../../events/event.ts'
 import { letterTime, replayOfHeader } from '../../events/dead-letters.ts'
 import type { DeadLetters, FailedRecord } from '../../events/dead-letters.ts'
@@ -21,6 +21,8 @@ const letterBytesMax = 768 * 1024
 const letterHeaderBytes = 16
 /** Characters of an error's message, of its stack, and of what the record is said to be a replay of. */
 const letterTextMax = 8 * 1024
+/** Characters of its message in a letter that the topic takes only when it is short. */
+const shortTextMax = 200
 
 /** What letters say of who wrote them. */
 export interface LetterStamp {
@@ -105,13 +107,38 @@ export class LetterWriter {
     headers: readonly EmitHeader[] = [],
   ): void {
     const now = this.#stamp.now()
-    const value = { ...failed, failedAt: letterTime(now) }
-    this.#writer.at = 0
     const { name, codec } = this.#letters
-    codec.encode({ id, fact: { case: 'failed', value } }, this.#writer)
-    const bytes = this.#writer.bytes.subarray(0, this.#writer.at)
-    this.#emit.append(name, 0, now, utf8Bytes(id), bytes, headers)
+    const key = utf8Bytes(id)
+    let flaw: HeadwaterError | undefined
+    for (const letter of shorterAndShorter({ ...failed, failedAt: letterTime(now) })) {
+      this.#writer.at = 0
+      codec.encode({ id, fact: { case: 'failed', value: letter } }, this.#writer)
+      const bytes = this.#writer.bytes.subarray(0, this.#writer.at)
+      flaw = this.#emit.tooLarge?.(name, key, bytes, headers)
+      if (flaw === undefined) return this.#emit.append(name, 0, now, key, bytes, headers)
+    }
+    throw unwritable(id, failed, flaw!)
   }
+}
+
+/** A letter as it is to be, without the bytes of its record, and with no more than a few words. */
+function* shorterAndShorter(failed: FailedInit): Generator<FailedInit> {
+  yield failed
+  const { key, value, headers = [], ...rest } = failed
+  const sizeBytes = bytesIn(key, value, headers)
+  const bare = sizeBytes === 0 ? rest : { ...rest, bytesLeftOut: BigInt(sizeBytes) }
+  yield bare
+  yield { ...bare, message: (bare.message ?? '').slice(0, shortTextMax), stack: '' }
+}
+
+/** A record is passed over when its letter is written, and not before. */
+function unwritable(id: string, { message }: Partial<FailedInit>, cause: HeadwaterError) {
+  return new HeadwaterError(
+    'record-invalid',
+    `the dead letter '${id}' cannot be written, however short, so its record is not passed over ` +
+      `(${(message ?? '').slice(0, shortTextMax)}): ${cause.message}`,
+    { cause },
+  )
 }
 
 type FactInit = NonNullable<InitOf<DeadLetters>['fact']>
@@ -119,8 +146,7 @@ type FailedInit = Exclude<Extract<FactInit, { case: 'failed' }>['value'], Failed
 
 /** Key, value and headers, or how many bytes they are when that is too many. */
 function bytesOf({ key, value, headers }: SourceRecord) {
-  const ofHeaders = headers.map((header) => letterBytesOf(header))
-  const size = [key?.length ?? 0, value?.length ?? 0, ...ofHeaders].reduce((a, b) => a + b)
+  const size = bytesIn(key, value, headers)
   if (size > letterBytesMax) return { bytesLeftOut: BigInt(size) }
   return {
     ...(key && { key }),
@@ -132,7 +158,21 @@ function bytesOf({ key, value, headers }: SourceRecord) {
   }
 }
 
-function letterBytesOf({ key, value }: EmitHeader): number {
+function bytesIn(
+  key: Uint8Array | null | undefined,
+  value: Uint8Array | null | undefined,
+  headers: readonly HeaderInit[],
+): number {
+  const ofHeaders = headers.reduce((sum, header) => sum + letterBytesOf(header), 0)
+  return (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders
+}
+
+interface HeaderInit {
+  readonly key?: string | undefined
+  readonly value?: Uint8Array | null | undefined
+}
+
+function letterBytesOf({ key = '', value }: HeaderInit): number {
   return letterHeaderBytes + key.length * 3 + (value?.length ?? 0)
 }
 

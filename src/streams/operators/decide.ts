@@ -76,6 +76,7 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
   const noKey = discards.drop('noKey', name)
   const { state, states } = deciding
   const judge = judgeOf({ node, state, copyOf: (value) => states.copyOf(value) }, context)
+  const checkSizes = sizeCheckOf(deciding, context)
   const carryOut = carrierOf(deciding, context)
   return (key, value, timestamp) => {
     if (key === null) return noKey()
@@ -96,6 +97,7 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
     try {
       headers = atHand.headers()
       standing = judge(command, states.valueOf(states.touch(key, 0)))
+      if (isKept) checkSizes(command, standing)
     } catch (thrown) {
       const error = operatorFailed(name, thrown)
       if (isKept && id !== undefined) {
@@ -156,6 +158,24 @@ export function judgeOf(
       next = state.f(next ?? copyOf(state.init(key)), event, key) ?? undefined
     }
     return { events, state: next, rejected: undefined }
+  }
+}
+
+/**
+ * Throws why topics would not take what a decision makes. The state is checked with the events: who may ask could
+ * else make it so large that the service stops, for everybody.
+ */
+function sizeCheckOf({ node, states }: Deciding, { emit, atHand }: OperatorContext) {
+  const stream = node.events.name
+  return ({ key }: Command, { events, state }: Standing): void => {
+    if (events.length === 0) return
+    const headers = atHand.headers()
+    for (const each of events) {
+      const flaw = emit.tooLarge?.(stream, each.key, each.value, headers)
+      if (flaw !== undefined) throw flaw
+    }
+    const flaw = states.changelog.flaw(emit, { key, start: 0, value: state })
+    if (flaw !== undefined) throw flaw
   }
 }
 

@@ -59,8 +59,10 @@ function streamWriter(
     } catch (error) {
       return failed(notWritable(name, error))
     }
-    counts.emitted++
     const { partition, key, value } = record
+    const flaw = emit.tooLarge?.(event.name, key, value, headers)
+    if (flaw !== undefined) return failed(notWritable(name, flaw))
+    counts.emitted++
     emit.append(event.name, partition, record.timestamp, key, value, headers)
   }
 }

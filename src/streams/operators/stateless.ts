@@ -104,6 +104,8 @@ export function rekey(
     const bytes = writer.bytes.subarray(0, writer.at)
     const carried = progress && carriedHeaders(timestamp, timeAt(progress, moment, timestamp))
     const headers = joined(own, carried)
+    const flaw = emit.tooLarge?.(topic, encoded.bytes, bytes, headers)
+    if (flaw !== undefined) return failed(notWritable(name, flaw))
     emit.append(topic, encoded.hash % partitions, timestamp, encoded.bytes, bytes, headers)
     counts.emitted++
   }

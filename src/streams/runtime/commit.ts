@@ -21,6 +21,7 @@ import type { Emit } from '../stores/emit.ts'
 import type { TaskOffset } from '../task/task.ts'
 import { quietly } from './failures.ts'
 import { nextTransactionalId } from './orphans.ts'
+import type { RecordLimits } from './record-limits.ts'
 import type { Guarantee } from './running.ts'
 import type { TaskSet } from './task-set.ts'
 
@@ -32,6 +33,7 @@ export interface CommitterOptions {
   /** The first one of this instance; starting over takes another. */
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
+  readonly limits: Pick<RecordLimits, 'flawOf'>
 }
 
 /** The writing side of a running service: one producer at a time. */
@@ -45,6 +47,7 @@ export class Committer {
         throw new EmitFailure(cause)
       }
     },
+    tooLarge: (topic, key, value, headers) => this.#o.limits.flawOf(topic, key, value, headers),
   }
   readonly #cluster: Cluster
   readonly #o: CommitterOptions

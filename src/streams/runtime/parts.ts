@@ -14,6 +14,7 @@ import { instanceIdDefault } from './instance.ts'
 import { membershipOf } from './membership.ts'
 import { Opener } from './open.ts'
 import { Purge } from './purge.ts'
+import { RecordLimits } from './record-limits.ts'
 import { Repairs } from './repairs.ts'
 import type { RunTopologyOptions } from './running.ts'
 import { settingsOf, type Settings } from './settings.ts'
@@ -31,6 +32,7 @@ export interface Parts {
   readonly fetching: Fetching
   readonly counts: OperatorCounts
   readonly committer: Committer
+  readonly limits: RecordLimits
   readonly waiters: Waiters
   readonly pace: CommitPace
   readonly purge: Purge
@@ -65,7 +67,12 @@ export function partsOf(
   const waiters = new Waiters()
   const { transactionTimeoutMs } = settings
   const guarantee = options.guarantee ?? 'exactly-once'
-  const committer = new Committer(cluster, { guarantee, transactionalId, transactionTimeoutMs })
+  const limits = new RecordLimits(
+    cluster,
+    plan.topics.map(({ name }) => name),
+  )
+  const ofCommitter = { guarantee, transactionalId, transactionTimeoutMs, limits }
+  const committer = new Committer(cluster, ofCommitter)
   const member = new GroupMember(cluster, {
     ...settings,
     ...membership,
@@ -75,6 +82,7 @@ export function partsOf(
   const shared = {
     settings,
     committer,
+    limits,
     counts: operatorCounts(),
     stops: new StopPlaces(),
     repairs: new Repairs(clock, random, tell),

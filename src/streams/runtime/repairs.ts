@@ -44,9 +44,12 @@ export class Repairs {
     return this.#lastError
   }
 
-  /** Notes a failure; false when the service has to stop with it. */
-  mayGoOn(error: unknown): boolean {
-    const verdict = verdictOf(error)
+  /**
+   * Notes a failure; false when the service has to stop with it.
+   * @param isLearned whether it will be known beforehand the next time
+   */
+  mayGoOn(error: unknown, isLearned = false): boolean {
+    const verdict = isLearned ? 'retry' : verdictOf(error)
     if (verdict === 'stop') return false
     assert(isHeadwaterError(error), 'only operating errors are repaired')
     const now = this.#clock.monotonic()

@@ -75,6 +75,7 @@ export class Runtime implements RunningTopology {
   /** Resolves when state is restored and the service processes. */
   async start(): Promise<void> {
     this.#known = await prepareStores(this.#cluster, this.#plan, this.#options)
+    await this.#parts.limits.read()
     this.#loop = this.#run()
     this.#parts.member.join().catch((error: unknown) => this.#stop(error))
     await this.#parts.waiters.until(() => this.#parts.condition.inner === 'running')
@@ -86,7 +87,8 @@ export class Runtime implements RunningTopology {
         await this.#turn()
       } catch (thrown) {
         const error = thrown instanceof EmitFailure ? thrown.cause : thrown
-        const mayGoOn = this.#parts.repairs.mayGoOn(error)
+        const isLearned = await this.#parts.limits.learn(error)
+        const mayGoOn = this.#parts.repairs.mayGoOn(error, isLearned)
         if (!mayGoOn && !this.#mayLeadUpTo(error)) return this.#stop(error)
         await this.#giveUpWork()
         if (mayGoOn) await this.#parts.repairs.pause()
@@ -140,13 +142,14 @@ export class Runtime implements RunningTopology {
     const ownership = this.#committingOwnership()
     if (ownership === undefined) return
     this.#known?.check(this.#cluster)
-    const { pace, committer, set, member, turns, repairs, purge } = this.#parts
+    const { pace, committer, set, member, turns, repairs, purge, limits } = this.#parts
     pace.begin()
     await committer.commit(set, member, ownership, this.#options.clock.now())
     pace.committed()
     turns.committed()
     repairs.progressed()
     purge.consider(() => set.committedPositions({ innerOnly: true }))
+    limits.consider()
   }
 
   /** What everything processed and not committed was processed under. */

@@ -49,8 +49,27 @@ export class Changelog {
     this.#windowed = o.windowed
   }
 
-  /** Appends the row; an undefined value as null. State that cannot be stored is `operator-failed`. */
+  /**
+   * Appends the row; an undefined value as null. State that cannot be stored is `operator-failed`, and so is a row
+   * that is larger than its topic takes: many records have made it, and none of them is at fault.
+   */
   write(emit: Emit, partition: number, row: ChangelogRow & { readonly timestamp: number }): void {
+    const { key, value } = this.#record(row)
+    const flaw = emit.tooLarge?.(this.topic, key, value)
+    if (flaw !== undefined) throw this.#notStored(row, flaw)
+    emit.append(this.topic, partition, row.timestamp, key, value)
+  }
+
+  /** Why a row could not be written; undefined when it could. State that cannot be stored is `operator-failed`. */
+  flaw(emit: Emit, row: ChangelogRow): HeadwaterError | undefined {
+    if (emit.tooLarge === undefined) return undefined
+    const { key, value } = this.#record(row)
+    const flaw = emit.tooLarge(this.topic, key, value)
+    return flaw && this.#notStored(row, flaw)
+  }
+
+  /** Good until the next call. */
+  #record(row: ChangelogRow): { readonly key: Uint8Array; readonly value: Uint8Array | null } {
     const writer = this.#writer
     writer.at = 0
     let key = this.keys.encode(row.key).bytes
@@ -62,21 +81,25 @@ export class Changelog {
     if (row.value !== undefined) this.#encode(row, writer)
     if (this.#windowed) key = writer.bytes.subarray(0, keyEnd)
     const value = row.value === undefined ? null : writer.bytes.subarray(keyEnd, writer.at)
-    emit.append(this.topic, partition, row.timestamp, key, value)
+    return { key, value }
   }
 
-  #encode({ key, start, value }: ChangelogRow, writer: Writer): void {
+  #encode(row: ChangelogRow, writer: Writer): void {
     try {
-      this.values.encode(value, writer)
+      this.values.encode(row.value, writer)
     } catch (cause) {
-      const window = this.#windowed ? ` in the window from ${new Date(start).toISOString()}` : ''
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new HeadwaterError(
-        'operator-failed',
-        `state of '${this.#store}' for key '${key}'${window}: ${reason}`,
-        { cause },
-      )
+      throw this.#notStored(row, cause)
     }
+  }
+
+  #notStored({ key, start }: ChangelogRow, cause: unknown): HeadwaterError {
+    const window = this.#windowed ? ` in the window from ${new Date(start).toISOString()}` : ''
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    return new HeadwaterError(
+      'operator-failed',
+      `state of '${this.#store}' for key '${key}'${window}: ${reason}`,
+      { cause },
+    )
   }
 
   /** Where the key ends in a record, without the window's start. A key too short for one throws. */

@@ -1,4 +1,6 @@
 /** Where records leave a task: a producer, or a test. */
+import type { HeadwaterError } from '../../base/errors.ts'
+
 export interface Emit {
   /**
    * The bytes may be reused after the call. Who gives a `delivery` with one record of a topic gives one with each.
@@ -13,6 +15,16 @@ export interface Emit {
     headers?: readonly EmitHeader[],
     delivery?: EmitDelivery,
   ): void
+  /**
+   * Why a record is larger than its topic takes; undefined when it is not, or when nobody knows. To be asked before
+   * anything is done with the record: what is refused only by the broker takes the transaction with it.
+   */
+  tooLarge?(
+    topic: string,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers?: readonly EmitHeader[],
+  ): HeadwaterError | undefined
 }
 
 /** Told where a record is, before the transaction that it is in commits. */
