@@ -137,8 +137,8 @@ export const commands: readonly Mutant[] = [
   {
     name: 'commands: a decision is given a copy of the state',
     file: decider,
-    text: 'const given = copyOf(before ?? state.init(key))',
-    instead: 'const given = before ?? copyOf(state.init(key))',
+    text: 'initialState(state, key, copyOf) : copyOf(before)',
+    instead: 'initialState(state, key, copyOf) : before',
     tests: decided,
   },
   {

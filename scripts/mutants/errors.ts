@@ -5,6 +5,7 @@ const letter = 'src/streams/operators/dead-letter.ts'
 const discards = 'src/streams/operators/discards.ts'
 const limits = 'src/streams/runtime/record-limits.ts'
 const tooLarge = ['test/unit/streams/too-large.test.ts']
+const hostile = ['test/unit/commands/hostile.test.ts']
 const onError = ['test/unit/streams/on-error.test.ts']
 
 export const errors: readonly Mutant[] = [
@@ -84,6 +85,13 @@ export const errors: readonly Mutant[] = [
     text: 'const freshMs = 60_000',
     instead: 'const freshMs = 61_000',
     tests: tooLarge,
+  },
+  {
+    name: 'keys begin from copies',
+    file: 'src/streams/operators/aggregate.ts',
+    text: 'return copyOf(init(key))',
+    instead: 'return init(key)',
+    tests: ['test/unit/streams/initial-state.test.ts', ...hostile],
   },
   {
     name: 'a fold that fails gives its row back',

@@ -12,6 +12,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { AnyCommand, AnyEvent, EventInit, ReasonOf } from '../events/event.ts'
 import { messageJson } from '../schema/json.ts'
 import type { Service } from '../service/service.ts'
+import { initialState } from '../streams/operators/aggregate.ts'
 import { judgeOf } from '../streams/operators/decide.ts'
 import type { Judge, Standing } from '../streams/operators/decide.ts'
 import { planTopology } from '../streams/plan/plan.ts'
@@ -75,7 +76,7 @@ function trialOf(service: Service, commands: AnyCommand, events: AnyEvent) {
       let before: unknown
       for (const event of happened) {
         const decoded = throughStream(node.events, event)
-        before = state.f(before ?? copyOf(state.init(key)), decoded, key) ?? undefined
+        before = state.f(before ?? initialState(state, key, copyOf), decoded, key) ?? undefined
       }
       return judge({ key, value, timestamp: at, mark: { id, replyPartition: undefined } }, before)
     },

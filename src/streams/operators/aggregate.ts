@@ -34,7 +34,8 @@ export function folder(
   store: AggregateStore,
   { counts, discards }: OperatorContext,
 ): (key: Key, start: number, value: unknown, timestamp: number) => void {
-  const { init, f, onError } = node
+  const { f, onError } = node
+  const copyOf = (made: unknown): unknown => copied(store, made)
   const name = nameOf(node)
   const failed = discards.failing(onError, name)
   const isKept = onError !== 'stop'
@@ -45,7 +46,7 @@ export function folder(
     const before = isKept ? copied(store, old) : undefined
     let state: unknown
     try {
-      state = f(old === undefined ? init(key) : old, value, key)
+      state = f(old ?? initialState(node, key, copyOf), value, key)
     } catch (error) {
       if (isKept) store.putBack(row, before)
       return failed(operatorFailed(name, error))
@@ -53,6 +54,18 @@ export function folder(
     store.set(row, state ?? undefined, timestamp)
     counts.folds++
   }
+}
+
+/**
+ * What a key begins from. It is a copy, wherever something is folded: a function that gives the same object each
+ * time would else let the folds of one key change what the next one begins from.
+ */
+export function initialState(
+  { init }: AggregateNode,
+  key: Key,
+  copyOf: (state: unknown) => unknown,
+): unknown {
+  return copyOf(init(key))
 }
 
 /** State that cannot be stored stops the service where it is written, which says whose it is. */

@@ -18,6 +18,7 @@ import type {
   DecideNode,
   RejectedDecision,
 } from '../topology/topology.ts'
+import { initialState } from './aggregate.ts'
 import { jsonFlaw } from './json-flaw.ts'
 import { detailsFlaw, eventsFlaw, failure, keptOutcome, untold, withOutcome } from './outcomes.ts'
 import type { Outcomes } from './outcomes.ts'
@@ -142,8 +143,7 @@ export function judgeOf(
   }
   return (command, before) => {
     const { key, value, timestamp, mark } = command
-    // A copy also of what is new: `initial` may give the same each time.
-    const given = copyOf(before ?? state.init(key))
+    const given = before === undefined ? initialState(state, key, copyOf) : copyOf(before)
     const decision: unknown = node.f(value, given, { key, id: mark.id, timestamp, accept, reject })
     if (isRejected(decision)) {
       checkRejection(node, decision)
@@ -155,7 +155,7 @@ export function judgeOf(
     const events = decision.events.map((event) => decided(event, command))
     let next = isKept && before !== undefined ? copyOf(before) : before
     for (const { event } of events) {
-      next = state.f(next ?? copyOf(state.init(key)), event, key) ?? undefined
+      next = state.f(next ?? initialState(state, key, copyOf), event, key) ?? undefined
     }
     return { events, state: next, rejected: undefined }
   }
