@@ -135,6 +135,20 @@ export const commands: readonly Mutant[] = [
     tests: pace,
   },
   {
+    name: 'commands: one that does not decode is refused',
+    file: 'src/streams/task/queue.ts',
+    text: 'o.refuse?.(error)',
+    instead: 'void o.refuse',
+    tests: ['test/unit/commands/unreadable.test.ts'],
+  },
+  {
+    name: 'commands: one without a message is refused',
+    file: 'src/streams/task/pipeline.ts',
+    text: 'refuse?.(noCommand())',
+    instead: 'void refuse',
+    tests: ['test/unit/commands/unreadable.test.ts'],
+  },
+  {
     name: 'commands: a decision is given a copy of the state',
     file: decider,
     text: 'initialState(state, key, copyOf) : copyOf(before)',

@@ -13,6 +13,8 @@ export interface DecisionCounts {
   rejected: number
   /** Those that came again, and were answered with what became of them before. */
   repeated: number
+  /** Those that could not be decided, or be read, and have changed nothing. */
+  failed: number
   /** Those whose outcome somebody waits for or may ask for again. */
   asked: number
 }
@@ -36,7 +38,7 @@ export function operatorCounts(): OperatorCounts {
   return {
     drops: { noKey: 0, noValue: 0, noTime: 0, late: 0, unmatched: 0 },
     failures: { skipped: 0, deadLettered: 0 },
-    decisions: { accepted: 0, rejected: 0, repeated: 0, asked: 0 },
+    decisions: { accepted: 0, rejected: 0, repeated: 0, failed: 0, asked: 0 },
     emitted: 0,
     folds: 0,
     taken: 0,

@@ -101,6 +101,7 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
       if (isKept) checkSizes(command, standing)
     } catch (thrown) {
       const error = operatorFailed(name, thrown)
+      decisions.failed++
       if (isKept && id !== undefined) {
         outcomes.tell(mark, failure(id, stream, error), keys.encode(key).bytes)
       }
@@ -115,6 +116,24 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
 
 /** What go on with the events of a command. */
 type Headers = ReturnType<RecordAtHand['headers']>
+
+/**
+ * Tells who asked for the record at hand that it is no command that could be decided. What asks is read from its
+ * headers and its key's bytes, which are there when nothing else can be read.
+ */
+export function refuserOf(
+  { node, outcomes }: Pick<Deciding, 'node' | 'outcomes'>,
+  { atHand, counts }: OperatorContext,
+): (error: HeadwaterError) => void {
+  return (error) => {
+    counts.decisions.failed++
+    const mark = commandMark(atHand.allHeaders())
+    const key = atHand.current()?.key ?? null
+    if (mark.id === undefined || key === null) return
+    counts.decisions.asked++
+    outcomes.tell(mark, failure(mark.id, node.commands.name, error), key)
+  }
+}
 
 /** How a command is decided, given the state there is; undefined: none. */
 export type Judge = (command: Command, before: unknown) => Standing

@@ -5,9 +5,9 @@
  * Changes of state do not flow on with the record that made them. They wait in their store, once per row,
  * and leave in `flush`: to the changelog and to the streams the table is written to.
  */
-import { assert } from '../../base/errors.ts'
+import { HeadwaterError, assert } from '../../base/errors.ts'
 import { aggregate } from '../operators/aggregate.ts'
-import { decide } from '../operators/decide.ts'
+import { decide, refuserOf } from '../operators/decide.ts'
 import { Outcomes } from '../operators/outcomes.ts'
 import { joinTable } from '../operators/join.ts'
 import { fanOut } from '../operators/operator.ts'
@@ -45,6 +45,8 @@ export interface Pipeline {
   readonly times: TaskTimes
   /** By source topic: the calls outside that its records lead to. */
   readonly stages: ReadonlyMap<string, CallStage>
+  /** By source topic: tells who asked for the record at hand why it cannot be decided. */
+  readonly refusers: ReadonlyMap<string, Refuse>
   /** Whether outcomes wait for the places of events that are on their way. */
   awaitsPlaces(): boolean
   /** Rows waiting for `flush`. */
@@ -57,6 +59,8 @@ export interface Pipeline {
   /** Shows queries what has been flushed since the last call: its transaction is committed. */
   committed(): void
 }
+
+type Refuse = (error: HeadwaterError) => void
 
 export function compilePipeline(
   plan: Plan,
@@ -85,6 +89,7 @@ class Compiler {
   readonly #outlets: Outlet[] = []
   readonly #calls: CallsContext | undefined
   readonly #stages = new Map<string, CallStage>()
+  readonly #refusers = new Map<string, Refuse>()
   /** Of all deciders; undefined when there is none. */
   #outcomes: Outcomes | undefined
   /** The topic whose records are being followed. */
@@ -117,6 +122,7 @@ class Compiler {
       restored: this.#restored,
       times: this.#times,
       stages: this.#stages,
+      refusers: this.#refusers,
       awaitsPlaces: () => this.#outcomes?.isPlacing ?? false,
       waiting: () => outlets.reduce((sum, outlet) => sum + outlet.waiting(), 0),
       flush: (limit, unread) => {
@@ -158,9 +164,11 @@ class Compiler {
     const nexts = streams.filter((id) => !tables.includes(id)).flatMap((id) => this.#after(id))
     const onward = fanOut(nexts)
     const noValue = this.#context.discards.drop('noValue', `stream '${topic}'`)
+    const refuse = this.#refusers.get(topic)
     const stream: Push = (key, value, timestamp) => {
-      if (value === null) noValue()
-      else onward(key, value, timestamp)
+      if (value !== null) return onward(key, value, timestamp)
+      noValue()
+      refuse?.(noCommand())
     }
     return fanOut(nexts.length === 0 ? puts : [...puts, stream])
   }
@@ -231,6 +239,7 @@ class Compiler {
     const states = this.#aggregates.get(state.id)!
     const kept = this.#aggregates.get(node.id)!
     const next = fanOut(this.#after(node.id))
+    this.#refusers.set(this.#topic, refuserOf({ node, outcomes }, context))
     return decide({ node, state, states, kept, outcomes, next }, context)
   }
 
@@ -324,4 +333,8 @@ class Compiler {
         throw new TypeError(`a ${node.kind} follows no other node`)
     }
   }
+}
+
+function noCommand(): HeadwaterError {
+  return new HeadwaterError('record-invalid', 'it has no message: send the command with one')
 }

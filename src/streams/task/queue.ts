@@ -106,6 +106,7 @@ export class InputQueue implements RecordSource, CallSource {
     discards: Discards
     atHand: RecordAtHand
     stage: CallStage | undefined
+    refuse: Failed | undefined
   }) {
     this.#service = o.service
     this.source = o.source
@@ -127,9 +128,11 @@ export class InputQueue implements RecordSource, CallSource {
     o.stage?.from(this)
     const { onError } = o.source
     if (onError !== 'stop') {
-      const key = o.discards.failing(onError, 'decoding the key')
-      const value = o.discards.failing(onError, 'decoding the value')
-      this.#undecodable = { key, value }
+      const passing = (what: 'key' | 'value'): Failed => {
+        const failed = o.discards.failing(onError, `decoding the ${what}`)
+        return (error) => (failed(error), o.refuse?.(error))
+      }
+      this.#undecodable = { key: passing('key'), value: passing('value') }
     }
     this.#columns = new Columns(o.source.inner, o.service)
     this.#take = o.source.inner ? this.#takeInner(o.push) : o.push

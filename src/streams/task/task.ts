@@ -112,7 +112,8 @@ export class Task {
       const at = { partition, position, endOffset, isBegun, stopBefore }
       const shared = { keys, times, counts, discards: this.#discards, atHand: this.#atHand }
       const stage = this.pipeline.stages.get(topic)
-      const queue = new InputQueue({ service, source, push, stage, ...at, ...shared })
+      const refuse = this.pipeline.refusers.get(topic)
+      const queue = new InputQueue({ service, source, push, stage, refuse, ...at, ...shared })
       this.#queues.push(queue)
       this.#committed.set(topic, committed)
     }

@@ -28,7 +28,13 @@ describe('a command that is asked', () => {
     const rejected = await other.ask(OrderCommands, place('o-1'))
     assert.equal(!rejected.accepted && rejected.reason, 'already-placed')
     assert.deepEqual(await app.query.orders.get('o-1'), { total: 15, changes: 1 })
-    assert.deepEqual(app.stats().decisions, { accepted: 2, rejected: 1, repeated: 0, asked: 3 })
+    assert.deepEqual(app.stats().decisions, {
+      accepted: 2,
+      rejected: 1,
+      repeated: 0,
+      failed: 0,
+      asked: 3,
+    })
     assert.deepEqual(other.stats(), { answered: 2, waiting: 0, failed: 0, inDoubt: 0 })
   })
 
