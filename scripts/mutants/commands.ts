@@ -149,6 +149,13 @@ export const commands: readonly Mutant[] = [
     tests: ['test/unit/commands/unreadable.test.ts'],
   },
   {
+    name: 'commands: what is decided is not sent',
+    file: 'src/streams/sending/encode.ts',
+    text: 'if (decision !== undefined) {',
+    instead: "if (decision?.decider === '') {",
+    tests: ['test/unit/commands/not-sent.test.ts'],
+  },
+  {
     name: 'commands: a decision is given a copy of the state',
     file: decider,
     text: 'initialState(state, key, copyOf) : copyOf(before)',

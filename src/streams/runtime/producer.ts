@@ -9,7 +9,9 @@ import { EventSender } from '../sending/event-sender.ts'
 import type { SendStats, Sends, Write } from '../sending/sends.ts'
 import { sendSettings } from '../sending/settings.ts'
 import type { SendOptions } from '../sending/settings.ts'
+import type { Topology } from '../topology/topology.ts'
 import { newIncarnation } from './instance.ts'
+import { ownerOf } from './sending.ts'
 
 export interface ProducerOptions extends SendOptions {
   readonly broker: BrokerAddress
@@ -34,9 +36,10 @@ export interface EventProducer<N extends string> extends Sends<N> {
 /**
  * Sends events in the name of a service. Nothing is dialled before the first one is sent, so a broker
  * that is away is no error by itself. Throws `config-invalid` at an option out of its bounds.
+ * @param service given as it is declared, its topology is looked at: what it decides is not sent
  */
 export function producer<N extends string>(
-  service: { readonly name: N; readonly writes: readonly AnyEvent[] },
+  service: { readonly name: N; readonly writes: readonly AnyEvent[]; build?(): Topology },
   options: ProducerOptions,
 ): EventProducer<N> {
   const broker = brokerOf(options)
@@ -45,7 +48,7 @@ export function producer<N extends string>(
     broker,
     clock,
     random,
-    owner: service,
+    owner: service.build === undefined ? service : ownerOf(service, service.build()),
     instance: encodeURIComponent(instanceId ?? newIncarnation(random)),
     settings: sendSettings(options),
     newIncarnation: () => newIncarnation(random),

@@ -4,6 +4,7 @@ import type { AnyEvent } from '../../events/event.ts'
 import { subscribedTopics } from '../plan/assignment.ts'
 import { planTopology } from '../plan/plan.ts'
 import { EventSender } from '../sending/event-sender.ts'
+import type { Owner } from '../sending/encode.ts'
 import type { EventOptions } from '../sending/headers.ts'
 import type { Sends, Write } from '../sending/sends.ts'
 import { sendSettings } from '../sending/settings.ts'
@@ -37,7 +38,8 @@ export function openSenders(
     ...sending,
   })
   return new Map(
-    services.map((owner, i) => {
+    services.map((service, i) => {
+      const owner = ownerOf(service, topologies[i]!)
       const topics = subscribedTopics(planTopology(topologies[i]!))
       const sender = new EventSender({
         broker,
@@ -51,6 +53,15 @@ export function openSenders(
       return [owner.name, sender]
     }),
   )
+}
+
+/** Who sends in the name of a service: everything it writes, but for what its deciders do. */
+export function ownerOf({ name, writes }: Writing, { nodes }: Topology): Owner {
+  const decided = nodes.flatMap((node) => {
+    if (node.kind !== 'decide') return []
+    return [[node.events.name, { decider: node.name, commands: node.commands.name }] as const]
+  })
+  return { name, writes, decided: new Map(decided) }
 }
 
 /** The sending side of a service, to be handed out. */

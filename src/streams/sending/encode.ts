@@ -18,6 +18,8 @@ const shownMax = 40
 export interface Owner {
   readonly name: string
   readonly writes: readonly AnyEvent[]
+  /** By stream: what alone may write it, because its events are decided. */
+  readonly decided?: ReadonlyMap<string, { readonly decider: string; readonly commands: string }>
 }
 
 type Encode = (message: unknown, now: number, headers: Headers) => EncodedMessage
@@ -60,6 +62,15 @@ export class Encoders {
       throw notSent(
         'config-invalid',
         `stream '${name}' is owned by '${owner}', so '${service}' may not send it: let '${owner}' send it, or send a stream of its own`,
+      )
+    }
+    const decision = this.#owner.decided?.get(name)
+    if (decision !== undefined) {
+      throw notSent(
+        'config-invalid',
+        `stream '${name}' holds what '${decision.decider}' of service '${service}' decides, and is written by nothing else: ` +
+          `its state is the fold of the stream, and would miss what is sent. Ask for it (stream '${decision.commands}'), ` +
+          'or send a stream of its own, which the service may read',
       )
     }
     if (this.#owner.writes.some((event) => event.name === name)) return
