@@ -3,6 +3,7 @@
  * somebody asks. `docs/operations/metrics.md` has the same table.
  */
 import type { BrokerStats } from '../broker/stats.ts'
+import type { AskStats } from '../streams/commands/ask-counts.ts'
 import type { RunningStats } from '../streams/runtime/run.ts'
 import type { ServiceStats } from '../streams/runtime/running.ts'
 import type { ServiceState } from '../streams/runtime/service-event.ts'
@@ -29,7 +30,7 @@ interface DatabaseStats {
 
 /** A service or a sink that has begun, and what it says of itself. */
 export interface ServiceSource extends ObservedService {
-  readonly now: ServiceStats & Partial<Pick<RunningStats, 'sends'> & DatabaseStats>
+  readonly now: ServiceStats & Partial<Pick<RunningStats, 'sends' | 'asks'> & DatabaseStats>
 }
 
 const states: readonly ServiceState[] = [
@@ -96,6 +97,14 @@ const peerHelp = {
   refused: 'Those that it did not: refused, late, or nobody was there.',
 }
 
+const decisionOutcomes = ['accepted', 'rejected', 'repeated', 'failed'] as const
+
+function askOutcomes({ accepted, rejected, answered, failed, inDoubt }: AskStats) {
+  const all = Object.values(rejected).reduce((sum, count) => sum + count, 0)
+  const notDecided = answered - accepted - all
+  return Object.entries({ accepted, rejected: all, notDecided, failed, inDoubt })
+}
+
 export const serviceMetrics: readonly Metric<ServiceSource>[] = [
   ofService('counter', 'records_total', 'Records processed.', ({ now }) => now.recordsIn),
   ofService(
@@ -122,9 +131,15 @@ export const serviceMetrics: readonly Metric<ServiceSource>[] = [
     'counter',
     'commands_total',
     'outcome',
-    'Commands decided: accepted, or rejected; or repeated, and answered as before.',
-    ({ now: { decisions } }) =>
-      (['accepted', 'rejected', 'repeated'] as const).map((of) => [of, decisions[of]] as const),
+    'Commands decided: accepted, or rejected; repeated, and answered as before; or failed, and not decided.',
+    ({ now: { decisions } }) => decisionOutcomes.map((of) => [of, decisions[of]] as const),
+  ),
+  ofServiceBy(
+    'counter',
+    'commands_rejected_total',
+    'reason',
+    'Commands rejected, by the reason of the contract.',
+    ({ now }) => Object.entries(now.decisions.reasons),
   ),
   ofService(
     'counter',
@@ -231,6 +246,31 @@ export const serviceMetrics: readonly Metric<ServiceSource>[] = [
     'database_retries_total',
     'Attempts in vain to use it meanwhile.',
     ({ now }) => now.databaseRetries,
+  ),
+  ofService(
+    'counter',
+    'asks_total',
+    'Commands that app.ask was given here; of several services, the first has those of others, too.',
+    ({ now }) => now.asks?.asked,
+  ),
+  ofServiceBy(
+    'counter',
+    'asks_ended_total',
+    'outcome',
+    'Those that have ended: accepted, rejected, notDecided, failed before they were sent, or inDoubt.',
+    ({ now }) => (now.asks === undefined ? [] : askOutcomes(now.asks)),
+  ),
+  ofService(
+    'counter',
+    'asks_timed_out_total',
+    'Those whose time was up: they have failed, or are in doubt.',
+    ({ now }) => now.asks?.timedOut,
+  ),
+  ofService(
+    'gauge',
+    'asks_waiting',
+    'Those whose outcome is waited for.',
+    ({ now }) => now.asks?.waiting,
   ),
   ...(['asked', 'answered', 'refused'] as const).map((what) =>
     ofServiceBy('counter', `peer_questions_${what}_total`, 'peer', peerHelp[what], ({ now }) =>

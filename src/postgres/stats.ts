@@ -1,6 +1,6 @@
 /** What a running sink counts, put together as services have it. */
 import type { Ownership } from '../client/group/ownership.ts'
-import { droppedOf } from '../streams/operators/counts.ts'
+import { decisionsNow, droppedOf } from '../streams/operators/counts.ts'
 import type { OperatorCounts } from '../streams/operators/counts.ts'
 import type { Condition } from '../streams/runtime/condition.ts'
 import type { Repairs } from '../streams/runtime/repairs.ts'
@@ -31,7 +31,7 @@ export function sinkStats(o: SinkSources): SinkStats {
     recordsLate: 0,
     drops: { ...counts.drops },
     failures: { ...counts.failures },
-    decisions: { ...counts.decisions },
+    decisions: decisionsNow(counts),
     recordsSkipped: o.recordsSkipped,
     lag: isKnown && (isAway || condition.inner === 'running') ? places.lag : undefined,
     state: isAway ? 'reconnecting' : condition.state,

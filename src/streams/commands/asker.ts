@@ -26,6 +26,8 @@ import type { SendTrace } from '../tracing/send-trace.ts'
 import { bufferFull, eventRejected } from '../sending/rejections.ts'
 import { CommandInDoubt, answerOf, calledOff } from './answer.ts'
 import type { CommandAnswer } from './answer.ts'
+import { AskCounts } from './ask-counts.ts'
+import type { AskStats } from './ask-counts.ts'
 import { OutcomeReader } from './outcome-reader.ts'
 import { askTimeoutMs, checkCommandId } from './settings.ts'
 import type { AskOptions, AskSettings } from './settings.ts'
@@ -43,18 +45,6 @@ export interface AskerOptions extends Pick<ClusterOptions, 'clock' | 'random'> {
   readonly newId: () => string
 }
 
-/** Commands asked from here, since the start. */
-export interface AskStats {
-  /** Those whose outcome is known: accepted, rejected, or not to be decided. */
-  readonly answered: number
-  /** Those whose outcome is waited for. */
-  readonly waiting: number
-  /** Those that were refused or given up, and are not decided. */
-  readonly failed: number
-  /** Those that were given up and may be decided. */
-  readonly inDoubt: number
-}
-
 export class Asker {
   readonly #o: AskerOptions
   readonly #cluster: Cluster
@@ -66,9 +56,7 @@ export class Asker {
   readonly #asks = new Map<string, Set<Ask>>()
   #waiting = 0
   #heldBytes = 0
-  #answered = 0
-  #failed = 0
-  #inDoubt = 0
+  readonly #counts = new AskCounts()
   #closed: Promise<void> | undefined
 
   constructor(options: AskerOptions) {
@@ -96,9 +84,10 @@ export class Asker {
     return new Promise((resolve, reject) => {
       const trace = traceSending({ event: commands, options })
       try {
+        this.#counts.of(commands).asked++
         this.#begin(commands, message, options, { resolve, reject, trace })
       } catch (error) {
-        this.#failed++
+        this.#counts.of(commands).failed++
         trace?.failed(error)
         reject(error)
       }
@@ -139,6 +128,7 @@ export class Asker {
     if (asks === undefined) this.#asks.set(ask.of.id, new Set([ask]))
     else asks.add(ask)
     this.#waiting++
+    this.#counts.of(ask.of.commands).waiting++
     this.#heldBytes += ask.heldBytes
   }
 
@@ -205,10 +195,13 @@ export class Asker {
     for (const ask of this.#asks.get(outcome.id) ?? []) {
       if (!isOf(outcome, ask)) continue
       this.#remove(ask)
-      this.#answered++
+      const { commands } = ask.of
       try {
-        ask.settling.resolve(answerOf(outcome))
+        const answer = answerOf(outcome)
+        this.#counts.answered(commands, answer)
+        ask.settling.resolve(answer)
       } catch (error) {
+        this.#counts.answered(commands, undefined)
         ask.settling.reject(error)
         // It is not remembered: each that comes again is tried anew, and may fare otherwise.
         return
@@ -218,6 +211,7 @@ export class Asker {
 
   #late(ask: Ask, timeoutMs: number): void {
     const { id, commands } = ask.of
+    this.#counts.of(commands).timedOut++
     const error = ask.hasLeft
       ? new CommandInDoubt(id, commands.name, `no outcome came within ${timeoutMs} ms`)
       : notSentInTime(commands.name, timeoutMs)
@@ -236,8 +230,7 @@ export class Asker {
   #fail(ask: Ask, error: HeadwaterError): void {
     if (!ask.isOpen) return
     this.#remove(ask)
-    if (error.outcome === 'unknown') this.#inDoubt++
-    else this.#failed++
+    this.#counts.of(ask.of.commands)[error.outcome === 'unknown' ? 'inDoubt' : 'failed']++
     ask.settling.trace?.failed(error)
     ask.settling.reject(error)
   }
@@ -246,6 +239,7 @@ export class Asker {
     ask.end()
     this.#release(ask, 0)
     this.#waiting--
+    this.#counts.of(ask.of.commands).waiting--
     const asks = this.#asks.get(ask.of.id)!
     asks.delete(ask)
     if (asks.size === 0) this.#asks.delete(ask.of.id)
@@ -258,13 +252,9 @@ export class Asker {
     ask.heldBytes = keptBytes
   }
 
-  stats(): AskStats {
-    return {
-      answered: this.#answered,
-      waiting: this.#waiting,
-      failed: this.#failed,
-      inDoubt: this.#inDoubt,
-    }
+  /** @param isCounted by the service that decides; all are counted when left out */
+  stats(isCounted: (service: string) => boolean = () => true): AskStats {
+    return this.#counts.sum(isCounted)
   }
 
   /** Those who wait are told that they will not hear; the commands are decided nevertheless. */

@@ -13,6 +13,8 @@ export interface DecisionCounts {
   rejected: number
   /** Those that came again, and were answered with what became of them before. */
   repeated: number
+  /** Those that were rejected, by each reason of the contracts. */
+  readonly reasons: Record<string, number>
   /** Those that could not be decided, or be read, and have changed nothing. */
   failed: number
   /** Those whose outcome somebody waits for or may ask for again. */
@@ -38,12 +40,17 @@ export function operatorCounts(): OperatorCounts {
   return {
     drops: { noKey: 0, noValue: 0, noTime: 0, late: 0, unmatched: 0 },
     failures: { skipped: 0, deadLettered: 0 },
-    decisions: { accepted: 0, rejected: 0, repeated: 0, failed: 0, asked: 0 },
+    decisions: { accepted: 0, rejected: 0, reasons: {}, repeated: 0, failed: 0, asked: 0 },
     emitted: 0,
     folds: 0,
     taken: 0,
     marks: 0,
   }
+}
+
+/** Counts as they are now, which change no more. */
+export function decisionsNow({ decisions }: OperatorCounts): DecisionCounts {
+  return { ...decisions, reasons: { ...decisions.reasons } }
 }
 
 /** Records that lacked something; those that came too late or met no row are not counted. */

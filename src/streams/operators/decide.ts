@@ -69,6 +69,7 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
   const { node, kept, outcomes } = deciding
   const { atHand, counts, discards } = context
   const { decisions } = counts
+  for (const reason of node.commands.reasons) decisions.reasons[reason] ??= 0
   const keys = context.keys[node.commands.key.type]
   const name = `decide '${node.name}'`
   const stream = node.commands.name
@@ -211,6 +212,7 @@ function carrierOf(
     const id = mark.id
     if (rejected !== undefined) {
       decisions.rejected++
+      decisions.reasons[rejected.reason]!++
       return id === undefined ? undefined : rejection(id, node.commands.name, rejected)
     }
     decisions.accepted++

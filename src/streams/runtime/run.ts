@@ -13,6 +13,7 @@ import type { Http } from '../../io/ports.ts'
 import type { AnyCommand, AnyEvent } from '../../events/event.ts'
 import { asksOf, openAsker } from './asker.ts'
 import type { Asks } from './asker.ts'
+import type { AskStats } from '../commands/ask-counts.ts'
 import type { AskSettings } from '../commands/settings.ts'
 import type { SendStats, Sends } from '../sending/sends.ts'
 import type { SendOptions } from '../sending/settings.ts'
@@ -45,8 +46,12 @@ export type RunOptions = Omit<RunTopologyOptions, 'clock' | 'random'> &
     readonly http?: Pick<Http, 'ask'>
   }
 
-/** What a service counts, and what was sent in its name from here. */
-export type RunningStats = ServiceStats & { readonly sends: SendStats }
+/** What a service counts, and what was sent in its name and asked of it from here. */
+export type RunningStats = ServiceStats & {
+  readonly sends: SendStats
+  /** Of several services, the first one counts what was asked of services that do not run here, too. */
+  readonly asks: AskStats
+}
 
 /**
  * Running services. While one of them runs, also while it waits for a broker that is away, the process
@@ -138,8 +143,13 @@ export async function run(
   const all = services.map((service, i) => {
     const sender = sends.get(service.service)!
     const commands = commandsOf(topologies[i]!)
+    const asked = (name: string): boolean =>
+      name === service.service || (i === 0 && !sends.has(name))
+    const stats = (): RunningStats => {
+      return { ...service.stats(), sends: sender.stats(), asks: asker.stats(asked) }
+    }
     // Not spread: that would ask for `failed`, and so take it for heard.
-    return Object.assign(single(service, sender, heard), asksOf(asker), { commands })
+    return Object.assign(single(service, stats, heard), asksOf(asker), { commands })
   })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> =>
@@ -163,10 +173,10 @@ export async function run(
   return Object.assign(running, doors, asksOf(asker))
 }
 
-/** A service by itself, with what is sent in its name. */
+/** A service by itself, with what is sent in its name and asked of it. */
 function single(
   service: RunningTopology,
-  sends: { stats(): SendStats },
+  stats: () => RunningStats,
   heard: Heard,
 ): RunningTopology & { stats(): RunningStats } {
   const close = (): Promise<void> => service.close()
@@ -174,7 +184,7 @@ function single(
     service: service.service,
     instanceId: service.instanceId,
     views: service.views,
-    stats: () => ({ ...service.stats(), sends: sends.stats() }),
+    stats,
     caughtUp: () => heard.by(service.caughtUp()),
     get failed() {
       return heard.listen(service.failed)

@@ -1,6 +1,6 @@
 /** What a running service counts, put together. */
 import type { Ownership } from '../../client/group/group-member.ts'
-import { droppedOf } from '../operators/counts.ts'
+import { decisionsNow, droppedOf } from '../operators/counts.ts'
 import type { OperatorCounts } from '../operators/counts.ts'
 import type { Answering, InstanceNow } from './answering.ts'
 import type { Condition } from './condition.ts'
@@ -37,7 +37,7 @@ export function statsOf(o: StatsSources): ServiceStats {
     recordsLate: counts.drops.late,
     drops: { ...counts.drops },
     failures: { ...counts.failures },
-    decisions: { ...counts.decisions },
+    decisions: decisionsNow(counts),
     recordsSkipped: o.opener.recordsSkipped,
     lag: isOpen && isRunning && !condition.isCutOff ? set.lag : undefined,
     state: condition.state,

@@ -28,14 +28,15 @@ describe('a command that is asked', () => {
     const rejected = await other.ask(OrderCommands, place('o-1'))
     assert.equal(!rejected.accepted && rejected.reason, 'already-placed')
     assert.deepEqual(await app.query.orders.get('o-1'), { total: 15, changes: 1 })
-    assert.deepEqual(app.stats().decisions, {
-      accepted: 2,
-      rejected: 1,
-      repeated: 0,
-      failed: 0,
-      asked: 3,
-    })
-    assert.deepEqual(other.stats(), { answered: 2, waiting: 0, failed: 0, inDoubt: 0 })
+    const { decisions, asks } = app.stats()
+    const reasons = { 'already-placed': 1, 'not-placed': 0, 'too-much': 0 }
+    const decided = { accepted: 2, rejected: 1, reasons, repeated: 0, failed: 0, asked: 3 }
+    assert.deepEqual(decisions, decided)
+    const ended = { waiting: 0, failed: 0, inDoubt: 0, timedOut: 0 }
+    assert.deepEqual(asks, { asked: 1, answered: 1, accepted: 1, rejected: {}, ...ended })
+    const rejections = { 'already-placed': 1 }
+    const ofOther = { asked: 2, answered: 2, accepted: 1, rejected: rejections, ...ended }
+    assert.deepEqual(other.stats(), ofOther)
   })
 
   it('is decided once under one id, also when it is asked twice at once', async () => {
@@ -143,7 +144,10 @@ describe('room for commands', () => {
     await using other = asker({ broker: services.broker, asksMax: 2, bufferBytesMax: 1_024 })
     await other.ask(OrderCommands, place('o-1'))
     for (let n = 0; n < 100; n++) await other.ask(OrderCommands, change('o-1'))
-    assert.deepEqual(other.stats(), { answered: 101, waiting: 0, failed: 0, inDoubt: 0 })
+    assert.deepEqual(other.stats(), {
+      ...{ asked: 101, answered: 101, accepted: 101, rejected: {} },
+      ...{ waiting: 0, failed: 0, inDoubt: 0, timedOut: 0 },
+    })
   })
 })
 

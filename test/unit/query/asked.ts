@@ -10,8 +10,7 @@ import { service } from '../../../src/service/service.ts'
 import type { Service } from '../../../src/service/service.ts'
 import { run } from '../../../src/streams/runtime/run.ts'
 import type { Asks } from '../../../src/streams/runtime/asker.ts'
-import type { RunOptions, Running } from '../../../src/streams/runtime/run.ts'
-import type { ServiceStats } from '../../../src/streams/runtime/running.ts'
+import type { RunOptions, Running, RunningStats } from '../../../src/streams/runtime/run.ts'
 import type { OwnViews } from '../../../src/streams/views/views.ts'
 import { ClickSchema, ProfileSchema } from '../../gen/asked/v1/asked_pb.ts'
 import type { Click, Profile } from '../../gen/asked/v1/asked_pb.ts'
@@ -67,7 +66,7 @@ export interface Asked extends AsyncDisposable {
     /** Whether other instances are told where its views are. */
     o?: { readonly isShared: boolean },
   ): Promise<{
-    readonly app: Running<OwnViews<S>, ServiceStats> & Asks
+    readonly app: Running<OwnViews<S>, RunningStats> & Asks
     /** Where its views are: `http://127.0.0.1:…/v1/<service>`. */
     readonly url: string
     readonly origin: string
