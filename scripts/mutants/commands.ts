@@ -149,6 +149,20 @@ export const commands: readonly Mutant[] = [
     tests: ['test/unit/commands/unreadable.test.ts'],
   },
   {
+    name: 'commands: a decider begins from its stream',
+    file: 'src/streams/task/task.ts',
+    text: 'const blank = this.pipeline.ownEvents.filter(({ isBlank }) => isBlank)',
+    instead: 'const blank = this.pipeline.ownEvents.filter(({ isBlank }) => !isBlank)',
+    tests: ['test/unit/commands/own-events.test.ts'],
+  },
+  {
+    name: 'commands: a decider does not fold replays',
+    file: 'src/streams/task/own-events.ts',
+    text: 'some((each) => each.key === replayForHeader)',
+    instead: "some((each) => each.key === '')",
+    tests: ['test/unit/commands/own-events.test.ts'],
+  },
+  {
     name: 'commands: what is decided is not sent',
     file: 'src/streams/sending/encode.ts',
     text: 'if (decision !== undefined) {',

@@ -196,11 +196,13 @@ export class TopologyDriver<const Q extends Queries = Queries> {
         const stamp = { instanceId: 'driver', now: () => this.#now }
         const context = { plan: this.#plan, keys, emit, counts, stamp, calls: this.#calls }
         const task = new Task(context, subTopology, partition)
-        for (const topic of task.pipeline.restored.keys()) {
+        const isCommitted = (topic: string): boolean => this.#positions.has(`${topic}/${partition}`)
+        for (const topic of task.restoredFrom(isCommitted)) {
           const until = this.#positions.get(`${topic}/${partition}`)
           const isSource = subTopology.sources.some((source) => source.topic === topic)
           this.#restore(task, topic, isSource ? (until ?? 0) : Infinity)
         }
+        for (const topic of task.foldedFrom()) this.#restore(task, topic, Infinity)
         task.start(this.#starts(task))
         this.#tasks.push(task)
       }

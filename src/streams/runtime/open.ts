@@ -167,8 +167,9 @@ export class Opener {
     const tasks = assigned.map(({ subTopology, partition, topics }) => {
       const task = new Task({ ...context, plan, calls, stamp, stopBefore }, subTopology, partition)
       // What never committed has come nowhere: what lies there is of a service that was forgotten.
-      const hasCommitted = topics.some((topic) => committed.has(placeOf({ topic, partition })))
-      for (const topic of task.pipeline.restored.keys()) {
+      const isCommitted = (topic: string): boolean => committed.has(placeOf({ topic, partition }))
+      const hasCommitted = topics.some(isCommitted)
+      for (const topic of task.restoredFrom(isCommitted)) {
         if (topic === plan.progressTopic && !hasCommitted) continue
         const until = starts.get(placeOf({ topic, partition }))?.position
         restorations.push({ task, topic, until })
@@ -176,6 +177,10 @@ export class Opener {
       return { task, of: topics.map((topic) => starts.get(placeOf({ topic, partition }))!) }
     })
     await restoreTasks(cluster, restorations, { assertWanted, stalls })
+    const folded = tasks.flatMap(({ task }) =>
+      task.foldedFrom().map((topic) => ({ task, topic, until: undefined })),
+    )
+    await restoreTasks(cluster, folded, { assertWanted, stalls })
     for (const { task, of } of tasks) task.start(of)
     return tasks.map(({ task }) => task)
   }

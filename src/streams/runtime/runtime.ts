@@ -233,6 +233,8 @@ export class Runtime implements RunningTopology {
       const opened = await this.#parts.set.open(ownership, this.#parts.member, assertWanted)
       this.#parts.fetching.start()
       this.#mustOpen = false
+      // What a decider has folded of its events is to be committed, also when nobody asks for anything.
+      if (this.#parts.set.hasRows) this.#parts.pace.processed(0)
       const ms = Math.round(this.#options.clock.monotonic() - startedAt)
       this.#parts.condition.tell({ type: 'opened', ...opened, ms })
       this.#become('running')

@@ -227,6 +227,12 @@ export class TaskSet {
     return false
   }
 
+  /** Whether rows wait to be written. */
+  get hasRows(): boolean {
+    for (const task of this.#tasks.values()) if (task.waiting() > 0) return true
+    return false
+  }
+
   /** Whether any position is ahead of its commit. */
   get hasMoved(): boolean {
     for (const task of this.#tasks.values()) if (task.hasMoved) return true

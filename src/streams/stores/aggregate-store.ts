@@ -59,6 +59,7 @@ export class AggregateStore implements ReadableStore, RestorableStore {
   readonly #queue: number[] = []
   #written = 0
   #size = 0
+  #isBlank = true
 
   constructor(changelog: Changelog, life?: WindowLife) {
     this.changelog = changelog
@@ -221,7 +222,13 @@ export class AggregateStore implements ReadableStore, RestorableStore {
     if (start === this.#lastStart) this.#lastStart = Number.NaN
   }
 
+  /** Whether no record of the changelog has been restored, not even one that deletes. */
+  get isBlank(): boolean {
+    return this.#isBlank
+  }
+
   restore(record: StoredRow): void {
+    this.#isBlank = false
     const { bytes, keyStart, timestamp } = record
     const { changelog } = this
     const keyEnd = changelog.keyEnd(record)

@@ -32,6 +32,7 @@ import type {
 } from '../topology/topology.ts'
 import { CallStage } from './calls/call-stage.ts'
 import type { CallsContext } from './calls/call-stage.ts'
+import { OwnEvents } from './own-events.ts'
 import { TaskTimes } from './times.ts'
 
 export interface Pipeline {
@@ -45,6 +46,8 @@ export interface Pipeline {
   readonly times: TaskTimes
   /** By source topic: the calls outside that its records lead to. */
   readonly stages: ReadonlyMap<string, CallStage>
+  /** Of each decider. */
+  readonly ownEvents: readonly OwnEvents[]
   /** By source topic: tells who asked for the record at hand why it cannot be decided. */
   readonly refusers: ReadonlyMap<string, Refuse>
   /** Whether outcomes wait for the places of events that are on their way. */
@@ -89,6 +92,7 @@ class Compiler {
   readonly #outlets: Outlet[] = []
   readonly #calls: CallsContext | undefined
   readonly #stages = new Map<string, CallStage>()
+  readonly #ownEvents: OwnEvents[] = []
   readonly #refusers = new Map<string, Refuse>()
   /** Of all deciders; undefined when there is none. */
   #outcomes: Outcomes | undefined
@@ -122,6 +126,7 @@ class Compiler {
       restored: this.#restored,
       times: this.#times,
       stages: this.#stages,
+      ownEvents: this.#ownEvents,
       refusers: this.#refusers,
       awaitsPlaces: () => this.#outcomes?.isPlacing ?? false,
       waiting: () => outlets.reduce((sum, outlet) => sum + outlet.waiting(), 0),
@@ -239,6 +244,7 @@ class Compiler {
     const states = this.#aggregates.get(state.id)!
     const kept = this.#aggregates.get(node.id)!
     const next = fanOut(this.#after(node.id))
+    this.#ownEvents.push(new OwnEvents(node, state, states, context.keys[node.commands.key.type]))
     this.#refusers.set(this.#topic, refuserOf({ node, outcomes }, context))
     return decide({ node, state, states, kept, outcomes, next }, context)
   }

@@ -72,6 +72,8 @@ export class Task {
   #queues: InputQueue[] = []
   /** What the group has committed, as this task knows it; undefined: nothing. */
   readonly #committed = new Map<string, number | undefined>()
+  /** Topics of commands whose state was folded: rows without an offset would be nobody's. */
+  readonly #folded = new Set<string>()
 
   constructor(context: TaskContext, subTopology: SubTopology, partition: number) {
     this.id = taskId(subTopology, partition)
@@ -89,8 +91,32 @@ export class Task {
     this.pipeline = compilePipeline(plan, subTopology, own, calls)
   }
 
+  /** Topics that state comes back from. @param isCommitted whether the group has committed of a topic */
+  restoredFrom(isCommitted: (topic: string) => boolean): string[] {
+    const { restored, ownEvents } = this.pipeline
+    // What was never committed of a decider is folded from its events, and would be there twice.
+    const folded = ownEvents.filter(({ commands }) => !isCommitted(commands))
+    const left = new Set(folded.map(({ changelog }) => changelog))
+    return [...restored.keys()].filter((topic) => !left.has(topic))
+  }
+
+  /** Topics of events that deciders have to fold, when all else has come back. */
+  foldedFrom(): string[] {
+    const blank = this.pipeline.ownEvents.filter(({ isBlank }) => isBlank)
+    return [...new Set(blank.map(({ topic }) => topic))]
+  }
+
   /** Takes the records of a topic that state is rebuilt from. All of them come before `start`. */
   restorer(topic: string): (record: StoredRow) => void {
+    const deciders = this.pipeline.ownEvents.filter((own) => own.topic === topic && own.isBlank)
+    if (deciders.length > 0) {
+      return (record) => {
+        for (const own of deciders) {
+          own.fold(record)
+          this.#folded.add(own.commands)
+        }
+      }
+    }
     const stores = this.pipeline.restored.get(topic) ?? []
     return (record) => {
       for (const store of stores) store.restore(record)
@@ -217,7 +243,10 @@ export class Task {
   }
 
   #isAhead(queue: InputQueue): boolean {
-    return this.#positionOf(queue) !== (this.#committed.get(queue.source.topic) ?? 0)
+    const { topic } = queue.source
+    const committed = this.#committed.get(topic)
+    if (committed === undefined && this.#folded.has(topic)) return true
+    return this.#positionOf(queue) !== (committed ?? 0)
   }
 
   /** Up to where everything has been done: records whose calls have not ended are still to be done. */
