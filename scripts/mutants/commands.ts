@@ -235,14 +235,14 @@ export const commands: readonly Mutant[] = [
   {
     name: 'commands: what is new is a copy, too, for a decision',
     file: decider,
-    text: 'const given = copyOf(before ?? state.init(key))',
+    text: 'const given = before === undefined ? initialState(state, key, copyOf) : copyOf(before)',
     instead: 'const given = before === undefined ? state.init(key) : copyOf(before)',
     tests: hostile,
   },
   {
     name: 'commands: what is new is a copy, too, for a fold',
     file: decider,
-    text: 'next = state.f(next ?? copyOf(state.init(key)), event, key) ?? undefined',
+    text: 'next = state.f(next ?? initialState(state, key, copyOf), event, key) ?? undefined',
     instead: 'next = state.f(next ?? state.init(key), event, key) ?? undefined',
     tests: hostile,
   },

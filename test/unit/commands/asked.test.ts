@@ -145,8 +145,14 @@ describe('room for commands', () => {
     await other.ask(OrderCommands, place('o-1'))
     for (let n = 0; n < 100; n++) await other.ask(OrderCommands, change('o-1'))
     assert.deepEqual(other.stats(), {
-      ...{ asked: 101, answered: 101, accepted: 101, rejected: {} },
-      ...{ waiting: 0, failed: 0, inDoubt: 0, timedOut: 0 },
+      asked: 101,
+      answered: 101,
+      accepted: 101,
+      rejected: {},
+      waiting: 0,
+      failed: 0,
+      inDoubt: 0,
+      timedOut: 0,
     })
   })
 })

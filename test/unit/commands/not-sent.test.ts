@@ -27,7 +27,7 @@ it('events of a decider are not sent, by a service that runs, a producer, a list
     await assert.rejects(sender.send(OrderEvents, event), isRefused)
     await assert.rejects(sender.sendAll(OrderEvents, [event]), /holds what 'orders'/)
     await assert.rejects(
-      sender.transaction(async (tx) => void tx.send(OrderEvents, event)),
+      sender.transaction(async (tx) => tx.send(OrderEvents, event)),
       isRefused,
     )
   }
