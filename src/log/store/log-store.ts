@@ -146,10 +146,10 @@ export class LogStore {
   /** Makes a log; it is there after a restart when this resolves. A name must not be in use. */
   async create(name: string, config: LogConfig = {}): Promise<Log> {
     this.#assertWritable()
-    assert(!this.#logs.has(name), `the log ${name} exists`)
     assert(/^[A-Za-z0-9._-]+$/.test(name) && !/^\.+$/.test(name), `${name} cannot name a log`)
     const vacated = this.#removals.vacated(this.#pathOf(name))
-    if (vacated !== undefined) await this.#whenVacated(name, vacated)
+    if (vacated !== undefined) await vacated.then(() => this.#assertWritable())
+    assert(!this.#logs.has(name), `the log ${name} exists`)
     const number = this.#nextLogNumber++
     const log = makeLog(this.#factory, { name, number, config })
     this.#logs.set(name, log)
@@ -180,8 +180,7 @@ export class LogStore {
 
   /** Stores everything, says so in the clean marker and gives the directory back. */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return (this.#closing ??= this.#close())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -225,6 +224,8 @@ export class LogStore {
       await this.#note(EntryKind.epoch, 0, this.#leaderEpoch + 1)
       this.#leaderEpoch++
     }
+    // What is removed meanwhile may have found that the disk fails.
+    this.#assertWritable()
     const milliseconds = Math.round(clock.monotonic() - startedAt)
     this.#recovered = recoveredOf(found, { clean, milliseconds }, this.#directory.findings)
     if (this.full === undefined) this.#writeBehind.poke()
@@ -377,12 +378,6 @@ export class LogStore {
   }
 
   /** Waits until the files of the last log of that name are gone for good. */
-  async #whenVacated(name: string, vacated: Promise<void>): Promise<void> {
-    await vacated
-    this.#assertWritable()
-    assert(!this.#logs.has(name), `the log ${name} exists`)
-  }
-
   #assertWritable(): void {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#closing !== undefined) throw closedError()
@@ -391,9 +386,11 @@ export class LogStore {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = isHeadwaterError(error) ? error : unexpectedError(error)
+    void this.#removals.stop()
+    // An opening ends with it, and there may be no journal yet.
+    if (this.#recovered === undefined) return
     this.#journal.fail(this.#failure)
     this.#writeBehind.release()
-    void this.#removals.stop()
     this.#settings.onFailure?.(this.#failure)
   }
 }

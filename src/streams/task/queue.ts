@@ -93,9 +93,7 @@ export class InputQueue implements RecordSource, CallSource {
     source: SourcePlan
     partition: number
     position: number
-    /** The high watermark when the task started. */
     endOffset: number
-    /** Whether the group has read of it before. */
     isBegun: boolean
     /** No record is processed from here on; undefined: all are. */
     stopBefore: number | undefined

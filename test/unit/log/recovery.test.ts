@@ -110,6 +110,47 @@ describe('a store whose disk fails once', () => {
   }
 })
 
+describe('an opening whose disk fails once', () => {
+  test('is refused with that, or comes to nothing less; also while it removes what was deleted', async () => {
+    for (let call = 1; ; call++) {
+      const disk = await withDeletedLogs()
+      const failAt = new Map<number, 'disk-failed'>()
+      const failing = disk.afterKill({ seed: call, failAt })
+      failAt.set(call, 'disk-failed')
+      const failures: unknown[] = []
+      const opening = openStore({
+        disk: failing,
+        ...small,
+        onFailure: (error) => failures.push(error),
+      })
+      const store = await opening.catch((error: unknown) => {
+        assert(isHeadwaterError(error, 'disk-failed'), (error as Error).stack)
+        assert.deepEqual(failures, [], 'who opens it is told, and nobody else')
+      })
+      await manyTurns()
+      const isWhole = store !== undefined && store.failure === undefined
+      await store?.close().catch((error: unknown) => {
+        assert(isHeadwaterError(error, 'disk-failed'), (error as Error).stack)
+      })
+      await using again = await openStore({ disk: failing.afterKill({ seed: call }), ...small })
+      assert.equal(again.get('kept')!.highWatermark, 10)
+      assert.deepEqual(again.names(), ['kept'])
+      if (isWhole && failing.calls < call) break
+    }
+  })
+})
+
+/** Of a store that was killed before it had removed the logs that were deleted in it. */
+async function withDeletedLogs(): Promise<SimDisk> {
+  const disk = new SimDisk({ seed: 1 })
+  const store = await openStore({ disk, ...small })
+  await stored(await store.create('kept'), batchOf(10))
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  for (const name of names) await stored(await store.create(name), batchOf(10))
+  await Promise.all(names.map((name) => store.delete(name)))
+  return disk
+}
+
 test('a segment that could not be opened once is read the next time', async () => {
   const failAt = new Map<number, 'disk-failed'>()
   let mustFail = false
