@@ -28,7 +28,7 @@ import {
 } from './options.ts'
 import { packageVersion } from './package-files.ts'
 import { newProgram, runProgram } from './program.ts'
-import { addDev, addGen, addInit } from './project-commands.ts'
+import { addDev, addGen, addInit, addSchema } from './project-commands.ts'
 import { addDlq, addOffsets } from './repair-commands.ts'
 
 await runProgram(buildProgram(), process.argv)
@@ -42,6 +42,7 @@ function buildProgram(): Command {
     .enablePositionalOptions()
   addInit(program)
   addGen(program)
+  addSchema(program)
   addDev(program)
   addStart(program)
   addBroker(program)

@@ -18,7 +18,7 @@ import {
 } from '@bufbuild/protobuf/wkt'
 import type { FileDescriptorSet } from '@bufbuild/protobuf/wkt'
 import { HeadwaterError } from '../base/errors.ts'
-import type { Problem } from '../codegen/place.ts'
+import type { Problem } from '../schema/place.ts'
 
 export interface Compiled {
   /** The files and all they import, each behind what it imports. */

@@ -1,4 +1,4 @@
-/** The commands of a project that is being written: `init`, `gen` and `dev`. */
+/** The commands of a project that is being written: `init`, `gen`, `schema` and `dev`. */
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import {
@@ -35,6 +35,44 @@ export function addGen(program: Command): void {
     .option('--watch', 'again whenever a .proto file changes, until Ctrl-C')
     .addOption(jsonOption('say what was generated as one JSON object, and problems as JSON lines'))
     .action(async (options) => (await import('./gen.ts')).gen(options))
+}
+
+export function addSchema(program: Command): void {
+  const schema = program
+    .command('schema')
+    .description('what changed in contracts, and whether it may.')
+  schema
+    .command('diff')
+    .description(
+      'say what changed between two versions, and what it means for whoever reads the events.\n' +
+        'A version is a directory of .proto files, git:REF, git:REF:DIRECTORY, or a file of descriptors.',
+    )
+    .argument('<before>', 'the old version')
+    .argument('[after]', 'the new version', 'proto')
+    .addOption(jsonOption('as one JSON object'))
+    .action(async (before, after, options) =>
+      (await import('./schema.ts')).diff(before, after, options),
+    )
+  schema
+    .command('check')
+    .description(
+      'end with code 2 when a change breaks what its stream promises (compatibility in its option).',
+    )
+    .argument('[directory]', 'of .proto files', 'proto')
+    .addOption(
+      new Option('--against <version...>', 'what it may not break, the latest first').default(
+        ['git:HEAD'],
+        'git:HEAD',
+      ),
+    )
+    .addOption(
+      new Option('--also <what...>', 'judge these as well, not the bytes alone')
+        .choices(['json', 'source'])
+        .default([], 'none'),
+    )
+    .option('--github', "refusals as GitHub's annotations, too")
+    .addOption(jsonOption('as one JSON object').conflicts('github'))
+    .action(async (directory, options) => (await import('./schema.ts')).check(directory, options))
 }
 
 export function addDev(program: Command): void {

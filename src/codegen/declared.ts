@@ -9,8 +9,8 @@ import { readContract } from '../schema/descriptor.ts'
 import type { StreamContract } from '../schema/descriptor.ts'
 import { stream as streamOption } from '../schema/gen/headwater/v1/options_pb.ts'
 import { constantName, isConstantName } from './names.ts'
-import { optionPlace, placeText } from './place.ts'
-import type { Place, Problem } from './place.ts'
+import { optionPlace, placeText } from '../schema/place.ts'
+import type { Place, Problem } from '../schema/place.ts'
 
 /** A stream, and the name its definition gets in TypeScript. */
 export interface DeclaredStream {

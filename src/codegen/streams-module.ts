@@ -5,7 +5,7 @@
 import type { DescMessage } from '@bufbuild/protobuf'
 import type { Declared, DeclaredKeyspace, DeclaredStream } from './declared.ts'
 import { constantName } from './names.ts'
-import { commentOf } from './place.ts'
+import { commentOf } from '../schema/place.ts'
 
 /** The module's text. `declared` has no problems. */
 export function streamsModule(declared: Pick<Declared, 'streams' | 'keyspaces'>): string {

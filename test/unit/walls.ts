@@ -16,6 +16,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   client: ['protocol', 'records', 'io', 'base'],
   events: ['schema', 'base'],
   codegen: ['schema', 'base'],
+  evolution: ['schema', 'base'],
   streams: ['client', 'events', 'schema', 'records', 'io', 'base'],
   service: ['streams', 'events', 'schema', 'base'],
   query: ['streams', 'events', 'schema', 'io', 'base'],
@@ -37,6 +38,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     'codegen',
+    'evolution',
     'query',
     'operations',
     'postgres',
@@ -305,6 +307,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/protobuf': [
     'schema',
     'codegen',
+    'evolution',
     'events',
     'streams/topology',
     'streams/commands',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { readDeclared } from '../../../src/codegen/declared.ts'
-import { placeText } from '../../../src/codegen/place.ts'
+import { placeText } from '../../../src/schema/place.ts'
 import { compiled, message, proto } from './contracts.ts'
 
 const order = message(

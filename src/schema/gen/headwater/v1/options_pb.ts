@@ -9,7 +9,7 @@
 
 import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { FieldOptions, MessageOptions } from "@bufbuild/protobuf/wkt";
+import type { EnumValueOptions, FieldOptions, MessageOptions } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file headwater/v1/options.proto.
  */
 export const file_headwater_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChpoZWFkd2F0ZXIvdjEvb3B0aW9ucy5wcm90bxIMaGVhZHdhdGVyLnYxIpwBCgZTdHJlYW0SDAoEbmFtZRgBIAEoCRIgCgRraW5kGAIgASgOMhIuaGVhZHdhdGVyLnYxLktpbmQSCwoDa2V5GAMgASgJEg0KBW93bmVyGAQgASgJEg8KB2NvbnRleHQYBSABKAkSEgoKcGFydGl0aW9ucxgGIAEoDRIQCghrZXlzcGFjZRgHIAEoCRIPCgdyZWFzb25zGAggAygJIhsKBUZpZWxkEhIKCmV2ZW50X3RpbWUYASABKAgqYQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASEAoMS0lORF9VTktFWUVEEAESDgoKS0lORF9LRVlFRBACEg8KC0tJTkRfRU5USVRZEAMSEAoMS0lORF9DT01NQU5EEAQ6TwoGc3RyZWFtEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGIyMAyABKAsyFC5oZWFkd2F0ZXIudjEuU3RyZWFtUgZzdHJlYW06SgoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGIyMAyABKAsyEy5oZWFkd2F0ZXIudjEuRmllbGRSBWZpZWxkYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("ChpoZWFkd2F0ZXIvdjEvb3B0aW9ucy5wcm90bxIMaGVhZHdhdGVyLnYxItABCgZTdHJlYW0SDAoEbmFtZRgBIAEoCRIgCgRraW5kGAIgASgOMhIuaGVhZHdhdGVyLnYxLktpbmQSCwoDa2V5GAMgASgJEg0KBW93bmVyGAQgASgJEg8KB2NvbnRleHQYBSABKAkSEgoKcGFydGl0aW9ucxgGIAEoDRIQCghrZXlzcGFjZRgHIAEoCRIPCgdyZWFzb25zGAggAygJEjIKDWNvbXBhdGliaWxpdHkYCSABKA4yGy5oZWFkd2F0ZXIudjEuQ29tcGF0aWJpbGl0eSIxCgVGaWVsZBISCgpldmVudF90aW1lGAEgASgIEhQKDHJlbmFtZWRfZnJvbRgCIAMoCSIdCgVWYWx1ZRIUCgxyZW5hbWVkX2Zyb20YASADKAkqhQIKDUNvbXBhdGliaWxpdHkSHQoZQ09NUEFUSUJJTElUWV9VTlNQRUNJRklFRBAAEhYKEkNPTVBBVElCSUxJVFlfTk9ORRABEhoKFkNPTVBBVElCSUxJVFlfQkFDS1dBUkQQAhIlCiFDT01QQVRJQklMSVRZX0JBQ0tXQVJEX1RSQU5TSVRJVkUQAxIZChVDT01QQVRJQklMSVRZX0ZPUldBUkQQBBIkCiBDT01QQVRJQklMSVRZX0ZPUldBUkRfVFJBTlNJVElWRRAFEhYKEkNPTVBBVElCSUxJVFlfRlVMTBAGEiEKHUNPTVBBVElCSUxJVFlfRlVMTF9UUkFOU0lUSVZFEAcqYQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASEAoMS0lORF9VTktFWUVEEAESDgoKS0lORF9LRVlFRBACEg8KC0tJTkRfRU5USVRZEAMSEAoMS0lORF9DT01NQU5EEAQ6TwoGc3RyZWFtEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGIyMAyABKAsyFC5oZWFkd2F0ZXIudjEuU3RyZWFtUgZzdHJlYW06SgoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGIyMAyABKAsyEy5oZWFkd2F0ZXIudjEuRmllbGRSBWZpZWxkOk4KBXZhbHVlEiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMYjIwDIAEoCzITLmhlYWR3YXRlci52MS5WYWx1ZVIFdmFsdWViBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Says which stream a message is the value of, and who stands behind it.
@@ -82,6 +82,14 @@ export type Stream = Message<"headwater.v1.Stream"> & {
    * @generated from field: repeated string reasons = 8;
    */
   reasons: string[];
+
+  /**
+   * Which changes of the message `headwater schema check` lets pass. Unspecified is FULL_TRANSITIVE, because
+   * a stream keeps its events for ever and services are replaced one after the other.
+   *
+   * @generated from field: headwater.v1.Compatibility compatibility = 9;
+   */
+  compatibility: Compatibility;
 };
 
 /**
@@ -102,6 +110,14 @@ export type Field = Message<"headwater.v1.Field"> & {
    * @generated from field: bool event_time = 1;
    */
   eventTime: boolean;
+
+  /**
+   * Names the field had in earlier versions. A field with another name is taken for another field that uses
+   * the number again, and refused, unless its old name stands here.
+   *
+   * @generated from field: repeated string renamed_from = 2;
+   */
+  renamedFrom: string[];
 };
 
 /**
@@ -110,6 +126,91 @@ export type Field = Message<"headwater.v1.Field"> & {
  */
 export const FieldSchema: GenMessage<Field> = /*@__PURE__*/
   messageDesc(file_headwater_v1_options, 1);
+
+/**
+ * @generated from message headwater.v1.Value
+ */
+export type Value = Message<"headwater.v1.Value"> & {
+  /**
+   * Names the enum value had in earlier versions; as of a field.
+   *
+   * @generated from field: repeated string renamed_from = 1;
+   */
+  renamedFrom: string[];
+};
+
+/**
+ * Describes the message headwater.v1.Value.
+ * Use `create(ValueSchema)` to create a new message.
+ */
+export const ValueSchema: GenMessage<Value> = /*@__PURE__*/
+  messageDesc(file_headwater_v1_options, 2);
+
+/**
+ * What versions of a message owe each other. Transitive: to all versions there were, not to the last alone.
+ *
+ * @generated from enum headwater.v1.Compatibility
+ */
+export const Compatibility = {
+  /**
+   * @generated from enum value: COMPATIBILITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: COMPATIBILITY_NONE = 1;
+   */
+  NONE: 1,
+
+  /**
+   * The new version reads what the old one wrote.
+   *
+   * @generated from enum value: COMPATIBILITY_BACKWARD = 2;
+   */
+  BACKWARD: 2,
+
+  /**
+   * @generated from enum value: COMPATIBILITY_BACKWARD_TRANSITIVE = 3;
+   */
+  BACKWARD_TRANSITIVE: 3,
+
+  /**
+   * The old version reads what the new one writes.
+   *
+   * @generated from enum value: COMPATIBILITY_FORWARD = 4;
+   */
+  FORWARD: 4,
+
+  /**
+   * @generated from enum value: COMPATIBILITY_FORWARD_TRANSITIVE = 5;
+   */
+  FORWARD_TRANSITIVE: 5,
+
+  /**
+   * Both.
+   *
+   * @generated from enum value: COMPATIBILITY_FULL = 6;
+   */
+  FULL: 6,
+
+  /**
+   * @generated from enum value: COMPATIBILITY_FULL_TRANSITIVE = 7;
+   */
+  FULL_TRANSITIVE: 7,
+} as const;
+
+/**
+ * What versions of a message owe each other. Transitive: to all versions there were, not to the last alone.
+ *
+ * @generated from enum headwater.v1.Compatibility
+ */
+export type Compatibility = (typeof Compatibility)[keyof typeof Compatibility] | UnknownEnum;
+
+/**
+ * Describes the enum headwater.v1.Compatibility.
+ */
+export const CompatibilitySchema: GenEnum<Compatibility> = /*@__PURE__*/
+  enumDesc(file_headwater_v1_options, 0);
 
 /**
  * What a key means: which fact an event is, and what may be done with the stream.
@@ -162,7 +263,7 @@ export type Kind = (typeof Kind)[keyof typeof Kind] | UnknownEnum;
  * Describes the enum headwater.v1.Kind.
  */
 export const KindSchema: GenEnum<Kind> = /*@__PURE__*/
-  enumDesc(file_headwater_v1_options, 0);
+  enumDesc(file_headwater_v1_options, 1);
 
 /**
  * @generated from extension: headwater.v1.Stream stream = 50700;
@@ -175,4 +276,10 @@ export const stream: GenExtension<MessageOptions, Stream> = /*@__PURE__*/
  */
 export const field: GenExtension<FieldOptions, Field> = /*@__PURE__*/
   extDesc(file_headwater_v1_options, 1);
+
+/**
+ * @generated from extension: headwater.v1.Value value = 50700;
+ */
+export const value: GenExtension<EnumValueOptions, Value> = /*@__PURE__*/
+  extDesc(file_headwater_v1_options, 2);
 

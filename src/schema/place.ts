@@ -1,5 +1,12 @@
 /** Where something stands in a `.proto` file, from the source positions that its compiler keeps. */
-import type { DescFile, DescMessage } from '@bufbuild/protobuf'
+import type {
+  DescEnum,
+  DescEnumValue,
+  DescField,
+  DescFile,
+  DescMessage,
+  DescOneof,
+} from '@bufbuild/protobuf'
 
 /** Line and column count from one, as editors do. */
 export interface Place {
@@ -21,7 +28,12 @@ export function placeText({ file, line, column }: Place): string {
 
 /** Field numbers of google/protobuf/descriptor.proto, which paths of source positions are made of. */
 const messageTypeNumber = 4
+const enumTypeNumber = 5
 const nestedTypeNumber = 3
+const nestedEnumNumber = 4
+const fieldNumber = 2
+const oneofNumber = 8
+const valueNumber = 2
 const messageOptionsNumber = 7
 
 /**
@@ -39,6 +51,32 @@ export function optionPlace(message: DescMessage, option: readonly number[]): Pl
   return place(message.file, [])
 }
 
+/** What has a place of its own in a file. */
+export type Placed = DescMessage | DescField | DescOneof | DescEnum | DescEnumValue
+
+/** Where something is declared; the file's beginning where its compiler kept no positions. */
+export function placeOf(desc: Placed): Place {
+  const file = fileOf(desc)
+  return place(file, spansOf(file).get(pathOf(desc).join()) ?? [])
+}
+
+const spans = new WeakMap<DescFile, ReadonlyMap<string, readonly number[]>>()
+
+/** By path, of all that stands in a file. */
+function spansOf(file: DescFile): ReadonlyMap<string, readonly number[]> {
+  let found = spans.get(file)
+  if (found === undefined) {
+    const locations = file.proto.sourceCodeInfo?.location ?? []
+    found = new Map(locations.map(({ path, span }) => [path.join(), span]))
+    spans.set(file, found)
+  }
+  return found
+}
+
+function fileOf(desc: Placed): DescFile {
+  return 'file' in desc ? desc.file : desc.parent.file
+}
+
 /** The comment above a message, without the space that each line begins with; empty when there is none. */
 export function commentOf(message: DescMessage): string {
   const own = pathOf(message)
@@ -48,12 +86,27 @@ export function commentOf(message: DescMessage): string {
   return (found?.leadingComments ?? '').replace(/^ /gm, '').trim()
 }
 
-function pathOf(message: DescMessage): number[] {
-  const { parent, file } = message
-  if (parent === undefined) {
-    return [messageTypeNumber, file.proto.messageType.indexOf(message.proto)]
+function pathOf(desc: Placed): number[] {
+  switch (desc.kind) {
+    case 'message':
+      return desc.parent === undefined
+        ? [messageTypeNumber, desc.file.proto.messageType.indexOf(desc.proto)]
+        : [
+            ...pathOf(desc.parent),
+            nestedTypeNumber,
+            desc.parent.proto.nestedType.indexOf(desc.proto),
+          ]
+    case 'enum':
+      return desc.parent === undefined
+        ? [enumTypeNumber, desc.file.proto.enumType.indexOf(desc.proto)]
+        : [...pathOf(desc.parent), nestedEnumNumber, desc.parent.proto.enumType.indexOf(desc.proto)]
+    case 'field':
+      return [...pathOf(desc.parent), fieldNumber, desc.parent.proto.field.indexOf(desc.proto)]
+    case 'oneof':
+      return [...pathOf(desc.parent), oneofNumber, desc.parent.proto.oneofDecl.indexOf(desc.proto)]
+    case 'enum_value':
+      return [...pathOf(desc.parent), valueNumber, desc.parent.proto.value.indexOf(desc.proto)]
   }
-  return [...pathOf(parent), nestedTypeNumber, parent.proto.nestedType.indexOf(message.proto)]
 }
 
 function startsWith(path: readonly number[], begin: readonly number[]): boolean {

@@ -1,0 +1,149 @@
+/**
+ * Where a version of contracts is to be had: a directory of `.proto` files, what such a directory was in git, or a
+ * file that holds a set of descriptors, as `buf build` and `protoc --descriptor_set_out` write it.
+ */
+import { execFile } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { createFileRegistry, fromBinary } from '@bufbuild/protobuf'
+import type { DescFile } from '@bufbuild/protobuf'
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import type { FileDescriptorSet } from '@bufbuild/protobuf/wkt'
+import { HeadwaterError } from '../base/errors.ts'
+import { placeText } from '../schema/place.ts'
+import { compile } from './gen-compile.ts'
+
+const run = promisify(execFile)
+/** Of a `.proto` file in git, and of the names of all. */
+const gitBytesMax = 64 * 2 ** 20
+
+/**
+ * The contracts of one version.
+ * @param source a path, or `git:REF` for what `directory` was then, or `git:REF:DIRECTORY`
+ * @returns undefined where git had no such directory then
+ * Throws `input-missing` where there is nothing, `contract-invalid` where it does not compile.
+ */
+export async function loadContracts(
+  source: string,
+  directory: string,
+): Promise<readonly DescFile[] | undefined> {
+  if (source.startsWith('git:')) return fromGit(source, directory)
+  if (!existsSync(source)) {
+    throw new HeadwaterError(
+      'input-missing',
+      `there is no ${resolve(source)}: name a directory of .proto files, a file of descriptors, or git:REF`,
+    )
+  }
+  return statSync(source).isDirectory() ? fromDirectory(source, source) : fromSet(source)
+}
+
+async function fromDirectory(directory: string, name: string): Promise<readonly DescFile[]> {
+  const compiled = await compile(directory)
+  if (!('problems' in compiled)) return linked(compiled.set, compiled.files)
+  const [first, ...others] = compiled.problems
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`
+  throw new HeadwaterError(
+    'contract-invalid',
+    `the contracts in ${name} do not compile: ${placeText(first!)}: ${first!.message}${more}`,
+  )
+}
+
+function fromSet(file: string): readonly DescFile[] {
+  const set = parseSet(file)
+  const own = set.file
+    .map(({ name }) => name)
+    .filter((name) => !/^(google|headwater\/v1)\//.test(name))
+  return linked(set, own)
+}
+
+function parseSet(file: string): FileDescriptorSet {
+  try {
+    const set = fromBinary(FileDescriptorSetSchema, readFileSync(file))
+    if (set.file.length > 0) return set
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+  }
+  throw new HeadwaterError(
+    'input-invalid',
+    `${file} is no set of descriptors: write it with \`buf build -o ${file}\` or ` +
+      '`protoc --include_imports --include_source_info --descriptor_set_out`',
+  )
+}
+
+function linked(set: FileDescriptorSet, files: readonly string[]): readonly DescFile[] {
+  const registry = createFileRegistry(set)
+  return files.map((file) => registry.getFile(file)!)
+}
+
+async function fromGit(
+  source: string,
+  directory: string,
+): Promise<readonly DescFile[] | undefined> {
+  const [, ref = '', path = directory] = /^git:([^:]*)(?::(.*))?$/.exec(source) ?? []
+  if (ref === '') {
+    throw new HeadwaterError(
+      'config-invalid',
+      `'${source}' names no commit: write git:main, for example`,
+    )
+  }
+  const files = await filesIn(ref, path)
+  if (files.length === 0) return undefined
+  const place = mkdtempSync(join(tmpdir(), 'headwater-schema-'))
+  try {
+    for (const file of files) {
+      const text = await git(path, ['show', `${ref}:./${file}`])
+      mkdirSync(dirname(join(place, file)), { recursive: true })
+      writeFileSync(join(place, file), text)
+    }
+    return await fromDirectory(place, source)
+  } finally {
+    rmSync(place, { recursive: true, force: true })
+  }
+}
+
+/** Relative to the directory, which git takes from where it is asked. */
+async function filesIn(ref: string, directory: string): Promise<readonly string[]> {
+  const listed = await git(directory, [
+    'ls-tree',
+    '-r',
+    '-z',
+    '--name-only',
+    `${ref}^{commit}`,
+    '--',
+    '.',
+  ])
+  return listed.split('\0').filter((file) => file.endsWith('.proto'))
+}
+
+async function git(directory: string, args: readonly string[]): Promise<string> {
+  try {
+    const { stdout } = await run('git', args, { cwd: directory, maxBuffer: gitBytesMax })
+    return stdout
+  } catch (error) {
+    throw gitFailed(directory, error as NodeJS.ErrnoException & { readonly stderr?: string })
+  }
+}
+
+function gitFailed(
+  directory: string,
+  error: NodeJS.ErrnoException & { readonly stderr?: string },
+): HeadwaterError {
+  if (error.code === 'ENOENT') {
+    const what = existsSync(directory)
+      ? 'git is not installed'
+      : `there is no ${resolve(directory)}`
+    return new HeadwaterError('input-missing', `${what}: what it was in git cannot be told`)
+  }
+  const said = error.stderr?.trim() || error.message
+  return new HeadwaterError('input-invalid', `git, asked in ${resolve(directory)}: ${said}`)
+}
