@@ -111,7 +111,7 @@ function presenceOnly(pairs: readonly Pair[], path: string): Change[] {
         json: { backward: 'safe', forward: 'safe' } as const,
         source: 'breaks' as const,
         what: isIn
-          ? `${after.name} is in oneof ${after.oneof!.name} now, with none that was there before`
+          ? `${after.name} is in oneof ${after.oneof.name} now, with none that was there before`
           : `${after.name} is in no oneof any more, and was alone in it`,
         evidence: [],
         fix: '',

@@ -3,7 +3,7 @@
  * question is encoded as the writer declares them and decoded as the reader does.
  */
 import { ScalarType, isFieldSet } from '@bufbuild/protobuf'
-import type { DescField, DescMessage, MessageInitShape } from '@bufbuild/protobuf'
+import type { DescField, DescMessage } from '@bufbuild/protobuf'
 import { isWrapperDesc } from '@bufbuild/protobuf/wkt'
 import { Writer } from '../base/bytes.ts'
 import { isHeadwaterError } from '../base/errors.ts'
@@ -44,7 +44,7 @@ function transfer(
   readers: readonly DescField[],
 ): object | undefined {
   const bytes = new Writer()
-  compileCodec(partOf(writers)).encode(init as MessageInitShape<DescMessage>, bytes)
+  compileCodec(partOf(writers)).encode(init, bytes)
   try {
     return compileCodec(partOf(readers)).decode(bytes.bytes, 0, bytes.at)
   } catch (error) {
@@ -56,7 +56,7 @@ function transfer(
 /** Their message, as if it had no other fields: it may have many, and some that it must have. */
 function partOf(fields: readonly DescField[]): DescMessage {
   const members = new Set(fields.map((field) => field.oneof ?? field))
-  return { ...fields[0]!.parent!, fields: [...fields], members: [...members] }
+  return { ...fields[0]!.parent, fields: [...fields], members: [...members] }
 }
 
 /** The first value of `writer` that `reader` takes for another, as it is written and as it is read. */

@@ -56,19 +56,11 @@ export function candidatesOf(element: Element): readonly unknown[] {
 export function meaningOf(element: Element, value: unknown): string {
   if (element.kind === 'message') return 'message'
   if (element.kind === 'enum') return `int ${String(value)}`
-  switch (element.scalar) {
-    case ScalarType.STRING:
-      return `bytes ${hex(new TextEncoder().encode(value as string))}`
-    case ScalarType.BYTES:
-      return `bytes ${hex(value as Uint8Array)}`
-    case ScalarType.FLOAT:
-    case ScalarType.DOUBLE:
-      return `number ${String(value)}`
-    case ScalarType.BOOL:
-      return `int ${Number(value)}`
-    default:
-      return `int ${String(value)}`
-  }
+  const { scalar } = element
+  if (scalar === ScalarType.STRING) return `bytes ${hex(new TextEncoder().encode(value as string))}`
+  if (scalar === ScalarType.BYTES) return `bytes ${hex(value as Uint8Array)}`
+  if (scalar === ScalarType.FLOAT || scalar === ScalarType.DOUBLE) return `number ${String(value)}`
+  return `int ${String(scalar === ScalarType.BOOL ? Number(value) : value)}`
 }
 
 /** A value as people write it. */
@@ -83,5 +75,5 @@ export function shown(element: Element, value: unknown): string {
 }
 
 function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -113,7 +113,7 @@ describe('a chunk in halves', () => {
 })
 
 describe('the settings of a sink', () => {
-  const settings = (o: Partial<SinkOptions>) => sinkSettings(o as SinkOptions)
+  const settings = (o: Partial<SinkOptions>) => sinkSettings(o)
 
   it('have bounds that say so', () => {
     assert.equal(settings({}).limits.records, 5_000)
