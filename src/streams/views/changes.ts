@@ -16,7 +16,7 @@ export interface FeedWish {
   /** Only keys whose text begins so. */
   readonly prefix?: string
   /** The `id` of what was got last; without it, from now on. */
-  readonly from?: string
+  readonly from?: string | undefined
   /** Ends the feed at once, without an error, also while nothing comes. */
   readonly signal?: AbortSignal
 }

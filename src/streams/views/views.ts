@@ -42,7 +42,7 @@ export interface ChangesOptions<K> {
   /** Only keys whose text begins so. */
   readonly prefix?: string
   /** The `id` of what was got last, from any instance; without it, from now on. */
-  readonly from?: string
+  readonly from?: string | undefined
   /** Ends the feed at once, without an error: as a `break` does, also while nothing comes. */
   readonly signal?: AbortSignal
 }

@@ -5,8 +5,12 @@ import { before, describe, it } from 'node:test'
 import { runCommand } from '../../airline/command.ts'
 
 const source = join(import.meta.dirname, '../../../src')
-/** Flags of V8, and of Buf and npm, not of ours. */
-const foreign = new Set([join('io', 'node-heap.ts'), join('cli', 'gen-compile.ts')])
+/** Flags of V8, of Buf and npm, of git and protoc, not of ours. */
+const foreign = new Set([
+  join('io', 'node-heap.ts'),
+  join('cli', 'gen-compile.ts'),
+  join('cli', 'schema-source.ts'),
+])
 
 /** Something that a text tells somebody to write. */
 interface Advice {

@@ -79,7 +79,16 @@ describe('a command that is called off', () => {
     const asking = other.ask(OrderCommands, place('o-1'), { signal: off.signal })
     off.abort()
     await assert.rejects(asking, CommandInDoubt)
-    assert.deepEqual(other.stats(), { answered: 1, waiting: 0, failed: 1, inDoubt: 1 })
+    assert.deepEqual(other.stats(), {
+      asked: 3,
+      answered: 1,
+      accepted: 1,
+      rejected: {},
+      waiting: 0,
+      failed: 1,
+      inDoubt: 1,
+      timedOut: 0,
+    })
   })
 
   it('holds no place when it came over HTTP and its client has gone', async () => {
