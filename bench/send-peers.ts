@@ -4,7 +4,12 @@
  * of the same broker in a process of its own: ours, durable, or Apache Kafka with its defaults (Java 17,
  * Maven). All of them acks=all and idempotent, each client a fresh one in every round, one after the other.
  * The others are given bytes that are encoded already; ours makes them of messages.
+ *
+ * Confluent's client, which is librdkafka and must be built, takes part where `CONFLUENT` names a directory that
+ * it is installed in: `docs/performance.md` says how.
  */
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
 import { ProduceAcks, Producer } from '@platformatic/kafka'
 import kafkajs from 'kafkajs'
 import { Writer } from '../src/base/bytes.ts'
@@ -18,6 +23,7 @@ import { order } from './orders.ts'
 const seconds = Number(process.argv[2] ?? 3)
 const rounds = Number(process.argv[3] ?? 3)
 const isOnKafka = process.argv[4] === 'kafka'
+const confluentAt = process.env['CONFLUENT']
 
 const OrderId = keyspace.string('OrderId', { partitions: 12 })
 const Orders = entity('orders', OrderSchema, { key: OrderId, by: 'orderId', owner: 'checkout' })
@@ -48,6 +54,7 @@ const clients: Readonly<Record<string, () => Promise<Client>>> = {
   headwater,
   kafkaJs,
   platformatic,
+  ...(confluentAt !== undefined && { confluent }),
 }
 const figures = new Map<string, Figures>()
 try {
@@ -132,5 +139,32 @@ async function platformatic(): Promise<Client> {
         messages: [{ topic: 'orders', ...records[caller]! }],
       }),
     close: () => sender.close(),
+  }
+}
+
+/** What of Confluent's client is used here; it is not among our dependencies. */
+interface Confluent {
+  readonly KafkaJS: {
+    readonly Kafka: new (config: object) => { producer(config: object): ConfluentProducer }
+  }
+}
+
+interface ConfluentProducer {
+  connect(): Promise<void>
+  send(batch: object): Promise<unknown>
+  disconnect(): Promise<void>
+}
+
+async function confluent(): Promise<Client> {
+  const from = createRequire(join(resolve(confluentAt!), 'package.json'))
+  const { KafkaJS } = from('@confluentinc/kafka-javascript') as Confluent
+  const sender = new KafkaJS.Kafka({
+    kafkaJS: { brokers: [address], logLevel: 0 },
+  }).producer({ kafkaJS: { acks: -1, idempotent: true } })
+  await sender.connect()
+  return {
+    // It writes into what it is given.
+    send: (caller) => sender.send({ topic: 'orders', messages: [{ ...records[caller]! }] }),
+    close: () => sender.disconnect(),
   }
 }
