@@ -14,7 +14,8 @@ export function unreachable(
   // A broker inside this process does not come back at the same `dial`.
   if (isHeadwaterError(cause, 'broker-closed')) return cause
   const source = o.isLearnt
-    ? '; this is the address the broker advertises (advertised.listeners)'
+    ? '; this is the address the broker advertises (advertised.listeners): behind a mapped port or a tunnel, ' +
+      'have it advertise the one that is dialled (headwater broker --advertise HOST:PORT)'
     : ''
   // Whoever dialled has named the address and the fix already.
   if (isHeadwaterError(cause, 'tls-failed') || isHeadwaterError(cause, 'connection-failed')) {

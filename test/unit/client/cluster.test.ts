@@ -54,7 +54,8 @@ test('an address that nobody gave is named as the one the broker advertises', as
   })
   await assert.rejects(cluster.connection(1), {
     code: 'connection-failed',
-    message: /one:1: down.*; this is the address the broker advertises \(advertised\.listeners\)$/,
+    message:
+      /one:1: down.*; this is the address the broker advertises \(advertised\.listeners\).*--advertise HOST:PORT\)$/,
   })
 })
 
