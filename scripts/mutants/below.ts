@@ -183,9 +183,24 @@ export const below: readonly Mutant[] = [
     tests: ['test/unit/log/recovery.test.ts'],
   },
   {
+    name: 'an opening that fails is told to who opens, and to nobody else',
+    file: 'src/log/store/log-store.ts',
+    text: 'if (this.#recovered === undefined) return',
+    instead: 'if (this.#journal === undefined) return',
+    tests: ['test/unit/log/recovery.test.ts'],
+  },
+  {
+    name: 'an opening ends with what failed beside it',
+    file: 'src/log/store/log-store.ts',
+    text: `    this.#assertWritable()
+    const milliseconds =`,
+    instead: '    const milliseconds =',
+    tests: ['test/unit/log/recovery.test.ts'],
+  },
+  {
     name: 'a log is not made before one of its name is gone from the disk',
     file: 'src/log/store/log-store.ts',
-    text: 'if (vacated !== undefined) await this.#whenVacated(name, vacated)',
+    text: 'if (vacated !== undefined) await vacated.then(() => this.#assertWritable())',
     instead: 'void vacated',
     tests: ['test/unit/log/slices.test.ts'],
   },

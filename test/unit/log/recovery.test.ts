@@ -129,6 +129,7 @@ describe('an opening whose disk fails once', () => {
       })
       await manyTurns()
       const isWhole = store !== undefined && store.failure === undefined
+      if (store?.failure !== undefined) assert.equal(failures.length, 1, 'it was open')
       await store?.close().catch((error: unknown) => {
         assert(isHeadwaterError(error, 'disk-failed'), (error as Error).stack)
       })
