@@ -99,7 +99,7 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
     try {
       headers = atHand.headers()
       standing = judge(command, states.valueOf(states.touch(key, 0)))
-      if (isKept) checkSizes(command, standing)
+      if (isKept) checkSizes(command, standing, headers)
     } catch (thrown) {
       const error = operatorFailed(name, thrown)
       decisions.failed++
@@ -185,11 +185,10 @@ export function judgeOf(
  * Throws why topics would not take what a decision makes. The state is checked with the events: who may ask could
  * else make it so large that the service stops, for everybody.
  */
-function sizeCheckOf({ node, states }: Deciding, { emit, atHand }: OperatorContext) {
+function sizeCheckOf({ node, states }: Deciding, { emit }: OperatorContext) {
   const stream = node.events.name
-  return ({ key }: Command, { events, state }: Standing): void => {
+  return ({ key }: Command, { events, state }: Standing, headers: Headers): void => {
     if (events.length === 0) return
-    const headers = atHand.headers()
     for (const each of events) {
       const flaw = emit.tooLarge?.(stream, each.key, each.value, headers)
       if (flaw !== undefined) throw flaw
