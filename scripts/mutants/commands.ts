@@ -7,7 +7,12 @@ const decider = 'src/streams/operators/decide.ts'
 const asker = 'src/streams/commands/asker.ts'
 const settings = 'src/streams/commands/settings.ts'
 const plan = 'src/streams/plan/plan.ts'
+const building = 'src/streams/topology/build-decide.ts'
+const outcomeStore = 'src/streams/stores/outcome-store.ts'
 const decided = ['test/unit/commands/decide.test.ts']
+const remembered = ['test/unit/commands/remembered.test.ts']
+const rememberedBy = ['test/unit/commands/remembered-instances.test.ts']
+const outcomeStores = ['test/unit/streams/outcome-store.test.ts']
 const asked = ['test/unit/commands/asked.test.ts']
 const alike = ['test/unit/commands/asked-alike.test.ts']
 const hostile = ['test/unit/commands/hostile.test.ts']
@@ -16,18 +21,109 @@ const pace = ['test/unit/streams/commit-pace.test.ts']
 
 export const commands: readonly Mutant[] = [
   {
-    name: 'commands: outcomesPerKeyMax',
-    file: outcomes,
-    text: 'const outcomesPerKeyMax = 16',
-    instead: 'const outcomesPerKeyMax = 17',
-    tests: decided,
+    name: 'commands: remember, ten minutes',
+    file: building,
+    text: "const rememberDefault = '10m'",
+    instead: "const rememberDefault = '11m'",
+    tests: remembered,
   },
   {
-    name: 'commands: outcomesPerKeyMax, and no fewer',
-    file: outcomes,
-    text: 'kept?.slice(1 - outcomesPerKeyMax)',
-    instead: 'kept?.slice(2 - outcomesPerKeyMax)',
-    tests: decided,
+    name: 'commands: remember, at most a week',
+    file: building,
+    text: "check('remember in milliseconds', ms, 1, rememberMsMax)",
+    instead: "check('remember in milliseconds', ms, 1, Infinity)",
+    tests: contract,
+  },
+  {
+    name: 'commands: remember, and no less than that',
+    file: outcomeStore,
+    text: 'return time + this.#remember.ms <= this.#now',
+    instead: 'return time + this.#remember.ms < this.#now',
+    tests: remembered,
+  },
+  {
+    name: 'commands: remember, after a restart',
+    file: outcomeStore,
+    text: 'this.moveTo(timestamp)',
+    instead: 'void timestamp',
+    tests: outcomeStores,
+  },
+  {
+    name: 'commands: remember, never faster than the clock',
+    file: decider,
+    text: 'Math.min(timestamp, now())',
+    instead: 'Math.max(timestamp, now())',
+    tests: rememberedBy,
+  },
+  {
+    name: 'commands: remember, by the time of commands',
+    file: decider,
+    text: 'Math.min(timestamp, now())',
+    instead: 'now()',
+    tests: rememberedBy,
+  },
+  {
+    name: 'commands: rememberBytesMax, when nobody says',
+    file: building,
+    text: 'const rememberBytesDefault = 16 * 1024 * 1024',
+    instead: 'const rememberBytesDefault = 17 * 1024 * 1024',
+    tests: contract,
+  },
+  {
+    name: 'commands: rememberBytesMax, least',
+    file: building,
+    text: 'const rememberBytesLeast = 1024 * 1024',
+    instead: 'const rememberBytesLeast = 1023 * 1024',
+    tests: contract,
+  },
+  {
+    name: 'commands: rememberBytesMax, most',
+    file: building,
+    text: 'const rememberBytesMost = 256 * 1024 * 1024',
+    instead: 'const rememberBytesMost = 257 * 1024 * 1024',
+    tests: contract,
+  },
+  {
+    name: 'commands: rememberBytesMax',
+    file: outcomeStore,
+    text: 'return this.#bytes > this.#remember.bytesMax ||',
+    instead: 'return this.#bytes > Infinity ||',
+    tests: outcomeStores,
+  },
+  {
+    name: 'commands: rememberBytesMax, counted',
+    file: outcomeStore,
+    text: 'if (!this.#isOver(time)) this.#onForgotten()',
+    instead: 'void time',
+    tests: outcomeStores,
+  },
+  {
+    name: 'commands: rememberBytesMax, of what is rebuilt',
+    file: outcomeStore,
+    text: 'this.#dropForgotten()\n      return',
+    instead: 'return',
+    tests: outcomeStores,
+  },
+  {
+    name: 'commands: what is forgotten leaves a null',
+    file: outcomeStore,
+    text: 'emit.append(this.#topic, partition, this.#now, bytes.subarray(keyStart, keyEnd), null)',
+    instead: 'void emit',
+    tests: remembered,
+  },
+  {
+    name: 'commands: what is forgotten is not what was decided anew',
+    file: outcomeStore,
+    text: 'if (this.#isFirst(bytes, keyStart, keyEnd)) {',
+    instead: 'if (keyStart >= 0) {',
+    tests: remembered,
+  },
+  {
+    name: 'commands: outcomes of another format are forgotten when they are given up',
+    file: 'src/streams/identity/ways-out.ts',
+    text: 'if (isForgettable(store, situation.stores.get(name))) await makeAnew(',
+    instead: "if (name === '') await makeAnew(",
+    tests: rememberedBy,
   },
   {
     name: 'commands: commandIdCharsMax',
@@ -116,8 +212,8 @@ export const commands: readonly Mutant[] = [
   {
     name: 'commands: one that comes again is not decided again',
     file: decider,
-    text: 'if (known !== undefined &&',
-    instead: "if (known?.id === '' &&",
+    text: 'if (id !== undefined && known?.commands === stream &&',
+    instead: "if (id !== undefined && known?.commands === '' &&",
     tests: decided,
   },
   {
@@ -205,7 +301,7 @@ export const commands: readonly Mutant[] = [
     tests: contract,
   },
   {
-    name: 'commands: outcomeBytesMax, of all that is kept of a key',
+    name: 'commands: outcomeBytesMax',
     file: outcomes,
     text: 'const outcomeBytesMax = 60_000',
     instead: 'const outcomeBytesMax = 66_000',

@@ -45,7 +45,7 @@ async function accept(cluster: Cluster, file: string, text: string): Promise<voi
   }
   const service = await loadService(file, name)
   await acceptStore(cluster, planTopology(service.build()), store)
-  printNote(`store '${store}' of service '${name}' is accepted as it is`)
+  printNote(`store '${store}' of service '${name}' is accepted`)
 }
 
 function asJson({ service, stores, sources }: Verdicts) {

@@ -6,12 +6,10 @@
  * the header of its command: so the partition is not that of the key, and nobody joins such a stream.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { Writer, exactUtf8String, utf8Bytes } from '../base/bytes.ts'
+import { exactUtf8String, utf8Bytes } from '../base/bytes.ts'
+import type { Writer } from '../base/bytes.ts'
 import { compileCodec } from '../schema/codec.ts'
-import {
-  CommandOutcomeSchema,
-  DecidedCommandsSchema,
-} from '../schema/gen/headwater/v1/command_pb.ts'
+import { CommandOutcomeSchema } from '../schema/gen/headwater/v1/command_pb.ts'
 import type { CommandOutcome } from '../schema/gen/headwater/v1/command_pb.ts'
 
 export type { CommandOutcome }
@@ -21,7 +19,7 @@ const commandIdHeader = 'headwater-command-id'
 /** The header with the partition of `<service>-outcomes` in which somebody waits, as decimal text. */
 const replyPartitionHeader = 'headwater-reply-partition'
 
-/** Characters of a command's id, at most: the last of each key are kept. */
+/** Characters of a command's id, at most: they are remembered. */
 export const commandIdCharsMax = 200
 
 /** Callers share them: each reads one, and a decision that many wait for writes to as many as they read. */
@@ -40,42 +38,14 @@ export type OutcomeInit = MessageInitShape<typeof CommandOutcomeSchema> & {
   readonly commands: string
 }
 
-/** An outcome that is kept for who asks again. It is written whenever its key decides, so its bytes are made once. */
-export class KeptOutcome {
-  readonly outcome: OutcomeInit
-  #bytes: Uint8Array | undefined
-
-  constructor(outcome: OutcomeInit) {
-    this.outcome = outcome
-  }
-
-  /** A message of decided commands that has this one alone; several one after the other are one that has them all. */
-  get bytes(): Uint8Array {
-    if (this.#bytes !== undefined) return this.#bytes
-    const writer = new Writer()
-    decidedCodec.encode({ commands: [this.outcome] }, writer)
-    const bytes = writer.finish()
-    // Until the broker has its events, it does not know where they are.
-    if (isPlaced(this.outcome)) this.#bytes = bytes
-    return bytes
-  }
-}
-
-function isPlaced({ outcome }: OutcomeInit): boolean {
-  return outcome?.case !== 'accepted' || !outcome.value.events?.some(({ offset }) => offset === -1n)
-}
-
-const decidedCodec = compileCodec(DecidedCommandsSchema)
-
-/** What is kept of one key, oldest first, as messages of `DecidedCommands`. */
-export const keptOutcomes = {
-  message: DecidedCommandsSchema.typeName,
-  isOfConstants: true,
-  encode: (kept: unknown, writer: Writer): void => {
-    for (const { bytes } of kept as readonly KeptOutcome[]) writer.append(bytes)
+/** How outcomes are remembered: without the id, which is in the key of their row. */
+export const rememberedOutcomes = {
+  message: CommandOutcomeSchema.typeName,
+  encode: (outcome: unknown, writer: Writer): void => {
+    outcomeCodec.encode({ ...(outcome as OutcomeInit), id: '' }, writer)
   },
-  decode: (bytes: Uint8Array, start: number, end: number): readonly KeptOutcome[] =>
-    decidedCodec.decode(bytes, start, end).commands.map((outcome) => new KeptOutcome(outcome)),
+  decode: (bytes: Uint8Array, start: number, end: number): CommandOutcome =>
+    outcomeCodec.decode(bytes, start, end),
 }
 
 /** What a command says of itself. */

@@ -143,6 +143,24 @@ export const serviceMetrics: readonly Metric<ServiceSource>[] = [
   ),
   ofService(
     'counter',
+    'commands_forgotten_total',
+    'Outcomes forgotten before their time, for want of memory: those asked again are decided anew.',
+    ({ now }) => now.decisions.forgotten,
+  ),
+  ofService(
+    'gauge',
+    'commands_remembered',
+    'Commands whose outcome is remembered, for who asks again.',
+    ({ now }) => now.remembered.commands,
+  ),
+  ofService(
+    'gauge',
+    'commands_remembered_bytes',
+    'The memory that these outcomes take.',
+    ({ now }) => now.remembered.bytes,
+  ),
+  ofService(
+    'counter',
     'records_skipped_total',
     "Records that were gone before they were read, with onGap: 'skip'.",
     ({ now }) => now.recordsSkipped,

@@ -32,6 +32,7 @@ export function sinkStats(o: SinkSources): SinkStats {
     drops: { ...counts.drops },
     failures: { ...counts.failures },
     decisions: decisionsNow(counts),
+    remembered: { commands: 0, bytes: 0 },
     recordsSkipped: o.recordsSkipped,
     lag: isKnown && (isAway || condition.inner === 'running') ? places.lag : undefined,
     state: isAway ? 'reconnecting' : condition.state,

@@ -1,4 +1,5 @@
 /** A service that decides: what tests of commands are about. */
+import type { Duration } from '../../src/base/units.ts'
 import { command, keyed } from '../../src/events/event.ts'
 import { service } from '../../src/service/service.ts'
 import type { OnError } from '../../src/streams/topology/topology.ts'
@@ -18,6 +19,11 @@ export const OrderEvents = keyed('order-events', OrderEventSchema, {
   owner: 'ordering',
 })
 
+interface Remembering {
+  readonly remember?: Duration
+  readonly rememberBytesMax?: number
+}
+
 interface OrderState {
   total: number
   changes: number
@@ -30,13 +36,14 @@ export const totalMax = 1_000
 export class Unlucky extends Error {}
 
 /** A change by 14 is decided into an event of another order. */
-export function ordering(onError: OnError = 'stop') {
+export function ordering(onError: OnError = 'stop', remembering: Remembering = {}) {
   return service('ordering', {
     reads: [OrderCommands],
     writes: [OrderEvents],
     onError,
     topology: (s) => {
       const { state, events } = s.decide('orders', OrderCommands, {
+        ...remembering,
         events: OrderEvents,
         initial: (): OrderState => ({ total: 0, changes: 0 }),
         decide: ({ orderId, command: asked }, order, { accept, reject }) => {

@@ -32,7 +32,10 @@ export function decideStore(
   const isDecided = wanted.fold === 'decide'
   const rebuilding = `\`headwater rebuild FILE ${service} ${name}\` folds it anew from ${listed(at.roots)}`
   const rebuild = isDecided ? [] : [rebuilding]
-  const accept = `\`headwater plan FILE --accept ${service}/${name}\` goes on with it as it is`
+  const accepted = isForgettable(store, known)
+    ? 'forgets what is remembered of commands, and keeps all state: one that is asked again is decided anew'
+    : 'goes on with it as it is'
+  const accept = `\`headwater plan FILE --accept ${service}/${name}\` ${accepted}`
   const reset = `\`headwater reset FILE ${service}\` lets the service begin anew`
   const refused = (why: string, fixes: string[], isAcceptable = false): StoreDecision => ({
     verdict: { store: name, outcome: 'refused', why, fixes, isAcceptable, from: at.sources },
@@ -63,7 +66,7 @@ export function decideStore(
   }
   if (!at.hasProcessed && !at.hasRows) return passed('new', 'begins empty')
   if (known.state === 'rebuilding') return refused('has a rebuild that did not end', rebuild)
-  const differences = differencesOf(known, wanted, situation)
+  const differences = differencesOf(store, known, wanted, situation)
   if (differences.length > 0) {
     const isAcceptable = differences.every((each) => each.isAcceptable)
     const fixes = differences.some((each) => each.isMisplaced)
@@ -148,13 +151,22 @@ class Place {
 interface Difference {
   readonly was: string
   readonly is: string
-  /** Whether the rows can still be read as what they are. */
+  /** Whether the rows can still be read as what they are, or be done without. */
   readonly isAcceptable: boolean
   /** Whether keys would lie in other partitions, so that no rebuild puts them right. */
   readonly isMisplaced?: boolean
 }
 
+/** Whether a store's rows cannot be read, and can be done without: those of outcomes in another format. */
+export function isForgettable(
+  { kind, format }: StorePlan,
+  known: StoreIdentity | undefined,
+): boolean {
+  return kind === 'outcomes' && known !== undefined && known.format !== format
+}
+
 function differencesOf(
+  store: StorePlan,
   known: StoreIdentity,
   wanted: StoreIdentity,
   situation: Situation,
@@ -176,7 +188,9 @@ function differencesOf(
   differ('it', `a ${known.fold}`, `a ${wanted.fold}`)
   differ('its version', String(known.version), String(wanted.version))
   differ("its keys' type", known.keys, wanted.keys)
-  differ('its value format', known.format, wanted.format)
+  differ('its value format', known.format, wanted.format, {
+    isAcceptable: isForgettable(store, known),
+  })
   differ('its partition count', String(known.partitions), String(wanted.partitions), {
     isMisplaced: true,
   })

@@ -66,10 +66,10 @@ export function identityTopic(service: string): string {
   return `${service}-stores`
 }
 
-/** The aggregates of a plan by name: tables are folds of their own stream and need no identity. */
+/** The aggregates and outcomes of a plan by name: tables are folds of their own stream and need no identity. */
 export function aggregatesOf(plan: Plan): ReadonlyMap<string, StorePlan> {
   const stores = plan.subTopologies.flatMap((part) => part.stores)
-  const aggregates = stores.filter(({ kind }) => kind === 'aggregate')
+  const aggregates = stores.filter(({ kind }) => kind !== 'table')
   return new Map(aggregates.map((store) => [store.name, store]))
 }
 

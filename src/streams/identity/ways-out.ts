@@ -20,7 +20,7 @@ import { planTopology } from '../plan/plan.ts'
 import type { Plan, StorePlan } from '../plan/plan.ts'
 import { EmitFailure } from '../stores/emit.ts'
 import { decide } from './decide.ts'
-import { isReplaced, listed } from './decide-store.ts'
+import { isForgettable, isReplaced, listed } from './decide-store.ts'
 import { aggregatesOf, identityOf, identityTopic } from './identity.ts'
 import type { StoreIdentity } from './identity.ts'
 import { writeIdentities } from './identity-topic.ts'
@@ -47,7 +47,10 @@ export async function planService(
   return { verdicts: decide(plan, situation, policiesDefault), situation }
 }
 
-/** Lets the service go on with a store that it refuses, as far as its rows can be read. */
+/**
+ * Lets the service go on with a store that it refuses, as far as its rows can be read; outcomes of commands that cannot
+ * be read are forgotten.
+ */
 export async function acceptStore(cluster: Cluster, plan: Plan, name: string): Promise<void> {
   const store = aggregateOf(plan, name)
   const { service } = plan.topology
@@ -62,6 +65,7 @@ export async function acceptStore(cluster: Cluster, plan: Plan, name: string): P
     throw wrong(`store '${name}' cannot be taken as it is: it ${verdict.why}: ${fixes}`)
   }
   await ensureTopics(cluster, plan.topics)
+  if (isForgettable(store, situation.stores.get(name))) await makeAnew(cluster, plan, store.topic)
   const now = await lookAround(cluster, plan, stable)
   const identity = identityOf(plan, store, now.topics.get(store.topic)?.id ?? '')
   await beginWhatIsNew(cluster, service, identity, now)

@@ -17,6 +17,8 @@ export interface DecisionCounts {
   readonly reasons: Record<string, number>
   /** Those that could not be decided, or be read, and have changed nothing. */
   failed: number
+  /** Outcomes that were forgotten before their time: all of a partition took more memory than they may. */
+  forgotten: number
   /** Those whose outcome somebody waits for or may ask for again. */
   asked: number
 }
@@ -40,7 +42,15 @@ export function operatorCounts(): OperatorCounts {
   return {
     drops: { noKey: 0, noValue: 0, noTime: 0, late: 0, unmatched: 0 },
     failures: { skipped: 0, deadLettered: 0 },
-    decisions: { accepted: 0, rejected: 0, reasons: {}, repeated: 0, failed: 0, asked: 0 },
+    decisions: {
+      accepted: 0,
+      rejected: 0,
+      reasons: {},
+      repeated: 0,
+      failed: 0,
+      forgotten: 0,
+      asked: 0,
+    },
     emitted: 0,
     folds: 0,
     taken: 0,

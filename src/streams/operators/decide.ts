@@ -4,13 +4,17 @@
  * All of a decision happens or nothing: events are encoded, and folded as their stream will hold them, before the
  * first is written; where the service is not to stop at an error, folds work on a copy. A command whose id is
  * known is not decided again. One that fails leaves nothing behind and is not remembered: it may come again.
+ *
+ * How long ids are known goes by the timestamps of commands, and never faster than the clock. So the time in which
+ * commands wait for a service that is away does not count, and no timestamp of tomorrow makes it forget today.
  */
 import { HeadwaterError } from '../../base/errors.ts'
 import { planted } from '../../base/planted.ts'
 import { commandMark } from '../../events/commands.ts'
-import type { CommandMark, KeptOutcome, OutcomeInit } from '../../events/commands.ts'
+import type { CommandMark, OutcomeInit } from '../../events/commands.ts'
 import type { AggregateStore } from '../stores/aggregate-store.ts'
 import type { EmitDelivery } from '../stores/emit.ts'
+import type { OutcomeStore } from '../stores/outcome-store.ts'
 import type { Key } from '../stores/serde.ts'
 import type {
   AcceptedDecision,
@@ -20,7 +24,7 @@ import type {
 } from '../topology/topology.ts'
 import { initialState } from './aggregate.ts'
 import { jsonFlaw } from './json-flaw.ts'
-import { detailsFlaw, eventsFlaw, failure, keptOutcome, untold, withOutcome } from './outcomes.ts'
+import { detailsFlaw, eventsFlaw, failure, untold } from './outcomes.ts'
 import type { Outcomes } from './outcomes.ts'
 import { operatorFailed } from './operator.ts'
 import type { RecordAtHand } from './source-record.ts'
@@ -33,8 +37,8 @@ export interface Deciding {
   /** What the state is called and how it is folded. */
   readonly state: AggregateNode
   readonly states: AggregateStore
-  /** `KeptOutcome`s by key. */
-  readonly kept: AggregateStore
+  /** `OutcomeInit`s of the commands that had an id. */
+  readonly remembered: OutcomeStore
   readonly outcomes: Outcomes
   /** Takes the events, as their stream holds them. */
   readonly next: Push
@@ -66,8 +70,8 @@ export interface Standing {
 }
 
 export function decide(deciding: Deciding, context: OperatorContext): Push {
-  const { node, kept, outcomes } = deciding
-  const { atHand, counts, discards } = context
+  const { node, remembered, outcomes } = deciding
+  const { atHand, counts, discards, now } = context
   const { decisions } = counts
   for (const reason of node.commands.reasons) decisions.reasons[reason] ??= 0
   const keys = context.keys[node.commands.key.type]
@@ -83,15 +87,14 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
   return (key, value, timestamp) => {
     if (key === null) return noKey()
     const mark = commandMark(atHand.allHeaders())
+    remembered.moveTo(now === undefined ? timestamp : Math.min(timestamp, now()))
     const { id } = mark
     if (id !== undefined) decisions.asked++
-    const row = id === undefined ? undefined : kept.touch(key, 0)
-    const before =
-      row === undefined ? undefined : (kept.valueOf(row) as readonly KeptOutcome[] | undefined)
-    const known = id === undefined ? undefined : keptOutcome(before, stream, id)
-    if (known !== undefined && !planted.has('decide-again')) {
+    const rowKey = id === undefined ? undefined : remembered.rowKey(key, id)
+    const known = rowKey && (remembered.get(rowKey) as OutcomeInit | undefined)
+    if (id !== undefined && known?.commands === stream && !planted.has('decide-again')) {
       decisions.repeated++
-      return outcomes.tell(mark, known, keys.encode(key).bytes)
+      return outcomes.tell(mark, { ...known, id }, keys.encode(key).bytes)
     }
     const command = { key, value, timestamp, mark }
     let standing: Standing
@@ -109,8 +112,8 @@ export function decide(deciding: Deciding, context: OperatorContext): Push {
       return failed(error)
     }
     const outcome = carryOut(command, standing, headers)
-    if (row === undefined || outcome === undefined) return
-    kept.set(row, withOutcome(before, outcome), timestamp)
+    if (rowKey === undefined || outcome === undefined) return
+    remembered.add(rowKey, outcome)
     outcomes.tell(mark, outcome, keys.encode(key).bytes)
   }
 }

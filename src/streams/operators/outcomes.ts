@@ -6,18 +6,12 @@
  */
 import { Writer, utf8Bytes } from '../../base/bytes.ts'
 import type { HeadwaterError } from '../../base/errors.ts'
-import { KeptOutcome, outcomeCodec, outcomesTopic } from '../../events/commands.ts'
+import { outcomeCodec, outcomesTopic } from '../../events/commands.ts'
 import type { CommandMark, OutcomeInit } from '../../events/commands.ts'
 import type { Emit, EmitDelivery } from '../stores/emit.ts'
 import type { RejectedDecision } from '../topology/topology.ts'
 
-/** Outcomes of a key that are kept for who asks again: those of its last commands that had an id. */
-const outcomesPerKeyMax = 16
-
-/**
- * Bytes of what came of one command, beside its id and the names of streams: those that are kept of a key are one
- * record, which has to be one that Kafka takes when nobody says otherwise (1 MiB).
- */
+/** Bytes of what came of one command, beside its key, its id and the names of streams: it is told, and remembered. */
 const outcomeBytesMax = 60_000
 /** What the place of an event takes beside the name of its stream, at most. */
 const placeBytes = 36
@@ -48,23 +42,6 @@ export function failure(
 ): OutcomeInit {
   const value = { code, message: message.slice(0, failureCharsMax) }
   return { id, commands, outcome: { case: 'failed', value } }
-}
-
-/** What came of the command `id` of a stream, when that is still known. */
-export function keptOutcome(
-  kept: readonly KeptOutcome[] | undefined,
-  commands: string,
-  id: string,
-): OutcomeInit | undefined {
-  return kept?.find(({ outcome }) => outcome.id === id && outcome.commands === commands)?.outcome
-}
-
-/** What is kept after one more outcome. */
-export function withOutcome(
-  kept: readonly KeptOutcome[] | undefined,
-  outcome: OutcomeInit,
-): readonly KeptOutcome[] {
-  return [...(kept?.slice(1 - outcomesPerKeyMax) ?? []), new KeptOutcome(outcome)]
 }
 
 /** Where an event is, in its outcome. */

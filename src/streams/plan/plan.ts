@@ -11,7 +11,7 @@
 import { HeadwaterError } from '../../base/errors.ts'
 import { deadLettersOf } from '../../events/dead-letters.ts'
 import type { DeadLetters } from '../../events/dead-letters.ts'
-import { keptOutcomes, outcomePartitions, outcomesTopic } from '../../events/commands.ts'
+import { outcomePartitions, outcomesTopic, rememberedOutcomes } from '../../events/commands.ts'
 import type { AnyEvent } from '../../events/event.ts'
 import { compileCodec } from '../../schema/codec.ts'
 import { upstreamOf } from '../topology/graph.ts'
@@ -75,7 +75,7 @@ export interface SourcePlan {
 /** State a task keeps, and the topic it is rebuilt from. */
 export interface StorePlan {
   readonly node: number
-  readonly kind: 'table' | 'aggregate'
+  readonly kind: 'table' | 'aggregate' | 'outcomes'
   readonly name: string
   readonly topic: string
   readonly keys: KeyKind
@@ -281,17 +281,17 @@ function planStore({ service, views }: Topology, node: TopologyNode): StorePlan[
   ]
 }
 
-/** What came of the last commands of each key. */
+/** What came of commands. */
 function outcomeStore(service: string, { id, name, commands }: DecideNode): StorePlan {
   const store = outcomeStoreName(name)
   return {
     node: id,
-    kind: 'aggregate',
+    kind: 'outcomes',
     name: store,
     topic: changelogTopic(service, store),
     keys: commands.key.type,
-    format: protobufFormat({ typeName: keptOutcomes.message }),
-    values: keptOutcomes,
+    format: protobufFormat({ typeName: rememberedOutcomes.message }),
+    values: rememberedOutcomes,
     window: undefined,
     isTolerant: false,
   }

@@ -79,6 +79,8 @@ export interface ServiceStats extends EventCounts {
   readonly failures: { readonly skipped: number; readonly deadLettered: number }
   /** Commands by what became of them. */
   readonly decisions: Readonly<DecisionCounts>
+  /** Commands whose outcome this instance remembers now, for who asks again, and the bytes of memory they take. */
+  readonly remembered: { readonly commands: number; readonly bytes: number }
   /** Records that were gone from the log before they were read, with `onGap: 'skip'`. */
   readonly recordsSkipped: number
   /**

@@ -38,6 +38,7 @@ export function statsOf(o: StatsSources): ServiceStats {
     drops: { ...counts.drops },
     failures: { ...counts.failures },
     decisions: decisionsNow(counts),
+    remembered: set.remembered,
     recordsSkipped: o.opener.recordsSkipped,
     lag: isOpen && isRunning && !condition.isCutOff ? set.lag : undefined,
     state: condition.state,

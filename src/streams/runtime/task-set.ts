@@ -227,6 +227,15 @@ export class TaskSet {
     return false
   }
 
+  /** Outcomes of commands that are remembered, and the memory they take. */
+  get remembered(): { readonly commands: number; readonly bytes: number } {
+    const stores = [...this.#tasks.values()].flatMap(({ pipeline }) => [
+      ...pipeline.remembered.values(),
+    ])
+    const commands = stores.reduce((sum, { size }) => sum + size, 0)
+    return { commands, bytes: stores.reduce((sum, { bytes }) => sum + bytes, 0) }
+  }
+
   /** Whether rows wait to be written. */
   get hasRows(): boolean {
     for (const task of this.#tasks.values()) if (task.waiting() > 0) return true

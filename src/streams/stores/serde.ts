@@ -148,8 +148,6 @@ function sameBytes(own: Uint8Array, bytes: Uint8Array, start: number, end: numbe
 
 /** Values of one type as bytes. */
 export interface ValueCodec {
-  /** Nobody changes its values in place, so one that is to be kept as it is needs no copy. */
-  readonly isOfConstants?: boolean
   encode(value: unknown, writer: Writer): void
   decode(bytes: Uint8Array, start: number, end: number): unknown
 }

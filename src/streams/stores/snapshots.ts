@@ -32,7 +32,7 @@ export class Snapshots {
 
   /** What `read` makes the value of again, as it is now. */
   take(value: unknown): unknown {
-    if (!canChange(value) || this.#codec.isOfConstants === true) return value
+    if (!canChange(value)) return value
     const start = this.#kept.at
     this.#codec.encode(value, this.#kept)
     return new Kept(start, this.#kept.at)

@@ -20,6 +20,7 @@ import { rekeyCodec, repartitionTopic } from '../plan/plan.ts'
 import { AggregateStore } from '../stores/aggregate-store.ts'
 import type { WrittenRow } from '../stores/aggregate-store.ts'
 import { Changelog } from '../stores/changelog.ts'
+import { OutcomeStore } from '../stores/outcome-store.ts'
 import type { Key } from '../stores/serde.ts'
 import type { RestorableStore } from '../stores/store.ts'
 import { TableStore } from '../stores/table-store.ts'
@@ -41,6 +42,8 @@ export interface Pipeline {
   /** By node. */
   readonly tables: ReadonlyMap<number, TableStore>
   readonly aggregates: ReadonlyMap<number, AggregateStore>
+  /** By decider. */
+  readonly remembered: ReadonlyMap<number, OutcomeStore>
   /** By topic: the stores rebuilt from it. */
   readonly restored: ReadonlyMap<string, readonly RestorableStore[]>
   readonly times: TaskTimes
@@ -87,6 +90,7 @@ class Compiler {
   readonly #context: OperatorContext
   readonly #tables = new Map<number, TableStore>()
   readonly #aggregates = new Map<number, AggregateStore>()
+  readonly #remembered = new Map<number, OutcomeStore>()
   readonly #restored = new Map<string, RestorableStore[]>()
   readonly #times: TaskTimes
   readonly #outlets: Outlet[] = []
@@ -123,6 +127,7 @@ class Compiler {
       enter,
       tables: this.#tables,
       aggregates: this.#aggregates,
+      remembered: this.#remembered,
       restored: this.#restored,
       times: this.#times,
       stages: this.#stages,
@@ -145,21 +150,61 @@ class Compiler {
     }
   }
 
-  #openStore({ node, kind, name, topic, keys, values, window, isTolerant }: StorePlan): void {
-    const codec = this.#context.keys[keys]
-    let store: TableStore | AggregateStore
-    if (kind === 'table') {
-      store = new TableStore(codec, values, isTolerant)
-      this.#tables.set(node, store)
-    } else {
-      const windowed = window !== undefined
-      const changelog = new Changelog({ store: name, topic, keys: codec, values, windowed })
-      store = new AggregateStore(changelog, window)
-      this.#aggregates.set(node, store)
-      const sinks = this.#plan.topology.nodes[node]!.kind === 'decide' ? [] : this.#sinks(node)
-      this.#outlets.push(this.#aggregateOutlet(sinks, store, window?.sizeMs))
+  #openStore(plan: StorePlan): void {
+    const { topic } = plan
+    this.#restored.set(topic, [...(this.#restored.get(topic) ?? []), this.#storeOf(plan)])
+  }
+
+  #storeOf(plan: StorePlan): RestorableStore {
+    switch (plan.kind) {
+      case 'table':
+        return this.#openTable(plan)
+      case 'outcomes':
+        return this.#openRemembered(plan)
+      case 'aggregate':
+        return this.#openAggregate(plan)
     }
-    this.#restored.set(topic, [...(this.#restored.get(topic) ?? []), store])
+  }
+
+  #openTable({ node, keys, values, isTolerant }: StorePlan): TableStore {
+    const store = new TableStore(this.#context.keys[keys], values, isTolerant)
+    this.#tables.set(node, store)
+    return store
+  }
+
+  #openAggregate({ node, name, topic, keys, values, window }: StorePlan): AggregateStore {
+    const codec = this.#context.keys[keys]
+    const windowed = window !== undefined
+    const changelog = new Changelog({ store: name, topic, keys: codec, values, windowed })
+    const store = new AggregateStore(changelog, window)
+    this.#aggregates.set(node, store)
+    this.#outlets.push(this.#aggregateOutlet(this.#sinks(node), store, window?.sizeMs))
+    return store
+  }
+
+  #openRemembered({ node: id, name, topic, keys, values }: StorePlan): OutcomeStore {
+    const node = this.#plan.topology.nodes[id]!
+    assert(node.kind === 'decide', `a ${node.kind} has outcomes`)
+    const { emit, partition, counts } = this.#context
+    const codec = this.#context.keys[keys]
+    const { remember } = node
+    const onForgotten = (): void => {
+      counts.decisions.forgotten++
+    }
+    const store = new OutcomeStore({
+      store: name,
+      topic,
+      keys: codec,
+      values,
+      remember,
+      onForgotten,
+    })
+    this.#remembered.set(id, store)
+    this.#outlets.push({
+      waiting: () => store.waiting,
+      flush: (limit) => store.write(emit, partition, limit),
+    })
+    return store
   }
 
   #source({ topic, tables, streams }: SourcePlan): Push {
@@ -242,11 +287,11 @@ class Compiler {
     const state = this.#stateOf(node)
     const outcomes = (this.#outcomes ??= this.#openOutcomes())
     const states = this.#aggregates.get(state.id)!
-    const kept = this.#aggregates.get(node.id)!
+    const remembered = this.#remembered.get(node.id)!
     const next = fanOut(this.#after(node.id))
     this.#ownEvents.push(new OwnEvents(node, state, states, context.keys[node.commands.key.type]))
     this.#refusers.set(this.#topic, refuserOf({ node, outcomes }, context))
-    return decide({ node, state, states, kept, outcomes, next }, context)
+    return decide({ node, state, states, remembered, outcomes, next }, context)
   }
 
   #openOutcomes(): Outcomes {

@@ -1,5 +1,7 @@
 /** Adds a decider to a topology's graph: the source of its commands, the decision, and the state behind it. */
 import type { DescMessage } from '@bufbuild/protobuf'
+import { durationMs } from '../../base/units.ts'
+import type { Duration } from '../../base/units.ts'
 import { outcomesTopic } from '../../events/commands.ts'
 import type { AnyCommand, AnyEvent } from '../../events/event.ts'
 import type { StoreOptions } from './builder.ts'
@@ -13,7 +15,17 @@ export interface DeciderOptions extends StoreOptions {
   readonly decide: DecideNode['f']
   readonly evolve: AggregateNode['f']
   readonly state?: DescMessage
+  readonly remember?: Duration
+  readonly rememberBytesMax?: number
 }
+
+/** How long outcomes are remembered: as long as who gave up waiting may still ask again. */
+const rememberDefault = '10m'
+/** As long as commands are kept that nobody has decided: who waits for longer asks for something new. */
+const rememberMsMax = 7 * 86_400_000
+const rememberBytesDefault = 16 * 1024 * 1024
+const rememberBytesLeast = 1024 * 1024
+const rememberBytesMost = 256 * 1024 * 1024
 
 /** The ids of the new nodes. Throws `topology-invalid`. */
 export function addDecider(
@@ -55,6 +67,7 @@ export function addDecider(
     commands,
     events,
     f: decide,
+    remember: remembering(graph, name, options),
     onError,
   })
   const id = graph.add({
@@ -76,6 +89,26 @@ export function addDecider(
 /** What the store of outcomes is called. */
 export function outcomeStoreName(name: string): string {
   return `${name}-outcomes`
+}
+
+function remembering(
+  graph: Graph,
+  name: string,
+  {
+    remember = rememberDefault,
+    rememberBytesMax: bytesMax = rememberBytesDefault,
+  }: Pick<DeciderOptions, 'remember' | 'rememberBytesMax'>,
+): DecideNode['remember'] {
+  const ms = durationMs(remember)
+  const check = (option: string, value: number, least: number, most: number): void => {
+    if (Number.isInteger(value) && value >= least && value <= most) return
+    throw graph.refuse(
+      `'${name}' has ${option} ${value}: give a whole number from ${least} to ${most}`,
+    )
+  }
+  check('remember in milliseconds', ms, 1, rememberMsMax)
+  check('rememberBytesMax', bytesMax, rememberBytesLeast, rememberBytesMost)
+  return { ms, bytesMax }
 }
 
 function checkCommands(graph: Graph, name: string, commands: AnyCommand): void {

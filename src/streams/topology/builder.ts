@@ -19,6 +19,7 @@ import type {
   ReasonOf,
   ValueOf,
 } from '../../events/event.ts'
+import type { Duration } from '../../base/units.ts'
 import type { CallOptions } from './call-options.ts'
 import type { Fitting, FittingAsIs, IfAsIs, Made } from './fitting.ts'
 import type { StateSchema, Storable } from './storable.ts'
@@ -53,7 +54,7 @@ export interface Builder<R extends string, W extends string> {
   /**
    * Decides commands that this service owns: those of one key one after the other, each against the state that
    * is folded from the events of those before. Events, state and outcome count together, exactly once. A command
-   * that comes again under its id is answered with what came of it then.
+   * that comes again under its id is answered with what came of it then (`remember`).
    * @param name names state and outcomes for good
    */
   decide<C extends AnyCommand, E extends AnyEvent, A>(
@@ -105,6 +106,17 @@ export interface DecideOptions<
   ) => NoInfer<A> | null | undefined
   /** The message that the state is; left out, it is plain data. */
   readonly state?: StateSchema<A>
+  /**
+   * How long what came of a command is remembered, so that one that is asked again under its id is answered and not
+   * decided: up to 7 days, 10 minutes when left out. It is a time of commands, by their timestamps, in which the
+   * service need not be up.
+   */
+  readonly remember?: Duration
+  /**
+   * Bytes of memory that outcomes of one partition may take, 1 MiB to 256 MiB; 16 MiB when left out, which are some
+   * 80,000 outcomes. Beyond it the oldest are forgotten before their time, and counted as `forgotten`.
+   */
+  readonly rememberBytesMax?: number
 }
 
 /** What a decision is told of its command, and makes its answer with. */

@@ -178,7 +178,7 @@ export interface CallContext {
 /**
  * Commands of a stream, decided one of a key after the other. The events of those that are accepted leave to the
  * stream `events` and to what follows; the state that is folded from them is an `aggregate` node after this one.
- * What came of the last commands of each key is in the store `<name>-outcomes`.
+ * What came of the commands that had an id is in the store `<name>-outcomes`.
  */
 export interface DecideNode {
   readonly id: number
@@ -190,6 +190,8 @@ export interface DecideNode {
   readonly events: AnyEvent
   /** Makes what `Decision` names, or something else, which is refused. */
   readonly f: (command: unknown, state: unknown, context: AnyDecideContext) => unknown
+  /** How long outcomes are remembered, and how many bytes of memory those of one partition may take. */
+  readonly remember: { readonly ms: number; readonly bytesMax: number }
   readonly onError: OnError
 }
 

@@ -97,6 +97,34 @@ describe('a topology that decides', () => {
     assert.deepEqual(retention['ordering-orders-outcomes-changelog'], [12, undefined])
   })
 
+  it('remembers what came of commands for ten minutes, or as long as it says, within bounds', () => {
+    const remembering = (options: object) => {
+      const scope = { service: 'ordering', reads: [OrderCommands], writes: [OrderEvents] }
+      const { nodes } = buildTopology(scope, ((s: Untyped) => {
+        s.decide('d', OrderCommands, { ...decided, ...options })
+        return {}
+      }) as never)
+      const node = nodes.find(({ kind }) => kind === 'decide')
+      return node?.kind === 'decide' ? node.remember : undefined
+    }
+    const mebibyte = 1024 * 1024
+    assert.deepEqual(remembering({}), { ms: 600_000, bytesMax: 16 * mebibyte })
+    for (const bytesMax of [mebibyte, 256 * mebibyte]) {
+      const options = { remember: '7d', rememberBytesMax: bytesMax }
+      assert.deepEqual(remembering(options), { ms: 604_800_000, bytesMax })
+    }
+    const outside: readonly (readonly [object, RegExp])[] = [
+      [{ remember: '0ms' }, /'d' has remember in milliseconds 0: .* from 1 to 604800000/],
+      [{ remember: '169h' }, /'d' has remember in milliseconds 608400000: /],
+      [{ remember: '0.5ms' }, /'d' has remember in milliseconds 0\.5: /],
+      [{ rememberBytesMax: mebibyte - 1 }, /'d' has rememberBytesMax 1048575: .* from 1048576 to/],
+      [{ rememberBytesMax: 256 * mebibyte + 1 }, /'d' has rememberBytesMax 268435457: /],
+    ]
+    for (const [options, why] of outside) {
+      refused((s) => (s.decide('d', OrderCommands, { ...decided, ...options }), {}), why)
+    }
+  })
+
   it('decides commands, and its own', () => {
     refused(
       (s) => (s.decide('d', Payments, decided), {}),

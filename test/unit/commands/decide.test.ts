@@ -87,17 +87,6 @@ describe('a decider', () => {
     assert.equal(driver.read(OrderEvents).length, 3)
   })
 
-  it('knows the last 16 commands of a key that had an id', () => {
-    const driver = new TopologyDriver(ordering())
-    driver.ask(OrderCommands, place('o-1'), { id: 'place' })
-    for (let n = 0; n < 15; n++) driver.ask(OrderCommands, change('o-1'), { id: `change-${n}` })
-    assert.ok(driver.ask(OrderCommands, place('o-1'), { id: 'place' }).accepted, 'it is known')
-    assert.equal(driver.read(OrderEvents).length, 16)
-    driver.ask(OrderCommands, change('o-1'), { id: 'one more' })
-    const again = driver.ask(OrderCommands, place('o-1'), { id: 'place' })
-    assert.equal(!again.accepted && again.reason, 'already-placed', 'it is decided anew')
-  })
-
   it('takes what is no id, or no place to answer to, as none', () => {
     const driver = new TopologyDriver(ordering())
     const record = encoded(change('o-1'))

@@ -3,7 +3,8 @@
 /* eslint-disable */
 
 // What came of commands (streams of KIND_COMMAND): told to who asked in the stream `<service>-outcomes`, and
-// remembered by the service that decided, in `<service>-<name>-outcomes-changelog`.
+// remembered by the service that decided, in `<service>-<name>-outcomes-changelog`: a record for each command that had
+// an id, written once. Its key is that of the command, followed by the id in UTF-8 and the id's bytes as uint16.
 //
 // A command says in its headers what it is called (`headwater-command-id`) and, when somebody waits for its
 // outcome, in which partition of `<service>-outcomes` (`headwater-reply-partition`).
@@ -17,14 +18,15 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file headwater/v1/command.proto.
  */
 export const file_headwater_v1_command: GenFile = /*@__PURE__*/
-  fileDesc("ChpoZWFkd2F0ZXIvdjEvY29tbWFuZC5wcm90bxIMaGVhZHdhdGVyLnYxItsBCg5Db21tYW5kT3V0Y29tZRIKCgJpZBgBIAEoCRIQCghjb21tYW5kcxgCIAEoCRIxCghhY2NlcHRlZBgDIAEoCzIdLmhlYWR3YXRlci52MS5BY2NlcHRlZENvbW1hbmRIABIxCghyZWplY3RlZBgEIAEoCzIdLmhlYWR3YXRlci52MS5SZWplY3RlZENvbW1hbmRIABItCgZmYWlsZWQYBSABKAsyGy5oZWFkd2F0ZXIudjEuRmFpbGVkQ29tbWFuZEgAEgsKA2tleRgGIAEoDEIJCgdvdXRjb21lIj0KD0FjY2VwdGVkQ29tbWFuZBIqCgZldmVudHMYASADKAsyGi5oZWFkd2F0ZXIudjEuRXZlbnRSZWNlaXB0IlcKDEV2ZW50UmVjZWlwdBIOCgZzdHJlYW0YASABKAkSEQoJcGFydGl0aW9uGAIgASgFEg4KBm9mZnNldBgDIAEoAxIUCgx0aW1lc3RhbXBfbXMYBCABKAMiSwoPUmVqZWN0ZWRDb21tYW5kEg4KBnJlYXNvbhgBIAEoCRIoCgdkZXRhaWxzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCIuCg1GYWlsZWRDb21tYW5kEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJBCg9EZWNpZGVkQ29tbWFuZHMSLgoIY29tbWFuZHMYASADKAsyHC5oZWFkd2F0ZXIudjEuQ29tbWFuZE91dGNvbWViBnByb3RvMw", [file_google_protobuf_struct]);
+  fileDesc("ChpoZWFkd2F0ZXIvdjEvY29tbWFuZC5wcm90bxIMaGVhZHdhdGVyLnYxItsBCg5Db21tYW5kT3V0Y29tZRIKCgJpZBgBIAEoCRIQCghjb21tYW5kcxgCIAEoCRIxCghhY2NlcHRlZBgDIAEoCzIdLmhlYWR3YXRlci52MS5BY2NlcHRlZENvbW1hbmRIABIxCghyZWplY3RlZBgEIAEoCzIdLmhlYWR3YXRlci52MS5SZWplY3RlZENvbW1hbmRIABItCgZmYWlsZWQYBSABKAsyGy5oZWFkd2F0ZXIudjEuRmFpbGVkQ29tbWFuZEgAEgsKA2tleRgGIAEoDEIJCgdvdXRjb21lIj0KD0FjY2VwdGVkQ29tbWFuZBIqCgZldmVudHMYASADKAsyGi5oZWFkd2F0ZXIudjEuRXZlbnRSZWNlaXB0IlcKDEV2ZW50UmVjZWlwdBIOCgZzdHJlYW0YASABKAkSEQoJcGFydGl0aW9uGAIgASgFEg4KBm9mZnNldBgDIAEoAxIUCgx0aW1lc3RhbXBfbXMYBCABKAMiSwoPUmVqZWN0ZWRDb21tYW5kEg4KBnJlYXNvbhgBIAEoCRIoCgdkZXRhaWxzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCIuCg1GYWlsZWRDb21tYW5kEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCWIGcHJvdG8z", [file_google_protobuf_struct]);
 
 /**
  * @generated from message headwater.v1.CommandOutcome
  */
 export type CommandOutcome = Message<"headwater.v1.CommandOutcome"> & {
   /**
-   * Of the command; one caller's or another's, so who waits looks for its own.
+   * Of the command; one caller's or another's, so who waits looks for its own. Empty where it is remembered: it is in
+   * the row's key.
    *
    * @generated from field: string id = 1;
    */
@@ -62,7 +64,7 @@ export type CommandOutcome = Message<"headwater.v1.CommandOutcome"> & {
 
   /**
    * The key of the command's record. Callers who choose their ids themselves may choose alike, about different
-   * things. Empty where it is kept, by key.
+   * things. Empty where it is remembered, as the id is.
    *
    * @generated from field: bytes key = 6;
    */
@@ -181,23 +183,4 @@ export type FailedCommand = Message<"headwater.v1.FailedCommand"> & {
  */
 export const FailedCommandSchema: GenMessage<FailedCommand> = /*@__PURE__*/
   messageDesc(file_headwater_v1_command, 4);
-
-/**
- * The last commands of one key that had an id, oldest first.
- *
- * @generated from message headwater.v1.DecidedCommands
- */
-export type DecidedCommands = Message<"headwater.v1.DecidedCommands"> & {
-  /**
-   * @generated from field: repeated headwater.v1.CommandOutcome commands = 1;
-   */
-  commands: CommandOutcome[];
-};
-
-/**
- * Describes the message headwater.v1.DecidedCommands.
- * Use `create(DecidedCommandsSchema)` to create a new message.
- */
-export const DecidedCommandsSchema: GenMessage<DecidedCommands> = /*@__PURE__*/
-  messageDesc(file_headwater_v1_command, 5);
 
