@@ -25,6 +25,7 @@ describe('an instance that is killed while commands are asked', () => {
     await using client = asker({ broker: services.broker })
     let isOver = false
     const seen = { inDoubt: 0, answers: 0 }
+    const placed = new Map<string, CommandAnswer>()
     const chains = keys.map(async (key) => {
       let changes = 0
       const ask = async (message: ReturnType<typeof place> | ReturnType<typeof change>) => {
@@ -38,11 +39,11 @@ describe('an instance that is killed while commands are asked', () => {
             assert.ok(answer.accepted, JSON.stringify(answer))
             assert.equal(answer.id, id)
             seen.answers++
-            return
+            return answer
           }
         }
       }
-      await ask(place(key))
+      placed.set(key, await ask(place(key)))
       while (changes < changesMin || !isOver) {
         changes++
         await ask(change(key))
@@ -58,6 +59,13 @@ describe('an instance that is killed while commands are asked', () => {
     const changes = await Promise.all(chains)
     await other.kill()
     await until(() => app.stats().ready && (app.stats().assignment?.tasks.length ?? 0) === 12)
+    // Decided by whoever it was, with more than `changesMin` others of the key behind it.
+    for (const key of keys) {
+      assert.deepEqual(
+        await client.ask(OrderCommands, place(key), { id: `${key}/0` }),
+        placed.get(key),
+      )
+    }
     for (const [n, key] of keys.entries()) {
       assert.deepEqual(await app.query.orders.get(key), {
         total: 10 + changes[n]!,
