@@ -4,21 +4,23 @@ import { breaks, directions, only } from './change.ts'
 import type { Change, Direction, Evidence, Verdicts } from './change.ts'
 import { fieldChange } from './field-change.ts'
 import { anyValueOf, misread, misreadKey } from './reading.ts'
-import { cardinalityOf, typeText } from './shape.ts'
+import { cardinalityOf, isDelimited, typeText } from './shape.ts'
 
 type MapField = Extract<DescField, { fieldKind: 'map' }>
 
 interface MapChanges {
   readonly changes: Change[]
-  /** Whether their values are there to be compared. */
-  readonly isComparable: boolean
+  /** The fields that hold their values, where these are to be compared. */
+  readonly values: readonly [before: DescField, after: DescField] | undefined
 }
 
 export function compareMaps(before: DescField, after: DescField, path: string): MapChanges {
   if (before.fieldKind === 'map' && after.fieldKind === 'map') {
-    return { changes: compareKeys(before, after, path), isComparable: true }
+    return { changes: compareKeys(before, after, path), values: [before, after] }
   }
-  return { changes: [mapOrNot(before, after, path)], isComparable: false }
+  const [old, young] = [valueOf(before, after), valueOf(after, before)]
+  const values = old && young && ([old, young] as const)
+  return { changes: [mapOrNot(before, after, path, values !== undefined)], values }
 }
 
 function compareKeys(before: MapField, after: MapField, path: string): Change[] {
@@ -46,18 +48,20 @@ function compareKeys(before: MapField, after: MapField, path: string): Change[] 
 }
 
 /** A list of entries may hold a key twice, of which a map keeps the last. */
-function mapOrNot(before: DescField, after: DescField, path: string): Change {
-  const [map, other] = before.fieldKind === 'map' ? [before, after] : ([after, before] as const)
-  const isAlike = cardinalityOf(other) === 'list' && isEntryLike(map as MapField, other)
+function mapOrNot(before: DescField, after: DescField, path: string, isAlike: boolean): Change {
+  const [map, list] = before.fieldKind === 'map' ? [before, after] : [after, before]
   const direction: Direction = map === after ? 'backward' : 'forward'
   const wire = isAlike ? only(direction, 'breaks') : breaks
   const evidence = directions
     .filter((each) => wire[each] === 'breaks')
-    .flatMap((each): Evidence[] => {
+    .map((each): Evidence => {
       const [writer, reader] = each === 'backward' ? [before, after] : [after, before]
-      const value = isAlike ? twice(map as MapField, other) : [anyValueOf(writer)]
-      const found = misread(writer, reader, value)
-      return found === undefined ? [] : [{ direction: each, ...found }]
+      const value = isAlike ? twice(list) : [anyValueOf(writer)]
+      const found = misread(writer, reader, value) ?? {
+        written: `${writer.name}: a ${typeText(writer)}`,
+        read: `${reader.name}: a ${typeText(reader)}`,
+      }
+      return { direction: each, ...found }
     })
   return fieldChange(isAlike ? 'cardinality-changed' : 'type-changed', [before, after], {
     path,
@@ -70,22 +74,29 @@ function mapOrNot(before: DescField, after: DescField, path: string): Change {
   })
 }
 
-/** Whether messages of a list have the two fields of the map's entries, and no more. */
+/** What holds the values of a map or of a list of its entries; undefined where the one is not of the other. */
+function valueOf(field: DescField, other: DescField): DescField | undefined {
+  if (field.fieldKind === 'map') return field
+  return isEntryLike(other as MapField, field) ? entryFields(field)[1] : undefined
+}
+
+function entryFields({ message }: DescField): readonly DescField[] {
+  return message?.fields.toSorted((a, b) => a.number - b.number) ?? []
+}
+
+/** Whether messages of a list are written as a map's entries are, and have no more in them. */
 function isEntryLike(map: MapField, list: DescField): boolean {
-  const [key, value, more] = list.message?.fields.toSorted((a, b) => a.number - b.number) ?? []
+  const [key, value, more] = entryFields(list)
   if (key?.number !== 1 || value?.number !== 2 || more !== undefined) return false
   const isKey = key.fieldKind === 'scalar' && key.scalar === map.mapKey
-  const isValue =
-    value.fieldKind === map.mapKind &&
-    value.scalar === map.scalar &&
-    value.message?.typeName === map.message?.typeName &&
-    value.enum?.typeName === map.enum?.typeName
-  return isKey && isValue
+  const isValue = value.fieldKind === map.mapKind && value.scalar === map.scalar
+  const isMarked = isDelimited(list) || isDelimited(value)
+  return cardinalityOf(list) === 'list' && isKey && isValue && !isMarked
 }
 
 /** Two entries of one key. */
-function twice(map: MapField, list: DescField): readonly unknown[] {
-  const [key, value] = list.message!.fields.toSorted((a, b) => a.number - b.number)
-  const entry = { [key!.localName]: anyValueOf(key!), [value!.localName]: anyValueOf(map) }
+function twice(list: DescField): readonly unknown[] {
+  const [key, value] = entryFields(list)
+  const entry = { [key!.localName]: anyValueOf(key!), [value!.localName]: anyValueOf(value!) }
   return [entry, entry]
 }

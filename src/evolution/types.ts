@@ -17,8 +17,8 @@ export function compareTypes(before: DescField, after: DescField, around: Surrou
       ...compareElements(before, after, around),
     ]
   }
-  const { changes, isComparable } = compareMaps(before, after, around.path)
-  return isComparable ? [...changes, ...compareElements(before, after, around)] : changes
+  const { changes, values } = compareMaps(before, after, around.path)
+  return values === undefined ? changes : [...changes, ...compareElements(...values, around)]
 }
 
 /** Whoever reads one value of many loses the others. */

@@ -312,6 +312,34 @@ const messages: readonly Kind[] = [
   type('repeated Entry', 'map<string, int32>', 'US', {
     types: 'message Entry { string key = 1; int32 value = 2; }',
   }),
+  type('map<string, Line>', 'repeated Entry', 'UU', {
+    types: [
+      `message Entry { string key = 1; Line value = 2; } ${line}`,
+      'message Entry { string key = 1; Line value = 2; } message Line { string n = 1; }',
+    ],
+  }),
+  same(
+    'a list of entries between marks to a map',
+    'UU',
+    'repeated Entry x = 1 [features.message_encoding = DELIMITED];',
+    'map<string, int32> x = 1;',
+    { syntax: edition, types: 'message Entry { string key = 1; int32 value = 2; }' },
+  ),
+  same(
+    'entries with values between marks to a map',
+    'UU',
+    'repeated Entry x = 1;',
+    'map<string, Line> x = 1;',
+    {
+      syntax: edition,
+      types: `message Entry { string key = 1; Line value = 2 [features.message_encoding = DELIMITED]; } ${line}`,
+    },
+  ),
+  type('map<string, google.protobuf.Int32Value>', 'repeated Entry', 'SU', {
+    types:
+      'import "google/protobuf/wrappers.proto"; ' +
+      'message Entry { string key = 1; google.protobuf.Int32Value value = 2; }',
+  }),
   type('map<string, int32>', 'string', 'UU'),
   same('rename the package', 'DD', 'string a = 1;', 'string a = 1;', {
     package: ['shop', 'store'],
