@@ -1,5 +1,4 @@
 /** Two versions of one field: its name, its type, how many values it has, and whether it may be absent. */
-import { ScalarType } from '@bufbuild/protobuf'
 import type { DescField } from '@bufbuild/protobuf'
 import { breaks, only, safe } from './change.ts'
 import type { Change, Evidence } from './change.ts'
@@ -9,7 +8,7 @@ import { isSameName } from './names.ts'
 import { anyValueOf, carry, fieldText } from './reading.ts'
 import { cardinalityOf, presenceOf } from './shape.ts'
 import { compareTypes } from './types.ts'
-import { elementOf, meaningOf, shown } from './values.ts'
+import { elementOf, meaningOf, shown, zeroOf } from './values.ts'
 
 /** Everything but oneofs, which are compared for a whole message. */
 export function compareFields(before: DescField, after: DescField, around: Surroundings): Change[] {
@@ -150,11 +149,6 @@ function defaultOf(
   const element = elementOf(field)
   const value =
     field.getDefaultValue() ??
-    (field.fieldKind === 'enum' ? field.enum.values[0]!.number : zeroOf(field.scalar))
+    (field.fieldKind === 'enum' ? field.enum.values[0]!.number : zeroOf(element))
   return { meaning: meaningOf(element, value), text: shown(element, value) }
-}
-
-function zeroOf(scalar: ScalarType): unknown {
-  if (scalar === ScalarType.STRING) return ''
-  return scalar === ScalarType.BYTES ? new Uint8Array() : 0
 }

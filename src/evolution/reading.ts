@@ -8,8 +8,8 @@ import { isWrapperDesc } from '@bufbuild/protobuf/wkt'
 import { Writer } from '../base/bytes.ts'
 import { isHeadwaterError } from '../base/errors.ts'
 import { compileCodec } from '../schema/codec.ts'
-import { presenceOf } from './shape.ts'
-import { candidatesOf, elementOf, meaningOf, shown } from './values.ts'
+import { cardinalityOf, presenceOf } from './shape.ts'
+import { candidatesOf, elementOf, meaningOf, shown, zeroOf } from './values.ts'
 
 /** Values of a field, none where it is not set. */
 export type Values = readonly unknown[]
@@ -80,8 +80,16 @@ export function misread(
   const read = carry([{ field: writer, values }], [reader])(reader)
   const say = (field: DescField, of: Values): string =>
     of.map((value) => meaningOf(elementOf(field), value)).join()
-  if (read !== undefined && say(writer, values) === say(reader, read)) return undefined
+  if (read !== undefined && say(writer, values) === say(reader, orZero(reader, read))) {
+    return undefined
+  }
   return { written: fieldText(writer, values), read: fieldText(reader, read) }
+}
+
+/** What is not set is zero where the two cannot be told apart. */
+function orZero(reader: DescField, read: Values): Values {
+  const isZero = cardinalityOf(reader) === 'one' && presenceOf(reader) === 'implicit'
+  return isZero && read.length === 0 ? [zeroOf(elementOf(reader))] : read
 }
 
 /** The first key of a map that `reader` takes for another. */

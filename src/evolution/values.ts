@@ -40,13 +40,19 @@ const candidates: ReadonlyMap<ScalarType, readonly unknown[]> = new Map<
   [ScalarType.BYTES, [Uint8Array.of(255, 0, 254), new TextEncoder().encode('text')]],
 ])
 
-/** Values of a type, none of them its zero; of a message none, since they are compared field by field. */
+/**
+ * Values of a type, none of them its zero, unless it is a closed enum's, which has to know it: last. Of a message
+ * none, since they are compared field by field.
+ */
 export function candidatesOf(element: Element): readonly unknown[] {
   if (element.kind === 'message') return []
   if (element.kind === 'scalar') return candidates.get(element.scalar)!
-  const declared = element.enum.values.map(({ number }) => number).filter((number) => number !== 0)
+  const all = element.enum.values.map(({ number }) => number)
+  const named = all.filter((number) => number !== 0)
   // An open enum holds any number: somebody's newer version may have written it.
-  return element.enum.open ? [...declared, 2 ** 31 - 1, -1] : declared
+  return element.enum.open
+    ? [...named, 2 ** 31 - 1, -1]
+    : [...named, ...all.filter((number) => number === 0)]
 }
 
 /**
@@ -72,6 +78,13 @@ export function shown(element: Element, value: unknown): string {
   }
   if (value instanceof Uint8Array) return `0x${hex(value)}`
   return typeof value === 'string' ? JSON.stringify(value) : String(value)
+}
+
+/** What an implicit field is when it is not set. */
+export function zeroOf(element: Element): unknown {
+  if (element.kind !== 'scalar') return 0
+  if (element.scalar === ScalarType.STRING) return ''
+  return element.scalar === ScalarType.BYTES ? new Uint8Array() : 0
 }
 
 function hex(bytes: Uint8Array): string {

@@ -341,6 +341,10 @@ const messages: readonly Kind[] = [
       'message Entry { string key = 1; google.protobuf.Int32Value value = 2; }',
   }),
   type('map<string, int32>', 'string', 'UU'),
+  type('optional Only', 'optional string', 'UU', {
+    syntax: proto2,
+    types: 'enum Only { ONLY = 0; }',
+  }),
   same('rename the package', 'DD', 'string a = 1;', 'string a = 1;', {
     package: ['shop', 'store'],
   }),
