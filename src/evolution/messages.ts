@@ -31,7 +31,8 @@ export function compareMessages(
   const isFirst = (old: { typeName: string }, young: { typeName: string }): boolean => {
     const pair = `${old.typeName} ${young.typeName}`
     // What the platform's own types are, no file of anybody's changes.
-    if (met.has(pair) || young.typeName.startsWith('google.protobuf.')) return false
+    const isPlatform = old.typeName === young.typeName && isOfPlatform(young.typeName)
+    if (met.has(pair) || isPlatform) return false
     met.add(pair)
     return true
   }
@@ -45,13 +46,18 @@ export function compareMessages(
     const { path, ...pair } = waiting[next]!
     const around = (below: string): Surroundings => ({
       path: below,
-      has: (version, typeName) => types[version].has(typeName),
+      has: (version, typeName) => isOfPlatform(typeName) || types[version].has(typeName),
       messages: (old, young) => meet(old, young, below),
       enums: (old, young) => (isFirst(old, young) ? compareEnums(old, young, below) : []),
     })
     changes.push(...compareTwo(pair, path, around))
   }
   return changes
+}
+
+/** Types that are there for everybody, whether a file imports them or not. */
+function isOfPlatform(typeName: string): boolean {
+  return typeName.startsWith('google.protobuf.')
 }
 
 interface Meeting {

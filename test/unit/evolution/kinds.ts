@@ -274,6 +274,8 @@ const enums: readonly Kind[] = [
   }),
 ]
 
+const platform = (name: string) => `google.protobuf.${name} x = 1;`
+const imported = (file: string) => `import "google/protobuf/${file}.proto";`
 const messages: readonly Kind[] = [
   types('add a message', 'SS', 'Line x = 1;', [line, `${line} message Other { int32 a = 1; }`]),
   types('insert a message before another', 'SS', 'Line x = 1;', [
@@ -291,6 +293,27 @@ const messages: readonly Kind[] = [
     types: [line, `message Inner { ${line} }`],
   }),
   type('Line', 'Other', 'UU', { types: `${line} message Other { string a = 1; }` }),
+  same('a type of the platform for another', 'UU', platform('Timestamp'), platform('Duration'), {
+    types: [imported('timestamp'), imported('duration')],
+  }),
+  same(
+    'an own type to one of the platform that is not alike',
+    'UU',
+    'Own x = 1;',
+    platform('Timestamp'),
+    {
+      types: ['message Own { string seconds = 1; }', imported('timestamp')],
+    },
+  ),
+  same(
+    'an own type to one of the platform that is alike',
+    'SS',
+    'Own x = 1;',
+    platform('Timestamp'),
+    {
+      types: ['message Own { int64 seconds = 1; int32 nanos = 2; }', imported('timestamp')],
+    },
+  ),
   types('change a type in a nested message', 'UU', 'Line x = 1;', [
     line,
     'message Line { string n = 1; }',
