@@ -64,7 +64,11 @@ export function misreading(
   writer: DescField,
   reader: DescField,
 ): { readonly written: string; readonly read: string } | undefined {
-  for (const value of candidatesOf(elementOf(writer))) {
+  const element = elementOf(writer)
+  const zero = isUntold(writer) ? meaningOf(element, zeroOf(element)) : undefined
+  for (const value of candidatesOf(element)) {
+    // It would not be written.
+    if (meaningOf(element, value) === zero) continue
     const evidence = misread(writer, reader, [value])
     if (evidence !== undefined) return evidence
   }
@@ -86,10 +90,13 @@ export function misread(
   return { written: fieldText(writer, values), read: fieldText(reader, read) }
 }
 
-/** What is not set is zero where the two cannot be told apart. */
+/** Whether a field's zero cannot be told from none. */
+function isUntold(field: DescField): boolean {
+  return cardinalityOf(field) === 'one' && presenceOf(field) === 'implicit'
+}
+
 function orZero(reader: DescField, read: Values): Values {
-  const isZero = cardinalityOf(reader) === 'one' && presenceOf(reader) === 'implicit'
-  return isZero && read.length === 0 ? [zeroOf(elementOf(reader))] : read
+  return isUntold(reader) && read.length === 0 ? [zeroOf(elementOf(reader))] : read
 }
 
 /** The first key of a map that `reader` takes for another. */
@@ -112,7 +119,7 @@ export function misreadKey(
 
 /** protobuf-es has all keys as texts. */
 function keyMeaning(key: string): string {
-  return key === 'true' ? '1' : key
+  return key === 'true' ? '1' : key === 'false' ? '0' : key
 }
 
 /** `quantity: 5`, `tags: ["a", "b"]`, `quantity not set`. */

@@ -33,7 +33,7 @@ const candidates: ReadonlyMap<ScalarType, readonly unknown[]> = new Map<
   [ScalarType.SFIXED64, int64],
   [ScalarType.UINT64, uint64],
   [ScalarType.FIXED64, uint64],
-  [ScalarType.BOOL, [true]],
+  [ScalarType.BOOL, [true, false]],
   [ScalarType.FLOAT, [2.5, -0.5]],
   [ScalarType.DOUBLE, [2.5, 0.1]],
   [ScalarType.STRING, ['text', 'é']],
@@ -41,8 +41,8 @@ const candidates: ReadonlyMap<ScalarType, readonly unknown[]> = new Map<
 ])
 
 /**
- * Values of a type, none of them its zero, unless it is a closed enum's, which has to know it: last. Of a message
- * none, since they are compared field by field.
+ * Values of a type. Zeros are among them where a closed enum may know them or not: last. Of a message none, since
+ * they are compared field by field.
  */
 export function candidatesOf(element: Element): readonly unknown[] {
   if (element.kind === 'message') return []

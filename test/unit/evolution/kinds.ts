@@ -364,6 +364,12 @@ const messages: readonly Kind[] = [
       'message Entry { string key = 1; google.protobuf.Int32Value value = 2; }',
   }),
   type('map<string, int32>', 'string', 'UU'),
+  type('optional bool', 'optional Known', 'UU', {
+    syntax: proto2,
+    types: 'enum Known { NONE = 2; SOME = 1; }',
+    before: 'optional bool x = 1 [default = true];',
+    after: 'optional Known x = 1 [default = SOME];',
+  }),
   type('optional Only', 'optional string', 'UU', {
     syntax: proto2,
     types: 'enum Only { ONLY = 0; }',
