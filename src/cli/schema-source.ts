@@ -2,7 +2,6 @@
  * Where a version of contracts is to be had: a directory of `.proto` files, what such a directory was in git, or a
  * file that holds a set of descriptors, as `buf build` and `protoc --descriptor_set_out` write it.
  */
-import { execFile } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -14,7 +13,6 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { createFileRegistry, fromBinary } from '@bufbuild/protobuf'
 import type { DescFile } from '@bufbuild/protobuf'
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
@@ -22,10 +20,7 @@ import type { FileDescriptorSet } from '@bufbuild/protobuf/wkt'
 import { HeadwaterError } from '../base/errors.ts'
 import { placeText } from '../schema/place.ts'
 import { compile } from './gen-compile.ts'
-
-const run = promisify(execFile)
-/** Of a `.proto` file in git, and of the names of all. */
-const gitBytesMax = 64 * 2 ** 20
+import { filesOfCommit } from './schema-git.ts'
 
 /**
  * The contracts of one version.
@@ -89,61 +84,16 @@ async function fromGit(
   source: string,
   directory: string,
 ): Promise<readonly DescFile[] | undefined> {
-  const [, ref = '', path = directory] = /^git:([^:]*)(?::(.*))?$/.exec(source) ?? []
-  if (ref === '') {
-    throw new HeadwaterError(
-      'config-invalid',
-      `'${source}' names no commit: write git:main, for example`,
-    )
-  }
-  const files = await filesIn(ref, path)
-  if (files.length === 0) return undefined
+  const files = await filesOfCommit(source, directory)
+  if (files.size === 0) return undefined
   const place = mkdtempSync(join(tmpdir(), 'headwater-schema-'))
   try {
-    for (const file of files) {
-      const text = await git(path, ['show', `${ref}:./${file}`])
+    for (const [file, bytes] of files) {
       mkdirSync(dirname(join(place, file)), { recursive: true })
-      writeFileSync(join(place, file), text)
+      writeFileSync(join(place, file), bytes)
     }
     return await fromDirectory(place, source)
   } finally {
     rmSync(place, { recursive: true, force: true })
   }
-}
-
-/** Relative to the directory, which git takes from where it is asked. */
-async function filesIn(ref: string, directory: string): Promise<readonly string[]> {
-  const listed = await git(directory, [
-    'ls-tree',
-    '-r',
-    '-z',
-    '--name-only',
-    `${ref}^{commit}`,
-    '--',
-    '.',
-  ])
-  return listed.split('\0').filter((file) => file.endsWith('.proto'))
-}
-
-async function git(directory: string, args: readonly string[]): Promise<string> {
-  try {
-    const { stdout } = await run('git', args, { cwd: directory, maxBuffer: gitBytesMax })
-    return stdout
-  } catch (error) {
-    throw gitFailed(directory, error as NodeJS.ErrnoException & { readonly stderr?: string })
-  }
-}
-
-function gitFailed(
-  directory: string,
-  error: NodeJS.ErrnoException & { readonly stderr?: string },
-): HeadwaterError {
-  if (error.code === 'ENOENT') {
-    const what = existsSync(directory)
-      ? 'git is not installed'
-      : `there is no ${resolve(directory)}`
-    return new HeadwaterError('input-missing', `${what}: what it was in git cannot be told`)
-  }
-  const said = error.stderr?.trim() || error.message
-  return new HeadwaterError('input-invalid', `git, asked in ${resolve(directory)}: ${said}`)
 }

@@ -42,7 +42,12 @@ export async function check(directory: string, options: CheckOptions): Promise<v
   const found: VersionDiff[] = []
   for (const [i, against] of options.against.entries()) {
     const old = await loadContracts(against, directory)
-    if (old === undefined) printNote(`${against} has no ${directory}: nothing was promised there`)
+    if (old === undefined) {
+      printNote(
+        `${against} has no .proto files in ${directory}: nothing was promised there; if they were in another ` +
+          'directory then, name it: git:REF:DIRECTORY',
+      )
+    }
     const diffs = diffContracts(old ?? [], young).filter(
       ({ level }) => i === 0 || isTransitive(level),
     )

@@ -1,7 +1,7 @@
 /** `headwater schema diff` and `check` as a process: where versions come from, what is said, and how it ends. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, beforeEach, describe, it } from 'node:test'
@@ -149,8 +149,68 @@ describe('headwater schema check', () => {
     write('proto/shop.proto', order('int32 n = 1;'))
     const { code, stdout, stderr } = await schema('check', at('proto'))
     assert.equal(code, 0)
-    assert.match(stderr, /git:HEAD has no \S+proto: nothing was promised there/)
+    assert.match(stderr, /git:HEAD has no \.proto files in \S+proto: nothing was promised there/)
     assert.match(stdout, /the stream is new/)
+  })
+})
+
+describe('a version in git', () => {
+  it('is had of a directory that is gone, with spaces, and where git says which repository, as in a hook', async () => {
+    git('init', '-q')
+    write('old contracts/shop.proto', order('int32 n = 1;'))
+    write('shop.proto', 'none of these')
+    git('add', '.')
+    git('commit', '-qm', 'one')
+    rmSync(at('old contracts'), { recursive: true })
+    write('proto/shop.proto', order('int64 n = 1;'))
+    const against = ['--against', `git:HEAD:${at('old contracts')}`]
+    process.env['GIT_DIR'] = at('.git')
+    try {
+      const { code, stdout, stderr } = await schema('check', at('proto'), ...against)
+      assert.equal(code, 2, stderr)
+      assert.match(stdout, /n was int32 and is int64 now/)
+    } finally {
+      delete process.env['GIT_DIR']
+    }
+  })
+
+  it('is never an option, whatever it is called', async () => {
+    git('init', '-q')
+    write('proto/shop.proto', order('int32 n = 1;'))
+    git('add', '.')
+    git('commit', '-qm', 'one')
+    const output = at('written')
+    for (const ref of [`--output=${output}`, '--help', '-h', '--all']) {
+      const { code, stderr } = await schema('check', at('proto'), '--against', `git:${ref}`)
+      assert.equal(code, 1)
+      assert.match(stderr, /^headwater: git:\S+ is no commit that is here/)
+    }
+    assert.equal(existsSync(output), false)
+  })
+
+  it('says that links are not followed, and that there is too much', async () => {
+    git('init', '-q')
+    write('proto/shop.proto', order('int32 n = 1;'))
+    symlinkSync('shop.proto', at('proto/other.proto'))
+    git('add', '.')
+    git('commit', '-qm', 'one')
+    rmSync(at('proto/other.proto'))
+    const linked = await schema('check', at('proto'))
+    assert.equal(linked.code, 1)
+    assert.match(
+      linked.stderr,
+      /other\.proto is a symbolic link in git:HEAD, which is not followed/,
+    )
+    write('proto/other.proto', ' '.repeat(64 * 2 ** 20))
+    git('-c', 'core.compression=0', 'add', '.')
+    git('commit', '-qm', 'two')
+    rmSync(at('proto/other.proto'))
+    const large = await schema('check', at('proto'))
+    assert.equal(large.code, 1)
+    assert.match(
+      large.stderr,
+      /the \.proto files in git have 67109\d{3} bytes, and 67108864 may be read/,
+    )
   })
 })
 
@@ -164,9 +224,9 @@ describe('a version that cannot be had', () => {
       [at('nowhere'), /there is no \S+nowhere: name a directory/],
       [at('broken'), /the contracts in \S+broken do not compile: shop\.proto:4:\d+: .*int33/],
       [at('none.binpb'), /none\.binpb is no set of descriptors: write it with `buf build/],
-      ['git:nobody', /git, asked in \S+a: fatal: Not a valid object name nobody/],
+      ['git:nobody', /git:nobody is no commit that is here: commit or fetch it first/],
       ['git:', /'git:' names no commit: write git:main/],
-      ['git:HEAD:nowhere', /there is no \S+nowhere: what it was in git cannot be told/],
+      ['git:HEAD', /git:HEAD is no commit that is here/],
     ]
     for (const [source, said] of cases) {
       const { code, stdout, stderr } = await schema('check', at('a'), '--against', source)
