@@ -55,8 +55,34 @@ function transfer(
 
 /** Their message, as if it had no other fields: it may have many, and some that it must have. */
 function partOf(fields: readonly DescField[]): DescMessage {
-  const members = new Set(fields.map((field) => field.oneof ?? field))
-  return { ...fields[0]!.parent, fields: [...fields], members: [...members] }
+  return shallow(fields[0]!.parent, fields, 0)
+}
+
+/** Of a message in a field the fields that a map's entry has, since it may be one. */
+const entryNumberMax = 2
+
+/**
+ * A message with some of its fields, and with little below them: what is there is compared by itself, may need
+ * itself, and may be deeper than any stack.
+ */
+function shallow(message: DescMessage, fields: readonly DescField[], depth: number): DescMessage {
+  const own = fields.map((field): DescField => {
+    const below = field.message
+    if (below === undefined || below.typeName.startsWith('google.protobuf.')) return field
+    return {
+      ...field,
+      message: shallow(below, depth === 0 ? entryFields(below) : [], depth + 1),
+    } as DescField
+  })
+  return {
+    ...message,
+    fields: own,
+    members: [...new Set(own.map((field) => field.oneof ?? field))],
+  }
+}
+
+function entryFields({ fields }: DescMessage): DescField[] {
+  return fields.filter(({ number }) => number <= entryNumberMax)
 }
 
 /** The first value of `writer` that `reader` takes for another, as it is written and as it is read. */
@@ -133,24 +159,25 @@ export function fieldText(field: DescField, values: Values | undefined): string 
   return `${field.name}: ${texts[0]!}`
 }
 
-/** A value of a field for which one is needed and any will do. */
-export function anyValueOf(field: DescField): unknown {
+/**
+ * A value of a field for which one is needed and any will do.
+ * @param depth of the field's message below the one that is written
+ */
+export function anyValueOf(field: DescField, depth = 0): unknown {
   if (field.message === undefined) return candidatesOf(elementOf(field))[0] ?? 0
   const isPlain = field.fieldKind === 'message' && field.oneof === undefined
   // Of these protobuf-es has the value where others have a message.
   if (isPlain && isWrapperDesc(field.message)) return anyValueOf(field.message.fields[0])
-  return requiredOf(field.message)
+  return depth === 0 ? requiredOf(field.message) : {}
 }
 
 type Init = Record<string, unknown>
 
-/** What a message cannot be written without; it has no more. One that needs itself cannot be written. */
+/** What a message cannot be written without, as far as there is anything in it. */
 function requiredOf(message: DescMessage): Init {
   const init: Init = {}
-  for (const field of message.fields) {
-    if (presenceOf(field) === 'required' && field.message !== message) {
-      put(init, field, [anyValueOf(field)])
-    }
+  for (const field of entryFields(message)) {
+    if (presenceOf(field) === 'required') put(init, field, [anyValueOf(field, 1)])
   }
   return init
 }

@@ -322,6 +322,11 @@ const messages: readonly Kind[] = [
     `message Box { repeated Line lines = 1; } ${line}`,
     'message Box { repeated Line lines = 1; } message Line { fixed32 n = 1; }',
   ]),
+  type('optional Chicken', 'repeated Chicken', 'SU', {
+    syntax: proto2,
+    types:
+      'message Chicken { required Egg egg = 1; } message Egg { required Chicken chicken = 1; }',
+  }),
   types('change a type in a message that holds itself', 'US', 'Tree x = 1;', [
     'message Tree { repeated Tree below = 1; int64 n = 2; }',
     'message Tree { repeated Tree below = 1; int32 n = 2; }',

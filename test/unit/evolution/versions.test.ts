@@ -15,6 +15,7 @@ import type { Change, ChangeKind } from '../../../src/evolution/change.ts'
 import { compareMessages } from '../../../src/evolution/messages.ts'
 import { compileCodec } from '../../../src/schema/codec.ts'
 import { descriptorOf } from './versions.ts'
+import type { Field, Version } from './versions.ts'
 import { Draw, edited, randomValue, randomVersion } from './versions-random.ts'
 
 /** Pairs of versions tried; more of them on demand: `RUNS=20000 node --test ...`. */
@@ -129,7 +130,7 @@ function lostItem(one: Item, other: Item): string | undefined {
 }
 
 interface Codec {
-  write(message: DescMessage, init: object): Uint8Array
+  write(message: DescMessage, init: Record<string, unknown>): Uint8Array
   read(message: DescMessage, bytes: Uint8Array): MessageShape<DescMessage>
 }
 
@@ -231,5 +232,27 @@ describe('two versions of a message', () => {
       { seed, numRuns: runs, endOnFailure: true },
     )
     for (const count of Object.values(seen)) assert.ok(count > runs / 4, JSON.stringify(seen))
+  })
+
+  test('may be deeper than a stack', () => {
+    const field = { number: 1, key: '', presence: 'explicit', oneof: '', packed: false } as const
+    const of = (type: string, shape: 'one' | 'list' = 'one'): Field[] => [
+      { ...field, type, shape, delimited: false, hasDefault: false },
+    ]
+    const below = Array.from({ length: 3000 }, (_, i) => [`D${i}`, of(`D${i + 1}`)] as const)
+    const deep = (shape: 'one' | 'list', last: string): Version => ({
+      syntax: 'proto3',
+      messages: Object.fromEntries([['M', of('D0', shape)], ...below, ['D3000', of(last)]]),
+      enums: {},
+    })
+    const [old, young] = [descriptorOf(deep('one', 'int32')), descriptorOf(deep('list', 'sint32'))]
+    const types = { before: old.names, after: young.names }
+    assert.deepEqual(
+      compareMessages(old.message, young.message, types).map(({ kind, wire }) => [kind, wire]),
+      [
+        ['cardinality-changed', { backward: 'safe', forward: 'breaks' }],
+        ['type-changed', { backward: 'breaks', forward: 'breaks' }],
+      ],
+    )
   })
 })

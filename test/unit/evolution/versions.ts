@@ -70,8 +70,7 @@ const platformFiles = [
   file_google_protobuf_wrappers,
 ]
 
-const isEnum = (version: Version, type: string): boolean =>
-  Object.hasOwn(version.enums, type)
+const isEnum = (version: Version, type: string): boolean => Object.hasOwn(version.enums, type)
 const isScalar = (type: string): boolean => scalars.includes(type as 'int32')
 export const isMessage = (version: Version, type: string): boolean =>
   !isEnum(version, type) && !isScalar(type)
@@ -205,7 +204,11 @@ function typeProto(version: Version, type: string, isGroup: boolean): FieldProto
   return { type: isGroup ? Type.GROUP : Type.MESSAGE, typeName }
 }
 
-function optionsProto(version: Version, field: Field, isRequired: boolean): FieldProto['options'] {
+function optionsProto(
+  version: Version,
+  field: Field,
+  isRequired: boolean,
+): NonNullable<FieldProto['options']> {
   const { shape, type, packed, presence, delimited } = field
   const isNumbers =
     shape === 'list' && (isEnum(version, type) || packable.includes(type as 'int32'))
