@@ -7,6 +7,7 @@ import { compareEnums } from './enums.ts'
 import { fieldChange } from './field-change.ts'
 import type { Surroundings } from './field-change.ts'
 import { compareFields } from './fields.ts'
+import { isSameName } from './names.ts'
 import { compareOneofs } from './oneofs.ts'
 import { anyValueOf, fieldText } from './reading.ts'
 import { noLongerReserved, reservedIn } from './reserved.ts'
@@ -111,9 +112,13 @@ function goneAndCome(before: DescMessage, after: DescMessage, path: string): Cha
         ? removed(field, after, pathTo(field, path))
         : renumbered(field, moved, pathTo(moved, path))
     }),
-    // A name that was there under another number is told where that number is.
+    // A name that was there under another number is told where that number is, unless it was renamed there.
     ...come
-      .filter(({ name }) => !oldNames.has(name))
+      .filter(({ name }) => {
+        const old = oldNames.get(name)
+        const heir = old && youngNumbers.get(old.number)
+        return old === undefined || (heir !== undefined && isSameName(old, heir))
+      })
       .map((field) => added(field, before, pathTo(field, path))),
   ]
 }
@@ -192,6 +197,7 @@ function added(field: DescField, before: DescMessage, path: string): Change {
   const reserved = reservedIn(before)
   const isReserved = reserved.hasNumber(field.number)
   const isNameReserved = reserved.hasName(field.name)
+  const isNameUsed = before.fields.some(({ name }) => name === field.name)
   const isRequired = presenceOf(field) === 'required'
   const isChoice =
     field.oneof !== undefined && before.oneofs.some(({ name }) => name === field.oneof!.name)
@@ -212,7 +218,7 @@ function added(field: DescField, before: DescMessage, path: string): Change {
       forward: isChoice ? 'depends' : 'safe',
     },
     json: {
-      backward: isNameReserved || isRequired ? 'breaks' : 'safe',
+      backward: isNameReserved || isNameUsed || isRequired ? 'breaks' : 'safe',
       forward: isChoice ? 'depends' : 'safe',
     },
     source: presenceOf(field) === 'implicit' ? 'depends' : 'safe',
@@ -220,7 +226,9 @@ function added(field: DescField, before: DescMessage, path: string): Change {
       ? `${field.name} uses ${field.number}, which was reserved`
       : isNameReserved
         ? `${field.name} is a name that was reserved`
-        : `${field.name} is new`,
+        : isNameUsed
+          ? `${field.name} is new, and what is called something else now had this name`
+          : `${field.name} is new`,
     evidence: isReserved ? [again] : isRequired ? [missing] : [],
     fix:
       isReserved || isNameReserved

@@ -80,6 +80,13 @@ const fields: readonly Kind[] = [
     'string a = 1;',
     'string b = 1 [(headwater.v1.field).renamed_from = "a"];',
   ),
+  same(
+    'rename a field, declared, and require another of its name',
+    'US',
+    'optional string a = 1;',
+    'optional string b = 1 [(headwater.v1.field).renamed_from = "a"]; required string a = 2;',
+    { syntax: proto2 },
+  ),
   same('change json_name', 'DD', 'string a = 1;', 'string a = 1 [json_name = "z"];'),
   same('one name, another number', 'UU', 'string a = 1;', 'string a = 2;'),
   same('swap two numbers', 'UU', 'string a = 1; string b = 2;', 'string b = 1; string a = 2;'),
