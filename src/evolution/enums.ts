@@ -12,6 +12,7 @@ export function compareEnums(before: DescEnum, after: DescEnum, path: string): C
   const pairs = pairValues(before, after)
   return [
     ...pairs.flatMap((pair) => compareValues(pair, path)),
+    ...renumbered(before, after, pairs).map((pair) => movedAway(pair, path)),
     ...closed(before, after, path),
     ...freed(before, after).map((what) => ({
       ...common,
@@ -111,9 +112,8 @@ function reused(
 }
 
 function added(value: DescEnumValue, { in: enums }: Pair, path: string): Change[] {
-  const old = enums.before.values.find(({ name }) => name === value.name)
-  // What happened to the number it had is said there; where nobody has it now, here.
-  if (old !== undefined) return movedAway(old, value, enums.after, path)
+  // That its number is another now is said of the name.
+  if (enums.before.values.some(({ name }) => name === value.name)) return []
   const reserved = reservedIn(enums.before)
   const isReserved = reserved.hasNumber(value.number)
   const isNameReserved = reserved.hasName(value.name)
@@ -149,36 +149,40 @@ function added(value: DescEnumValue, { in: enums }: Pair, path: string): Change[
   ]
 }
 
-/** A value of the same name whose old number nobody uses now. */
-function movedAway(
-  before: DescEnumValue,
-  after: DescEnumValue,
-  to: DescEnum,
-  path: string,
-): Change[] {
-  if (to.values.some(({ number }) => number === before.number)) return []
-  return [
-    {
-      kind: 'value-renumbered',
-      subject: subjectOf(after),
-      path,
-      before: placeOf(before),
-      after: placeOf(after),
-      wire: breaks,
-      json: safe,
-      source: 'safe',
-      what: `${after.name} was ${before.number} and is ${after.number} now`,
-      evidence: [
-        {
-          direction: 'backward',
-          written: before.name,
-          read: `${before.number}, which has no name`,
-        },
-        { direction: 'forward', written: after.name, read: `${after.number}, which has no name` },
-      ],
-      fix: `give ${after.name} its number ${before.number} back`,
-    },
-  ]
+/** Values of one name and two numbers, but those of whom it is said that another has their number now. */
+function renumbered(before: DescEnum, after: DescEnum, pairs: readonly Pair[]): Pair[] {
+  const told = new Set(
+    pairs
+      .filter((pair) => pair.before && pair.after && !isSameValueName(pair.before, pair.after))
+      .map((pair) => pair.before),
+  )
+  return before.values.flatMap((old) => {
+    const young = after.values.find(({ name }) => name === old.name)
+    const isMoved = young !== undefined && young.number !== old.number && !told.has(old)
+    return isMoved ? [{ before: old, after: young, in: { before, after } }] : []
+  })
+}
+
+function movedAway({ before, after, in: enums }: Pair, path: string): Change {
+  const [old, young] = [before!, after!]
+  const nameIn = (to: DescEnum, number: number): string =>
+    to.values.find((value) => value.number === number)?.name ?? `${number}, which has no name`
+  return {
+    kind: 'value-renumbered',
+    subject: subjectOf(young),
+    path,
+    before: placeOf(old),
+    after: placeOf(young),
+    wire: breaks,
+    json: safe,
+    source: 'safe',
+    what: `${young.name} was ${old.number} and is ${young.number} now`,
+    evidence: [
+      { direction: 'backward', written: old.name, read: nameIn(enums.after, old.number) },
+      { direction: 'forward', written: young.name, read: nameIn(enums.before, young.number) },
+    ],
+    fix: `give ${young.name} its number ${old.number} back`,
+  }
 }
 
 function removed(value: DescEnumValue, { in: enums }: Pair, path: string): Change[] {

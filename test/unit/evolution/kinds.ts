@@ -263,6 +263,10 @@ const enums: readonly Kind[] = [
     ),
   ]),
   types('renumber a value', 'UU', x, [color, color.replace('COLOR_BLUE = 2', 'COLOR_BLUE = 3')]),
+  types('renumber a value to be another name of one that was there', 'UU', x, [
+    color,
+    color.replace('{', '{ option allow_alias = true;').replace('COLOR_BLUE = 2', 'COLOR_BLUE = 1'),
+  ]),
   types('swap two values', 'UU', x, [
     color,
     color.replace('RED = 1', 'RED = 9').replace('BLUE = 2', 'BLUE = 1').replace('9', '2'),
