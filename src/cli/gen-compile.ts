@@ -6,7 +6,16 @@
  * whether there is a `buf.yaml` anywhere.
  */
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -38,7 +47,7 @@ export async function compile(
 ): Promise<Compiled | { readonly problems: readonly Problem[] }> {
   const files = globSync('**/*.proto', { cwd: directory })
     .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => file !== optionsFile)
+    .filter((file) => file !== optionsFile && statSync(join(directory, file)).isFile())
     .toSorted()
   if (files.length === 0) {
     throw new HeadwaterError(

@@ -297,3 +297,18 @@ describe('what changes mean', () => {
     })
   })
 })
+
+describe('a set of contracts', () => {
+  const both = `${message('A', unkeyed)} ${message('B', unkeyed)}`
+  let files: readonly DescFile[]
+  before(async () => {
+    files = await compiled({ 'both.proto/visits.proto': proto('both', both) })
+  })
+
+  test('may stand in a directory that is called like a file', () => {
+    assert.deepEqual(
+      files.map(({ name }) => name),
+      ['both.proto/visits'],
+    )
+  })
+})
