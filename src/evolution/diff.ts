@@ -4,6 +4,7 @@
  */
 import { hasOption } from '@bufbuild/protobuf'
 import type { DescEnum, DescFile, DescMessage } from '@bufbuild/protobuf'
+import { HeadwaterError } from '../base/errors.ts'
 import { readContract } from '../schema/descriptor.ts'
 import { stream as streamOption } from '../schema/gen/headwater/v1/options_pb.ts'
 import { placeOf } from '../schema/place.ts'
@@ -111,15 +112,21 @@ function removed({ message, contract }: Stream): StreamDiff {
 }
 
 function streamsIn(files: readonly DescFile[]): Map<string, Stream> {
-  const messages = files.flatMap((file) => file.messages.flatMap(withNested))
-  return new Map(
-    messages
-      .filter((message) => hasOption(message, streamOption))
-      .map((message) => {
-        const contract = readContract(message)
-        return [contract.stream, { message, contract }]
-      }),
-  )
+  const streams = new Map<string, Stream>()
+  for (const message of files.flatMap((file) => file.messages.flatMap(withNested))) {
+    if (!hasOption(message, streamOption)) continue
+    const contract = readContract(message)
+    const other = streams.get(contract.stream)?.message.typeName
+    if (other !== undefined) {
+      throw new HeadwaterError(
+        'contract-invalid',
+        `messages ${other} and ${message.typeName} are both of stream '${contract.stream}': give one of them a name ` +
+          'of its own',
+      )
+    }
+    streams.set(contract.stream, { message, contract })
+  }
+  return streams
 }
 
 function withNested(message: DescMessage): DescMessage[] {

@@ -311,4 +311,12 @@ describe('a set of contracts', () => {
       ['both.proto/visits'],
     )
   })
+
+  test('has one message for a stream', () => {
+    assert.throws(() => diffContracts([], files), {
+      code: 'contract-invalid',
+      message:
+        "messages both.A and both.B are both of stream 'visits': give one of them a name of its own",
+    })
+  })
 })
