@@ -58,7 +58,22 @@ function fromSet(file: string): readonly DescFile[] {
   const own = set.file
     .map(({ name }) => name)
     .filter((name) => !/^(google|headwater\/v1)\//.test(name))
-  return linked(set, own)
+  try {
+    return linked(set, own)
+  } catch (error) {
+    // All that can be wrong is something that one descriptor names and no other is.
+    throw new HeadwaterError(
+      'input-invalid',
+      `the descriptors in ${file} cannot be put together: ${(error as Error).message}: ${howToWrite(file)}`,
+    )
+  }
+}
+
+function howToWrite(file: string): string {
+  return (
+    `write them with \`buf build -o ${file}\` or ` +
+    '`protoc --include_imports --include_source_info --descriptor_set_out`'
+  )
 }
 
 function parseSet(file: string): FileDescriptorSet {
@@ -68,11 +83,7 @@ function parseSet(file: string): FileDescriptorSet {
   } catch (error) {
     if (!(error instanceof Error)) throw error
   }
-  throw new HeadwaterError(
-    'input-invalid',
-    `${file} is no set of descriptors: write it with \`buf build -o ${file}\` or ` +
-      '`protoc --include_imports --include_source_info --descriptor_set_out`',
-  )
+  throw new HeadwaterError('input-invalid', `${file} is no set of descriptors: ${howToWrite(file)}`)
 }
 
 function linked(set: FileDescriptorSet, files: readonly string[]): readonly DescFile[] {
