@@ -1,4 +1,5 @@
 /** Changes of contracts in words: what, where, what is read wrongly, and what mends it. */
+import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { isSafe } from '../evolution/change.ts'
 import type { Change, Direction } from '../evolution/change.ts'
@@ -14,22 +15,22 @@ export interface Judged extends Change {
 const onStdout = { stream: process.stdout }
 
 export function streamTitle({ stream, message, level }: Omit<StreamDiff, 'changes'>): string {
-  return `${styleText('bold', stream, onStdout)} (${message}), ${level}`
+  return `${styleText('bold', stream, onStdout)} (${oneLine(message)}), ${level}`
 }
 
 /** One of a change that harms nobody, and up to six of one that does. */
 export function changeLines(change: Judged): readonly string[] {
   const { subject, what, evidence, fix, refusals } = change
-  const where = whereText(change)
-  const said = `  ${mark(change)} ${subject}: ${what}`
+  const where = oneLine(whereText(change))
+  const said = `  ${mark(change)} ${oneLine(`${subject}: ${what}`)}`
   if (isSafe(change.wire) && refusals.length === 0) return [`${said}${notes(change)}`]
   return [
     `${said}${notes(change)}`,
     `           ${styleText('dim', where, onStdout)}`,
     ...evidence.map(({ direction, written, read }) => {
-      return `           ${readerOf[direction]}: ${written}  is read as  ${read}`
+      return `           ${readerOf[direction]}: ${oneLine(`${written}  is read as  ${read}`)}`
     }),
-    ...(fix === '' ? [] : [`           fix: ${fix}`]),
+    ...(fix === '' ? [] : [`           fix: ${oneLine(fix)}`]),
   ]
 }
 
@@ -69,9 +70,22 @@ export function annotation(change: Judged, directory: string): string {
       ({ direction, written, read }) => `${readerOf[direction]}: ${written} is read as ${read}`,
     ),
     `fix: ${fix}`,
-  ].join('\n')
-  const file = escapeProperty(`${directory}/${place.file}`)
+  ]
+    .map(oneLine)
+    .join('\n')
+  const file = escapeProperty(oneLine(join(directory, place.file).replaceAll('\\', '/')))
   return `::error file=${file},line=${place.line},col=${place.column}::${escapeText(text)}`
+}
+
+/**
+ * Options of contracts hold any text, and descriptors that no compiler made any name. In a line there are neither
+ * line breaks, which would begin one that GitHub obeys, nor what a terminal would take for an order.
+ */
+function oneLine(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 function escapeText(text: string): string {

@@ -5,6 +5,13 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, beforeEach, describe, it } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
+import { create, toBinary } from '@bufbuild/protobuf'
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import { loadContracts } from '../../../src/cli/schema-source.ts'
+import { annotation, changeLines } from '../../../src/cli/schema-text.ts'
+import type { Judged } from '../../../src/cli/schema-text.ts'
+import { breaks } from '../../../src/evolution/change.ts'
 import { runCommand } from '../../airline/command.ts'
 import { message, proto } from '../codegen/contracts.ts'
 
@@ -214,7 +221,48 @@ describe('a version in git', () => {
   })
 })
 
+describe('what contracts say of themselves', () => {
+  it('gives orders neither to a terminal nor to GitHub', () => {
+    const place = { file: 'a\n::warning::b.proto', line: 1, column: 1 }
+    const change: Judged = {
+      kind: 'owner-changed',
+      subject: "stream 'orders'",
+      path: '',
+      before: place,
+      after: place,
+      wire: breaks,
+      json: breaks,
+      source: 'safe',
+      what: '\u001b[2J\n::stop-commands::x wrote it',
+      evidence: [{ direction: 'backward', written: '\u009b1A\u202e', read: '\r::add-mask::y' }],
+      fix: '\u2028::error::z',
+      refusals: [{ axis: 'wire', directions: ['backward'] }],
+    }
+    const lines = changeLines(change)
+    assert.deepEqual(lines.map(stripVTControlCharacters), [
+      "  refused  stream 'orders': \\u001b[2J\\u000a::stop-commands::x wrote it",
+      '           a\\u000a::warning::b.proto:1:1 → a\\u000a::warning::b.proto:1:1',
+      '           new code, old event: \\u009b1A\\u202e  is read as  \\u000d::add-mask::y',
+      '           fix: \\u2028::error::z',
+    ])
+    const told = annotation(change, './proto/')
+    assert.match(told, /^::error file=proto\/a\\u000a%3A%3Awarning/)
+    assert.doesNotMatch(told, /\n/)
+  })
+})
+
 describe('a version that cannot be had', () => {
+  it('is named with what it lacks, where descriptors came without what they import', async () => {
+    const file = [{ name: 'a.proto', syntax: 'proto3', dependency: ['b.proto'] }]
+    const bytes = toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file }))
+    writeFileSync(at('alone.binpb'), bytes)
+    await assert.rejects(loadContracts(at('alone.binpb'), 'proto'), {
+      code: 'input-invalid',
+      message:
+        /alone\.binpb cannot be put together: .*b\.proto.*: write them with .*--include_imports/,
+    })
+  })
+
   it('is named with what is wrong', async () => {
     write('a/shop.proto', order('int32 n = 1;'))
     write('broken/shop.proto', order('int33 n = 1;'))
