@@ -17,6 +17,7 @@ import { client } from './mutants/client.ts'
 import { commands } from './mutants/commands.ts'
 import { coordinator } from './mutants/coordinator.ts'
 import { memoryOfBroker } from './mutants/memory.ts'
+import { evolutionMutants } from './mutants/evolution.ts'
 import { inputs } from './mutants/inputs.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { operationsMutants } from './mutants/operations.ts'
@@ -73,6 +74,7 @@ const mutants = [
   ...settings,
   ...seatsMutants,
   ...tracing,
+  ...evolutionMutants,
 ]
 const chosen = mutants.filter(({ name }) => name.includes(wanted))
 const width = Math.max(0, ...chosen.map(({ name }) => name.length))

@@ -64,14 +64,14 @@ function fromSet(file: string): readonly DescFile[] {
     // All that can be wrong is something that one descriptor names and no other is.
     throw new HeadwaterError(
       'input-invalid',
-      `the descriptors in ${file} cannot be put together: ${(error as Error).message}: ${howToWrite(file)}`,
+      `the set of descriptors in ${file} cannot be put together: ${(error as Error).message}: ${howToWrite(file)}`,
     )
   }
 }
 
 function howToWrite(file: string): string {
   return (
-    `write them with \`buf build -o ${file}\` or ` +
+    `write it with \`buf build -o ${file}\` or ` +
     '`protoc --include_imports --include_source_info --descriptor_set_out`'
   )
 }

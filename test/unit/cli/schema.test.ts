@@ -259,7 +259,7 @@ describe('a version that cannot be had', () => {
     await assert.rejects(loadContracts(at('alone.binpb'), 'proto'), {
       code: 'input-invalid',
       message:
-        /alone\.binpb cannot be put together: .*b\.proto.*: write them with .*--include_imports/,
+        /alone\.binpb cannot be put together: .*b\.proto.*: write it with .*--include_imports/,
     })
   })
 
