@@ -42,7 +42,7 @@ function compareKeys(before: MapField, after: MapField, path: string): Change[] 
       source: 'breaks',
       what: `${before.name} was ${typeText(before)} and is ${typeText(after)} now`,
       evidence,
-      fix: `leave ${before.name} a ${typeText(before)}, and add a map with the new keys beside it`,
+      fix: `leave ${before.name} of type ${typeText(before)}, and add a map with the new keys beside it`,
     }),
   ]
 }
@@ -70,7 +70,7 @@ function mapOrNot(before: DescField, after: DescField, path: string, isAlike: bo
     source: 'breaks',
     what: `${before.name} was ${typeText(before)} and is ${typeText(after)} now`,
     evidence,
-    fix: `leave ${before.name} a ${typeText(before)}, and add a field of the new type beside it`,
+    fix: `leave ${before.name} of type ${typeText(before)}, and add a field of the new type beside it`,
   })
 }
 

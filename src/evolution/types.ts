@@ -76,7 +76,7 @@ function typeChanged(before: DescField, after: DescField, path: string, wire: Ve
     source: 'breaks',
     what: `${before.name} was ${typeText(before)} and is ${typeText(after)} now`,
     evidence: evidenceOf(before, after, wire),
-    fix: `leave ${before.name} a ${typeText(before)}, and add a field of the new type beside it`,
+    fix: `leave ${before.name} of type ${typeText(before)}, and add a field of the new type beside it`,
   })
 }
 
@@ -139,7 +139,7 @@ function compareIdentity(before: DescField, after: DescField, around: Surroundin
       }`,
       evidence: isOther ? replacedEvidence(before, after) : [],
       fix: isOther
-        ? `leave ${before.name} a ${old}, and add a field of type ${young} beside it`
+        ? `leave ${before.name} of type ${old}, and add a field of type ${young} beside it`
         : '',
     }),
   ]
