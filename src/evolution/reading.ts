@@ -72,7 +72,7 @@ function shallow(message: DescMessage, fields: readonly DescField[], depth: numb
     return {
       ...field,
       message: shallow(below, depth === 0 ? entryFields(below) : [], depth + 1),
-    } as DescField
+    }
   })
   return {
     ...message,

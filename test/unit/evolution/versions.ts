@@ -17,7 +17,11 @@ import {
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
 } from '@bufbuild/protobuf/wkt'
-import type { DescriptorProtoSchema, FieldDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
+import type {
+  DescriptorProtoSchema,
+  FieldDescriptorProto,
+  FieldDescriptorProtoSchema,
+} from '@bufbuild/protobuf/wkt'
 
 type Presence = 'implicit' | 'explicit' | 'required'
 
@@ -115,7 +119,7 @@ export function descriptorOf(version: Version): {
 }
 
 type MessageProto = MessageInitShape<typeof DescriptorProtoSchema>
-type FieldProto = MessageInitShape<typeof FieldDescriptorProtoSchema>
+type FieldProto = Exclude<MessageInitShape<typeof FieldDescriptorProtoSchema>, FieldDescriptorProto>
 
 function messageProto(version: Version, name: string): MessageProto {
   const fields = version.messages[name]!
