@@ -15,7 +15,7 @@ export const evolutionMutants: readonly Mutant[] = [
   {
     name: 'evolution: a commit is never an option',
     file: 'src/cli/schema-git.ts',
-    text: "'--end-of-options', ",
+    text: "'--verify', '--quiet', '--end-of-options', ",
     instead: '',
     tests: ['test/unit/cli/schema.test.ts'],
   },
