@@ -15,11 +15,16 @@ export function compareFields(before: DescField, after: DescField, around: Surro
   const name = compareNames(before, after, around.path)
   // What another field is, in the place of this one, needs no second reason.
   if (name.some(({ kind }) => kind === 'field-reused' || kind === 'field-renumbered')) return name
+  const types = compareTypes(before, after, around)
+  const isAnother = types.some(({ wire: { backward, forward } }) => {
+    return backward === 'breaks' && forward === 'breaks'
+  })
   return [
     ...name,
-    ...compareTypes(before, after, around),
+    ...types,
     ...comparePresence(before, after, around.path),
-    ...compareDefaults(before, after, around.path),
+    // That another type has another zero needs no saying.
+    ...(isAnother ? [] : compareDefaults(before, after, around.path)),
   ]
 }
 

@@ -279,6 +279,13 @@ describe('what changes mean', () => {
     })
   })
 
+  const another = fieldsDiff('int32 n = 1;', 'string n = 1;')
+  test('another type is one change, whatever its zero is', () => {
+    assert.deepEqual(verdicts(changesIn(another)), [
+      'type-changed: wire breaks/breaks, json breaks/breaks, source breaks',
+    ])
+  })
+
   describe('contracts that somebody made to be hard', () => {
     const chain = (last: string) =>
       Array.from(
