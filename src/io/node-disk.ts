@@ -152,18 +152,19 @@ function withoutFirst(chunks: Uint8Array[], count: number): Uint8Array[] {
 
 /**
  * One name at a time. Node's own recursion goes on for ever where the system says that the parent is missing
- * and it is there: the file systems behind /proc and others like it say so of every new name.
+ * and it is there: the file systems behind /proc and others like it say so of every new name. They say so again,
+ * which is how they are told from a parent that somebody else has made since.
  */
-async function makeDirectory(path: string): Promise<void> {
+async function makeDirectory(path: string, isParentThere = false): Promise<void> {
   const parent = dirname(path)
   try {
     await fs.mkdir(path)
   } catch (error) {
     if (await isDirectory(path)) return
     if (codeOf(error) !== 'ENOENT') throw error
-    if (await isDirectory(parent)) throw unmakeable(path, error)
-    await makeDirectory(parent)
-    return await makeDirectory(path)
+    if (isParentThere) throw unmakeable(path, error)
+    if (!(await isDirectory(parent))) await makeDirectory(parent)
+    return await makeDirectory(path, true)
   }
   try {
     await syncDirectory(parent)

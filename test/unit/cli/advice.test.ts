@@ -9,6 +9,7 @@ const source = join(import.meta.dirname, '../../../src')
 const foreign = new Set([
   join('io', 'node-heap.ts'),
   join('cli', 'gen-compile.ts'),
+  join('cli', 'schema-git.ts'),
   join('cli', 'schema-source.ts'),
 ])
 
