@@ -33,6 +33,11 @@ export function exactUtf8String(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** Two digits a byte, in lower case. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
 /** All of `chunks` as one array; the only chunk itself when there is one. */
 export function concatBytes(chunks: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer>
 export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array

@@ -13,7 +13,7 @@ import { compile, generateMessages } from './gen-compile.ts'
 import { writeGenerated } from './gen-files.ts'
 import type { Written } from './gen-files.ts'
 import { Lifetime } from './lifetime.ts'
-import { formatCount, print, printError, printJson, printNote } from './output.ts'
+import { formatCountOf, print, printError, printJson, printNote } from './output.ts'
 import { watchFiles } from './watching.ts'
 
 export interface GenOptions {
@@ -98,9 +98,7 @@ function tell({ files, changed, removed, streams }: Generated, options: GenOptio
   if (json) return printJson({ out, files, changed, removed, streams })
   for (const file of removed) print(`removed ${out}/${file}, whose .proto file is gone`)
   const what = changed.length === 0 ? 'all as before' : `changed: ${changed.join(', ')}`
-  print(`${out}: ${countOf(files.length, 'file')}, ${countOf(streams.length, 'stream')}; ${what}`)
-}
-
-function countOf(count: number, what: string): string {
-  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`
+  print(
+    `${out}: ${formatCountOf(files.length, 'file')}, ${formatCountOf(streams.length, 'stream')}; ${what}`,
+  )
 }

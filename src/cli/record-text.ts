@@ -1,4 +1,5 @@
 /** One record as people and programs read it: decoded with its contract, else as text, else as hex. */
+import { hexOf } from '../base/bytes.ts'
 import type { AnyEvent } from '../events/event.ts'
 import type { StoredRecord } from '../records/record.ts'
 import { messageJson } from '../schema/json.ts'
@@ -28,7 +29,7 @@ export function recordJson(record: RecordOfPartition, event: AnyEvent | undefine
     timestamp,
     ...(key === null || asText(key) !== undefined
       ? { key: key === null ? null : asText(key) }
-      : { keyHex: hex(key) }),
+      : { keyHex: hexOf(key) }),
     ...readValue(record.value, event),
     ...(headers.length === 0
       ? {}
@@ -52,11 +53,11 @@ function readValue(bytes: Uint8Array | null, event: AnyEvent | undefined): ReadV
       return { value: messageJson(event.schema, event.codec.decode(bytes)) }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      return { valueHex: hex(bytes), valueError: `no ${event.schema.typeName}: ${reason}` }
+      return { valueHex: hexOf(bytes), valueError: `no ${event.schema.typeName}: ${reason}` }
     }
   }
   const text = asText(bytes)
-  return text === undefined ? { valueHex: hex(bytes) } : { value: text }
+  return text === undefined ? { valueHex: hexOf(bytes) } : { value: text }
 }
 
 function printValue(value: unknown): string {
@@ -65,7 +66,7 @@ function printValue(value: unknown): string {
 
 /** The bytes as text, or as hex when they are none. */
 export function bytesText(bytes: Uint8Array): string {
-  return asText(bytes) ?? `0x${hex(bytes)}`
+  return asText(bytes) ?? `0x${hexOf(bytes)}`
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
@@ -83,10 +84,6 @@ function asText(bytes: Uint8Array): string | undefined {
 /** A text without what a terminal would take for an order: whoever writes records may have written of it. */
 export function harmless(text: string): string {
   return text.replaceAll(/[^\P{Cc}\t\n]/gu, '\uFFFD')
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }
 
 /** Kafka writes -1 where a record has no time. */

@@ -8,7 +8,7 @@ import type { StreamDiff } from '../evolution/diff.ts'
 import { refusalsOf } from '../evolution/judge.ts'
 import type { Axis } from '../evolution/judge.ts'
 import { isTransitive } from '../evolution/level.ts'
-import { Refused, formatCount, print, printJson, printNote } from './output.ts'
+import { Refused, formatCount, formatCountOf, print, printJson, printNote } from './output.ts'
 import { loadContracts } from './schema-source.ts'
 import { annotation, changeLines, streamTitle } from './schema-text.ts'
 import type { Judged } from './schema-text.ts'
@@ -114,9 +114,9 @@ function tell(found: readonly VersionDiff[], directory: string, options: CheckOp
     const count = changes.filter(({ refusals }) => refusals.length > 0).length
     print(
       count === 0
-        ? `${directory} may follow ${against}: ${countOf(changes.length, 'change')}, none refused`
+        ? `${directory} may follow ${against}: ${formatCountOf(changes.length, 'change')}, none refused`
         : `${directory} may not follow ${against}: ${formatCount(count)} of ` +
-            `${countOf(changes.length, 'change')} refused, in ${countOf(refused.length, 'stream')}`,
+            `${formatCountOf(changes.length, 'change')} refused, in ${formatCountOf(refused.length, 'stream')}`,
     )
     if (!options.github) continue
     for (const change of changes) {
@@ -131,8 +131,4 @@ function printStreams(streams: readonly JudgedStream[]): void {
     for (const change of stream.changes) for (const line of changeLines(change)) print(line)
     print('')
   }
-}
-
-function countOf(count: number, what: string): string {
-  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`
 }

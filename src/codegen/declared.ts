@@ -2,15 +2,14 @@
  * The streams and keyspaces that a set of `.proto` files declares, held against each other: what one contract
  * alone cannot tell. Either all of it is sound, or each problem is named with the places it arises from.
  */
-import { ScalarType, hasOption } from '@bufbuild/protobuf'
+import { ScalarType } from '@bufbuild/protobuf'
 import type { DescFile, DescMessage } from '@bufbuild/protobuf'
 import { isHeadwaterError } from '../base/errors.ts'
-import { readContract } from '../schema/descriptor.ts'
+import { readContract, streamMessagesIn } from '../schema/descriptor.ts'
 import type { StreamContract } from '../schema/descriptor.ts'
-import { stream as streamOption } from '../schema/gen/headwater/v1/options_pb.ts'
 import { constantName, isConstantName } from './names.ts'
-import { optionPlace, placeText } from '../schema/place.ts'
-import type { Place, Problem } from '../schema/place.ts'
+import { placeText, streamOptionPlace } from '../schema/place.ts'
+import type { Problem } from '../schema/place.ts'
 
 /** A stream, and the name its definition gets in TypeScript. */
 export interface DeclaredStream {
@@ -36,10 +35,7 @@ export interface Declared {
 /** Reads all streams of the files, in the order in which they stand there. */
 export function readDeclared(files: readonly DescFile[]): Declared {
   const problems: Problem[] = []
-  const streams = files
-    .flatMap(({ messages }) => messages.flatMap(withNested))
-    .filter((message) => hasOption(message, streamOption))
-    .flatMap((message) => readStream(message, problems))
+  const streams = streamMessagesIn(files).flatMap((message) => readStream(message, problems))
   const keyed = streams.filter(({ contract }) => contract.kind !== 'unkeyed')
   const names = [...new Set(keyed.map(({ contract }) => contract.keyspace))]
   const keyspaces = names
@@ -49,25 +45,13 @@ export function readDeclared(files: readonly DescFile[]): Declared {
   return { streams, keyspaces, problems }
 }
 
-/** Field numbers of the stream option, from proto/headwater/v1/options.proto. */
-const optionNumber = 50700
-const part = { name: 1, partitions: 6, keyspace: 7 } as const
-
-function partPlace(message: DescMessage, which: keyof typeof part): Place {
-  return optionPlace(message, [optionNumber, part[which]])
-}
-
-function withNested(message: DescMessage): DescMessage[] {
-  return [message, ...message.nestedMessages.flatMap(withNested)]
-}
-
 function readStream(message: DescMessage, problems: Problem[]): DeclaredStream[] {
   try {
     const contract = readContract(message)
     return [{ constant: constantName(contract.stream), message, contract }]
   } catch (error) {
     if (!isHeadwaterError(error, 'contract-invalid')) throw error
-    problems.push({ ...optionPlace(message, [optionNumber]), message: error.message })
+    problems.push({ ...streamOptionPlace(message), message: error.message })
     return []
   }
 }
@@ -82,9 +66,9 @@ function readKeyspace(
   const type = keyType(streams[0]!)
   const other = streams.find((stream) => keyType(stream) !== type)
   if (other !== undefined) {
-    const where = placeText(partPlace(other.message, 'keyspace'))
+    const where = placeText(streamOptionPlace(other.message, 'keyspace'))
     problems.push({
-      ...partPlace(message, 'keyspace'),
+      ...streamOptionPlace(message, 'keyspace'),
       message:
         `keyspace '${name}' has keys of type ${type} here and ${keyType(other)} at ${where}: ` +
         'make them equal, or give one of them another keyspace',
@@ -93,7 +77,7 @@ function readKeyspace(
   const [first, ...others] = streams.filter(({ contract }) => contract.partitions !== 0)
   if (first === undefined) {
     problems.push({
-      ...partPlace(message, 'keyspace'),
+      ...streamOptionPlace(message, 'keyspace'),
       message:
         `keyspace '${name}' has no partitions: write them in the stream option, as in ` +
         'partitions: 12. They cannot change once there are events',
@@ -103,9 +87,9 @@ function readKeyspace(
   const { partitions } = first.contract
   for (const { message: differing, contract } of others) {
     if (contract.partitions === partitions) continue
-    const where = placeText(partPlace(differing, 'partitions'))
+    const where = placeText(streamOptionPlace(differing, 'partitions'))
     problems.push({
-      ...partPlace(first.message, 'partitions'),
+      ...streamOptionPlace(first.message, 'partitions'),
       message:
         `keyspace '${name}' has ${partitions} partitions here and ${contract.partitions} at ${where}: ` +
         'streams of one keyspace are partitioned alike, so make them equal',
@@ -121,10 +105,10 @@ function keyType({ contract }: DeclaredStream): 'string' | 'int64' {
 /** Streams of one name. */
 function twice(streams: readonly DeclaredStream[]): Problem[] {
   return pairs(streams, ({ contract }) => contract.stream).map(([first, second]) => ({
-    ...partPlace(second.message, 'name'),
+    ...streamOptionPlace(second.message, 'name'),
     message:
       `stream '${second.contract.stream}' is declared twice, here and at ` +
-      `${placeText(partPlace(first.message, 'name'))}: a stream has one kind of event, so rename one`,
+      `${placeText(streamOptionPlace(first.message, 'name'))}: a stream has one kind of event, so rename one`,
   }))
 }
 
@@ -133,7 +117,7 @@ function unnamed(keyed: readonly DeclaredStream[]): Problem[] {
   return keyed
     .filter(({ contract }) => contract.keyspace === '')
     .map(({ message, contract }) => ({
-      ...optionPlace(message, [optionNumber]),
+      ...streamOptionPlace(message),
       message:
         `stream '${contract.stream}' has a key and no keyspace: write one in its stream option, as in ` +
         `keyspace: "${constantName(contract.key!.name)}"`,
@@ -145,7 +129,7 @@ function clashes(streams: readonly DeclaredStream[], keyspaces: readonly string[
   const wrong = keyspaces
     .filter((name) => name !== '' && !isConstantName(name))
     .map((name) => ({
-      ...partPlace(inKeyspace(streams, name), 'keyspace'),
+      ...streamOptionPlace(inKeyspace(streams, name), 'keyspace'),
       message: `keyspace '${name}' cannot be a constant in TypeScript: call it '${constantName(name)}'`,
     }))
   const named = new Map(keyspaces.map((name) => [name, inKeyspace(streams, name)]))
@@ -154,9 +138,9 @@ function clashes(streams: readonly DeclaredStream[], keyspaces: readonly string[
     if (other === undefined) return []
     return [
       {
-        ...partPlace(message, 'name'),
+        ...streamOptionPlace(message, 'name'),
         message:
-          `the stream and the keyspace at ${placeText(partPlace(other, 'keyspace'))} would both be ` +
+          `the stream and the keyspace at ${placeText(streamOptionPlace(other, 'keyspace'))} would both be ` +
           `'${constant}' in TypeScript: rename one`,
       },
     ]
@@ -164,10 +148,10 @@ function clashes(streams: readonly DeclaredStream[], keyspaces: readonly string[
   const alike = pairs(streams, ({ constant }) => constant)
     .filter(([first, second]) => first.contract.stream !== second.contract.stream)
     .map(([first, second]) => ({
-      ...partPlace(second.message, 'name'),
+      ...streamOptionPlace(second.message, 'name'),
       message:
         `streams '${second.contract.stream}' and '${first.contract.stream}' (at ` +
-        `${placeText(partPlace(first.message, 'name'))}) would both be '${second.constant}' in ` +
+        `${placeText(streamOptionPlace(first.message, 'name'))}) would both be '${second.constant}' in ` +
         'TypeScript: rename one',
     }))
   return [...wrong, ...taken, ...alike]

@@ -1,7 +1,8 @@
 /** Two versions of what a stream's contract says beside its message: who writes it, by what key, how it is split. */
-import { optionPlace } from '../schema/place.ts'
-import type { StreamContract } from '../schema/descriptor.ts'
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
+import type { StreamContract } from '../schema/descriptor.ts'
+import { streamOptionPlace } from '../schema/place.ts'
+import type { StreamPart } from '../schema/place.ts'
 import { breaks, depends, only, safe } from './change.ts'
 import type { Change, ChangeKind, Verdicts } from './change.ts'
 import { isWeaker, levelOf } from './level.ts'
@@ -12,22 +13,9 @@ export interface Stream {
   readonly contract: StreamContract
 }
 
-/** Field numbers of the stream option, from proto/headwater/v1/options.proto. */
-const optionNumber = 50700
-const part = {
-  kind: 2,
-  key: 3,
-  owner: 4,
-  context: 5,
-  partitions: 6,
-  keyspace: 7,
-  reasons: 8,
-  compatibility: 9,
-} as const
-
 interface Difference {
   readonly kind: ChangeKind
-  readonly part: keyof typeof part
+  readonly part: StreamPart
   readonly wire: Verdicts
   readonly what: string
   readonly fix?: string
@@ -44,8 +32,8 @@ export function compareContracts(before: Stream, after: Stream): Change[] {
     kind: difference.kind,
     subject: `stream '${young.stream}'`,
     path: '',
-    before: optionPlace(before.message, [optionNumber, part[difference.part]]),
-    after: optionPlace(after.message, [optionNumber, part[difference.part]]),
+    before: streamOptionPlace(before.message, difference.part),
+    after: streamOptionPlace(after.message, difference.part),
     wire: difference.wire,
     json: difference.wire,
     source: difference.kind === 'kind-changed' ? 'breaks' : 'depends',

@@ -2,11 +2,9 @@
  * What changed between two versions of a set of contracts, stream by stream. Linked descriptors are compared, not
  * texts: what a compiler makes the same is the same, whatever wrote it.
  */
-import { hasOption } from '@bufbuild/protobuf'
 import type { DescEnum, DescFile, DescMessage } from '@bufbuild/protobuf'
 import { HeadwaterError } from '../base/errors.ts'
-import { readContract } from '../schema/descriptor.ts'
-import { stream as streamOption } from '../schema/gen/headwater/v1/options_pb.ts'
+import { messagesIn, readContract, streamMessagesIn } from '../schema/descriptor.ts'
 import { placeOf } from '../schema/place.ts'
 import { depends, safe } from './change.ts'
 import type { Change } from './change.ts'
@@ -113,8 +111,7 @@ function removed({ message, contract }: Stream): StreamDiff {
 
 function streamsIn(files: readonly DescFile[]): Map<string, Stream> {
   const streams = new Map<string, Stream>()
-  for (const message of files.flatMap((file) => file.messages.flatMap(withNested))) {
-    if (!hasOption(message, streamOption)) continue
+  for (const message of streamMessagesIn(files)) {
     const contract = readContract(message)
     const other = streams.get(contract.stream)?.message.typeName
     if (other !== undefined) {
@@ -129,10 +126,6 @@ function streamsIn(files: readonly DescFile[]): Map<string, Stream> {
   return streams
 }
 
-function withNested(message: DescMessage): DescMessage[] {
-  return [message, ...message.nestedMessages.flatMap(withNested)]
-}
-
 /** All types of the files and of what they import. */
 function namesIn(files: readonly DescFile[]): ReadonlySet<string> {
   const names = new Set<string>()
@@ -140,8 +133,7 @@ function namesIn(files: readonly DescFile[]): ReadonlySet<string> {
   const visit = (file: DescFile): void => {
     if (seen.has(file)) return
     seen.add(file)
-    for (const { typeName } of file.messages.flatMap(withNested).flatMap(typesOf))
-      names.add(typeName)
+    for (const { typeName } of messagesIn(file).flatMap(typesOf)) names.add(typeName)
     for (const { typeName } of file.enums) names.add(typeName)
     for (const imported of file.dependencies) visit(imported)
   }

@@ -1,12 +1,13 @@
 /** Two versions of one field: its name, its type, how many values it has, and whether it may be absent. */
 import type { DescField } from '@bufbuild/protobuf'
+import { presenceOf } from '../schema/presence.ts'
 import { breaks, only, safe } from './change.ts'
 import type { Change, Evidence } from './change.ts'
 import { fieldChange } from './field-change.ts'
 import type { Surroundings } from './field-change.ts'
 import { isSameName } from './names.ts'
 import { anyValueOf, carry, fieldText } from './reading.ts'
-import { cardinalityOf, presenceOf } from './shape.ts'
+import { cardinalityOf } from './shape.ts'
 import { compareTypes } from './types.ts'
 import { elementOf, meaningOf, shown, zeroOf } from './values.ts'
 

@@ -1,6 +1,7 @@
 /** Two versions of one message, field by field; fields are those of one number. */
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
 import { placeOf } from '../schema/place.ts'
+import { presenceOf } from '../schema/presence.ts'
 import { breaks, safe } from './change.ts'
 import type { Change, Evidence, Verdict, Verdicts } from './change.ts'
 import { compareEnums } from './enums.ts'
@@ -11,7 +12,6 @@ import { isSameName } from './names.ts'
 import { compareOneofs } from './oneofs.ts'
 import { anyValueOf, fieldText } from './reading.ts'
 import { noLongerReserved, reservedIn } from './reserved.ts'
-import { presenceOf } from './shape.ts'
 
 /** Names of all types there are, in both versions. */
 export interface TypeNames {

@@ -8,7 +8,8 @@ import { isWrapperDesc } from '@bufbuild/protobuf/wkt'
 import { Writer } from '../base/bytes.ts'
 import { isHeadwaterError } from '../base/errors.ts'
 import { compileCodec } from '../schema/codec.ts'
-import { cardinalityOf, presenceOf } from './shape.ts'
+import { presenceOf } from '../schema/presence.ts'
+import { cardinalityOf } from './shape.ts'
 import { candidatesOf, elementOf, meaningOf, shown, zeroOf } from './values.ts'
 
 /** Values of a field, none where it is not set. */

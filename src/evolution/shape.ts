@@ -23,12 +23,3 @@ function scalarText(scalar: ScalarType): string {
 export function isDelimited(field: DescField): boolean {
   return 'delimitedEncoding' in field && field.delimitedEncoding
 }
-
-/** As protobuf-es numbers the kinds of presence. */
-const presences = { implicit: 2, required: 3 } as const
-
-/** Whether a field's absence can be told from its zero, and whether it may be absent. */
-export function presenceOf(field: DescField): 'implicit' | 'explicit' | 'required' {
-  if (field.presence === presences.implicit) return 'implicit'
-  return field.presence === presences.required ? 'required' : 'explicit'
-}

@@ -1,6 +1,7 @@
 /** Values that show how two types differ: the smallest and the largest, and some in between. */
 import { ScalarType } from '@bufbuild/protobuf'
 import type { DescEnum, DescField } from '@bufbuild/protobuf'
+import { hexOf, utf8Bytes } from '../base/bytes.ts'
 
 /** What one value of a field is. A map's is that of its values. */
 export type Element =
@@ -63,8 +64,8 @@ export function meaningOf(element: Element, value: unknown): string {
   if (element.kind === 'message') return 'message'
   if (element.kind === 'enum') return `int ${String(value)}`
   const { scalar } = element
-  if (scalar === ScalarType.STRING) return `bytes ${hex(new TextEncoder().encode(value as string))}`
-  if (scalar === ScalarType.BYTES) return `bytes ${hex(value as Uint8Array)}`
+  if (scalar === ScalarType.STRING) return `bytes ${hexOf(utf8Bytes(value as string))}`
+  if (scalar === ScalarType.BYTES) return `bytes ${hexOf(value as Uint8Array)}`
   if (scalar === ScalarType.FLOAT || scalar === ScalarType.DOUBLE) return `number ${String(value)}`
   return `int ${String(scalar === ScalarType.BOOL ? Number(value) : value)}`
 }
@@ -76,7 +77,7 @@ export function shown(element: Element, value: unknown): string {
     const declared = element.enum.value[value as number]
     return declared === undefined ? String(value) : declared.name
   }
-  if (value instanceof Uint8Array) return `0x${hex(value)}`
+  if (value instanceof Uint8Array) return `0x${hexOf(value)}`
   return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }
 
@@ -85,8 +86,4 @@ export function zeroOf(element: Element): unknown {
   if (element.kind !== 'scalar') return 0
   if (element.scalar === ScalarType.STRING) return ''
   return element.scalar === ScalarType.BYTES ? new Uint8Array() : 0
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

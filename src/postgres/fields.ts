@@ -7,6 +7,7 @@
 import { ScalarType } from '@bufbuild/protobuf'
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
 import { messageJson } from '../schema/json.ts'
+import { presenceOf } from '../schema/presence.ts'
 import { bytesText, floatText, plainText, timestampText } from './column-types.ts'
 import type { ColumnType, SqlValue } from './column-types.ts'
 
@@ -19,8 +20,6 @@ export interface FieldColumn {
   /** @param json the whole message by Protocol Buffers' JSON mapping, made when it is first asked for */
   of(message: Fields, json: () => Fields): SqlValue
 }
-
-const implicitPresence = 2
 
 export function fieldColumn(field: DescField): FieldColumn {
   const { type, text } = mapped(field)
@@ -49,7 +48,7 @@ function valueOf(field: DescField, message: Fields): unknown {
 
 function isNullable(field: DescField): boolean {
   if (field.fieldKind === 'list' || field.fieldKind === 'map') return false
-  return field.oneof !== undefined || field.presence !== implicitPresence
+  return field.oneof !== undefined || presenceOf(field) !== 'implicit'
 }
 
 interface Mapped {

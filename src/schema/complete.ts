@@ -10,13 +10,11 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
 import { localForm } from './local-form.ts'
 import type { Fields } from './local-form.ts'
+import { presenceOf } from './presence.ts'
 
 /** What is wrong with a message, as in `field 'total' is missing`; undefined when it is whole. */
 export type CheckComplete = (message: unknown) => string | undefined
 
-/** As protobuf-es numbers the kinds of presence, which is as descriptor.proto does. */
-const implicitPresence = 2
-const requiredPresence = 3
 /** Characters of a wrong value that are shown. */
 const shownMax = 40
 
@@ -84,7 +82,7 @@ function checkMembers(typeName: string, members: ReadonlyMap<string, Member>): C
 
 function isRequired(field: DescField): boolean {
   if (field.fieldKind === 'list' || field.fieldKind === 'map') return true
-  return field.presence === implicitPresence || field.presence === requiredPresence
+  return presenceOf(field) !== 'explicit'
 }
 
 /** Undefined where there is nothing inside to look at. */

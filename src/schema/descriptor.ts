@@ -6,7 +6,7 @@
  * descriptor alone can tell; whether a program's own declaration agrees is `events/contract.ts`.
  */
 import { getOption, hasOption } from '@bufbuild/protobuf'
-import type { DescField, DescMessage } from '@bufbuild/protobuf'
+import type { DescField, DescFile, DescMessage } from '@bufbuild/protobuf'
 import { ScalarType } from '@bufbuild/protobuf'
 import { HeadwaterError } from '../base/errors.ts'
 import {
@@ -168,4 +168,18 @@ function names(message: DescMessage): string {
 
 function invalid(message: DescMessage, what: string): HeadwaterError {
   return new HeadwaterError('contract-invalid', `message ${message.typeName} ${what}`)
+}
+
+/** All messages of a file, nested ones behind what they stand in. */
+export function messagesIn({ messages }: DescFile): DescMessage[] {
+  const withNested = (message: DescMessage): DescMessage[] => [
+    message,
+    ...message.nestedMessages.flatMap(withNested),
+  ]
+  return messages.flatMap(withNested)
+}
+
+/** The messages that are values of streams, in the order in which they stand in the files. */
+export function streamMessagesIn(files: readonly DescFile[]): DescMessage[] {
+  return files.flatMap(messagesIn).filter((message) => hasOption(message, streamOption))
 }

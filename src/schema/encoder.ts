@@ -11,6 +11,7 @@ import type { Writer } from '../base/bytes.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import { localForm } from './local-form.ts'
 import type { Fields } from './local-form.ts'
+import { presenceOf } from './presence.ts'
 import { enumScalar, scalarOf } from './scalars.ts'
 import type { Scalar } from './scalars.ts'
 import { Wire, closeSpan, openSpan, writeVarint32 } from './wire.ts'
@@ -36,8 +37,7 @@ export function encoderOf(message: DescMessage): Encoder {
 
 const encoders = new WeakMap<DescMessage, MessageEncoder>()
 
-/** protobuf-es numbers the kinds of presence and the editions like descriptor.proto. */
-const presence = { implicit: 2, required: 3 } as const
+/** protobuf-es numbers the editions like descriptor.proto. */
 const editionProto3 = 999
 
 type WriteField = (message: Fields, writer: Writer) => void
@@ -94,14 +94,14 @@ function compileCase(field: SingularField, oneof: DescOneof): WriteField {
 function compileSingular(field: SingularField): WriteField {
   const write = compileValue(field)
   const name = field.localName
-  if (field.presence === presence.implicit) {
+  if (presenceOf(field) === 'implicit') {
     const { isZero } = scalarIn(field)
     return (message, writer) => {
       const value = message[name]
       if (value !== undefined && value !== null && !isZero(value)) write(writer, value)
     }
   }
-  const required = field.presence === presence.required
+  const required = presenceOf(field) === 'required'
   // Other editions keep defaults on the prototype, so there only an own property is a set field.
   const own = field.parent.file.edition !== editionProto3 && field.fieldKind !== 'message'
   return (message, writer) => {

@@ -7,6 +7,7 @@ import type {
   DescMessage,
   DescOneof,
 } from '@bufbuild/protobuf'
+import type { SourceCodeInfo_Location } from '@bufbuild/protobuf/wkt'
 
 /** Line and column count from one, as editors do. */
 export interface Place {
@@ -36,16 +37,30 @@ const oneofNumber = 8
 const valueNumber = 2
 const messageOptionsNumber = 7
 
-/**
- * The place of an option of a message, or of a field inside it; of the message where the option is not written.
- * @param option field numbers below the message's options: `[50700, 3]`
- */
-export function optionPlace(message: DescMessage, option: readonly number[]): Place {
+/** Field numbers of the stream option, and of its parts, from proto/headwater/v1/options.proto. */
+const streamOptionNumber = 50700
+const streamParts = {
+  name: 1,
+  kind: 2,
+  key: 3,
+  owner: 4,
+  context: 5,
+  partitions: 6,
+  keyspace: 7,
+  reasons: 8,
+  compatibility: 9,
+} as const
+
+export type StreamPart = keyof typeof streamParts
+
+/** The place of a message's stream option, or of a part of it; of the message where it is not written. */
+export function streamOptionPlace(message: DescMessage, part?: StreamPart): Place {
+  const option = [streamOptionNumber, ...(part === undefined ? [] : [streamParts[part]])]
   const own = pathOf(message)
-  const spans = message.file.proto.sourceCodeInfo?.location ?? []
+  const written = message.file.proto.sourceCodeInfo?.location ?? []
   for (let length = option.length; length >= 0; length--) {
     const wanted = length === 0 ? own : [...own, messageOptionsNumber, ...option.slice(0, length)]
-    const found = spans.find(({ path }) => startsWith(path, wanted))
+    const found = written.find(({ path }) => startsWith(path, wanted))
     if (found !== undefined) return place(message.file, found.span)
   }
   return place(message.file, [])
@@ -56,34 +71,30 @@ export type Placed = DescMessage | DescField | DescOneof | DescEnum | DescEnumVa
 
 /** Where something is declared; the file's beginning where its compiler kept no positions. */
 export function placeOf(desc: Placed): Place {
-  const file = fileOf(desc)
-  return place(file, spansOf(file).get(pathOf(desc).join()) ?? [])
-}
-
-const spans = new WeakMap<DescFile, ReadonlyMap<string, readonly number[]>>()
-
-/** By path, of all that stands in a file. */
-function spansOf(file: DescFile): ReadonlyMap<string, readonly number[]> {
-  let found = spans.get(file)
-  if (found === undefined) {
-    const locations = file.proto.sourceCodeInfo?.location ?? []
-    found = new Map(locations.map(({ path, span }) => [path.join(), span]))
-    spans.set(file, found)
-  }
-  return found
-}
-
-function fileOf(desc: Placed): DescFile {
-  return 'file' in desc ? desc.file : desc.parent.file
+  return place(fileOf(desc), locationOf(desc)?.span ?? [])
 }
 
 /** The comment above a message, without the space that each line begins with; empty when there is none. */
 export function commentOf(message: DescMessage): string {
-  const own = pathOf(message)
-  const found = message.file.proto.sourceCodeInfo?.location.find(
-    ({ path }) => path.length === own.length && startsWith(path, own),
-  )
-  return (found?.leadingComments ?? '').replace(/^ /gm, '').trim()
+  return (locationOf(message)?.leadingComments ?? '').replace(/^ /gm, '').trim()
+}
+
+const locations = new WeakMap<DescFile, ReadonlyMap<string, SourceCodeInfo_Location>>()
+
+/** What its compiler kept of something, found by its path in the file. */
+function locationOf(desc: Placed): SourceCodeInfo_Location | undefined {
+  const file = fileOf(desc)
+  let found = locations.get(file)
+  if (found === undefined) {
+    const all = file.proto.sourceCodeInfo?.location ?? []
+    found = new Map(all.map((location) => [location.path.join(), location]))
+    locations.set(file, found)
+  }
+  return found.get(pathOf(desc).join())
+}
+
+function fileOf(desc: Placed): DescFile {
+  return 'file' in desc ? desc.file : desc.parent.file
 }
 
 function pathOf(desc: Placed): number[] {

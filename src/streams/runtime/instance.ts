@@ -1,5 +1,5 @@
 /** By what names one instance of a service is known, and one process of it. */
-import { utf8Bytes } from '../../base/bytes.ts'
+import { hexOf, utf8Bytes } from '../../base/bytes.ts'
 import { crc32c } from '../../base/checksum.ts'
 import type { Random } from '../../io/ports.ts'
 
@@ -23,9 +23,5 @@ export function groupInstanceId(service: string, name: string): string {
 
 /** A name that nobody has had. */
 export function newIncarnation(random: Random): string {
-  return [...random.bytes(incarnationBytes)].map(hexOf).join('')
-}
-
-function hexOf(byte: number): string {
-  return byte.toString(16).padStart(2, '0')
+  return hexOf(random.bytes(incarnationBytes))
 }

@@ -9,7 +9,7 @@
  * Values: the schema's codec where a schema is known, else plain data (`plain.ts`). What does not decode
  * throws `record-invalid`; naming the record is the task's business.
  */
-import { exactUtf8String, utf8Bytes } from '../../base/bytes.ts'
+import { exactUtf8String, hexOf, utf8Bytes } from '../../base/bytes.ts'
 import type { Writer } from '../../base/bytes.ts'
 import { murmur2 } from '../../base/checksum.ts'
 import { HeadwaterError } from '../../base/errors.ts'
@@ -78,7 +78,7 @@ export class KeyCodec {
     const text = exactUtf8String(bytes)
     if (text === undefined) {
       throw refuse(
-        `the key's bytes (${hexOf(bytes)}) are not UTF-8 text: its keyspace says ${this.#kind}, so whoever ` +
+        `the key's bytes (${shownBytes(bytes)}) are not UTF-8 text: its keyspace says ${this.#kind}, so whoever ` +
           'wrote it must write that, or the stream needs a keyspace of what it holds',
       )
     }
@@ -119,9 +119,8 @@ export function int64Key(text: string): bigint | undefined {
   return BigInt.asIntN(64, key) === key ? key : undefined
 }
 
-function hexOf(bytes: Uint8Array): string {
-  const digits = Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0'))
-  return `0x${digits.join('')}${bytes.length > 16 ? '…' : ''}`
+function shownBytes(bytes: Uint8Array): string {
+  return `0x${hexOf(bytes.subarray(0, 16))}${bytes.length > 16 ? '…' : ''}`
 }
 
 function refuse(why: string): HeadwaterError {

@@ -5,47 +5,14 @@ import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { setTimeout as delay } from 'node:timers/promises'
-import { create } from '@bufbuild/protobuf'
-import { TimestampSchema } from '@bufbuild/protobuf/wkt'
 import { deleteRecords } from '../../../src/client/admin.ts'
 import { Producer } from '../../../src/client/producer/producer.ts'
 import { Cluster } from '../../../src/client/cluster/cluster.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
-import { producer } from '../../../src/streams/runtime/producer.ts'
-import type { ViewChange } from '../../../src/streams/views/views.ts'
-import { ProfileSchema } from '../../gen/asked/v1/asked_pb.ts'
-import { asked, Clicks, people, Profiles, web } from './asked.ts'
-import type { Asked } from './asked.ts'
+import { asked } from './asked.ts'
 import { board } from './board.ts'
+import { next, quick, rowOf, sends } from './feeds.ts'
 import { get, isWhole, until } from './group-of-instances.ts'
-
-const quick = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 100 }
-const at = create(TimestampSchema, { seconds: 90n })
-
-function sends(services: Asked) {
-  const clicks = producer(web([]), { broker: services.broker })
-  const profiles = producer(people([]), { broker: services.broker })
-  return {
-    click: (page: string) => clicks.send(Clicks, { page, times: 1, at }),
-    profile: (id: string, photo: Uint8Array) =>
-      profiles.send(Profiles, create(ProfileSchema, { id, photo })),
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all([clicks.close(), profiles.close()])
-    },
-  }
-}
-
-/** The next item of a feed. */
-async function next<T>(feed: AsyncIterator<T>): Promise<T> {
-  const { value, done } = await feed.next()
-  assert.ok(done !== true)
-  return value
-}
-
-function rowOf(change: ViewChange<string, unknown>) {
-  assert.equal(change.type, 'change')
-  return [change.key, change.old, change.value, change.isOldKnown]
-}
 
 interface ServerEvent {
   readonly id: string

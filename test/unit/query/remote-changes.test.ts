@@ -5,8 +5,6 @@ import { connect as dial, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, it } from 'node:test'
-import { create } from '@bufbuild/protobuf'
-import { TimestampSchema } from '@bufbuild/protobuf/wkt'
 import { HeadwaterError } from '../../../src/base/errors.ts'
 import type { HttpFollow } from '../../../src/io/ports.ts'
 import { nodeClock, nodeRandom } from '../../../src/io/node-clock.ts'
@@ -14,40 +12,10 @@ import { connect } from '../../../src/query/client.ts'
 import { frameOf, framesIn, framesType } from '../../../src/query/feed-frames.ts'
 import type { Framed } from '../../../src/query/feed-frames.ts'
 import { remoteChanges } from '../../../src/query/remote-feed.ts'
-import { producer } from '../../../src/streams/runtime/producer.ts'
-import type { RemoteChange } from '../../../src/streams/views/views.ts'
 import { SimClock } from '../../../src/testing/sim-clock.ts'
-import { ProfileSchema } from '../../gen/asked/v1/asked_pb.ts'
-import { asked, Clicks, people, Profiles, web } from './asked.ts'
-import type { Asked } from './asked.ts'
+import { asked } from './asked.ts'
 import { board } from './board.ts'
-
-const quick = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 100 }
-const at = create(TimestampSchema, { seconds: 90n })
-
-function sends(services: Asked) {
-  const clicks = producer(web([]), { broker: services.broker })
-  const profiles = producer(people([]), { broker: services.broker })
-  return {
-    click: (page: string) => clicks.send(Clicks, { page, times: 1, at }),
-    profile: (id: string, photo: Uint8Array) =>
-      profiles.send(Profiles, create(ProfileSchema, { id, photo })),
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all([clicks.close(), profiles.close()])
-    },
-  }
-}
-
-async function next<T>(feed: AsyncIterator<T>): Promise<T> {
-  const { value, done } = await feed.next()
-  assert.ok(done !== true)
-  return value
-}
-
-function rowOf(change: RemoteChange<string, unknown>) {
-  assert.equal(change.type, 'change')
-  return [change.key, change.old, change.value, change.isOldKnown]
-}
+import { next, quick, rowOf, sends } from './feeds.ts'
 
 /** Something on the way to a server that can be cut, and lead elsewhere. */
 async function wayTo(first: number) {
